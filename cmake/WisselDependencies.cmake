@@ -2,6 +2,9 @@
 find_package(Threads REQUIRED)
 find_package(absl CONFIG REQUIRED)
 find_package(Protobuf MODULE REQUIRED)
+# gRPC's package looks for RE2 unless re2_FOUND is set, which pkg_check_modules below leaves in the cache:
+# without this line the second configure run finds no re2::re2.
+unset(re2_FOUND CACHE)
 find_package(gRPC CONFIG REQUIRED)
 find_package(GTest CONFIG REQUIRED)
 find_package(benchmark CONFIG REQUIRED)
