@@ -1,0 +1,26 @@
+#include "libs/rpc/status.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace wissel::rpc {
+namespace {
+
+TEST(Status, EveryCodeSurvivesTheWire) {
+  for (int code = 0; code <= 16; ++code) {
+    const absl::Status status(static_cast<absl::StatusCode>(code), code == 0 ? "" : "why");
+    const grpc::Status wire = ToGrpc(status);
+    EXPECT_EQ(static_cast<int>(wire.error_code()), code);
+    EXPECT_EQ(FromGrpc(wire), status) << code;
+  }
+}
+
+TEST(Status, CodeOutsideTheRangeBecomesUnknownWithItsNumber) {
+  const absl::Status status = FromGrpc(grpc::Status(static_cast<grpc::StatusCode>(77), "odd"));
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnknown);
+  EXPECT_THAT(std::string(status.message()),
+              testing::AllOf(testing::HasSubstr("77"), testing::HasSubstr("odd")));
+}
+
+}  // namespace
+}  // namespace wissel::rpc
