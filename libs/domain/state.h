@@ -1,0 +1,213 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/numeric/int128.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "wissel/config/v1/config.pb.h"
+#include "wissel/conversation/v1/events.pb.h"
+#include "wissel/log/v1/log.pb.h"
+#include "wissel/state/v1/state.pb.h"
+
+namespace wissel::domain {
+
+// How long the id of a decided input is remembered, by the log's time. A provider that repeats
+// itself later than this is taken for new.
+inline constexpr absl::Duration kSeenFor = absl::Hours(7 * 24);
+
+// Deliveries kept of one conversation; settled ones go first, oldest first.
+inline constexpr int kMaxDeliveries = 50;
+// Provider ids kept of one conversation, newest last.
+inline constexpr int kMaxProviderMessageIds = 20;
+
+// The state's pieces: what checkpoints hold and restating rounds write.
+enum class PieceKind { kPartition, kConfig, kConversation, kAgent, kSeen };
+
+absl::string_view PieceKindName(PieceKind kind);
+std::optional<PieceKind> ParsePieceKind(absl::string_view name);
+
+// Partition: "". Config: the workspace id. Conversation: its id. Agent: AgentKey. Seen: the second.
+struct PieceKey {
+  PieceKind kind;
+  std::string key;
+
+  friend auto operator<=>(const PieceKey&, const PieceKey&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const PieceKey& k) {
+    return H::combine(std::move(h), k.kind, k.key);
+  }
+};
+
+struct Piece {
+  PieceKey key;
+  // The serialised message of wissel.state.v1 (or config); nothing: the piece is gone.
+  std::optional<std::string> bytes;
+};
+
+// What a piece adds to State::Hash.
+uint64_t PieceHash(const PieceKey& key, absl::string_view bytes);
+
+// "workspace_id/agent_id".
+std::string AgentKey(absl::string_view workspace_id, absl::string_view agent_id);
+
+// The key of a record: "workspace_id/routing_group_id".
+std::string RoutingKey(absl::string_view workspace_id, absl::string_view routing_group_id);
+
+// True for what still needs somebody: everything but resolved.
+bool IsOpen(const state::v1::ConversationState& conversation);
+// True for a delivery that nothing more will happen to, but for the provider's later reports.
+bool IsSettled(receipt::v1::DeliveryState state);
+
+// The working state of one partition: a fold of its log and nothing else. Router, projector,
+// gateway, simulator and wisselctl all fold with this code.
+//
+// Not thread-safe. Pure: no clock, no I/O; the same decisions in the same order give the same
+// state, piece for piece and byte for byte. An event about something the state does not know (its
+// beginning was cut off by retention) changes nothing; the restating round brings it back.
+class State {
+ public:
+  State() = default;
+  State(State&&) = default;
+  State& operator=(State&&) = default;
+
+  // Folds one valid decision in.
+  void Apply(const log::v1::Decision& decision);
+
+  // The steps of Apply, for whoever makes the decision: BeginDecision, ApplyEvent for each event,
+  // in order. `time` must not be before the state's time.
+  void BeginDecision(const log::v1::Cause& cause, absl::Time time);
+  void ApplyEvent(const conversation::v1::Event& event);
+
+  // The time of the last decision; InfinitePast before the first.
+  absl::Time time() const { return time_; }
+  // The offset of the next record to read; 0 where none has been decided.
+  int64_t NextOffset(common::v1::InputTopic topic, int32_t partition) const;
+  const state::v1::PartitionState& partition() const { return partition_; }
+
+  const state::v1::ConversationState* FindConversation(absl::string_view id) const;
+  // The contact's latest conversation on this account.
+  const state::v1::ConversationState* FindByContact(const common::v1::ChannelAccount& account,
+                                                    absl::string_view contact_id) const;
+  const state::v1::ConversationState* FindByOutbound(absl::string_view outbound_id) const;
+  // By the provider's id of an answer of ours; the outbound id, or empty.
+  std::string FindOutbound(absl::string_view workspace_id,
+                           const common::v1::ChannelAccount& account,
+                           absl::string_view provider_message_id) const;
+  const state::v1::AgentState* FindAgent(absl::string_view workspace_id,
+                                         absl::string_view agent_id) const;
+  // Ids of the conversations offered to, active with or parked with the agent.
+  const std::set<std::string>& ConversationsOf(absl::string_view workspace_id,
+                                               absl::string_view agent_id) const;
+  const config::v1::WorkspaceConfig* FindConfig(absl::string_view workspace_id) const;
+  bool Seen(absl::string_view uuid) const;
+
+  // Every conversation, agent and configuration; conversations in no order: never decide by it.
+  const absl::flat_hash_map<std::string, std::unique_ptr<state::v1::ConversationState>>&
+  conversations() const {
+    return conversations_;
+  }
+  const std::map<std::string, state::v1::AgentState>& agents() const { return agents_; }
+  const std::map<std::string, config::v1::WorkspaceConfig>& configs() const { return configs_; }
+  // Keys of all pieces of a kind, sorted.
+  std::vector<std::string> Keys(PieceKind kind) const;
+  // A piece's bytes; nothing where there is none.
+  std::optional<std::string> PieceBytes(const PieceKey& key) const;
+
+  // Sum over all pieces of PieceHash, modulo 2^64: independent of order, so that a checkpoint can
+  // keep it up to date piece by piece. Serialises everything: O(state).
+  uint64_t Hash() const;
+
+  // From now on remembers which pieces change.
+  void TrackChanges() { tracking_ = true; }
+  // The pieces that changed since the last call, sorted by key, as they are now.
+  std::vector<Piece> TakeChanges();
+
+  // Puts a checkpoint's piece back. INVALID_ARGUMENT where the bytes do not parse.
+  absl::Status Load(const Piece& piece);
+
+  // True where nothing is missing: the fold began at the log's beginning or a checkpoint, or has
+  // seen a complete restating round.
+  bool whole() const { return whole_; }
+  // Says that the fold begins where the log's head has been cut off.
+  void BeginsAfterCut() { whole_ = false; }
+
+ private:
+  using ConversationMap =
+      absl::flat_hash_map<std::string, std::unique_ptr<state::v1::ConversationState>>;
+
+  state::v1::ConversationState* Conversation(absl::string_view id);
+  state::v1::AgentState* Agent(absl::string_view workspace_id, absl::string_view agent_id);
+  void Touch(PieceKind kind, absl::string_view key);
+  void Remember(absl::string_view uuid);
+  void ForgetOldIds();
+  // Takes the conversation from whoever has it: agent, offer, units.
+  void Release(state::v1::ConversationState& conversation);
+  void Give(state::v1::ConversationState& conversation, absl::string_view agent_id, int32_t units);
+  void AddProviderMessageId(state::v1::ConversationState& conversation, const std::string& id);
+  void Index(const state::v1::ConversationState& conversation);
+  void Unindex(const state::v1::ConversationState& conversation);
+  void IndexDeliveries(const state::v1::ConversationState& conversation);
+  void PutConversation(state::v1::ConversationState conversation);
+  void EraseConversation(const std::string& id);
+  void PutSeen(const state::v1::SeenIds& seen);
+  void EraseSeen(int64_t second);
+  void EndOffer(absl::string_view conversation_id, absl::string_view offer_id);
+  // Puts the configuration in force, for the agents of the routing groups held here.
+  void PutConfig(const config::v1::WorkspaceConfig& config,
+                 const google::protobuf::RepeatedPtrField<std::string>& held_routing_group_ids);
+
+  void On(const conversation::v1::ConversationOpened& e);
+  void On(const conversation::v1::MessageReceived& e);
+  void On(const conversation::v1::Queued& e);
+  void On(const conversation::v1::Offered& e);
+  void On(const conversation::v1::OfferAccepted& e);
+  void On(const conversation::v1::OfferDeclined& e);
+  void On(const conversation::v1::OfferTimedOut& e);
+  void On(const conversation::v1::OfferWithdrawn& e);
+  void On(const conversation::v1::Assigned& e);
+  void On(const conversation::v1::Transferred& e);
+  void On(const conversation::v1::ReplySent& e);
+  void On(const conversation::v1::DeliveryUpdated& e);
+  void On(const conversation::v1::Parked& e);
+  void On(const conversation::v1::Resolved& e);
+  void On(const conversation::v1::Reopened& e);
+  void On(const conversation::v1::AgentConnected& e);
+  void On(const conversation::v1::AgentDisconnected& e);
+  void On(const conversation::v1::AgentPresenceChanged& e);
+  void On(const conversation::v1::AgentCapacityChanged& e);
+  void On(const conversation::v1::RestateStarted& e);
+  void SetLease(const std::string& gateway_id, const google::protobuf::Timestamp& expire_time);
+  void Exclude(state::v1::ConversationState& conversation, const std::string& agent_id);
+
+  absl::Time time_ = absl::InfinitePast();
+  state::v1::PartitionState partition_;
+  ConversationMap conversations_;
+  std::map<std::string, state::v1::AgentState> agents_;
+  std::map<std::string, config::v1::WorkspaceConfig> configs_;
+
+  std::map<int64_t, std::string> seen_by_second_;
+  absl::flat_hash_set<absl::uint128> seen_;
+
+  // By account and contact: (opened at, id), the latest last.
+  absl::flat_hash_map<std::string, std::set<std::pair<absl::Time, std::string>>> by_contact_;
+  absl::flat_hash_map<std::string, std::string> by_outbound_;
+  absl::flat_hash_map<std::string, std::string> by_provider_id_;
+  absl::flat_hash_map<std::string, std::set<std::string>> by_agent_;
+
+  bool whole_ = true;
+  bool tracking_ = false;
+  absl::flat_hash_set<PieceKey> changed_;
+};
+
+}  // namespace wissel::domain
