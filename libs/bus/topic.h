@@ -1,0 +1,48 @@
+#pragma once
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace wissel::bus {
+
+enum class Topic {
+  kInbound,
+  kCommands,
+  kReceipts,
+  kConfig,
+  kLog,
+  kDeadLetter,
+};
+
+inline constexpr std::array kAllTopics = {Topic::kInbound, Topic::kCommands, Topic::kReceipts,
+                                          Topic::kConfig,  Topic::kLog,      Topic::kDeadLetter};
+
+// These have the same number of partitions: one key, one partition number in all of them.
+inline constexpr std::array kCopartitionedTopics = {Topic::kInbound, Topic::kCommands,
+                                                    Topic::kReceipts, Topic::kLog};
+
+inline constexpr absl::string_view kDefaultTopicPrefix = "wissel.";
+
+// The topic's name on a broker: "wissel.inbound.v1" with the default prefix.
+std::string TopicName(Topic topic, absl::string_view prefix = kDefaultTopicPrefix);
+
+struct TopicSpec {
+  Topic topic = Topic::kInbound;
+  int partitions = 1;
+  int replication = 1;
+  // How long a record stays; infinite for ever. Without meaning for a compacted topic.
+  absl::Duration retention = absl::InfiniteDuration();
+  // Keep the latest record of each key only.
+  bool compacted = false;
+};
+
+// The six topics as Wissel runs on them: the co-partitioned ones and dead letters with
+// `partitions`, the configuration compacted in one; the log and dead letters kept for 28 days,
+// inputs for 7.
+std::vector<TopicSpec> DefaultTopics(int partitions, int replication = 1);
+
+}  // namespace wissel::bus
