@@ -184,7 +184,7 @@ def servers(stack):
     owner, group = account()
     imap, imaps = stack.ports("dovecot", 2)
     mx, smtp, smtps = stack.ports("postfix", 3)
-    run = stack.run_folder(reachable_by_all=True)
+    run = stack.run_folder()
     home = run / "mail-home"
     make_home(home, owner)
     make_certificates(home / "tls", owner)

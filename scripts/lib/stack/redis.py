@@ -9,7 +9,7 @@ def servers(stack):
     (port,) = stack.ports("redis", 1)
     home = stack.folder / "redis"
     home.mkdir(parents=True, exist_ok=True)
-    path = stack.run_folder(reachable_by_all=False) / "redis.sock"
+    path = stack.run_folder() / "redis.sock"
     return [core.Server(
         name="redis",
         argv=["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--unixsocket", str(path),

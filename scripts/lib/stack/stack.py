@@ -120,14 +120,14 @@ class Stack:
             self._record["ports"][name] = free_ports(count)
         return self._record["ports"][name]
 
-    def run_folder(self, reachable_by_all):
-        """Where sockets go: in the folder, unless its path is too long for a unix socket, or other
-        accounts must get in and cannot; then under the system's temporary folder."""
+    def run_folder(self):
+        """Where sockets and mail go: in the folder, unless its path is too long for a unix socket, or
+        root starts servers whose own accounts cannot get in; then below the system's temporary folder."""
         if self._record["run"] and pathlib.Path(self._record["run"]).exists():
             return pathlib.Path(self._record["run"])
         run = self.folder / "run"
-        open_to_all = all(p.stat().st_mode & 0o001 for p in self.folder.parents)
-        if len(str(run)) > LONGEST_RUN_FOLDER or (reachable_by_all and not open_to_all):
+        closed = any(not p.stat().st_mode & 0o001 for p in (self.folder, *self.folder.parents))
+        if len(str(run)) > LONGEST_RUN_FOLDER or (closed and os.geteuid() == 0):
             run = pathlib.Path(tempfile.mkdtemp(prefix="wissel-"))
         run.mkdir(exist_ok=True)
         run.chmod(0o755)
