@@ -1,0 +1,216 @@
+#include "libs/bus/ownership.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "libs/base/mutex.h"
+#include "libs/base/status_macros.h"
+#include "libs/base/timeout.h"
+
+namespace wissel::bus {
+
+struct OwnedLog::Answers {
+  explicit Answers(std::shared_ptr<Wakeup> w) : wakeup(std::move(w)) {}
+
+  const std::shared_ptr<Wakeup> wakeup;
+  Mutex mutex;
+  CondVar changed;
+  absl::Status failure ABSL_GUARDED_BY(mutex);
+  std::optional<int64_t> claim_offset ABSL_GUARDED_BY(mutex);  // Of the claim under way.
+
+  void Fail(const absl::Status& status) {
+    {
+      MutexLock lock(mutex);
+      if (failure.ok()) failure = status;
+      changed.NotifyAll();
+    }
+    if (wakeup != nullptr) wakeup->Notify();
+  }
+  void ClaimIsAt(int64_t offset) {
+    {
+      MutexLock lock(mutex);
+      claim_offset = offset;
+      changed.NotifyAll();
+    }
+    if (wakeup != nullptr) wakeup->Notify();
+  }
+};
+
+OwnedLog::OwnedLog(std::shared_ptr<Appender> appender, OwnedLogOptions options)
+    : appender_(std::move(appender)),
+      options_(std::move(options)),
+      answers_(std::make_shared<Answers>(options_.wakeup)) {}
+
+absl::StatusOr<std::unique_ptr<OwnedLog>> OwnedLog::Open(Bus& bus,
+                                                         std::shared_ptr<Appender> appender,
+                                                         OwnedLogOptions options) {
+  auto log = std::unique_ptr<OwnedLog>(new OwnedLog(std::move(appender), std::move(options)));
+  WISSEL_ASSIGN_OR_RETURN(
+      log->reader_,
+      LogReader::Open(bus, log->options_.partition,
+                      {.from = log->options_.from,
+                       .wakeup = log->options_.wakeup,
+                       .on_void = [raw = log.get()](const VoidRecord& r) { raw->OnVoid(r); },
+                       .ignore_reader_rule = log->options_.ignore_reader_rule}));
+  WISSEL_ASSIGN_OR_RETURN(log->fold_end_, log->reader_->EndOffset());
+  return log;
+}
+
+absl::StatusOr<std::vector<OwnedLog::Entry>> OwnedLog::Poll(size_t max, absl::Duration timeout) {
+  if (phase_ == Phase::kLost) return loss_;
+  if (absl::Status failure = AwaitAnswer(timeout); !failure.ok()) {
+    return Lose(absl::StrCat("an append failed: ", failure.ToString()));
+  }
+  if (phase_ == Phase::kClaiming && claim_read_) {
+    SettleClaim();
+    if (phase_ == Phase::kLost) return loss_;
+    return std::vector<Entry>();  // The phase is the news, or the answer is still to come.
+  }
+  if (phase_ == Phase::kFolding && reader_->position().offset >= fold_end_) {
+    const absl::Status claimed = AppendClaim();
+    // A shared appender may be full for the moment: the next Poll tries again.
+    if (!claimed.ok() && !absl::IsResourceExhausted(claimed)) return Lose(claimed.ToString());
+  }
+
+  absl::StatusOr<std::vector<LogEntry>> read = reader_->Poll(max, timeout);
+  if (absl::IsOutOfRange(read.status())) return Lose(read.status().message());
+  if (!read.ok()) return read.status();
+
+  std::vector<Entry> entries;
+  entries.reserve(read->size());
+  for (LogEntry& entry : *read) {
+    bool own = false;
+    if (entry.record.has_owner_claimed()) {
+      const wissel::log::v1::OwnerClaimed& claim = entry.record.owner_claimed();
+      if (phase_ == Phase::kClaiming && claim.epoch() == claiming_epoch_) {
+        claim_read_ = entry.offset;
+      } else if (phase_ != Phase::kFolding && claim.epoch() >= std::max(claiming_epoch_, epoch_) &&
+                 !options_.ignore_reader_rule) {
+        return Lose(absl::StrCat("epoch ", claim.epoch(), " claimed by ", claim.owner(),
+                                 " at offset ", entry.offset));
+      }
+    } else if (IsOwn(entry.record.decision().epoch(), entry.record.decision().claim_offset())) {
+      own = true;
+      confirmed_sequence_ = entry.record.decision().sequence();
+    }
+    entries.push_back({std::move(entry), own});
+  }
+  if (phase_ == Phase::kClaiming) SettleClaim();
+  if (phase_ == Phase::kLost) return loss_;
+  return entries;
+}
+
+// Waits for the answer to a claim that has been read already: before that there is nothing to do.
+absl::Status OwnedLog::AwaitAnswer(absl::Duration timeout) {
+  const Timeout limit(timeout);
+  MutexLock lock(answers_->mutex);
+  while (phase_ == Phase::kClaiming && claim_read_ && !answers_->claim_offset &&
+         answers_->failure.ok() && !limit.Expired()) {
+    answers_->changed.WaitFor(answers_->mutex, limit.Remaining());
+  }
+  return answers_->failure;
+}
+
+void OwnedLog::SettleClaim() {
+  std::optional<int64_t> offset;
+  {
+    MutexLock lock(answers_->mutex);
+    offset = answers_->claim_offset;
+  }
+  if (!offset || *offset >= reader_->position().offset) return;
+  if (claim_read_ != offset && !options_.ignore_reader_rule) {
+    Lose(absl::StrCat("our claim of epoch ", claiming_epoch_, " at offset ", *offset, " is void"))
+        .IgnoreError();
+    return;
+  }
+  phase_ = Phase::kOwning;
+  epoch_ = claiming_epoch_;
+  claim_offset_ = *offset;
+  next_sequence_ = 1;
+  confirmed_sequence_ = 0;
+}
+
+absl::Status OwnedLog::AppendClaim() {
+  wissel::log::v1::LogRecord record;
+  wissel::log::v1::OwnerClaimed& claim = *record.mutable_owner_claimed();
+  const absl::Time now = options_.clock != nullptr ? options_.clock->Now() : absl::Now();
+  const int64_t epoch = EpochToClaim(reader_->rule(), reader_->position().offset);
+  claim.set_epoch(epoch);
+  claim.set_owner(options_.owner);
+  claim.mutable_time()->set_seconds(absl::ToUnixSeconds(now));
+  claim.mutable_time()->set_nanos(static_cast<int32_t>(
+      absl::ToInt64Nanoseconds(now - absl::FromUnixSeconds(absl::ToUnixSeconds(now)))));
+  Outgoing out{.topic = Topic::kLog,
+               .partition = options_.partition,
+               .key = "",
+               .value = record.SerializeAsString(),
+               .headers = {}};
+  WISSEL_RETURN_IF_ERROR(appender_->Admit(out));
+  {
+    MutexLock lock(answers_->mutex);
+    answers_->claim_offset.reset();
+  }
+  claiming_epoch_ = epoch;
+  claim_read_.reset();
+  phase_ = Phase::kClaiming;
+  appender_->Append(std::move(out), [answers = answers_](absl::StatusOr<int64_t> offset) {
+    if (offset.ok()) {
+      answers->ClaimIsAt(*offset);
+    } else {
+      answers->Fail(offset.status());
+    }
+  });
+  return absl::OkStatus();
+}
+
+absl::Status OwnedLog::Reclaim() {
+  if (phase_ == Phase::kLost) return loss_;
+  if (phase_ != Phase::kOwning) return absl::FailedPreconditionError("not the owner yet");
+  const absl::Status claimed = AppendClaim();
+  if (absl::IsAborted(claimed)) return Lose(claimed.message());
+  return claimed;
+}
+
+absl::StatusOr<OwnedLog::Stamp> OwnedLog::Append(wissel::log::v1::Decision decision,
+                                                 absl::string_view key, Headers headers) {
+  if (phase_ == Phase::kLost) return loss_;
+  if (phase_ != Phase::kOwning) return absl::FailedPreconditionError("not the owner yet");
+  const Stamp stamp{epoch_, next_sequence_, claim_offset_};
+  decision.set_epoch(stamp.epoch);
+  decision.set_sequence(stamp.sequence);
+  decision.set_claim_offset(stamp.claim_offset);
+  wissel::log::v1::LogRecord record;
+  *record.mutable_decision() = std::move(decision);
+  Outgoing out{.topic = Topic::kLog,
+               .partition = options_.partition,
+               .key = std::string(key),
+               .value = record.SerializeAsString(),
+               .headers = std::move(headers)};
+  if (absl::Status refusal = appender_->Admit(out); !refusal.ok()) {
+    return absl::IsAborted(refusal) ? Lose(refusal.message()) : refusal;
+  }
+  ++next_sequence_;
+  appender_->Append(std::move(out), [answers = answers_](absl::StatusOr<int64_t> offset) {
+    if (!offset.ok()) answers->Fail(offset.status());
+  });
+  return stamp;
+}
+
+void OwnedLog::OnVoid(const VoidRecord& record) {
+  if (phase_ == Phase::kLost || record.stamp.kind != RecordKind::kDecision) return;
+  if (!IsOwn(record.stamp.epoch, record.stamp.claim_offset)) return;
+  Lose(absl::StrCat("our decision ", record.stamp.sequence, " at offset ", record.offset,
+                    " is void: ", VerdictName(record.verdict)))
+      .IgnoreError();
+}
+
+absl::Status OwnedLog::Lose(absl::string_view reason) {
+  phase_ = Phase::kLost;
+  loss_ = absl::AbortedError(
+      absl::StrCat("partition ", options_.partition, " of the log is no longer ours: ", reason));
+  return loss_;
+}
+
+}  // namespace wissel::bus
