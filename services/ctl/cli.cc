@@ -1,0 +1,113 @@
+#include "services/ctl/cli.h"
+
+#include <CLI/CLI.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/version.h"
+#include "services/ctl/commands/commands.h"
+#include "services/ctl/completion.h"
+#include "services/ctl/exit_code.h"
+#include "services/ctl/reference.h"
+
+namespace wissel::ctl {
+namespace {
+
+constexpr char kFooter[] = R"(
+Exit codes: 0 done; 1 failed, or a comparison found a difference; 2 the command line or a file it
+names is not right; 3 a server could not be reached or did not answer in time; 4 refused, or the
+state of things does not allow it; 5 not found.
+
+Secrets never stand on the command line: a token comes from --token-file or WISSEL_TOKEN.
+
+Examples:
+  wisselctl apply -f deploy/examples/web-shop.yaml --dry-run
+  wisselctl conversations list --output json | jq -r '.conversations[].conversation_id'
+  wisselctl agent --as anna)";
+
+void AddGlobalFlags(CLI::App& app, Session& s) {
+  GlobalFlags& f = s.flags;
+  app.add_option("--server", f.server, "The gRPC services (WISSEL_SERVER)")->type_name("HOST:PORT");
+  app.add_option("--token-file", f.token_file, "File with the bearer token (else WISSEL_TOKEN)")
+      ->type_name("FILE");
+  app.add_option("--as", f.as, "Use the context's token of this person")->type_name("NAME");
+  app.add_option("--workspace", f.workspace, "The workspace (WISSEL_WORKSPACE)")->type_name("ID");
+  app.add_option("--ca", f.ca_file, "Authorities that may sign the server's certificate, PEM")
+      ->type_name("FILE");
+  app.add_flag("--insecure-local", f.insecure_local,
+               "Plain text instead of TLS; only to a server on this machine");
+  app.add_option("-o,--output", f.output, "How to print")
+      ->check(CLI::IsMember({"table", "json", "yaml"}))
+      ->capture_default_str();
+  app.add_option("--timeout", f.timeout, "How long to wait for an answer")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  app.add_option(
+         "--context", f.context_file,
+         "File that says where things are (WISSEL_CONTEXT; .wissel/dev/context.yaml where it "
+         "is there)")
+      ->type_name("FILE");
+  app.add_option("--kafka", f.kafka, "Read the log from this cluster (WISSEL_KAFKA)")
+      ->type_name("HOST:PORT");
+  app.add_option("--log-file", f.log_file, "Read the log from this file of wissel-dev's")
+      ->type_name("FILE");
+}
+
+}  // namespace
+
+std::shared_ptr<CLI::App> MakeCommandLine(Session& session) {
+  auto app = std::make_shared<CLI::App>(
+      "Operates Wissel: configuration, conversations, agents' work, "
+      "the log.",
+      "wisselctl");
+  app->footer(kFooter);
+  app->fallthrough();
+  app->require_subcommand(0, 1);
+  app->get_formatter()->column_width(34);
+  AddGlobalFlags(*app, session);
+  app->set_version_flag("--version", std::string(Version()));
+  app->add_flag_callback(
+      "--help-all", [&session, root = app.get()] { session.out << ReferencePage(*root); },
+      "Print the help of every command as one Markdown page");
+
+  AddApply(*app, session);
+  AddGet(*app, session);
+  AddDiff(*app, session);
+  AddConversations(*app, session);
+  AddAgent(*app, session);
+  AddDeadLetter(*app, session);
+  AddTopics(*app, session);
+  AddToken(*app, session);
+  AddCompletion(*app, session);
+  app->add_subcommand("version", "Print the version")->callback([&session] {
+    session.action = [&session] {
+      session.out << "wisselctl " << Version() << "\n";
+      return absl::OkStatus();
+    };
+  });
+  return app;
+}
+
+int Run(int argc, const char* const* argv, Session& session) {
+  const auto app = MakeCommandLine(session);
+  try {
+    app->parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    // Help and version are "errors" with code 0.
+    const int code = app->exit(e, session.out, session.err);
+    return static_cast<int>(code == 0 ? ExitCode::kOk : ExitCode::kUsage);
+  }
+  if (!session.action) {
+    if (app->count("--help-all") > 0) return static_cast<int>(ExitCode::kOk);
+    session.err << app->help();
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  absl::Status status = session.Resolve();
+  if (status.ok()) status = session.action();
+  // A comparison that found a difference has said so already.
+  if (!status.ok() && !status.message().empty()) {
+    session.err << "wisselctl: " << status.message() << "\n";
+  }
+  return static_cast<int>(ExitCodeOf(status));
+}
+
+}  // namespace wissel::ctl

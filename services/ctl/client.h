@@ -1,0 +1,49 @@
+#pragma once
+
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "libs/rpc/channel.h"
+#include "libs/rpc/status.h"
+#include "services/ctl/session.h"
+
+namespace wissel::ctl {
+
+// A way to the server, with a token.
+struct Client {
+  std::shared_ptr<grpc::Channel> channel;
+  std::string token;
+  absl::Duration timeout;
+};
+
+// Connects when first used. `who` names the context's token where no other was given.
+absl::StatusOr<Client> MakeClient(const Session& session, absl::string_view who);
+
+// One unary call within the session's timeout.
+template <class Service, class Method, class Request>
+auto Call(const Client& client, Method method, const Request& request) {
+  const auto stub = Service::NewStub(client.channel);
+  return CallStub(client, *stub, method, request);
+}
+
+template <class Stub, class Base, class Request, class Response>
+absl::StatusOr<Response> CallStub(const Client& client, Stub& stub,
+                                  grpc::Status (Base::*method)(grpc::ClientContext*, const Request&,
+                                                               Response*),
+                                  const Request& request) {
+  grpc::ClientContext context;
+  rpc::Prepare({.timeout = client.timeout, .token = client.token}, context);
+  Response response;
+  const grpc::Status status = (stub.*method)(&context, request, &response);
+  if (!status.ok()) return rpc::FromGrpc(status);
+  return response;
+}
+
+}  // namespace wissel::ctl

@@ -1,0 +1,388 @@
+#include <poll.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+
+#include <cerrno>
+#include <deque>
+#include <fstream>
+#include <iostream>
+#include <memory>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "libs/base/mutex.h"
+#include "libs/base/status.h"
+#include "libs/base/status_macros.h"
+#include "libs/base/timeout.h"
+#include "libs/base/uuid.h"
+#include "services/ctl/agent_stream.h"
+#include "services/ctl/commands/commands.h"
+#include "services/ctl/describe.h"
+#include "services/ctl/desk.h"
+#include "services/ctl/proto_yaml.h"
+
+namespace wissel::ctl {
+namespace {
+
+using agent::v1::AgentService;
+using agent::v1::ConnectResponse;
+
+// Events that `wait` has not looked at yet, at most; older ones are forgotten.
+constexpr size_t kMaxUnseenEvents = 10'000;
+
+struct AgentFlags {
+  std::string script;
+  std::string cursor_file;
+  bool observe = false;
+  bool whole_workspace = false;
+  std::vector<std::string> words;
+};
+
+absl::Status StatusOf(const agent::v1::CommandOutcome& outcome) {
+  if (!outcome.has_rejected()) return absl::OkStatus();
+  const auto& r = outcome.rejected();
+  return absl::FailedPreconditionError(
+      absl::StrCat("refused, ", EnumName(r.reason()), ": ", OneLine(r.detail(), 200)));
+}
+
+// A person or script at a terminal, and the agent's stream: prints what comes, sends what is typed.
+class Terminal {
+ public:
+  Terminal(Session& s, const AgentFlags& f)
+      : s_(s), f_(f), prompts_(f.script.empty() && isatty(STDIN_FILENO) != 0), desk_(s.flags.as) {}
+
+  absl::Status Run() {
+    AgentStream::Options options;
+    WISSEL_ASSIGN_OR_RETURN(options.client, MakeClient(s_, s_.flags.as));
+    if (!f_.cursor_file.empty()) {
+      auto cursor = ReadFile(f_.cursor_file, 1 << 16);
+      if (!cursor.ok() && !absl::IsNotFound(cursor.status())) return cursor.status();
+      if (cursor.ok()) options.cursor = *cursor;
+    }
+    if (!options.cursor.empty()) LoadDesk(options.client);
+    options.observe = f_.observe;
+    options.whole_workspace = f_.whole_workspace;
+    options.on_response = [this](const ConnectResponse& r) { OnResponse(r); };
+    options.on_lost = [this](const absl::Status& status) {
+      MutexLock lock(mutex_);
+      s_.err << "connection lost (" << status.message() << "), resuming\n" << std::flush;
+    };
+    options.on_end = [this](const absl::Status& status) {
+      MutexLock lock(mutex_);
+      ended_ = true;
+      end_status_ = status;
+      changed_.NotifyAll();
+    };
+    stream_ = std::make_unique<AgentStream>(std::move(options));
+    WISSEL_RETURN_IF_ERROR(WaitUntilConnected());
+    absl::Status status = f_.script.empty() ? RunLines(s_.in) : RunScript();
+    stream_->Close();
+    MutexLock lock(mutex_);
+    if (status.ok() && !end_status_.ok()) status = end_status_;
+    return status;
+  }
+
+ private:
+  // A stream that resumes brings no snapshot: the desk is asked for on its own. What the stream
+  // then repeats changes nothing.
+  void LoadDesk(const Client& client) {
+    const auto work = Call<AgentService>(client, &AgentService::StubInterface::GetWork,
+                                         agent::v1::GetWorkRequest());
+    if (!work.ok()) return;
+    ConnectResponse response;
+    *response.mutable_snapshot() = work->snapshot();
+    MutexLock lock(mutex_);
+    desk_.Apply(response);
+  }
+
+  void OnResponse(const ConnectResponse& response) {
+    MutexLock lock(mutex_);
+    if (response.has_heartbeat()) return;
+    if (response.has_welcome()) connected_ = true;
+    const std::vector<std::string> lines = desk_.Apply(response);
+    if (s_.format() != Format::kTable) {
+      s_.out << ToJsonLine(response) << std::endl;
+    } else {
+      if (prompts_ && !lines.empty()) s_.out << "\r";
+      for (const auto& line : lines) s_.out << line << "\n";
+      if (!lines.empty()) Prompt();
+      s_.out << std::flush;
+    }
+    for (const auto& event : response.events().events()) {
+      if (unseen_.size() == kMaxUnseenEvents) unseen_.pop_front();
+      unseen_.push_back(std::string(KindOf(event)));
+    }
+    if (response.has_outcome()) outcomes_[response.outcome().command_id()] = response.outcome();
+    SaveCursor();
+    changed_.NotifyAll();
+  }
+
+  // By way of a second file, so that a crash leaves the old cursor or the new one.
+  void SaveCursor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (f_.cursor_file.empty() || desk_.cursor().empty()) return;
+    const std::string next = f_.cursor_file + ".next";
+    std::ofstream(next) << desk_.cursor();
+    rename(next.c_str(), f_.cursor_file.c_str());
+  }
+
+  void Prompt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!prompts_) return;
+    s_.out << desk_.agent_id();
+    if (!desk_.in_hand().empty()) s_.out << " " << ShortId(desk_.in_hand());
+    s_.out << "> " << std::flush;
+  }
+
+  // Waits until `ready` holds, the stream ends, or the time is up.
+  template <class Ready>
+  absl::Status WaitFor(absl::string_view what, absl::Duration timeout, Ready ready) {
+    const Timeout limit(timeout);
+    MutexLock lock(mutex_);
+    while (!ready()) {
+      if (ended_) {
+        return end_status_.ok() ? absl::UnavailableError("the stream has ended") : end_status_;
+      }
+      if (limit.Expired()) {
+        return absl::DeadlineExceededError(
+            absl::StrCat("no ", what, " within ", absl::FormatDuration(timeout)));
+      }
+      changed_.WaitFor(mutex_, limit.Remaining());
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status WaitUntilConnected() {
+    return WaitFor("connection", s_.timeout(),
+                   [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return connected_; });
+  }
+
+  // "wait KIND [TIMEOUT]"; "wait offer" is content with an offer already on the desk.
+  absl::Status Wait(absl::string_view arguments) {
+    const std::vector<std::string> words =
+        absl::StrSplit(arguments, absl::ByAnyChar(" \t"), absl::SkipEmpty());
+    absl::Duration timeout = s_.timeout();
+    if (words.empty() || words.size() > 2 ||
+        (words.size() == 2 && !absl::ParseDuration(words[1], &timeout))) {
+      return absl::InvalidArgumentError("wait KIND [TIMEOUT]");
+    }
+    const std::string& kind = words[0];
+    if (kind == "offer") {
+      return WaitFor("offer", timeout, [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        for (const auto& [id, item] : desk_.items()) {
+          if (!item.offer_id.empty()) return true;
+        }
+        return false;
+      });
+    }
+    if (conversation::v1::Event::descriptor()->FindFieldByName(kind) == nullptr) {
+      return absl::InvalidArgumentError(absl::StrCat("wait: no event is called ", kind));
+    }
+    return WaitFor(kind, timeout, [this, &kind]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      while (!unseen_.empty()) {
+        const bool found = unseen_.front() == kind;
+        unseen_.pop_front();
+        if (found) return true;
+      }
+      return false;
+    });
+  }
+
+  absl::Status Execute(const command::v1::Command& command) {
+    const std::string& id = command.envelope().id();
+    stream_->Send(command);
+    WISSEL_RETURN_IF_ERROR(WaitFor(
+        "outcome", s_.timeout(),
+        [this, &id]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return outcomes_.contains(id); }));
+    MutexLock lock(mutex_);
+    const absl::Status status = StatusOf(outcomes_[id]);
+    outcomes_.erase(id);
+    return status;
+  }
+
+  absl::Status RunLine(absl::string_view line) {
+    line = absl::StripAsciiWhitespace(line);
+    if (line.empty() || line[0] == '#') return absl::OkStatus();
+    const size_t space = std::min(line.find(' '), line.size());
+    const absl::string_view word = line.substr(0, space);
+    const absl::string_view rest = absl::StripAsciiWhitespace(line.substr(space));
+    if (word == "wait") return Wait(rest);
+    command::v1::Command command;
+    {
+      MutexLock lock(mutex_);
+      if (word == "help") {
+        s_.out << Desk::Help() << std::flush;
+        return absl::OkStatus();
+      }
+      if (word == "list") {
+        for (const auto& item : desk_.List()) s_.out << item << "\n";
+        s_.out << std::flush;
+        return absl::OkStatus();
+      }
+      if (word == "use") return desk_.Use(rest);
+      WISSEL_ASSIGN_OR_RETURN(command, desk_.Parse(line));
+    }
+    command.mutable_envelope()->set_id(RandomUuid());
+    return Execute(command);
+  }
+
+  // The next line; false at the end of the input, and when the stream has ended, though nobody
+  // types.
+  bool ReadLine(std::istream& in, std::string& line) {
+    if (&in != &std::cin) return static_cast<bool>(std::getline(in, line));
+    while (true) {
+      if (const size_t end = typed_.find('\n'); end != std::string::npos) {
+        line = typed_.substr(0, end);
+        typed_.erase(0, end + 1);
+        return true;
+      }
+      pollfd input{.fd = STDIN_FILENO, .events = POLLIN, .revents = 0};
+      const int ready = poll(&input, 1, /*timeout=*/200);
+      {
+        MutexLock lock(mutex_);
+        if (ended_) return false;
+      }
+      if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
+      char buffer[4096];
+      const ssize_t n = read(STDIN_FILENO, buffer, sizeof(buffer));
+      if (n <= 0) return false;
+      typed_.append(buffer, static_cast<size_t>(n));
+    }
+  }
+
+  // At a terminal or pipe: what is wrong is said, and the next line is read.
+  absl::Status RunLines(std::istream& in) {
+    std::string line;
+    {
+      MutexLock lock(mutex_);
+      Prompt();
+    }
+    while (ReadLine(in, line) && line != "quit") {
+      const absl::Status status = RunLine(line);
+      MutexLock lock(mutex_);
+      // A refusal has been printed with its outcome.
+      if (!status.ok() && !absl::IsFailedPrecondition(status)) {
+        s_.err << status.message() << "\n" << std::flush;
+      }
+      Prompt();
+    }
+    return absl::OkStatus();
+  }
+
+  // A script ends at the first line that does not work.
+  absl::Status RunScript() {
+    WISSEL_ASSIGN_OR_RETURN(const std::string text, ReadFile(f_.script, 1 << 20));
+    int number = 0;
+    for (const absl::string_view line : absl::StrSplit(text, '\n')) {
+      ++number;
+      if (absl::StripAsciiWhitespace(line) == "quit") break;
+      if (const absl::Status status = RunLine(line); !status.ok()) {
+        return Annotate(status, absl::StrCat(f_.script, ":", number));
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  Session& s_;
+  const AgentFlags& f_;
+  const bool prompts_;
+  std::unique_ptr<AgentStream> stream_;
+  std::string typed_;  // read, but not yet a line
+
+  Mutex mutex_;  // also of s_.out and s_.err
+  CondVar changed_;
+  Desk desk_ ABSL_GUARDED_BY(mutex_);
+  bool connected_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Status end_status_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::string> unseen_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, agent::v1::CommandOutcome> outcomes_ ABSL_GUARDED_BY(mutex_);
+};
+
+// One command without a stream.
+absl::Status Do(Session& s, const std::vector<std::string>& words) {
+  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, s.flags.as));
+  WISSEL_ASSIGN_OR_RETURN(const auto work,
+                          Call<AgentService>(client, &AgentService::StubInterface::GetWork,
+                                             agent::v1::GetWorkRequest()));
+  Desk desk(work.snapshot().agent().agent_id());
+  ConnectResponse response;
+  *response.mutable_snapshot() = work.snapshot();
+  desk.Apply(response);
+  if (desk.items().size() == 1) WISSEL_RETURN_IF_ERROR(desk.Use(desk.items().begin()->first));
+  agent::v1::ExecuteRequest request;
+  WISSEL_ASSIGN_OR_RETURN(*request.mutable_command(), desk.Parse(absl::StrJoin(words, " ")));
+  request.mutable_command()->mutable_envelope()->set_id(RandomUuid());
+  WISSEL_ASSIGN_OR_RETURN(
+      const auto executed,
+      Call<AgentService>(client, &AgentService::StubInterface::Execute, request));
+  if (s.format() != Format::kTable) {
+    PrintMessage(executed.outcome(), s.format(), s.out);
+  } else {
+    for (const auto& event : executed.outcome().events()) s.out << Describe(event) << "\n";
+  }
+  return StatusOf(executed.outcome());
+}
+
+absl::Status Work(Session& s) {
+  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, s.flags.as));
+  WISSEL_ASSIGN_OR_RETURN(const auto work,
+                          Call<AgentService>(client, &AgentService::StubInterface::GetWork,
+                                             agent::v1::GetWorkRequest()));
+  if (s.format() != Format::kTable) {
+    PrintMessage(work.snapshot(), s.format(), s.out);
+    return absl::OkStatus();
+  }
+  Desk desk(work.snapshot().agent().agent_id());
+  ConnectResponse response;
+  *response.mutable_snapshot() = work.snapshot();
+  for (const auto& line : desk.Apply(response)) s.out << line << "\n";
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddAgent(CLI::App& app, Session& s) {
+  auto* command = app.add_subcommand("agent", "Work as an agent: presence, offers, answers");
+  command->require_subcommand(0, 1);
+  command->footer(
+      absl::StrCat("\nWithout a subcommand: the agent's stream, and a line for each thing to do. A "
+                   "stream that is\n"
+                   "lost resumes where it was. With --output json each message of the stream is a "
+                   "line of JSON.\n"
+                   "\nThe words:\n",
+                   std::string(Desk::Help()),
+                   "\nExamples:\n"
+                   "  wisselctl agent --as anna\n"
+                   "  wisselctl agent --as anna --script morning.txt\n"
+                   "  wisselctl agent do --as anna reply 'Hij komt morgen.'"));
+  auto f = std::make_shared<AgentFlags>();
+  command
+      ->add_option("--script", f->script,
+                   "Read the lines from this file; end at the first that does not work")
+      ->type_name("FILE");
+  command
+      ->add_option("--cursor-file", f->cursor_file,
+                   "Resume from the cursor in this file, and keep it up to date")
+      ->type_name("FILE");
+  command->add_flag("--observe", f->observe, "Look on, without counting as the agent's connection");
+  command->add_flag("--whole-workspace", f->whole_workspace,
+                    "Everything in the workspace (supervisors)");
+  command->callback([&s, f, command] {
+    if (!command->get_subcommands().empty()) return;
+    s.action = [&s, f] { return Terminal(s, *f).Run(); };
+  });
+
+  auto* once =
+      command->add_subcommand("do", "One thing, without a stream; exit code 4 when refused");
+  once->add_option("WORDS", f->words, "As typed at the stream, e.g. accept")->required();
+  once->callback([&s, f] { s.action = [&s, f] { return Do(s, f->words); }; });
+
+  command->add_subcommand("work", "Print presence, offers and conversations")->callback([&s] {
+    s.action = [&s] { return Work(s); };
+  });
+}
+
+}  // namespace wissel::ctl

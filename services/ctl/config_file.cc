@@ -1,0 +1,53 @@
+#include "services/ctl/config_file.h"
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status_macros.h"
+#include "services/ctl/workspace_yaml.h"
+#include "wissel/admin/v1/admin_service.grpc.pb.h"
+
+namespace wissel::ctl {
+
+using admin::v1::AdminService;
+
+absl::StatusOr<admin::v1::ApplyConfigResponse> SubmitFile(const Session& session,
+                                                          const std::string& path, bool dry_run) {
+  WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadFile(path, 4 << 20));
+  admin::v1::ApplyConfigRequest request;
+  request.set_dry_run(dry_run);
+  auto& config = *request.mutable_config();
+  WISSEL_ASSIGN_OR_RETURN(config, ParseWorkspaceYaml(path, yaml));
+  if (!session.flags.workspace.empty() && session.flags.workspace != config.workspace_id()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": workspace_id: expected ",
+                                                   session.flags.workspace, ", found ",
+                                                   config.workspace_id()));
+  }
+  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(session, "admin"));
+  if (config.version() == 0) {
+    const auto in_force = Call<AdminService>(client, &AdminService::StubInterface::GetConfig,
+                                             admin::v1::GetConfigRequest());
+    if (!in_force.ok() && !absl::IsNotFound(in_force.status())) return in_force.status();
+    if (in_force.ok()) config.set_version(in_force->config().version());
+  }
+  config.set_version(config.version() + 1);
+  return Call<AdminService>(client, &AdminService::StubInterface::ApplyConfig, request);
+}
+
+void PrintDifferences(const admin::v1::ApplyConfigResponse& response, std::ostream& out) {
+  using admin::v1::Difference;
+  for (const Difference& d : response.differences()) {
+    switch (d.kind()) {
+      case Difference::KIND_ADDED:
+        out << "+ " << d.path() << (d.after().empty() ? "" : ": ") << d.after() << "\n";
+        break;
+      case Difference::KIND_REMOVED:
+        out << "- " << d.path() << (d.before().empty() ? "" : ": ") << d.before() << "\n";
+        break;
+      default:
+        out << "~ " << d.path() << ": " << d.before() << " → " << d.after() << "\n";
+        break;
+    }
+  }
+  for (const auto& warning : response.warnings()) out << "! " << warning << "\n";
+}
+
+}  // namespace wissel::ctl

@@ -1,0 +1,280 @@
+#include "services/ctl/describe.h"
+
+#include <google/protobuf/descriptor.h>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "services/ctl/output.h"
+#include "services/ctl/proto_yaml.h"
+
+namespace wissel::ctl {
+namespace {
+
+using conversation::v1::Event;
+using conversation::v1::Explanation;
+
+std::string Who(const command::v1::Actor& actor) {
+  if (!actor.agent_id().empty()) return actor.agent_id();
+  return actor.subject().empty() ? "the system" : actor.subject();
+}
+
+std::string Address(const common::v1::ContactPoint& contact) {
+  return contact.display_name().empty() ? OneLine(contact.address(), 60)
+                                        : OneLine(contact.display_name(), 60);
+}
+
+std::string Because(const std::string& reason) {
+  return reason.empty() ? "" : absl::StrCat(" (", OneLine(reason, 80), ")");
+}
+
+std::string Words(std::string name) {
+  for (char& c : name) {
+    if (c == '_') c = ' ';
+  }
+  return name;
+}
+
+template <class Enum>
+std::string Word(Enum value) {
+  return Words(EnumName(value));
+}
+
+std::string ContentSummary(const message::v1::Content& content) {
+  using message::v1::Content;
+  switch (content.kind_case()) {
+    case Content::kText:
+      return absl::StrCat("\"", OneLine(content.text().text(), 60), "\"");
+    case Content::kMedia: {
+      const auto& media = content.media();
+      std::string text = absl::StrCat("[", Word(media.kind()));
+      if (!media.blob().file_name().empty()) {
+        absl::StrAppend(&text, " ", OneLine(media.blob().file_name(), 40));
+      }
+      if (media.has_blob()) absl::StrAppend(&text, ", ", media.blob().size_bytes(), " bytes");
+      if (!media.unavailable_reason().empty()) {
+        absl::StrAppend(&text, ", unavailable: ", OneLine(media.unavailable_reason(), 40));
+      }
+      absl::StrAppend(&text, "]");
+      if (!media.caption().empty())
+        absl::StrAppend(&text, " \"", OneLine(media.caption(), 60), "\"");
+      return text;
+    }
+    case Content::kLocation:
+      return absl::StrCat("[location ", OneLine(content.location().name(), 40), "]");
+    case Content::kContactCard:
+      return absl::StrCat("[contact ", OneLine(content.contact_card().formatted_name(), 40), "]");
+    case Content::kInteractiveReply:
+      return absl::StrCat("[chose \"", OneLine(content.interactive_reply().title(), 40), "\"]");
+    case Content::kReaction:
+      return absl::StrCat("[reaction ", OneLine(content.reaction().emoji(), 8), "]");
+    case Content::kEdit:
+      return absl::StrCat("[edited: \"", OneLine(content.edit().text().text(), 60), "\"]");
+    case Content::kDelete:
+      return "[took a message back]";
+    case Content::kTemplate:
+      return absl::StrCat("[template ", OneLine(content.template_().name(), 40), "]");
+    case Content::kUnsupported:
+      return absl::StrCat("[", OneLine(content.unsupported().provider_type(), 40),
+                          ", a type without a form of ours]");
+    case Content::KIND_NOT_SET:
+      break;
+  }
+  return "[nothing]";
+}
+
+}  // namespace
+
+std::string Summary(const google::protobuf::RepeatedPtrField<message::v1::Content>& contents) {
+  return absl::StrJoin(contents, " ", [](std::string* out, const message::v1::Content& content) {
+    absl::StrAppend(out, ContentSummary(content));
+  });
+}
+
+absl::string_view KindOf(const Event& event) {
+  const auto* field = Event::descriptor()->FindFieldByNumber(event.kind_case());
+  return field == nullptr ? absl::string_view("unknown") : absl::string_view(field->name());
+}
+
+absl::string_view ConversationOf(const Event& event) {
+  if (event.kind_case() == Event::kConversationRestated) {
+    return event.conversation_restated().conversation().conversation_id();
+  }
+  const auto* field = Event::descriptor()->FindFieldByNumber(event.kind_case());
+  if (field == nullptr) return "";
+  const auto& kind = event.GetReflection()->GetMessage(event, field);
+  const auto* id = kind.GetDescriptor()->FindFieldByName("conversation_id");
+  if (id == nullptr) return "";
+  std::string unused;
+  return kind.GetReflection()->GetStringReference(kind, id, &unused);
+}
+
+const Explanation* ExplanationOf(const Event& event) {
+  if (event.has_queued() && event.queued().has_explanation()) return &event.queued().explanation();
+  if (event.has_offered() && event.offered().has_explanation()) {
+    return &event.offered().explanation();
+  }
+  if (event.has_assigned() && event.assigned().has_explanation()) {
+    return &event.assigned().explanation();
+  }
+  return nullptr;
+}
+
+std::string DescribeCause(const log::v1::Cause& cause) {
+  switch (cause.kind_case()) {
+    case log::v1::Cause::kInput:
+      return absl::StrCat(EnumName(cause.input().topic()), "[", cause.input().partition(), "]@",
+                          cause.input().offset());
+    case log::v1::Cause::kTimer:
+      return absl::StrCat("timer due ", FormatTime(cause.timer().due_time()));
+    case log::v1::Cause::kRestate:
+      return absl::StrCat("restating, round ", cause.restate().round());
+    case log::v1::Cause::KIND_NOT_SET:
+      break;
+  }
+  return "no cause";
+}
+
+std::vector<std::string> DescribeExplanation(const Explanation& e) {
+  std::vector<std::string> lines;
+  const std::string strategy =
+      e.strategy() == config::v1::STRATEGY_UNSPECIFIED ? "no strategy needed" : Word(e.strategy());
+  lines.push_back(absl::StrCat("looked at ", e.agents_considered(), " agents, ",
+                               e.agents_eligible(), " could take it (", strategy,
+                               ", configuration ", e.config_version(), ")"));
+  const auto candidate = [](const Explanation::Candidate& c) {
+    return absl::StrCat(c.agent_id(), ", idle since ", FormatTime(c.idle_since()), ", ",
+                        c.free_units(), " units free");
+  };
+  if (e.has_chosen()) lines.push_back(absl::StrCat("chosen: ", candidate(e.chosen())));
+  for (const auto& next : e.runners_up()) lines.push_back(absl::StrCat("next: ", candidate(next)));
+  for (const auto& passed : e.passed_over()) {
+    lines.push_back(absl::StrCat("passed over: ", passed.agents(), " ", Word(passed.reason())));
+  }
+  return lines;
+}
+
+std::string Describe(const Event& event) {
+  switch (event.kind_case()) {
+    case Event::kConversationOpened: {
+      const auto& e = event.conversation_opened();
+      std::string text = absl::StrCat("conversation opened with ", Address(e.contact()), " on ",
+                                      e.account().account_id());
+      if (!e.subject().empty()) absl::StrAppend(&text, ": \"", OneLine(e.subject(), 60), "\"");
+      if (!e.language().empty())
+        absl::StrAppend(&text, " (language ", OneLine(e.language(), 12), ")");
+      return text;
+    }
+    case Event::kMessageReceived: {
+      const auto& m = event.message_received().message();
+      return absl::StrCat(Address(m.sender()), " wrote ", Summary(m.contents()));
+    }
+    case Event::kMessageEdited: {
+      const auto& m = event.message_edited().message();
+      return absl::StrCat(Address(m.sender()), " changed a message: ", Summary(m.contents()));
+    }
+    case Event::kQueued:
+      return absl::StrCat("waits in queue ", event.queued().queue_id(), " (",
+                          Word(event.queued().reason()), ")");
+    case Event::kOffered:
+      return absl::StrCat("offered to ", event.offered().agent_id(), " until ",
+                          FormatTime(event.offered().expire_time()));
+    case Event::kOfferAccepted:
+      return absl::StrCat(event.offer_accepted().agent_id(), " accepted");
+    case Event::kOfferDeclined:
+      return absl::StrCat(event.offer_declined().agent_id(), " declined",
+                          Because(event.offer_declined().reason()));
+    case Event::kOfferTimedOut:
+      return absl::StrCat(event.offer_timed_out().agent_id(), " did not answer the offer in time");
+    case Event::kOfferWithdrawn:
+      return absl::StrCat("offer to ", event.offer_withdrawn().agent_id(), " withdrawn (",
+                          Word(event.offer_withdrawn().reason()), ")");
+    case Event::kAssigned:
+      return absl::StrCat("assigned to ", event.assigned().agent_id(), " (",
+                          Word(event.assigned().reason()), ")");
+    case Event::kTransferred: {
+      const auto& e = event.transferred();
+      return absl::StrCat(
+          Who(e.actor()), " transferred it",
+          e.from_agent_id().empty() ? "" : absl::StrCat(" from ", e.from_agent_id()), " to ",
+          e.has_to_agent_id() ? absl::StrCat("agent ", e.to_agent_id())
+                              : absl::StrCat("queue ", e.to_queue_id()),
+          Because(e.note()));
+    }
+    case Event::kNoteAdded:
+      return absl::StrCat(Who(event.note_added().actor()), " noted \"",
+                          OneLine(event.note_added().text(), 60), "\"");
+    case Event::kReplySent:
+      return absl::StrCat(Who(event.reply_sent().actor()), " answered ",
+                          Summary(event.reply_sent().message().contents()));
+    case Event::kDeliveryUpdated: {
+      const auto& e = event.delivery_updated();
+      return absl::StrCat("delivery of ", ShortId(e.outbound_id()), ": ", Word(e.state()),
+                          e.attempt() > 1 ? absl::StrCat(", attempt ", e.attempt()) : "",
+                          Because(e.error().detail()));
+    }
+    case Event::kParked:
+      return absl::StrCat("parked with ", event.parked().agent_id(), " (",
+                          Word(event.parked().reason()), ")");
+    case Event::kResumed:
+      return event.resumed().by_customer() ? "resumed: the customer wrote" : "resumed";
+    case Event::kResolved:
+      return absl::StrCat(Who(event.resolved().actor()), " resolved it",
+                          Because(event.resolved().resolution()));
+    case Event::kReopened:
+      return event.reopened().by_customer() ? "reopened: the customer wrote" : "reopened";
+    case Event::kConversationForgotten:
+      return "left the working state";
+    case Event::kAgentConnected:
+      return absl::StrCat(event.agent_connected().agent_id(), " connected");
+    case Event::kAgentDisconnected:
+      return absl::StrCat(event.agent_disconnected().agent_id(), " disconnected (",
+                          Word(event.agent_disconnected().reason()), ")");
+    case Event::kGatewayLeaseRenewed:
+      return absl::StrCat("gateway ", event.gateway_lease_renewed().gateway_id(), " is alive");
+    case Event::kAgentPresenceChanged: {
+      const auto& e = event.agent_presence_changed();
+      return absl::StrCat(e.agent_id(), " is ", Word(e.presence()), Because(e.reason()), ": ",
+                          Word(e.cause()));
+    }
+    case Event::kAgentCapacityChanged:
+      return absl::StrCat(event.agent_capacity_changed().agent_id(), " can hold ",
+                          event.agent_capacity_changed().capacity_units(), " units");
+    case Event::kCommandRejected: {
+      const auto& e = event.command_rejected();
+      return absl::StrCat("command ", ShortId(e.command_id()), " of ", Who(e.actor()), " refused, ",
+                          Word(e.reason()), ": ", OneLine(e.detail(), 120));
+    }
+    case Event::kConfigApplied:
+      return absl::StrCat("configuration ", event.config_applied().config().version(), " of ",
+                          event.config_applied().config().workspace_id(), " is in force");
+    case Event::kDuplicateSkipped:
+      return absl::StrCat("seen before, nothing follows: ", event.duplicate_skipped().id());
+    case Event::kInputDeadLettered:
+      return absl::StrCat("dead letter ", event.input_dead_lettered().dead_letter_id(), ": ",
+                          OneLine(event.input_dead_lettered().detail(), 120));
+    case Event::kReceiptIgnored:
+      return absl::StrCat("receipt changes nothing: ",
+                          OneLine(event.receipt_ignored().detail(), 120));
+    case Event::kDelivererMarked:
+      return absl::StrCat("deliverer ", event.deliverer_marked().marker().deliverer_id(),
+                          " starts");
+    case Event::kRestateStarted:
+      return absl::StrCat("restating round ", event.restate_started().round(), " begins");
+    case Event::kConfigRestated:
+      return absl::StrCat("configuration ", event.config_restated().config().version(),
+                          " restated");
+    case Event::kConversationRestated:
+      return "conversation restated";
+    case Event::kAgentRestated:
+      return absl::StrCat(event.agent_restated().agent().agent_id(), " restated");
+    case Event::kSeenRestated:
+      return "seen ids restated";
+    case Event::kRestateCompleted:
+      return absl::StrCat("restating round ", event.restate_completed().round(), " is complete");
+    case Event::KIND_NOT_SET:
+      break;
+  }
+  return "an event that this version does not know";
+}
+
+}  // namespace wissel::ctl

@@ -1,0 +1,366 @@
+#include "services/ctl/desk.h"
+
+#include <google/protobuf/util/time_util.h>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "libs/base/status_macros.h"
+#include "services/ctl/describe.h"
+#include "services/ctl/output.h"
+#include "services/ctl/proto_yaml.h"
+
+namespace wissel::ctl {
+namespace {
+
+using command::v1::Command;
+using conversation::v1::Event;
+
+// A UUID in full: what Parse passes on without finding it.
+constexpr size_t kIdLength = 36;
+
+absl::string_view TakeWord(absl::string_view& rest) {
+  rest = absl::StripLeadingAsciiWhitespace(rest);
+  const size_t end = std::min(rest.find_first_of(" \t"), rest.size());
+  const absl::string_view word = rest.substr(0, end);
+  rest = absl::StripLeadingAsciiWhitespace(rest.substr(end));
+  return word;
+}
+
+std::string ContactName(const state::v1::ConversationState& c) {
+  const auto& contact = c.contact();
+  return OneLine(contact.display_name().empty() ? contact.address() : contact.display_name(), 30);
+}
+
+std::string LastOf(const agent::v1::WorkItem& item) {
+  for (int i = item.messages_size() - 1; i >= 0; --i) {
+    if (item.messages(i).has_inbound()) return Summary(item.messages(i).inbound().contents());
+  }
+  return "";
+}
+
+}  // namespace
+
+absl::string_view Desk::Help() {
+  return R"(  available | away [REASON] | draining | offline      your presence
+  list                                               offers and conversations
+  accept [ID] | decline [ID] [REASON]                an offer; the one that expires first
+  use ID                                             take a conversation in hand
+  reply [@ID] TEXT                                   answer the customer (\n is a line end)
+  note [@ID] TEXT                                    for colleagues only
+  transfer [@ID] queue|agent NAME [NOTE]
+  resolve [@ID] [CODE] | park [@ID] | resume [@ID] | reopen [@ID]
+  settle [@ID] OUTBOUND resend|give-up|delivered     an answer whose delivery is held
+  capacity UNITS                                     how much you can hold at once
+  wait KIND [TIMEOUT]                                until such an event comes (for scripts)
+  help | quit
+)";
+}
+
+Desk::Item& Desk::ItemOf(const std::string& conversation_id) {
+  Item& item = items_[conversation_id];
+  item.conversation.set_conversation_id(conversation_id);
+  return item;
+}
+
+std::vector<std::string> Desk::Apply(const agent::v1::ConnectResponse& response) {
+  using agent::v1::ConnectResponse;
+  std::vector<std::string> lines;
+  switch (response.kind_case()) {
+    case ConnectResponse::kWelcome:
+      if (!response.welcome().agent_id().empty()) agent_id_ = response.welcome().agent_id();
+      lines.push_back(
+          absl::StrCat("connected to ", response.welcome().gateway_id(), " as ", agent_id_));
+      break;
+    case ConnectResponse::kSnapshot: {
+      cursor_ = response.snapshot().cursor();
+      items_.clear();
+      for (const auto& work : response.snapshot().items()) {
+        Item& item = ItemOf(work.conversation().conversation_id());
+        item.conversation = work.conversation();
+        item.last = LastOf(work);
+        if (work.conversation().offer().agent_id() == agent_id_) {
+          item.offer_id = work.conversation().offer().offer_id();
+        }
+      }
+      if (!items_.contains(in_hand_)) in_hand_.clear();
+      lines.push_back(absl::StrCat("you are ", EnumName(response.snapshot().agent().presence()),
+                                   ", with ", items_.size(), " on your desk"));
+      for (auto& line : List()) lines.push_back(std::move(line));
+      break;
+    }
+    case ConnectResponse::kEvents:
+      cursor_ = response.events().cursor();
+      for (const Event& event : response.events().events()) {
+        ApplyEvent(event);
+        if (event.has_gateway_lease_renewed()) continue;
+        const absl::string_view about = ConversationOf(event);
+        lines.push_back(absl::StrCat(about.empty() ? std::string(8, ' ') : ShortId(about), "  ",
+                                     Describe(event)));
+      }
+      break;
+    case ConnectResponse::kOutcome: {
+      const auto& outcome = response.outcome();
+      if (!outcome.cursor().empty()) cursor_ = outcome.cursor();
+      if (outcome.has_rejected()) {
+        lines.push_back(absl::StrCat("refused, ", EnumName(outcome.rejected().reason()), ": ",
+                                     OneLine(outcome.rejected().detail(), 200)));
+      }
+      break;
+    }
+    case ConnectResponse::kGoingAway:
+      if (!response.going_away().cursor().empty()) cursor_ = response.going_away().cursor();
+      lines.push_back("the gateway is going away");
+      break;
+    case ConnectResponse::kHeartbeat:
+    case ConnectResponse::KIND_NOT_SET:
+      break;
+  }
+  return lines;
+}
+
+void Desk::ApplyEvent(const Event& event) {
+  const std::string id(ConversationOf(event));
+  if (id.empty()) return;
+  switch (event.kind_case()) {
+    case Event::kConversationOpened: {
+      auto& c = ItemOf(id).conversation;
+      *c.mutable_contact() = event.conversation_opened().contact();
+      *c.mutable_account() = event.conversation_opened().account();
+      c.set_subject(event.conversation_opened().subject());
+      break;
+    }
+    case Event::kMessageReceived: {
+      Item& item = ItemOf(id);
+      const auto& message = event.message_received().message();
+      item.last = Summary(message.contents());
+      if (!item.conversation.has_contact()) *item.conversation.mutable_contact() = message.sender();
+      break;
+    }
+    case Event::kOffered:
+      if (event.offered().agent_id() == agent_id_) {
+        Item& item = ItemOf(id);
+        item.offer_id = event.offered().offer_id();
+        item.conversation.set_status(state::v1::CONVERSATION_STATUS_OFFERED);
+        *item.conversation.mutable_offer()->mutable_expire_time() = event.offered().expire_time();
+      }
+      break;
+    case Event::kAssigned: {
+      Item& item = ItemOf(id);
+      item.offer_id.clear();
+      item.conversation.set_agent_id(event.assigned().agent_id());
+      item.conversation.set_status(state::v1::CONVERSATION_STATUS_ACTIVE);
+      if (event.assigned().agent_id() == agent_id_) {
+        in_hand_ = id;
+      } else {
+        items_.erase(id);
+      }
+      break;
+    }
+    case Event::kOfferDeclined:
+    case Event::kOfferTimedOut:
+    case Event::kOfferWithdrawn:
+    case Event::kQueued:
+      items_.erase(id);
+      break;
+    case Event::kParked:
+      ItemOf(id).conversation.set_status(state::v1::CONVERSATION_STATUS_PARKED);
+      break;
+    case Event::kResumed:
+      ItemOf(id).conversation.set_status(state::v1::CONVERSATION_STATUS_ACTIVE);
+      break;
+    case Event::kResolved:
+      items_.erase(id);
+      break;
+    default:
+      break;
+  }
+  if (!items_.contains(in_hand_)) in_hand_.clear();
+}
+
+std::vector<std::string> Desk::List() const {
+  std::vector<std::string> lines;
+  for (const auto& [id, item] : items_) {
+    std::string line =
+        absl::StrCat(id == in_hand_ ? "> " : "  ", ShortId(id), "  ",
+                     EnumName(item.conversation.status()), "  ", ContactName(item.conversation));
+    if (!item.conversation.subject().empty()) {
+      absl::StrAppend(&line, "  \"", OneLine(item.conversation.subject(), 40), "\"");
+    }
+    if (!item.last.empty()) absl::StrAppend(&line, "  ", item.last);
+    if (!item.offer_id.empty()) {
+      absl::StrAppend(&line, "  (offer until ", FormatTime(item.conversation.offer().expire_time()),
+                      ")");
+    }
+    lines.push_back(std::move(line));
+  }
+  if (lines.empty()) lines.push_back("  nothing on your desk");
+  return lines;
+}
+
+absl::StatusOr<std::string> Desk::FindConversation(absl::string_view id) const {
+  std::string found;
+  for (const auto& [conversation, item] : items_) {
+    if (!absl::StartsWith(conversation, id)) continue;
+    if (!found.empty()) return absl::InvalidArgumentError(absl::StrCat(id, " fits several"));
+    found = conversation;
+  }
+  if (!found.empty()) return found;
+  if (id.size() == kIdLength) return std::string(id);
+  return absl::NotFoundError(absl::StrCat("no conversation on your desk begins with ", id));
+}
+
+absl::StatusOr<std::string> Desk::FindOffer(absl::string_view id) const {
+  using google::protobuf::util::TimeUtil;
+  const Item* found = nullptr;
+  int64_t first = 0;
+  for (const auto& [conversation, item] : items_) {
+    if (item.offer_id.empty()) continue;
+    if (!absl::StartsWith(item.offer_id, id) && !absl::StartsWith(conversation, id)) continue;
+    if (found != nullptr && !id.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(id, " fits several offers"));
+    }
+    const int64_t expires =
+        TimeUtil::TimestampToNanoseconds(item.conversation.offer().expire_time());
+    if (found == nullptr || expires < first) {
+      found = &item;
+      first = expires;
+    }
+  }
+  if (found != nullptr) return found->offer_id;
+  if (id.size() == kIdLength) return std::string(id);
+  if (id.empty()) return absl::NotFoundError("no offer on your desk");
+  return absl::NotFoundError(absl::StrCat("no offer on your desk begins with ", id));
+}
+
+absl::StatusOr<std::string> Desk::TakeConversation(absl::string_view& rest) {
+  if (absl::StartsWith(rest, "@")) {
+    const absl::string_view id = TakeWord(rest).substr(1);
+    if (id.empty()) return absl::InvalidArgumentError("@ is followed by a conversation's id");
+    return FindConversation(id);
+  }
+  if (in_hand_.empty()) {
+    return absl::NotFoundError("no conversation in hand: `use ID`, or `@ID` after the word");
+  }
+  return in_hand_;
+}
+
+absl::Status Desk::Use(absl::string_view id) {
+  if (id.empty()) return absl::InvalidArgumentError("use ID");
+  WISSEL_ASSIGN_OR_RETURN(in_hand_, FindConversation(id));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Command> Desk::Parse(absl::string_view line) {
+  absl::string_view rest = line;
+  const absl::string_view word = TakeWord(rest);
+  Command command;
+  const auto presence = [&](command::v1::Presence value) {
+    auto& set = *command.mutable_set_presence();
+    set.set_agent_id(agent_id_);
+    set.set_presence(value);
+    set.set_reason(std::string(rest));
+    return command;
+  };
+  if (word == "available") return presence(command::v1::PRESENCE_AVAILABLE);
+  if (word == "away") return presence(command::v1::PRESENCE_AWAY);
+  if (word == "draining") return presence(command::v1::PRESENCE_DRAINING);
+  if (word == "offline") return presence(command::v1::PRESENCE_OFFLINE);
+  if (word == "capacity") {
+    int32_t units = 0;
+    if (!absl::SimpleAtoi(rest, &units)) {
+      return absl::InvalidArgumentError("capacity UNITS: expected a whole number");
+    }
+    command.mutable_set_capacity()->set_agent_id(agent_id_);
+    command.mutable_set_capacity()->set_capacity_units(units);
+    return command;
+  }
+  if (word == "accept") {
+    WISSEL_ASSIGN_OR_RETURN(std::string offer, FindOffer(TakeWord(rest)));
+    command.mutable_accept_offer()->set_offer_id(std::move(offer));
+    command.mutable_accept_offer()->set_agent_id(agent_id_);
+    return command;
+  }
+  if (word == "decline") {
+    WISSEL_ASSIGN_OR_RETURN(std::string offer, FindOffer(TakeWord(rest)));
+    command.mutable_decline_offer()->set_offer_id(std::move(offer));
+    command.mutable_decline_offer()->set_agent_id(agent_id_);
+    command.mutable_decline_offer()->set_reason(std::string(rest));
+    return command;
+  }
+  if (word == "reply") {
+    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
+    if (rest.empty()) return absl::InvalidArgumentError("reply TEXT: expected a text");
+    command.mutable_send_reply()->set_conversation_id(std::move(id));
+    command.mutable_send_reply()->mutable_message()->add_contents()->mutable_text()->set_text(
+        absl::StrReplaceAll(rest, {{"\\n", "\n"}}));
+    return command;
+  }
+  if (word == "note") {
+    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
+    if (rest.empty()) return absl::InvalidArgumentError("note TEXT: expected a text");
+    command.mutable_add_note()->set_conversation_id(std::move(id));
+    command.mutable_add_note()->set_text(absl::StrReplaceAll(rest, {{"\\n", "\n"}}));
+    return command;
+  }
+  if (word == "transfer") {
+    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
+    auto& transfer = *command.mutable_transfer();
+    transfer.set_conversation_id(std::move(id));
+    const absl::string_view what = TakeWord(rest);
+    const std::string name(TakeWord(rest));
+    if (name.empty() || (what != "queue" && what != "agent")) {
+      return absl::InvalidArgumentError("transfer queue|agent NAME [NOTE]");
+    }
+    if (what == "queue") {
+      transfer.set_queue_id(name);
+    } else {
+      transfer.set_agent_id(name);
+    }
+    transfer.set_note(std::string(rest));
+    return command;
+  }
+  if (word == "resolve") {
+    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
+    command.mutable_resolve()->set_conversation_id(std::move(id));
+    command.mutable_resolve()->set_resolution(std::string(rest));
+    return command;
+  }
+  if (word == "park") {
+    WISSEL_ASSIGN_OR_RETURN(*command.mutable_park()->mutable_conversation_id(),
+                            TakeConversation(rest));
+    return command;
+  }
+  if (word == "resume") {
+    WISSEL_ASSIGN_OR_RETURN(*command.mutable_resume()->mutable_conversation_id(),
+                            TakeConversation(rest));
+    return command;
+  }
+  if (word == "reopen") {
+    WISSEL_ASSIGN_OR_RETURN(*command.mutable_reopen()->mutable_conversation_id(),
+                            TakeConversation(rest));
+    return command;
+  }
+  if (word == "settle") {
+    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
+    auto& settle = *command.mutable_settle_delivery();
+    settle.set_conversation_id(std::move(id));
+    settle.set_outbound_id(std::string(TakeWord(rest)));
+    if (rest == "resend") {
+      settle.set_decision(command::v1::SettleDelivery::DECISION_RESEND);
+    } else if (rest == "give-up") {
+      settle.set_decision(command::v1::SettleDelivery::DECISION_GIVE_UP);
+    } else if (rest == "delivered") {
+      settle.set_decision(command::v1::SettleDelivery::DECISION_DELIVERED);
+    } else {
+      return absl::InvalidArgumentError("settle OUTBOUND resend|give-up|delivered");
+    }
+    return command;
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("unknown word \"", OneLine(word, 40), "\"; `help` lists them"));
+}
+
+}  // namespace wissel::ctl

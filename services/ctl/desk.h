@@ -1,0 +1,73 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "wissel/agent/v1/agent_service.pb.h"
+#include "wissel/command/v1/command.pb.h"
+
+namespace wissel::ctl {
+
+// What an agent has on the desk, as the agent's stream tells it, and the words with which an agent
+// works it. Pure: reads and writes nothing. For one thread.
+class Desk {
+ public:
+  struct Item {
+    state::v1::ConversationState conversation;
+    std::string last;      // the latest message's beginning
+    std::string offer_id;  // set while it is offered to this agent
+  };
+
+  explicit Desk(std::string agent_id) : agent_id_(std::move(agent_id)) {}
+
+  // Takes a message of the stream in; the lines that tell a person about it.
+  std::vector<std::string> Apply(const agent::v1::ConnectResponse& response);
+
+  // The agent's words as a command, without its envelope:
+  //   available | away [REASON] | draining | offline | capacity UNITS
+  //   accept [ID] | decline [ID] [REASON]       ID: an offer's or conversation's, or its beginning;
+  //                                             without one, the offer that expires first
+  //   reply [@ID] TEXT | note [@ID] TEXT | resolve [@ID] [CODE] | park [@ID] | resume [@ID] |
+  //   reopen [@ID]                              without @ID, the conversation in hand
+  //   transfer [@ID] queue|agent NAME [NOTE]
+  //   settle [@ID] OUTBOUND resend|give-up|delivered
+  //
+  // "\n" in TEXT is a line end. A complete id that is not on the desk is passed on as it stands:
+  // the router judges it.
+  //   INVALID_ARGUMENT  not such words, or an id's beginning that fits several
+  //   NOT_FOUND         nothing in hand, no offer, or an id's beginning that fits nothing
+  absl::StatusOr<command::v1::Command> Parse(absl::string_view line);
+
+  // Takes a conversation in hand, by its id or the beginning of it. Errors as Parse.
+  absl::Status Use(absl::string_view id);
+
+  // A line for each offer and conversation.
+  std::vector<std::string> List() const;
+
+  const std::map<std::string, Item>& items() const { return items_; }
+  const std::string& in_hand() const { return in_hand_; }
+  const std::string& cursor() const { return cursor_; }
+  const std::string& agent_id() const { return agent_id_; }
+
+  // The words that Parse knows, for `help`.
+  static absl::string_view Help();
+
+ private:
+  void ApplyEvent(const conversation::v1::Event& event);
+  Item& ItemOf(const std::string& conversation_id);
+  absl::StatusOr<std::string> FindConversation(absl::string_view id) const;
+  absl::StatusOr<std::string> FindOffer(absl::string_view id) const;
+  // Takes "@ID" off the front of `rest`; without one, what is in hand.
+  absl::StatusOr<std::string> TakeConversation(absl::string_view& rest);
+
+  std::string agent_id_;
+  std::string cursor_;
+  std::string in_hand_;
+  std::map<std::string, Item> items_;  // by conversation id
+};
+
+}  // namespace wissel::ctl

@@ -1,0 +1,131 @@
+#include "services/ctl/desk.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "libs/testing/status_matchers.h"
+
+namespace wissel::ctl {
+namespace {
+
+using ::testing::HasSubstr;
+using ::wissel::testing::IsOk;
+using ::wissel::testing::StatusIs;
+
+constexpr char kFirst[] = "11111111-0000-5000-8000-000000000001";
+constexpr char kSecond[] = "22222222-0000-5000-8000-000000000002";
+constexpr char kOfferOne[] = "aaaaaaaa-0000-5000-8000-000000000001";
+constexpr char kOfferTwo[] = "bbbbbbbb-0000-5000-8000-000000000002";
+
+class DeskTest : public ::testing::Test {
+ protected:
+  void Offer(const char* conversation, const char* offer, int64_t expires,
+             const char* agent = "anna") {
+    agent::v1::ConnectResponse r;
+    r.mutable_events()->set_cursor("c1");
+    auto* e = r.mutable_events()->add_events()->mutable_offered();
+    e->set_conversation_id(conversation);
+    e->set_offer_id(offer);
+    e->set_agent_id(agent);
+    e->mutable_expire_time()->set_seconds(expires);
+    desk_.Apply(r);
+  }
+  void Assign(const char* conversation, const char* agent) {
+    agent::v1::ConnectResponse r;
+    auto* e = r.mutable_events()->add_events()->mutable_assigned();
+    e->set_conversation_id(conversation);
+    e->set_agent_id(agent);
+    desk_.Apply(r);
+  }
+
+  Desk desk_{"anna"};
+};
+
+TEST_F(DeskTest, AcceptTakesTheOfferThatExpiresFirst) {
+  EXPECT_THAT(desk_.Parse("accept"), StatusIs(absl::StatusCode::kNotFound));
+  Offer(kFirst, kOfferOne, 100);
+  Offer(kSecond, kOfferTwo, 50);
+  const auto command = desk_.Parse("accept");
+  ASSERT_THAT(command, IsOk());
+  EXPECT_EQ(command->accept_offer().offer_id(), kOfferTwo);
+  EXPECT_EQ(command->accept_offer().agent_id(), "anna");
+}
+
+TEST_F(DeskTest, OffersAreNamedByTheirOwnOrTheirConversationsBeginning) {
+  Offer(kFirst, kOfferOne, 100);
+  Offer(kSecond, kOfferTwo, 50);
+  EXPECT_EQ(desk_.Parse("accept aaaa")->accept_offer().offer_id(), kOfferOne);
+  EXPECT_EQ(desk_.Parse("accept 2222")->accept_offer().offer_id(), kOfferTwo);
+  const auto declined = desk_.Parse("decline 1 not my language");
+  EXPECT_EQ(declined->decline_offer().offer_id(), kOfferOne);
+  EXPECT_EQ(declined->decline_offer().reason(), "not my language");
+  EXPECT_THAT(desk_.Parse("accept 9"), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(DeskTest, AnIdThatFitsSeveralIsRefused) {
+  Offer("11111111-x", kOfferOne, 100);
+  Offer("11111111-y", kOfferTwo, 100);
+  EXPECT_THAT(desk_.Parse("accept 1"), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(desk_.Parse("note @1 x"), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST_F(DeskTest, OtherAgentsOffersAreNotOnTheDesk) {
+  Offer(kFirst, kOfferOne, 100, "bram");
+  EXPECT_TRUE(desk_.items().empty());
+}
+
+TEST_F(DeskTest, WhatIsAssignedIsInHandUntilItLeaves) {
+  EXPECT_THAT(desk_.Parse("reply Hoi"), StatusIs(absl::StatusCode::kNotFound));
+  Offer(kFirst, kOfferOne, 100);
+  Assign(kFirst, "anna");
+  const auto reply = desk_.Parse("reply Dag Jan,\\nhij komt morgen.");
+  ASSERT_THAT(reply, IsOk());
+  EXPECT_EQ(reply->send_reply().conversation_id(), kFirst);
+  EXPECT_EQ(reply->send_reply().message().contents(0).text().text(), "Dag Jan,\nhij komt morgen.");
+  EXPECT_THAT(desk_.Parse("accept"), StatusIs(absl::StatusCode::kNotFound));
+  Assign(kFirst, "bram");
+  EXPECT_THAT(desk_.Parse("reply Hoi"), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(DeskTest, AtNamesAConversation) {
+  Offer(kFirst, kOfferOne, 100);
+  Assign(kFirst, "anna");
+  Offer(kSecond, kOfferTwo, 100);
+  Assign(kSecond, "anna");
+  EXPECT_EQ(desk_.Parse("note text")->add_note().conversation_id(), kSecond);
+  EXPECT_EQ(desk_.Parse("note @1111 text")->add_note().conversation_id(), kFirst);
+  ASSERT_THAT(desk_.Use("1111"), IsOk());
+  const auto transfer = desk_.Parse("transfer queue en wants English");
+  EXPECT_EQ(transfer->transfer().conversation_id(), kFirst);
+  EXPECT_EQ(transfer->transfer().queue_id(), "en");
+  EXPECT_EQ(transfer->transfer().note(), "wants English");
+  // A whole id that is not on the desk is the router's to judge.
+  const std::string other = "33333333-0000-5000-8000-000000000003";
+  EXPECT_EQ(desk_.Parse("reopen @" + other)->reopen().conversation_id(), other);
+}
+
+TEST_F(DeskTest, WordsThatAreNotRight) {
+  Offer(kFirst, kOfferOne, 100);
+  Assign(kFirst, "anna");
+  for (const char* line : {"", "dance", "reply", "note", "transfer", "transfer queue",
+                           "transfer to x", "capacity many", "settle x y", "reply @"}) {
+    EXPECT_THAT(desk_.Parse(line), StatusIs(absl::StatusCode::kInvalidArgument)) << line;
+  }
+}
+
+TEST_F(DeskTest, SnapshotReplacesEverything) {
+  Offer(kFirst, kOfferOne, 100);
+  agent::v1::ConnectResponse r;
+  r.mutable_snapshot()->set_cursor("c7");
+  auto* item = r.mutable_snapshot()->add_items();
+  item->mutable_conversation()->set_conversation_id(kSecond);
+  item->mutable_conversation()->set_status(state::v1::CONVERSATION_STATUS_ACTIVE);
+  item->add_messages()->mutable_inbound()->add_contents()->mutable_text()->set_text("Waar is hij?");
+  const auto lines = desk_.Apply(r);
+  EXPECT_EQ(desk_.cursor(), "c7");
+  EXPECT_EQ(desk_.items().size(), 1);
+  EXPECT_THAT(lines.back(), HasSubstr("Waar is hij?"));
+}
+
+}  // namespace
+}  // namespace wissel::ctl

@@ -1,0 +1,88 @@
+#include "services/ctl/output.h"
+
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "services/ctl/proto_yaml.h"
+
+namespace wissel::ctl {
+namespace {
+
+bool StartsCodePoint(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
+
+size_t Width(absl::string_view text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), StartsCodePoint));
+}
+
+std::string Json(const google::protobuf::Message& message, bool indent) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.preserve_proto_field_names = true;
+  options.add_whitespace = indent;
+  std::string text;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
+  // Only an invalid Timestamp or Duration cannot be printed.
+  if (!status.ok()) return "{}";
+  return text;
+}
+
+}  // namespace
+
+void Table::Print(std::ostream& out) const {
+  std::vector<std::vector<std::string>> rows;
+  std::vector<size_t> widths;
+  for (const auto& row : rows_) {
+    auto& cells = rows.emplace_back();
+    for (size_t i = 0; i < row.size(); ++i) {
+      cells.push_back(OneLine(row[i], 4096));
+      if (widths.size() <= i) widths.push_back(0);
+      widths[i] = std::max(widths[i], Width(cells.back()));
+    }
+  }
+  for (const auto& cells : rows) {
+    for (size_t i = 0; i < cells.size(); ++i) {
+      out << cells[i];
+      if (i + 1 < cells.size()) out << std::string(widths[i] - Width(cells[i]) + 2, ' ');
+    }
+    out << "\n";
+  }
+}
+
+std::string ToJsonLine(const google::protobuf::Message& message) { return Json(message, false); }
+
+void PrintMessage(const google::protobuf::Message& message, Format format, std::ostream& out) {
+  out << (format == Format::kYaml ? ProtoToYaml(message) : Json(message, true));
+}
+
+std::string OneLine(absl::string_view text, size_t max) {
+  std::string line;
+  size_t points = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (StartsCodePoint(text[i]) && ++points > max) return line + "…";
+    // C0 controls and DEL; C1 controls are U+0080..U+009F, in UTF-8 C2 80..C2 9F.
+    if (c < 0x20 || c == 0x7f) {
+      line += ' ';
+    } else if (c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) {
+      line += ' ';
+      ++i;
+    } else {
+      line += text[i];
+    }
+  }
+  return line;
+}
+
+absl::Time ToTime(const google::protobuf::Timestamp& time) {
+  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
+}
+
+std::string FormatTime(const google::protobuf::Timestamp& time) {
+  if (time.seconds() == 0 && time.nanos() == 0) return "-";
+  return absl::FormatTime("%Y-%m-%d %H:%M:%E3S", ToTime(time), absl::UTCTimeZone());
+}
+
+std::string ShortId(absl::string_view id) { return std::string(id.substr(0, 8)); }
+
+}  // namespace wissel::ctl

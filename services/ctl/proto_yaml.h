@@ -1,0 +1,35 @@
+#pragma once
+
+#include <google/protobuf/message.h>
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace wissel::ctl {
+
+// YAML for people, by a message's own description: keys are the fields' names; an enum value is its
+// name in lower case without the enum's prefix ("longest_idle"); a Duration is "1h30m" or "7d"; a
+// Timestamp is RFC 3339; bytes are base64.
+
+// Fills `message` from `yaml`. Strict: an unknown or repeated key, a wrong type, a number out of
+// range, an empty value or a second member of a oneof is an error. INVALID_ARGUMENT lists
+// everything that is wrong, a line each: "file:line: path: what was expected". At most 4 MiB.
+absl::Status YamlToProto(absl::string_view file, absl::string_view yaml,
+                         google::protobuf::Message& message);
+
+// The reverse; fields at their default are left out. What YamlToProto reads back is equal.
+std::string ProtoToYaml(const google::protobuf::Message& message);
+
+// An enum value's short name: "longest_idle" for STRATEGY_LONGEST_IDLE.
+std::string ShortEnumName(const google::protobuf::EnumValueDescriptor& value);
+
+// As ShortEnumName, for a value of any proto enum; the number where it has no name.
+template <class Enum>
+std::string EnumName(Enum value) {
+  const auto* found = google::protobuf::GetEnumDescriptor<Enum>()->FindValueByNumber(value);
+  return found != nullptr ? ShortEnumName(*found) : std::to_string(static_cast<int>(value));
+}
+
+}  // namespace wissel::ctl

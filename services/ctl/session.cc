@@ -1,0 +1,203 @@
+#include "services/ctl/session.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "libs/base/status.h"
+#include "libs/base/status_macros.h"
+
+namespace wissel::ctl {
+namespace {
+
+constexpr char kDevContext[] = ".wissel/dev/context.yaml";
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+void TakeFirst(std::string& value, const std::string& otherwise) {
+  if (value.empty()) value = otherwise;
+}
+
+// Only the local machine may be spoken to in plain text.
+bool IsLocal(absl::string_view target) {
+  if (absl::ConsumePrefix(&target, "unix:")) return true;
+  const size_t colon = target.rfind(':');
+  const absl::string_view host = target.substr(0, colon);
+  return host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.");
+}
+
+class ContextReader {
+ public:
+  ContextReader(absl::string_view file, Context& context)
+      : file_(file), folder_(std::filesystem::path(std::string(file)).parent_path()), c_(context) {}
+
+  absl::Status Read(const YAML::Node& root) {
+    if (!root.IsMap()) return Wrong(root, "expected keys and values");
+    for (const auto& entry : root) WISSEL_RETURN_IF_ERROR(ReadEntry(entry.first, entry.second));
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status Wrong(const YAML::Node& node, absl::string_view what) const {
+    return absl::InvalidArgumentError(absl::StrCat(file_, ":", node.Mark().line + 1, ": ", what));
+  }
+
+  std::string Path(const std::string& path) const { return (folder_ / path).string(); }
+
+  absl::Status ReadEntry(const YAML::Node& key, const YAML::Node& value) {
+    const std::string& name = key.Scalar();
+    const std::map<std::string, std::string*> texts = {
+        {"server", &c_.server}, {"workspace", &c_.workspace}, {"kafka", &c_.kafka},
+        {"smtp", &c_.smtp},     {"redis", &c_.redis},         {"outbox", &c_.outbox}};
+    const std::map<std::string, std::string*> paths = {
+        {"ca", &c_.ca},
+        {"log_file", &c_.log_file},
+        {"whatsapp_secret_file", &c_.whatsapp_secret_file}};
+    const std::map<std::string, std::map<std::string, std::string>*> maps = {
+        {"token_files", &c_.token_files}, {"webhooks", &c_.webhooks}};
+    if (const auto text = texts.find(name); text != texts.end()) {
+      if (!value.IsScalar()) return Wrong(value, absl::StrCat(name, ": expected a text"));
+      *text->second = value.Scalar();
+    } else if (const auto path = paths.find(name); path != paths.end()) {
+      if (!value.IsScalar()) return Wrong(value, absl::StrCat(name, ": expected a file"));
+      *path->second = Path(value.Scalar());
+    } else if (const auto map = maps.find(name); map != maps.end()) {
+      if (!value.IsMap()) return Wrong(value, absl::StrCat(name, ": expected names and values"));
+      for (const auto& item : value) {
+        const std::string& text = item.second.Scalar();
+        (*map->second)[item.first.Scalar()] = name == "token_files" ? Path(text) : text;
+      }
+    } else if (name == "statez") {
+      if (!value.IsSequence()) return Wrong(value, "statez: expected a list of host:port");
+      for (const auto& item : value) c_.statez.push_back(item.Scalar());
+    } else if (name == "insecure_local") {
+      if (value.Scalar() != "true" && value.Scalar() != "false") {
+        return Wrong(value, "insecure_local: expected true or false");
+      }
+      c_.insecure_local = value.Scalar() == "true";
+    } else {
+      return Wrong(key, absl::StrCat("unknown key ", name));
+    }
+    return absl::OkStatus();
+  }
+
+  const std::string file_;
+  const std::filesystem::path folder_;
+  Context& c_;
+};
+
+}  // namespace
+
+absl::StatusOr<Context> ParseContext(absl::string_view file, absl::string_view yaml) {
+  Context context;
+  try {
+    WISSEL_RETURN_IF_ERROR(ContextReader(file, context).Read(YAML::Load(std::string(yaml))));
+  } catch (const YAML::Exception& e) {
+    return absl::InvalidArgumentError(absl::StrCat(file, ":", e.mark.line + 1, ": ", e.msg));
+  }
+  return context;
+}
+
+absl::Status Session::Resolve() {
+  std::string file = flags.context_file;
+  TakeFirst(file, Environment("WISSEL_CONTEXT"));
+  std::error_code ignored;
+  if (file.empty() && std::filesystem::exists(kDevContext, ignored)) file = kDevContext;
+  if (!file.empty()) {
+    WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadFile(file, 1 << 20));
+    WISSEL_ASSIGN_OR_RETURN(context_, ParseContext(file, yaml));
+  }
+  TakeFirst(flags.server, Environment("WISSEL_SERVER"));
+  // What a context says of one server does not hold for another.
+  if (!flags.server.empty() && flags.server != context_.server) {
+    context_.insecure_local = false;
+    context_.ca.clear();
+  }
+  TakeFirst(flags.server, context_.server);
+  TakeFirst(flags.workspace, Environment("WISSEL_WORKSPACE"));
+  TakeFirst(flags.workspace, context_.workspace);
+  TakeFirst(flags.ca_file, context_.ca);
+  TakeFirst(flags.kafka, Environment("WISSEL_KAFKA"));
+  if (flags.log_file.empty() && flags.kafka.empty()) {
+    flags.log_file = context_.log_file;
+    flags.kafka = context_.kafka;
+  }
+  flags.insecure_local |= context_.insecure_local;
+  if (flags.insecure_local && !flags.server.empty() && !IsLocal(flags.server)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--insecure-local: ", flags.server, " is not on this machine; use TLS"));
+  }
+  if (!absl::ParseDuration(flags.timeout, &timeout_) || timeout_ <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--timeout: expected a duration such as 10s, found \"", flags.timeout, "\""));
+  }
+  return absl::OkStatus();
+}
+
+Format Session::format() const {
+  if (flags.output == "json") return Format::kJson;
+  return flags.output == "yaml" ? Format::kYaml : Format::kTable;
+}
+
+absl::StatusOr<std::string> Session::server() const {
+  if (!flags.server.empty()) return flags.server;
+  return absl::InvalidArgumentError(
+      "which server? Give --server HOST:PORT, WISSEL_SERVER, or --context FILE (wissel-dev writes "
+      "one)");
+}
+
+absl::StatusOr<std::string> Session::Token(absl::string_view fallback) const {
+  if (!flags.token_file.empty()) return ReadSecret(flags.token_file);
+  if (flags.as.empty()) {
+    if (std::string token = Environment("WISSEL_TOKEN"); !token.empty()) return token;
+  }
+  const std::string who = flags.as.empty() ? std::string(fallback) : flags.as;
+  const auto found = context_.token_files.find(who);
+  if (found != context_.token_files.end()) return ReadSecret(found->second);
+  return absl::UnauthenticatedError(
+      absl::StrCat("no token for ", who,
+                   ": give --token-file FILE, WISSEL_TOKEN, or --as one of the "
+                   "context's token_files"));
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {
+  std::ifstream file;
+  std::error_code ignored;
+  if (path != "-") {
+    if (std::filesystem::is_directory(path, ignored)) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": a folder, expected a file"));
+    }
+    file.open(path, std::ios::binary);
+    if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be opened"));
+  }
+  std::istream& in = path == "-" ? std::cin : file;
+  std::string bytes;
+  char buffer[1 << 16];
+  while (in.read(buffer, sizeof(buffer)) || in.gcount() > 0) {
+    bytes.append(buffer, static_cast<size_t>(in.gcount()));
+    if (bytes.size() > max_bytes) {
+      return absl::InvalidArgumentError(absl::StrCat(path, ": more than ", max_bytes, " bytes"));
+    }
+  }
+  return bytes;
+}
+
+absl::StatusOr<std::string> ReadSecret(const std::string& path) {
+  WISSEL_ASSIGN_OR_RETURN(std::string secret, ReadFile(path, 64 << 10));
+  absl::StripTrailingAsciiWhitespace(&secret);
+  if (secret.empty()) return absl::InvalidArgumentError(absl::StrCat(path, ": empty"));
+  return secret;
+}
+
+}  // namespace wissel::ctl

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <functional>
+#include <istream>
+#include <map>
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "services/ctl/output.h"
+
+namespace wissel::ctl {
+
+// The flags that every command takes, as given. Empty: not given.
+struct GlobalFlags {
+  std::string server;
+  std::string token_file;
+  std::string workspace;
+  std::string ca_file;
+  bool insecure_local = false;
+  std::string output = "table";
+  std::string timeout = "10s";
+  std::string context_file;
+  std::string as;
+  std::string kafka;
+  std::string log_file;
+};
+
+// Where things are, so that nobody types it each time. wissel-dev writes one for itself
+// (.wissel/dev/context.yaml); the same can be written by hand for a cluster. Paths are relative to
+// the file's folder.
+struct Context {
+  std::string server;  // host:port of the gRPC services
+  std::string workspace;
+  std::string ca;  // PEM file; empty: the system's authorities
+  bool insecure_local = false;
+  std::string kafka;                               // host:port
+  std::string log_file;                            // the embedded log
+  std::string redis;                               // unix socket or host:port
+  std::vector<std::string> statez;                 // host:port of each router's telemetry
+  std::map<std::string, std::string> token_files;  // who → file, for --as
+  std::map<std::string, std::string> webhooks;     // channel → URL
+  std::string whatsapp_secret_file;
+  std::string outbox;  // folder or http:// address of the development outbox
+  std::string smtp;    // host:port that takes mail for the example mailbox
+};
+
+// INVALID_ARGUMENT with file and line for an unknown key or a wrong type.
+absl::StatusOr<Context> ParseContext(absl::string_view file, absl::string_view yaml);
+
+// One run of wisselctl: what was asked, and the world it may touch. For one thread.
+class Session {
+ public:
+  Session(std::istream& in, std::ostream& out, std::ostream& err) : in(in), out(out), err(err) {}
+
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  GlobalFlags flags;
+  // What the parsed command does; set by its callback, run by the caller.
+  std::function<absl::Status()> action;
+
+  // Puts flags, environment (WISSEL_SERVER, WISSEL_WORKSPACE, WISSEL_KAFKA, WISSEL_CONTEXT) and
+  // context file together, in that order of precedence. To be called once, before the action.
+  absl::Status Resolve();
+
+  const Context& context() const { return context_; }
+  Format format() const;
+  absl::Duration timeout() const { return timeout_; }
+  // FAILED_PRECONDITION, naming the flag, where nothing says it.
+  absl::StatusOr<std::string> server() const;
+  // By --token-file, WISSEL_TOKEN, or the context's token of `who` (--as, else `fallback`).
+  absl::StatusOr<std::string> Token(absl::string_view fallback) const;
+
+ private:
+  Context context_;
+  absl::Duration timeout_ = absl::Seconds(10);
+};
+
+// The whole file, at most `max_bytes`. "-" reads standard input.
+//   NOT_FOUND, INVALID_ARGUMENT (too large, a folder)
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes = 64 << 20);
+
+// A secret from a file: without the line end.
+absl::StatusOr<std::string> ReadSecret(const std::string& path);
+
+}  // namespace wissel::ctl

@@ -1,0 +1,136 @@
+#include "services/ctl/workspace_yaml.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "services/ctl/proto_yaml.h"
+#include "wissel/conversation/v1/events.pb.h"
+
+namespace wissel::ctl {
+namespace {
+
+using ::google::protobuf::util::MessageDifferencer;
+using ::testing::HasSubstr;
+
+constexpr char kShop[] = R"(workspace_id: shop
+routing_groups: [{routing_group_id: desk}]
+accounts:
+  - account: {kind: whatsapp, account_id: wa}
+    routing_group_id: desk
+    address: 0031201234567
+queues:
+  - queue_id: nl
+    routing_group_id: desk
+    rules: [{languages: [nl, fy]}, {account_ids: [wa]}]
+    strategy: longest_idle
+    offer_timeout: 1m30s
+    auto_accept: true
+    base_priority: -5
+conversations: {reopen_window: 3d}
+)";
+
+std::string ErrorOf(absl::string_view yaml) {
+  return std::string(ParseWorkspaceYaml("f.yaml", yaml).status().message());
+}
+
+TEST(WorkspaceYaml, ReadsEveryKindOfValue) {
+  const auto config = ParseWorkspaceYaml("f.yaml", kShop);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->accounts(0).account().kind(), common::v1::CHANNEL_KIND_WHATSAPP);
+  EXPECT_EQ(config->accounts(0).address(), "0031201234567");
+  const auto& queue = config->queues(0);
+  EXPECT_EQ(queue.rules(0).languages_size(), 2);
+  EXPECT_EQ(queue.strategy(), config::v1::STRATEGY_LONGEST_IDLE);
+  EXPECT_EQ(queue.offer_timeout().seconds(), 90);
+  EXPECT_TRUE(queue.auto_accept());
+  EXPECT_EQ(queue.base_priority(), -5);
+  EXPECT_EQ(config->conversations().reopen_window().seconds(), 3 * 86'400);
+}
+
+TEST(WorkspaceYaml, WhatIsWrittenReadsBackEqual) {
+  auto config = ParseWorkspaceYaml("f.yaml", kShop);
+  ASSERT_TRUE(config.ok()) << config.status();
+  // Texts that YAML would take for something else.
+  config->set_display_name("true");
+  config->mutable_routing_groups(0)->set_display_name("a: b # c\n\"d\" ë");
+  config->mutable_accounts(0)->set_display_name("017");
+  config->mutable_queues(0)->set_display_name("-");
+  config->mutable_queues(0)->mutable_offer_timeout()->set_nanos(1'500'000);
+  const std::string yaml = FormatWorkspaceYaml(*config);
+  const auto again = ParseWorkspaceYaml("f.yaml", yaml);
+  ASSERT_TRUE(again.ok()) << again.status() << "\n" << yaml;
+  EXPECT_TRUE(MessageDifferencer::Equals(*config, *again)) << yaml;
+}
+
+TEST(WorkspaceYaml, NamesFileLineKeyAndWhatWasExpected) {
+  EXPECT_EQ(ErrorOf("workspace_id: shop\nqueues:\n  - queue_id: nl\n    offer_timout: 30s\n")
+                .substr(0, 60),
+            "f.yaml:4: queues[0].offer_timout: expected one of queue_id, ");
+  EXPECT_EQ(ErrorOf("workspace_id: shop\nqueues: [{base_priority: high}]"),
+            "f.yaml:2: queues[0].base_priority: expected a whole number, found \"high\"");
+  EXPECT_EQ(ErrorOf("workspace_id: shop\nqueues: [{base_priority: 3000000000}]"),
+            "f.yaml:2: queues[0].base_priority: expected a whole number, found \"3000000000\"");
+  EXPECT_EQ(ErrorOf("workspace_id: shop\nqueues: [{auto_accept: yes}]"),
+            "f.yaml:2: queues[0].auto_accept: expected true or false, found \"yes\"");
+  EXPECT_EQ(ErrorOf("workspace_id: shop\nqueues: [{strategy: round_robin}]"),
+            "f.yaml:2: queues[0].strategy: expected one of longest_idle, found \"round_robin\"");
+  EXPECT_EQ(ErrorOf("workspace_id: shop\nqueues: [{offer_timeout: 30}]"),
+            "f.yaml:2: queues[0].offer_timeout: expected a duration such as 30s, 1h30m or 7d, "
+            "found \"30\"");
+  EXPECT_EQ(ErrorOf("workspace_id: shop\nqueues: {}\n"), "f.yaml:2: queues: expected a list");
+  EXPECT_EQ(ErrorOf("workspace_id: a\nworkspace_id: b\n"),
+            "f.yaml:2: workspace_id: expected this key once, found \"workspace_id\"");
+  EXPECT_EQ(ErrorOf("workspace_id: a\ndisplay_name: ~"),
+            "f.yaml:2: display_name: expected a value, or the key left "
+            "out");
+}
+
+TEST(WorkspaceYaml, ListsEverythingThatIsWrong) {
+  EXPECT_EQ(ErrorOf("workspace_id: shop\nagents: [{capacity_units: x}, {is_bot: 1}]\nfoo: 1\n")
+                .find("f.yaml:3: foo"),
+            std::string("f.yaml:2: agents[0].capacity_units: expected a whole number, found \"x\"\n"
+                        "f.yaml:2: agents[1].is_bot: expected true or false, found \"1\"\n")
+                .size());
+}
+
+TEST(WorkspaceYaml, BrokenYamlSaysWhere) {
+  EXPECT_THAT(ErrorOf("workspace_id: shop\nqueues: [\n"), HasSubstr("f.yaml:3: "));
+  EXPECT_THAT(ErrorOf(""), HasSubstr("found nothing"));
+  EXPECT_THAT(ErrorOf("- a\n"), HasSubstr("expected keys and values"));
+  EXPECT_THAT(ErrorOf("display_name: x\n"), HasSubstr("workspace_id: expected a value"));
+}
+
+TEST(WorkspaceYaml, TheServersFieldsHaveNoPlaceInAFile) {
+  EXPECT_THAT(ErrorOf("workspace_id: shop\napplied_by: me\n"), HasSubstr("the server's to set"));
+}
+
+TEST(WorkspaceYaml, SelfReferenceDoesNotHang) {
+  EXPECT_FALSE(ParseWorkspaceYaml("f.yaml", "workspace_id: shop\nqueues: &a [*a]\n").ok());
+}
+
+TEST(ProtoYaml, OneofTakesOneKind) {
+  conversation::v1::Event event;
+  const auto status =
+      YamlToProto("e.yaml", "parked: {conversation_id: a}\nresumed: {conversation_id: a}\n", event);
+  EXPECT_EQ(status.message(), "e.yaml:2: resumed: expected one kind only, found \"resumed\"");
+}
+
+// The shop that the guide and the demo use must stay readable.
+TEST(WorkspaceYaml, ExampleShopIsReadable) {
+  std::ifstream in("deploy/examples/web-shop.yaml");
+  ASSERT_TRUE(in) << "run from the repository's root";
+  std::ostringstream text;
+  text << in.rdbuf();
+  const auto config = ParseWorkspaceYaml("web-shop.yaml", text.str());
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->queues_size(), 2);
+  EXPECT_EQ(config->agents_size(), 3);
+  EXPECT_EQ(config->accounts_size(), 2);
+}
+
+}  // namespace
+}  // namespace wissel::ctl
