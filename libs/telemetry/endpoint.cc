@@ -7,7 +7,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "libs/telemetry/json.h"
+#include "libs/base/json_string.h"
+#include "libs/base/notification.h"
+#include "libs/base/thread.h"
 
 namespace wissel::telemetry {
 
@@ -59,9 +61,23 @@ struct Endpoint::Server {
   std::atomic<bool> started{false};
   std::string start_error;  // only written before `started`
   mg_context* context = nullptr;
+  std::string host;  // where a client on this machine reaches the server
+  int port = 0;
 
   ~Server() {
-    if (context != nullptr) mg_stop(context);
+    if (context == nullptr) return;
+    // CivetWeb looks at its stop flag every two seconds or when a connection comes in, so one is
+    // made.
+    Notification stopped;
+    const std::jthread stopper = StartThread("endpoint-stop", [&] {
+      mg_stop(context);
+      stopped.Notify();
+    });
+    while (!stopped.WaitFor(absl::Milliseconds(2))) {
+      char error[256];
+      mg_connection* knock = mg_connect_client(host.c_str(), port, 0, error, sizeof(error));
+      if (knock != nullptr) mg_close_connection(knock);
+    }
   }
 
   static int OnLog(const mg_connection* connection, const char* message) {
@@ -148,7 +164,9 @@ absl::Status Endpoint::Start(const std::string& address) {
   server->started = true;
   mg_set_request_handler(server->context, "/", &Server::OnRequest, this);
   mg_server_port port{};
-  if (mg_get_server_ports(server->context, 1, &port) == 1) port_ = port.port;
+  if (mg_get_server_ports(server->context, 1, &port) == 1) port_ = server->port = port.port;
+  server->host = address.substr(0, address.rfind(':'));
+  if (server->host == "0.0.0.0" || server->host == "[::]") server->host = "localhost";
   server_ = std::move(server);
   return absl::OkStatus();
 }

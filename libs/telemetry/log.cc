@@ -8,7 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "libs/telemetry/json.h"
+#include "libs/base/json_string.h"
 
 namespace wissel::telemetry {
 namespace {

@@ -1,11 +1,11 @@
-#include "libs/telemetry/json.h"
+#include "libs/base/json_string.h"
 
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
-namespace wissel::telemetry {
+namespace wissel {
 
 size_t Utf8Length(absl::string_view text) {
   const auto at = [&](size_t i) { return static_cast<uint8_t>(text[i]); };
@@ -52,4 +52,4 @@ void AppendJsonString(absl::string_view text, std::string* out) {
   out->push_back('"');
 }
 
-}  // namespace wissel::telemetry
+}  // namespace wissel
