@@ -1,0 +1,163 @@
+#include "libs/store/redis.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "libs/testing/redis_server.h"
+#include "libs/testing/status_matchers.h"
+
+namespace wissel::store {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using testing::RedisServer;
+using testing::StatusIs;
+
+RedisOptions OptionsFor(const RedisServer& server) {
+  return {
+      .address = server.address(),
+      .connect_timeout = absl::Seconds(5),
+      .command_timeout = absl::Seconds(5),
+      .backoff = {.initial = absl::Nanoseconds(1), .max = absl::Nanoseconds(1)},
+  };
+}
+
+class RedisTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { server_ = new RedisServer(); }
+  static void TearDownTestSuite() {
+    delete server_;
+    server_ = nullptr;
+  }
+  void SetUp() override { WISSEL_ASSERT_OK(redis_.Run("", {"FLUSHALL"})); }
+
+  static RedisServer* server_;
+  Redis redis_{OptionsFor(*server_)};
+};
+RedisServer* RedisTest::server_ = nullptr;
+
+TEST_F(RedisTest, KeepsBytesAsTheyAre) {
+  const std::string bytes("a\0b\r\n\xff", 6);
+  WISSEL_ASSERT_OK(redis_.Run("", {"SET", bytes, bytes}));
+  WISSEL_ASSERT_OK_AND_ASSIGN(Reply reply, redis_.Run("", {"GET", bytes}));
+  EXPECT_EQ(*reply.AsString(), bytes);
+}
+
+TEST_F(RedisTest, APipelinesCommandsFailOneByOne) {
+  const Command commands[] = {{"SET", "k", "text"}, {"LPUSH", "k", "x"}, {"GET", "k"}};
+  WISSEL_ASSERT_OK_AND_ASSIGN(auto replies, redis_.Pipeline("", commands));
+  ASSERT_EQ(replies.size(), 3u);
+  EXPECT_EQ(replies[0].text, "OK");
+  EXPECT_THAT(replies[1].status(), StatusIs(absl::StatusCode::kInternal, HasSubstr("WRONGTYPE")));
+  EXPECT_EQ(replies[2].text, "text");
+}
+
+TEST_F(RedisTest, LargePipelineComesBackInOrder) {
+  std::vector<Command> commands;
+  for (int i = 0; i < 20'000; ++i) commands.push_back({"ECHO", absl::StrCat(i)});
+  WISSEL_ASSERT_OK_AND_ASSIGN(auto replies, redis_.Pipeline("", commands));
+  for (int i = 0; i < 20'000; ++i) ASSERT_EQ(replies[i].text, absl::StrCat(i));
+}
+
+TEST_F(RedisTest, SendsAScriptTheServerHasForgotten) {
+  const Script script("return {KEYS[1], ARGV[1]}");
+  EXPECT_EQ(script.sha1().size(), 40u);
+  for (int i = 0; i < 2; ++i) {
+    WISSEL_ASSERT_OK_AND_ASSIGN(Reply reply, redis_.RunScript("", script, {"key"}, {"argument"}));
+    ASSERT_EQ(reply.elements.size(), 2u);
+    EXPECT_EQ(reply.elements[0].text, "key");
+    EXPECT_EQ(reply.elements[1].text, "argument");
+    WISSEL_ASSERT_OK(redis_.Run("", {"SCRIPT", "FLUSH"}));
+  }
+}
+
+TEST_F(RedisTest, ScriptsErrorIsAStatus) {
+  EXPECT_THAT(redis_.RunScript("", Script("return redis.call('LPUSH', KEYS[1])"), {"k"}, {}),
+              StatusIs(absl::StatusCode::kInternal));
+}
+
+TEST_F(RedisTest, ConnectsAgainAfterTheServerCameBack) {
+  RedisServer server;
+  Redis redis(OptionsFor(server));
+  WISSEL_ASSERT_OK(redis.Ping());
+  server.Kill();
+  EXPECT_THAT(redis.Ping(), StatusIs(absl::StatusCode::kUnavailable));
+  server.Start();
+  WISSEL_EXPECT_OK(redis.Ping());
+}
+
+TEST_F(RedisTest, ARestartBetweenTwoCallsIsNotSeen) {
+  RedisServer server;
+  Redis redis(OptionsFor(server));
+  WISSEL_ASSERT_OK(redis.Ping());
+  server.Stop();
+  server.Start();
+  WISSEL_EXPECT_OK(redis.Ping());
+}
+
+TEST_F(RedisTest, FailsAtOnceUntilTheNextAttemptIsDue) {
+  RedisOptions options{.address = "/nonexistent/redis.sock"};
+  options.backoff = {.initial = absl::Hours(1), .max = absl::Hours(1)};
+  Redis redis(options);
+  EXPECT_THAT(redis.Ping(), StatusIs(absl::StatusCode::kUnavailable));
+  const absl::Time before = absl::Now();
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_THAT(redis.Ping(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("/nonexistent")));
+  }
+  EXPECT_LT(absl::Now() - before, absl::Seconds(1));
+}
+
+TEST_F(RedisTest, AServerThatDoesNotAnswerIsUnavailableAndItsLateReplyIsNotTakenForAnother) {
+  RedisServer server;
+  RedisOptions options = OptionsFor(server);
+  options.command_timeout = absl::Milliseconds(50);
+  Redis redis(options);
+  WISSEL_ASSERT_OK(redis.Ping());
+  server.Pause();
+  EXPECT_THAT(redis.Run("", {"ECHO", "first"}),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("timed out")));
+  server.Resume();
+  absl::StatusOr<Reply> reply = redis.Run("", {"ECHO", "second"});
+  while (!reply.ok()) reply = redis.Run("", {"ECHO", "second"});
+  EXPECT_EQ(reply->text, "second");
+}
+
+TEST_F(RedisTest, AsksForThePassword) {
+  RedisServer server({"--requirepass", "geheim"});
+  RedisOptions options = OptionsFor(server);
+  EXPECT_THAT(Redis(options).Ping(), StatusIs(absl::StatusCode::kUnauthenticated));
+  options.password = "wrong";
+  EXPECT_THAT(Redis(options).Ping(), StatusIs(absl::StatusCode::kUnauthenticated));
+  options.password = "geheim";
+  WISSEL_EXPECT_OK(Redis(options).Ping());
+}
+
+TEST_F(RedisTest, ErrorsNeverShowThePassword) {
+  RedisServer server({"--requirepass", "geheim"});
+  RedisOptions options = OptionsFor(server);
+  options.password = "ander-geheim";
+  EXPECT_THAT(std::string(Redis(options).Ping().message()), Not(HasSubstr("geheim")));
+}
+
+TEST(CheckRedisOptions, SaysWhatIsExpected) {
+  WISSEL_EXPECT_OK(CheckRedisOptions({.address = "redis:6379"}));
+  WISSEL_EXPECT_OK(CheckRedisOptions({.address = "[::1]:6379"}));
+  WISSEL_EXPECT_OK(CheckRedisOptions({.address = "/run/redis.sock"}));
+  for (const char* address : {"", "redis", "redis:", ":6379", "redis:0", "redis:65536", "a:b"}) {
+    EXPECT_THAT(CheckRedisOptions({.address = address}),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("host:port")))
+        << address;
+  }
+  if (!RedisTlsAvailable()) {
+    EXPECT_THAT(CheckRedisOptions({.address = "redis:6379", .tls = RedisTls{}}),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("hiredis")));
+  }
+}
+
+}  // namespace
+}  // namespace wissel::store
