@@ -8,8 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "libs/base/hash.h"
+#include "libs/base/proto_time.h"
 #include "libs/base/uuid.h"
-#include "libs/domain/proto_time.h"
 
 namespace wissel::domain {
 
@@ -206,7 +206,6 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
       return PutConfig(event.config_restated().config(),
                        event.config_restated().held_routing_group_ids());
     case Kind::kConversationRestated:
-      partition_.set_restate_cursor(event.conversation_restated().conversation().conversation_id());
       return PutConversation(event.conversation_restated().conversation());
     case Kind::kAgentRestated: {
       const AgentState& agent = event.agent_restated().agent();
@@ -221,7 +220,6 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
       if (partition_.restating() &&
           partition_.restate_round() == event.restate_completed().round()) {
         partition_.set_restating(false);
-        partition_.clear_restate_cursor();
         whole_ = true;
       }
       return;
@@ -462,7 +460,8 @@ void State::On(const conversation::v1::AgentPresenceChanged& e) {
   if (e.presence() == command::v1::PRESENCE_AVAILABLE) {
     *agent->mutable_idle_since() = ToProto(time_);
     agent->set_missed_offers(0);
-  } else if (e.presence() != command::v1::PRESENCE_OFFLINE && agent->sessions().empty()) {
+  }
+  if (e.presence() != command::v1::PRESENCE_OFFLINE && agent->sessions().empty()) {
     *agent->mutable_lost_time() = ToProto(time_);
   }
 }
@@ -483,7 +482,6 @@ void State::On(const conversation::v1::RestateStarted& e) {
   partition_.set_restate_round(e.round());
   *partition_.mutable_restate_start_time() = now;
   partition_.set_restating(true);
-  partition_.clear_restate_cursor();
 }
 
 void State::PutConfig(
@@ -562,6 +560,7 @@ void State::EndOffer(absl::string_view conversation_id, absl::string_view offer_
 }
 
 void State::Exclude(ConversationState& c, const std::string& agent_id) {
+  if (FromProto(c.exclusion_expire_time()) <= time_) c.clear_excluded_agent_ids();
   if (std::find(c.excluded_agent_ids().begin(), c.excluded_agent_ids().end(), agent_id) ==
       c.excluded_agent_ids().end()) {
     c.add_excluded_agent_ids(agent_id);

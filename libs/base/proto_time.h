@@ -4,7 +4,7 @@
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 
-namespace wissel::domain {
+namespace wissel {
 
 // The contract's times, to the nanosecond. An unset Timestamp is 1970-01-01T00:00:00Z.
 inline absl::Time FromProto(const google::protobuf::Timestamp& t) {
@@ -31,4 +31,4 @@ inline google::protobuf::Duration ToProto(absl::Duration d) {
   return out;
 }
 
-}  // namespace wissel::domain
+}  // namespace wissel

@@ -1,0 +1,200 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "libs/domain/state.h"
+#include "libs/routing/matcher.h"
+#include "wissel/command/v1/command.pb.h"
+#include "wissel/config/v1/config.pb.h"
+#include "wissel/conversation/v1/events.pb.h"
+#include "wissel/deadletter/v1/deadletter.pb.h"
+#include "wissel/log/v1/log.pb.h"
+#include "wissel/message/v1/message.pb.h"
+#include "wissel/receipt/v1/receipt.pb.h"
+
+namespace wissel::domain {
+
+// What may be decided wrong if it is decided at all: goes to the dead letters instead.
+struct Refusal {
+  deadletter::v1::Reason reason;
+  // One line for a person.
+  std::string detail;
+};
+
+// Makes the decisions of one partition: ordered inputs and a time in, decisions out.
+//
+// Owns the partition's state; a decision has been applied to it when it is returned. Epoch and
+// sequence are stamped by whoever appends it. Pure: the same state and inputs give the same
+// decisions. Times that go backwards are taken for the state's time. Not thread-safe.
+class Engine {
+ public:
+  struct Options {
+    // Whether the records under this routing key belong to this partition.
+    std::function<bool(absl::string_view routing_key)> holds;
+  };
+
+  Engine(State state, Options options);
+  Engine(const Engine&) = delete;
+  Engine& operator=(const Engine&) = delete;
+
+  const State& state() const { return state_; }
+
+  // Why an input cannot be decided; nothing where it can. To be asked first.
+  std::optional<Refusal> Refuse(const message::v1::InboundMessage& message) const;
+  std::optional<Refusal> Refuse(const command::v1::Command& command) const;
+  std::optional<Refusal> Refuse(const receipt::v1::Receipt& receipt) const;
+
+  // `cause` names the record; its id is filled in here.
+  log::v1::Decision Decide(log::v1::InputCause cause, const message::v1::InboundMessage& message,
+                           absl::Time now);
+  log::v1::Decision Decide(log::v1::InputCause cause, const command::v1::Command& command,
+                           absl::Time now);
+  log::v1::Decision Decide(log::v1::InputCause cause, const receipt::v1::Receipt& receipt,
+                           absl::Time now);
+  // An input that was refused and is in the dead letters.
+  log::v1::Decision DecideDeadLetter(log::v1::InputCause cause, absl::string_view dead_letter_id,
+                                     absl::string_view detail, absl::Time now);
+  // Nothing where the configuration does not concern this partition or is in force already.
+  std::optional<log::v1::Decision> Decide(log::v1::InputCause cause,
+                                          const config::v1::WorkspaceConfig& config,
+                                          absl::Time now);
+
+  // When the next timer is due; InfiniteFuture where none is.
+  absl::Time NextTimer() const;
+  // Fires one timer that is due; nothing where none is.
+  std::optional<log::v1::Decision> DecideTimer(absl::Time now);
+
+  // True where a restating round should start: never yet, one was interrupted, or the last began
+  // `interval` ago.
+  bool RestateDue(absl::Duration interval, absl::Time now) const;
+  // The next step of a round, of about `max_bytes`; starts one where none is in progress. Nothing:
+  // ask again a second later. The round is over when restating() turns false.
+  std::optional<log::v1::Decision> Restate(absl::Time now, size_t max_bytes);
+  bool restating() const { return restate_.has_value(); }
+
+ private:
+  enum class TimerKind { kOffer, kExclusion, kPark, kForget, kAgentLost, kGatewayLease };
+  using Timer = std::tuple<absl::Time, TimerKind, std::string>;
+
+  // --- decision in the making
+  void Begin(log::v1::Cause cause, absl::Time now);
+  conversation::v1::Event& Emit(conversation::v1::Event event);
+  log::v1::Decision Finish();
+  void TouchConversation(absl::string_view id) { touched_conversations_.insert(std::string(id)); }
+  void TouchAgent(absl::string_view workspace_id, absl::string_view agent_id);
+
+  // --- matching
+  routing::Matcher* MatcherOf(const state::v1::ConversationState& conversation);
+  routing::Waiting WaitingOf(const state::v1::ConversationState& conversation) const;
+  void SyncConversation(const std::string& id);
+  void SyncAgent(const std::string& key);
+  void Sync();
+  // Gives out what can be given out, until nothing can.
+  void Match();
+  void Give(const std::string& conversation_id, const routing::Choice& choice);
+
+  // --- steps shared by inputs
+  void Queue(const std::string& conversation_id, conversation::v1::Queued::Reason reason,
+             absl::Time waiting_since);
+  std::string QueueFor(const state::v1::ConversationState& conversation);
+  // Back to its agent where possible, else to the queue.
+  void ResumeConversation(const std::string& conversation_id, absl::string_view agent_id);
+  void AgentGone(const std::string& workspace_id, const std::string& agent_id,
+                 conversation::v1::OfferWithdrawn::Reason withdrawn, bool requeue_live);
+  void WithdrawOffer(const state::v1::ConversationState& conversation,
+                     conversation::v1::OfferWithdrawn::Reason reason);
+  void SetPresence(const state::v1::AgentState& agent, command::v1::Presence presence,
+                   absl::string_view reason, conversation::v1::AgentPresenceChanged::Cause cause);
+
+  // --- messages
+  const state::v1::ConversationState* FindFor(const message::v1::InboundMessage& message) const;
+  void Receive(const message::v1::InboundMessage& message);
+
+  // --- commands: each returns the reason it was refused for
+  struct Rejection {
+    conversation::v1::CommandRejected::Reason reason;
+    std::string detail;
+  };
+  using Verdict = std::optional<Rejection>;
+  Verdict Execute(const command::v1::Command& command);
+  Verdict On(const command::v1::Command& command, const command::v1::SetPresence& c);
+  Verdict On(const command::v1::Command& command, const command::v1::SetCapacity& c);
+  Verdict On(const command::v1::Command& command, const command::v1::AcceptOffer& c);
+  Verdict On(const command::v1::Command& command, const command::v1::DeclineOffer& c);
+  Verdict On(const command::v1::Command& command, const command::v1::SendReply& c);
+  Verdict On(const command::v1::Command& command, const command::v1::AddNote& c);
+  Verdict On(const command::v1::Command& command, const command::v1::Transfer& c);
+  Verdict On(const command::v1::Command& command, const command::v1::Park& c);
+  Verdict On(const command::v1::Command& command, const command::v1::Resume& c);
+  Verdict On(const command::v1::Command& command, const command::v1::Resolve& c);
+  Verdict On(const command::v1::Command& command, const command::v1::Reopen& c);
+  Verdict On(const command::v1::Command& command, const command::v1::SettleDelivery& c);
+  Verdict On(const command::v1::Command& command, const command::v1::ConnectAgent& c);
+  Verdict On(const command::v1::Command& command, const command::v1::DisconnectAgent& c);
+  Verdict On(const command::v1::Command& command, const command::v1::RenewGatewayLease& c);
+  // The conversation a command is about, if the actor may act on it.
+  struct Target {
+    const state::v1::ConversationState* conversation = nullptr;
+    Verdict verdict;
+  };
+  Target FindTarget(const command::v1::Command& command, absl::string_view conversation_id,
+                    bool must_own) const;
+  struct OfferTarget {
+    const state::v1::ConversationState* conversation = nullptr;
+    Verdict verdict;
+  };
+  OfferTarget FindOffer(const command::v1::Command& command, absl::string_view offer_id,
+                        absl::string_view agent_id) const;
+
+  // --- receipts
+  void OnReceipt(const receipt::v1::Receipt& receipt);
+  void Ignore(const receipt::v1::Receipt& receipt, absl::string_view detail);
+  void UpdateDelivery(const state::v1::ConversationState& conversation,
+                      conversation::v1::DeliveryUpdated update);
+
+  // --- configuration
+  const config::v1::WorkspaceConfig& Config(absl::string_view workspace_id) const;
+  void Configure(const config::v1::WorkspaceConfig& config);
+  std::vector<std::string> HeldGroups(const config::v1::WorkspaceConfig& config) const;
+  bool Holds(const common::v1::Envelope& envelope) const;
+  int32_t UnitsOf(const state::v1::ConversationState& conversation) const;
+  bool IsLive(const state::v1::ConversationState& conversation) const;
+
+  // --- timers
+  void SetTimer(TimerKind kind, const std::string& key, absl::Time due);
+  void ClearTimer(TimerKind kind, const std::string& key);
+  void Fire(TimerKind kind, const std::string& key);
+
+  struct RestateRound {
+    int64_t round;
+    // What is still to be written, in order, the next last.
+    std::vector<PieceKey> todo;
+  };
+
+  State state_;
+  Options options_;
+  std::map<std::string, routing::Matcher> matchers_;  // by routing key
+  std::set<Timer> timers_;
+  std::map<std::pair<TimerKind, std::string>, absl::Time> timer_of_;
+  std::optional<RestateRound> restate_;
+
+  log::v1::Decision decision_;
+  absl::Time now_;
+  std::set<std::string> touched_conversations_;
+  std::set<std::string> touched_agents_;
+  // Since the last match: conversations that began to wait, agents whose load changed.
+  std::set<std::string> newly_waiting_;
+  std::set<std::string> changed_agents_;
+};
+
+}  // namespace wissel::domain

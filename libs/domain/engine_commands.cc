@@ -1,0 +1,618 @@
+// How the engine decides on commands. Each handler checks, then emits; a command is done whole or
+// rejected with a reason.
+
+#include <algorithm>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "libs/base/proto_time.h"
+#include "libs/base/uuid.h"
+#include "libs/domain/defaults.h"
+#include "libs/domain/engine.h"
+
+namespace wissel::domain {
+
+using command::v1::Command;
+using conversation::v1::CommandRejected;
+using conversation::v1::Event;
+using conversation::v1::OfferWithdrawn;
+using conversation::v1::Queued;
+using receipt::v1::DeliveryState;
+using state::v1::AgentState;
+using state::v1::ConversationState;
+using state::v1::ConversationStatus;
+
+namespace {
+
+constexpr size_t kMaxNoteBytes = 64 << 10;
+constexpr size_t kMaxReasonBytes = 128;
+constexpr size_t kMaxReplyContents = 10;
+constexpr size_t kMaxReplyTextBytes = 256 << 10;
+constexpr absl::Duration kMaxLease = absl::Minutes(10);
+
+bool MaySupervise(const command::v1::Actor& actor) {
+  return actor.role() == common::v1::ROLE_SUPERVISOR || actor.role() == common::v1::ROLE_ADMIN;
+}
+
+// What gateways say of themselves: nobody repeats it with the same id, and it would crowd out the
+// ids that matter.
+bool IsHousekeeping(const Command& command) {
+  switch (command.kind_case()) {
+    case Command::kConnectAgent:
+    case Command::kDisconnectAgent:
+    case Command::kRenewGatewayLease:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+std::optional<Refusal> Engine::Refuse(const Command& command) const {
+  if (command.kind_case() == Command::KIND_NOT_SET) {
+    return Refusal{deadletter::v1::REASON_INVALID, "the command is of no known kind"};
+  }
+  if (!Uuid::Parse(command.envelope().id()).ok()) {
+    return Refusal{deadletter::v1::REASON_INVALID, "the command's id is not a UUID"};
+  }
+  return std::nullopt;
+}
+
+log::v1::Decision Engine::Decide(log::v1::InputCause cause, const Command& command,
+                                 absl::Time now) {
+  const bool housekeeping = IsHousekeeping(command);
+  const bool seen = !housekeeping && state_.Seen(command.envelope().id());
+  if (!housekeeping && !seen) cause.set_id(command.envelope().id());
+  log::v1::Cause why;
+  *why.mutable_input() = std::move(cause);
+  Begin(std::move(why), now);
+  if (seen) {
+    Event event;
+    event.mutable_duplicate_skipped()->set_id(command.envelope().id());
+    Emit(std::move(event));
+    return Finish();
+  }
+  Verdict verdict;
+  if (command.kind_case() != Command::kRenewGatewayLease && !Holds(command.envelope())) {
+    verdict = Rejection{CommandRejected::REASON_UNKNOWN_WORKSPACE,
+                        absl::StrCat("no configuration in force has the routing group ",
+                                     command.envelope().workspace_id(), "/",
+                                     command.envelope().routing_group_id())};
+  } else {
+    verdict = Execute(command);
+  }
+  if (verdict.has_value()) {
+    Event event;
+    event.mutable_command_rejected()->set_command_id(command.envelope().id());
+    event.mutable_command_rejected()->set_reason(verdict->reason);
+    event.mutable_command_rejected()->set_detail(verdict->detail);
+    *event.mutable_command_rejected()->mutable_actor() = command.actor();
+    Emit(std::move(event));
+  }
+  return Finish();
+}
+
+Engine::Verdict Engine::Execute(const Command& command) {
+  switch (command.kind_case()) {
+    case Command::kSetPresence:
+      return On(command, command.set_presence());
+    case Command::kSetCapacity:
+      return On(command, command.set_capacity());
+    case Command::kAcceptOffer:
+      return On(command, command.accept_offer());
+    case Command::kDeclineOffer:
+      return On(command, command.decline_offer());
+    case Command::kSendReply:
+      return On(command, command.send_reply());
+    case Command::kAddNote:
+      return On(command, command.add_note());
+    case Command::kTransfer:
+      return On(command, command.transfer());
+    case Command::kPark:
+      return On(command, command.park());
+    case Command::kResume:
+      return On(command, command.resume());
+    case Command::kResolve:
+      return On(command, command.resolve());
+    case Command::kReopen:
+      return On(command, command.reopen());
+    case Command::kSettleDelivery:
+      return On(command, command.settle_delivery());
+    case Command::kConnectAgent:
+      return On(command, command.connect_agent());
+    case Command::kDisconnectAgent:
+      return On(command, command.disconnect_agent());
+    case Command::kRenewGatewayLease:
+      return On(command, command.renew_gateway_lease());
+    case Command::KIND_NOT_SET:
+      break;
+  }
+  return Rejection{CommandRejected::REASON_INVALID, "the command is of no known kind"};
+}
+
+// ---------------------------------------------------------------------------------------------
+// Whom and what a command is about
+
+namespace {
+
+using Rejected = std::pair<CommandRejected::Reason, std::string>;
+
+// The agent a command speaks of; an agent speaks for nobody else.
+std::optional<Rejected> CheckAgent(const State& state, const Command& command,
+                                   absl::string_view agent_id, const AgentState** agent) {
+  if (!MaySupervise(command.actor()) && agent_id != command.actor().agent_id()) {
+    return Rejected{CommandRejected::REASON_FORBIDDEN,
+                    absl::StrCat("you are not the agent ", agent_id)};
+  }
+  *agent = state.FindAgent(command.envelope().workspace_id(), agent_id);
+  if (*agent == nullptr) {
+    return Rejected{CommandRejected::REASON_UNKNOWN_AGENT,
+                    absl::StrCat("the configuration in force has no agent ", agent_id)};
+  }
+  return std::nullopt;
+}
+
+absl::string_view StatusName(ConversationStatus status) {
+  switch (status) {
+    case ConversationStatus::CONVERSATION_STATUS_QUEUED:
+      return "queued";
+    case ConversationStatus::CONVERSATION_STATUS_OFFERED:
+      return "offered";
+    case ConversationStatus::CONVERSATION_STATUS_ACTIVE:
+      return "active";
+    case ConversationStatus::CONVERSATION_STATUS_PARKED:
+      return "parked";
+    case ConversationStatus::CONVERSATION_STATUS_RESOLVED:
+      return "resolved";
+    default:
+      return "unknown";
+  }
+}
+
+}  // namespace
+
+Engine::Target Engine::FindTarget(const Command& command, absl::string_view conversation_id,
+                                  bool must_own) const {
+  const ConversationState* c = state_.FindConversation(conversation_id);
+  if (c == nullptr || c->workspace_id() != command.envelope().workspace_id()) {
+    return {.verdict = Rejection{
+                CommandRejected::REASON_UNKNOWN_CONVERSATION,
+                absl::StrCat("there is no conversation ", conversation_id.substr(0, 64))}};
+  }
+  if (must_own && !IsOpen(*c)) {
+    return {.verdict = Rejection{CommandRejected::REASON_CLOSED, "the conversation is resolved"}};
+  }
+  if (must_own && !MaySupervise(command.actor()) &&
+      (command.actor().agent_id().empty() || c->agent_id() != command.actor().agent_id())) {
+    return {.verdict = Rejection{CommandRejected::REASON_NOT_YOURS,
+                                 c->agent_id().empty()
+                                     ? absl::StrCat("the conversation is ", StatusName(c->status()))
+                                     : absl::StrCat("the conversation is ", c->agent_id(), "'s")}};
+  }
+  return {.conversation = c};
+}
+
+Engine::OfferTarget Engine::FindOffer(const Command& command, absl::string_view offer_id,
+                                      absl::string_view agent_id) const {
+  const AgentState* agent = nullptr;
+  if (const auto rejected = CheckAgent(state_, command, agent_id, &agent)) {
+    return {.verdict = Rejection{rejected->first, rejected->second}};
+  }
+  for (const std::string& id : state_.ConversationsOf(agent->workspace_id(), agent_id)) {
+    const ConversationState* c = state_.FindConversation(id);
+    if (c->offer().offer_id() == offer_id && !offer_id.empty()) return {.conversation = c};
+  }
+  return {.verdict = Rejection{CommandRejected::REASON_OFFER_GONE,
+                               "the offer has been answered, withdrawn or timed out"}};
+}
+
+// ---------------------------------------------------------------------------------------------
+// Agents
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::SetPresence& c) {
+  const AgentState* agent = nullptr;
+  if (const auto rejected = CheckAgent(state_, command, c.agent_id(), &agent)) {
+    return Rejection{rejected->first, rejected->second};
+  }
+  if (c.presence() == command::v1::PRESENCE_UNSPECIFIED ||
+      !command::v1::Presence_IsValid(c.presence()) || c.reason().size() > kMaxReasonBytes) {
+    return Rejection{
+        CommandRejected::REASON_INVALID,
+        "presence must be offline, available, away or draining; reason at most 128 bytes"};
+  }
+  if (c.presence() == agent->presence() && c.reason() == agent->presence_reason()) {
+    return std::nullopt;
+  }
+  SetPresence(*agent, c.presence(), c.reason(),
+              conversation::v1::AgentPresenceChanged::CAUSE_COMMANDED);
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::SetCapacity& c) {
+  const AgentState* agent = nullptr;
+  if (!MaySupervise(command.actor())) {
+    return Rejection{CommandRejected::REASON_FORBIDDEN, "only supervisors set capacities"};
+  }
+  if (const auto rejected = CheckAgent(state_, command, c.agent_id(), &agent)) {
+    return Rejection{rejected->first, rejected->second};
+  }
+  if (c.capacity_units() < 0 || c.capacity_units() > 1'000'000) {
+    return Rejection{CommandRejected::REASON_INVALID, "capacity_units must be 0 to 1,000,000"};
+  }
+  TouchAgent(agent->workspace_id(), agent->agent_id());
+  Event event;
+  conversation::v1::AgentCapacityChanged& changed = *event.mutable_agent_capacity_changed();
+  changed.set_workspace_id(agent->workspace_id());
+  changed.set_routing_group_id(agent->routing_group_id());
+  changed.set_agent_id(agent->agent_id());
+  changed.set_capacity_units(c.capacity_units());
+  Emit(std::move(event));
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::ConnectAgent& c) {
+  const AgentState* agent = state_.FindAgent(command.envelope().workspace_id(), c.agent_id());
+  if (agent == nullptr) {
+    return Rejection{CommandRejected::REASON_UNKNOWN_AGENT,
+                     absl::StrCat("the configuration in force has no agent ", c.agent_id())};
+  }
+  const absl::Duration lease = FromProto(c.lease());
+  if (c.session_id().empty() || c.gateway_id().empty() || lease <= absl::ZeroDuration() ||
+      lease > kMaxLease) {
+    return Rejection{CommandRejected::REASON_INVALID,
+                     "a session, a gateway and a lease of at most 10 minutes are needed"};
+  }
+  TouchAgent(agent->workspace_id(), agent->agent_id());
+  Event event;
+  conversation::v1::AgentConnected& connected = *event.mutable_agent_connected();
+  connected.set_workspace_id(agent->workspace_id());
+  connected.set_routing_group_id(agent->routing_group_id());
+  connected.set_agent_id(agent->agent_id());
+  connected.set_session_id(c.session_id());
+  connected.set_gateway_id(c.gateway_id());
+  *connected.mutable_lease_expire_time() = ToProto(now_ + lease);
+  SetTimer(TimerKind::kGatewayLease, c.gateway_id(), now_ + lease);
+  Emit(std::move(event));
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::DisconnectAgent& c) {
+  const AgentState* agent = state_.FindAgent(command.envelope().workspace_id(), c.agent_id());
+  if (agent == nullptr) return std::nullopt;
+  const bool connected =
+      std::any_of(agent->sessions().begin(), agent->sessions().end(),
+                  [&](const auto& s) { return s.session_id() == c.session_id(); });
+  if (!connected) return std::nullopt;
+  TouchAgent(agent->workspace_id(), agent->agent_id());
+  Event event;
+  conversation::v1::AgentDisconnected& gone = *event.mutable_agent_disconnected();
+  gone.set_workspace_id(agent->workspace_id());
+  gone.set_routing_group_id(agent->routing_group_id());
+  gone.set_agent_id(agent->agent_id());
+  gone.set_session_id(c.session_id());
+  gone.set_reason(conversation::v1::AgentDisconnected::REASON_COMMANDED);
+  Emit(std::move(event));
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command&, const command::v1::RenewGatewayLease& c) {
+  const absl::Duration lease = FromProto(c.lease());
+  if (c.gateway_id().empty() || lease <= absl::ZeroDuration() || lease > kMaxLease) {
+    return Rejection{CommandRejected::REASON_INVALID,
+                     "a gateway and a lease of at most 10 minutes are needed"};
+  }
+  SetTimer(TimerKind::kGatewayLease, c.gateway_id(), now_ + lease);
+  Event event;
+  event.mutable_gateway_lease_renewed()->set_gateway_id(c.gateway_id());
+  *event.mutable_gateway_lease_renewed()->mutable_lease_expire_time() = ToProto(now_ + lease);
+  Emit(std::move(event));
+  return std::nullopt;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Offers
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::AcceptOffer& c) {
+  const OfferTarget target = FindOffer(command, c.offer_id(), c.agent_id());
+  if (target.verdict.has_value()) return target.verdict;
+  const std::string id = target.conversation->conversation_id();
+  const int32_t units = target.conversation->units();
+  TouchAgent(target.conversation->workspace_id(), c.agent_id());
+  TouchConversation(id);
+  Event accepted;
+  accepted.mutable_offer_accepted()->set_conversation_id(id);
+  accepted.mutable_offer_accepted()->set_offer_id(c.offer_id());
+  accepted.mutable_offer_accepted()->set_agent_id(c.agent_id());
+  Emit(std::move(accepted));
+  Event assigned;
+  assigned.mutable_assigned()->set_conversation_id(id);
+  assigned.mutable_assigned()->set_agent_id(c.agent_id());
+  assigned.mutable_assigned()->set_reason(conversation::v1::Assigned::REASON_OFFER_ACCEPTED);
+  assigned.mutable_assigned()->set_units(units);
+  Emit(std::move(assigned));
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::DeclineOffer& c) {
+  const OfferTarget target = FindOffer(command, c.offer_id(), c.agent_id());
+  if (target.verdict.has_value()) return target.verdict;
+  if (c.reason().size() > kMaxReasonBytes) {
+    return Rejection{CommandRejected::REASON_INVALID, "reason must be at most 128 bytes"};
+  }
+  const std::string id = target.conversation->conversation_id();
+  const absl::Time place = FromProto(target.conversation->waiting_since());
+  TouchAgent(target.conversation->workspace_id(), c.agent_id());
+  Event event;
+  event.mutable_offer_declined()->set_conversation_id(id);
+  event.mutable_offer_declined()->set_offer_id(c.offer_id());
+  event.mutable_offer_declined()->set_agent_id(c.agent_id());
+  event.mutable_offer_declined()->set_reason(c.reason());
+  Emit(std::move(event));
+  Queue(id, Queued::REASON_OFFER_DECLINED, place);
+  return std::nullopt;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Conversations
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::SendReply& c) {
+  const Target target = FindTarget(command, c.conversation_id(), true);
+  if (target.verdict.has_value()) return target.verdict;
+  const ConversationState& conversation = *target.conversation;
+  const auto& contents = c.message().contents();
+  size_t text_bytes = 0;
+  for (const message::v1::Content& content : contents) {
+    if (!content.has_text() && !content.has_media() && !content.has_template_()) {
+      return Rejection{CommandRejected::REASON_INVALID,
+                       "a reply is made of texts, media and templates"};
+    }
+    if (content.has_media() && content.media().blob().blob_id().empty()) {
+      return Rejection{CommandRejected::REASON_INVALID, "media must refer to a blob"};
+    }
+    text_bytes += content.text().text().size() + content.text().html().size();
+  }
+  if (contents.empty() || contents.size() > static_cast<int>(kMaxReplyContents) ||
+      text_bytes > kMaxReplyTextBytes) {
+    return Rejection{CommandRejected::REASON_INVALID,
+                     "a reply has 1 to 10 contents and at most 256 KiB of text"};
+  }
+  const auto& deliveries = conversation.deliveries();
+  if (deliveries.size() >= kMaxDeliveries &&
+      std::none_of(deliveries.begin(), deliveries.end(),
+                   [](const auto& d) { return IsSettled(d.state()); })) {
+    return Rejection{CommandRejected::REASON_WRONG_STATE,
+                     absl::StrCat(kMaxDeliveries, " replies are still on their way")};
+  }
+  TouchConversation(conversation.conversation_id());
+  Event event;
+  conversation::v1::ReplySent& sent = *event.mutable_reply_sent();
+  sent.set_conversation_id(conversation.conversation_id());
+  sent.set_outbound_id(UuidV5(kWisselNamespace, {"outbound", command.envelope().id()}));
+  *sent.mutable_actor() = command.actor();
+  message::v1::OutboundMessage& message = *sent.mutable_message();
+  *message.mutable_contents() = contents;
+  *message.mutable_account() = conversation.account();
+  *message.mutable_recipient() = conversation.contact();
+  const bool mail = conversation.account().kind() == common::v1::CHANNEL_KIND_EMAIL;
+  if (mail) {
+    message.set_subject(!c.message().subject().empty() ? c.message().subject()
+                        : absl::StartsWithIgnoreCase(conversation.subject(), "re:")
+                            ? conversation.subject()
+                            : absl::StrCat("Re: ", conversation.subject()));
+    *message.mutable_reference_provider_message_ids() = conversation.provider_message_ids();
+    if (!conversation.provider_message_ids().empty()) {
+      message.set_in_reply_to_provider_message_id(*conversation.provider_message_ids().rbegin());
+    }
+  } else {
+    // Where a quote is shown, it is the agent's choice what to quote.
+    message.set_in_reply_to_provider_message_id(c.message().in_reply_to_provider_message_id());
+  }
+  Emit(std::move(event));
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::AddNote& c) {
+  const Target target = FindTarget(command, c.conversation_id(), false);
+  if (target.verdict.has_value()) return target.verdict;
+  if (c.text().empty() || c.text().size() > kMaxNoteBytes) {
+    return Rejection{CommandRejected::REASON_INVALID, "a note has 1 byte to 64 KiB of text"};
+  }
+  Event event;
+  conversation::v1::NoteAdded& note = *event.mutable_note_added();
+  note.set_conversation_id(c.conversation_id());
+  note.set_note_id(UuidV5(kWisselNamespace, {"note", command.envelope().id()}));
+  *note.mutable_actor() = command.actor();
+  note.set_text(c.text());
+  Emit(std::move(event));
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& c) {
+  const Target target = FindTarget(command, c.conversation_id(), true);
+  if (target.verdict.has_value()) return target.verdict;
+  const ConversationState& conversation = *target.conversation;
+  const std::string id = conversation.conversation_id();
+  const std::string workspace_id = conversation.workspace_id();
+  routing::Matcher& matcher = *MatcherOf(conversation);
+  if (c.note().size() > kMaxNoteBytes) {
+    return Rejection{CommandRejected::REASON_INVALID, "a note has at most 64 KiB of text"};
+  }
+  std::string queue_id = conversation.queue_id();
+  const int32_t units = UnitsOf(conversation);
+  switch (c.target_case()) {
+    case command::v1::Transfer::kQueueId:
+      queue_id = c.queue_id();
+      if (matcher.FindQueue(queue_id) == nullptr) {
+        return Rejection{CommandRejected::REASON_UNKNOWN_QUEUE,
+                         absl::StrCat("the routing group has no queue ", queue_id)};
+      }
+      break;
+    case command::v1::Transfer::kAgentId: {
+      if (state_.FindAgent(workspace_id, c.agent_id()) == nullptr) {
+        return Rejection{CommandRejected::REASON_UNKNOWN_AGENT,
+                         absl::StrCat("the configuration in force has no agent ", c.agent_id())};
+      }
+      if (c.agent_id() == conversation.agent_id()) {
+        return Rejection{CommandRejected::REASON_INVALID, "the agent has the conversation already"};
+      }
+      const auto why_not = matcher.WhyNot(c.agent_id(), WaitingOf(conversation));
+      if (why_not.has_value()) {
+        return Rejection{CommandRejected::REASON_WRONG_STATE,
+                         *why_not == conversation::v1::Explanation::PASSED_OVER_NO_CAPACITY
+                             ? absl::StrCat(c.agent_id(), " has no room for it")
+                             : absl::StrCat(c.agent_id(), " is not available")};
+      }
+      break;
+    }
+    case command::v1::Transfer::TARGET_NOT_SET:
+      return Rejection{CommandRejected::REASON_INVALID, "a transfer goes to a queue or an agent"};
+  }
+
+  if (conversation.has_offer()) WithdrawOffer(conversation, OfferWithdrawn::REASON_TRANSFERRED);
+  TouchAgent(workspace_id, conversation.agent_id());
+  TouchConversation(id);
+  Event event;
+  conversation::v1::Transferred& transferred = *event.mutable_transferred();
+  transferred.set_conversation_id(id);
+  transferred.set_from_agent_id(conversation.agent_id());
+  if (c.has_queue_id()) {
+    transferred.set_to_queue_id(queue_id);
+  } else {
+    transferred.set_to_agent_id(c.agent_id());
+  }
+  transferred.set_note(c.note());
+  *transferred.mutable_actor() = command.actor();
+  Emit(std::move(event));
+
+  Event queued;
+  queued.mutable_queued()->set_conversation_id(id);
+  queued.mutable_queued()->set_queue_id(queue_id);
+  queued.mutable_queued()->set_reason(Queued::REASON_TRANSFERRED);
+  *queued.mutable_queued()->mutable_waiting_since() = ToProto(now_);
+  Emit(std::move(queued));
+  if (c.has_agent_id()) {
+    Event offered;
+    conversation::v1::Offered& offer = *offered.mutable_offered();
+    offer.set_conversation_id(id);
+    offer.set_offer_id(
+        UuidV5(kWisselNamespace, {"offer", id, absl::StrCat(conversation.offers() + 1)}));
+    offer.set_agent_id(c.agent_id());
+    *offer.mutable_expire_time() = ToProto(now_ + OfferTimeout(matcher.FindQueue(queue_id)));
+    offer.set_units(units);
+    offer.mutable_explanation()->set_agents_considered(1);
+    offer.mutable_explanation()->set_agents_eligible(1);
+    offer.mutable_explanation()->mutable_chosen()->set_agent_id(c.agent_id());
+    Emit(std::move(offered));
+    TouchAgent(workspace_id, c.agent_id());
+  } else {
+    newly_waiting_.insert(id);
+  }
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::Park& c) {
+  const Target target = FindTarget(command, c.conversation_id(), true);
+  if (target.verdict.has_value()) return target.verdict;
+  if (target.conversation->status() != ConversationStatus::CONVERSATION_STATUS_ACTIVE) {
+    return Rejection{CommandRejected::REASON_WRONG_STATE, "only an active conversation is parked"};
+  }
+  TouchAgent(target.conversation->workspace_id(), target.conversation->agent_id());
+  TouchConversation(c.conversation_id());
+  Event event;
+  event.mutable_parked()->set_conversation_id(c.conversation_id());
+  event.mutable_parked()->set_agent_id(target.conversation->agent_id());
+  event.mutable_parked()->set_reason(conversation::v1::Parked::REASON_COMMANDED);
+  Emit(std::move(event));
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::Resume& c) {
+  const Target target = FindTarget(command, c.conversation_id(), true);
+  if (target.verdict.has_value()) return target.verdict;
+  if (target.conversation->status() != ConversationStatus::CONVERSATION_STATUS_PARKED) {
+    return Rejection{CommandRejected::REASON_WRONG_STATE, "the conversation is not parked"};
+  }
+  const std::string agent_id = target.conversation->agent_id();
+  Event event;
+  event.mutable_resumed()->set_conversation_id(c.conversation_id());
+  Emit(std::move(event));
+  ResumeConversation(c.conversation_id(), agent_id);
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::Resolve& c) {
+  const Target target = FindTarget(command, c.conversation_id(), true);
+  if (target.verdict.has_value()) return target.verdict;
+  if (c.resolution().size() > 64) {
+    return Rejection{CommandRejected::REASON_INVALID, "resolution must be at most 64 bytes"};
+  }
+  const ConversationState& conversation = *target.conversation;
+  if (conversation.has_offer()) WithdrawOffer(conversation, OfferWithdrawn::REASON_RESOLVED);
+  TouchAgent(conversation.workspace_id(), conversation.agent_id());
+  TouchConversation(conversation.conversation_id());
+  Event event;
+  event.mutable_resolved()->set_conversation_id(conversation.conversation_id());
+  *event.mutable_resolved()->mutable_actor() = command.actor();
+  event.mutable_resolved()->set_resolution(c.resolution());
+  Emit(std::move(event));
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::Reopen& c) {
+  const Target target = FindTarget(command, c.conversation_id(), false);
+  if (target.verdict.has_value()) return target.verdict;
+  const ConversationState& conversation = *target.conversation;
+  if (IsOpen(conversation)) {
+    return Rejection{CommandRejected::REASON_WRONG_STATE, "the conversation is open"};
+  }
+  if (!MaySupervise(command.actor()) && conversation.agent_id() != command.actor().agent_id()) {
+    return Rejection{CommandRejected::REASON_NOT_YOURS,
+                     "only a supervisor or the agent who had it last reopens a conversation"};
+  }
+  Event event;
+  event.mutable_reopened()->set_conversation_id(c.conversation_id());
+  Emit(std::move(event));
+  Queue(c.conversation_id(), Queued::REASON_REOPENED, now_);
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::SettleDelivery& c) {
+  const Target target = FindTarget(command, c.conversation_id(), false);
+  if (target.verdict.has_value()) return target.verdict;
+  if (!MaySupervise(command.actor()) &&
+      target.conversation->agent_id() != command.actor().agent_id()) {
+    return Rejection{CommandRejected::REASON_NOT_YOURS, "the conversation is not yours"};
+  }
+  const auto& deliveries = target.conversation->deliveries();
+  const auto delivery = std::find_if(deliveries.begin(), deliveries.end(), [&](const auto& d) {
+    return d.outbound_id() == c.outbound_id();
+  });
+  if (delivery == deliveries.end()) {
+    return Rejection{CommandRejected::REASON_UNKNOWN_DELIVERY,
+                     "the conversation has no such reply on its way"};
+  }
+  if (delivery->state() != DeliveryState::DELIVERY_STATE_HELD) {
+    return Rejection{CommandRejected::REASON_WRONG_STATE, "the delivery is not held"};
+  }
+  conversation::v1::DeliveryUpdated update;
+  update.set_outbound_id(c.outbound_id());
+  switch (c.decision()) {
+    case command::v1::SettleDelivery::DECISION_RESEND:
+      update.set_state(DeliveryState::DELIVERY_STATE_RETRYING);
+      *update.mutable_retry_time() = ToProto(now_);
+      break;
+    case command::v1::SettleDelivery::DECISION_GIVE_UP:
+      update.set_state(DeliveryState::DELIVERY_STATE_FAILED);
+      break;
+    case command::v1::SettleDelivery::DECISION_DELIVERED:
+      update.set_state(DeliveryState::DELIVERY_STATE_DELIVERED);
+      break;
+    default:
+      return Rejection{CommandRejected::REASON_INVALID, "decide to resend, give up or delivered"};
+  }
+  UpdateDelivery(*target.conversation, std::move(update));
+  return std::nullopt;
+}
+
+}  // namespace wissel::domain
