@@ -27,6 +27,7 @@ MAY_INCLUDE = {
     "libs/rpc": GROUND,
     "libs/routing": {"libs/base"},
     "libs/domain": {"libs/base", "libs/routing"},
+    "libs/views": {"libs/base", "libs/bus", "libs/domain", "libs/store"},
     "libs/channel": GROUND | {"libs/bus", "libs/http", "libs/store", "libs/domain"},
     "libs/testing": ALL_LIBS,
     "libs/sim": ALL_LIBS,

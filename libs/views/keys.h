@@ -5,7 +5,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace wissel::store {
+namespace wissel::views {
 
 // The names of a partition's keys, all with the hash tag {p<partition>}: on a Redis Cluster they
 // are in one slot, so that a script may touch any of them. What each holds:
@@ -64,4 +64,4 @@ class PartitionKeys {
   const std::string prefix_;
 };
 
-}  // namespace wissel::store
+}  // namespace wissel::views

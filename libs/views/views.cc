@@ -1,4 +1,4 @@
-#include "libs/store/views.h"
+#include "libs/views/views.h"
 
 #include <algorithm>
 #include <iterator>
@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "libs/domain/state.h"
-#include "libs/store/checkpoint.h"
+#include "libs/views/checkpoint.h"
 
 namespace wissel::views {
 namespace {
@@ -15,7 +15,6 @@ namespace {
 using history::v1::Message;
 using state::v1::AgentState;
 using state::v1::ConversationState;
-using store::PartitionKeys;
 using store::Redis;
 using store::Reply;
 using store::Script;
@@ -27,7 +26,7 @@ constexpr char kDelivery = 'd';
 // The reply begins with meta's fields.
 std::string WithPrologue(absl::string_view script) {
   std::string fields;
-  for (absl::string_view field : store::kMetaFields) absl::StrAppend(&fields, ", '", field, "'");
+  for (absl::string_view field : kMetaFields) absl::StrAppend(&fields, ", '", field, "'");
   return absl::StrCat("local meta = redis.call('HMGET', KEYS[1]", fields, ")\n", R"lua(
 local prefix = ARGV[1]
 local function conversation(id)
@@ -157,17 +156,15 @@ absl::StatusOr<Answer> Read(Redis& redis, const PartitionKeys& keys, const Scrip
   if (reply.kind != Reply::Kind::kArray || reply.elements.empty()) {
     return absl::InternalError("Redis: a script answered something else");
   }
-  const auto meta = store::ParseMeta(reply.elements[0]);
+  const auto meta = ParseMeta(reply.elements[0]);
   if (!meta.ok() && !absl::IsFailedPrecondition(meta.status())) return meta.status();
-  if (!meta.ok() || !meta->has_value() || !(*meta)->next_offset.has_value() || !(*meta)->whole) {
+  if (!meta.ok() || !meta->has_value() || !(*meta)->position.has_value() || !(*meta)->whole) {
     return absl::UnavailableError(
         absl::StrCat("the views of partition ", keys.partition(), " are being built"));
   }
   Answer answer;
-  answer.place = {.partition = keys.partition(),
-                  .next_offset = *(*meta)->next_offset,
-                  .rule = (*meta)->rule,
-                  .time = (*meta)->time};
+  answer.place = {
+      .partition = keys.partition(), .position = *(*meta)->position, .time = (*meta)->time};
   answer.parts.assign(std::make_move_iterator(reply.elements.begin() + 1),
                       std::make_move_iterator(reply.elements.end()));
   return answer;

@@ -10,9 +10,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "libs/bus/reader_rule.h"
-#include "libs/store/keys.h"
+#include "libs/bus/log_reader.h"
 #include "libs/store/redis.h"
+#include "libs/views/keys.h"
 #include "wissel/history/v1/history_service.pb.h"
 #include "wissel/receipt/v1/receipt.pb.h"
 #include "wissel/state/v1/state.pb.h"
@@ -30,10 +30,7 @@ namespace wissel::views {
 // How far into the log an answer goes, and how to read on from there.
 struct Place {
   int32_t partition = 0;
-  // The next record to read.
-  int64_t next_offset = 0;
-  // The reader's rule before that record.
-  bus::RuleState rule;
+  bus::LogPosition position;
   // Of the last decision folded in.
   absl::Time time = absl::InfinitePast();
 };
@@ -55,7 +52,7 @@ struct AgentWork {
 
 inline constexpr int kMessagesOfWork = 20;
 
-absl::StatusOr<AgentWork> ReadAgentWork(store::Redis& redis, const store::PartitionKeys& keys,
+absl::StatusOr<AgentWork> ReadAgentWork(store::Redis& redis, const PartitionKeys& keys,
                                         absl::string_view workspace_id, absl::string_view agent_id);
 
 // A conversation of the workspace with its latest `messages`; nothing where the partition has none
@@ -64,8 +61,7 @@ struct ConversationView {
   Place place;
   std::optional<ConversationWork> conversation;
 };
-absl::StatusOr<ConversationView> ReadConversation(store::Redis& redis,
-                                                  const store::PartitionKeys& keys,
+absl::StatusOr<ConversationView> ReadConversation(store::Redis& redis, const PartitionKeys& keys,
                                                   absl::string_view workspace_id,
                                                   absl::string_view conversation_id, int messages);
 
@@ -81,7 +77,7 @@ struct MessagePage {
   Place place;
   std::vector<std::pair<Cursor, history::v1::Message>> messages;
 };
-absl::StatusOr<MessagePage> ReadMessages(store::Redis& redis, const store::PartitionKeys& keys,
+absl::StatusOr<MessagePage> ReadMessages(store::Redis& redis, const PartitionKeys& keys,
                                          absl::string_view workspace_id,
                                          absl::string_view conversation_id,
                                          const std::optional<Cursor>& after, int limit);
@@ -92,13 +88,12 @@ struct ConversationPage {
   Place place;
   std::vector<std::pair<Cursor, state::v1::ConversationState>> conversations;
 };
-absl::StatusOr<ConversationPage> ReadIndex(store::Redis& redis, const store::PartitionKeys& keys,
+absl::StatusOr<ConversationPage> ReadIndex(store::Redis& redis, const PartitionKeys& keys,
                                            absl::string_view index,
                                            const std::optional<Cursor>& after, int limit);
 
 // The workspace's routing groups that have had something in this partition.
-absl::StatusOr<std::vector<std::string>> ReadGroups(store::Redis& redis,
-                                                    const store::PartitionKeys& keys,
+absl::StatusOr<std::vector<std::string>> ReadGroups(store::Redis& redis, const PartitionKeys& keys,
                                                     absl::string_view workspace_id);
 
 struct QueueView {
@@ -109,12 +104,12 @@ struct QueueView {
   std::optional<absl::Time> oldest_waiting_since;
 };
 // `group`: "workspace_id/routing_group_id". An unknown queue is one where nobody waits.
-absl::StatusOr<QueueView> ReadQueue(store::Redis& redis, const store::PartitionKeys& keys,
+absl::StatusOr<QueueView> ReadQueue(store::Redis& redis, const PartitionKeys& keys,
                                     absl::string_view group, absl::string_view queue_id);
 
 // The agents of a routing group, by id.
 absl::StatusOr<std::vector<state::v1::AgentState>> ReadAgents(store::Redis& redis,
-                                                              const store::PartitionKeys& keys,
+                                                              const PartitionKeys& keys,
                                                               absl::string_view workspace_id,
                                                               absl::string_view group);
 

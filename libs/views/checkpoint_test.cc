@@ -1,4 +1,4 @@
-#include "libs/store/checkpoint.h"
+#include "libs/views/checkpoint.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,9 +7,12 @@
 #include "libs/testing/redis_server.h"
 #include "libs/testing/status_matchers.h"
 
-namespace wissel::store {
+namespace wissel::views {
 namespace {
 
+using store::Redis;
+using store::RedisOptions;
+using store::Reply;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::RedisServer;
@@ -41,13 +44,14 @@ class CheckpointTest : public ::testing::Test {
     for (const auto& piece : pieces) batch.Put(piece);
     CheckpointMeta meta;
     meta.incarnation = incarnation;
-    meta.next_offset = to;
-    meta.rule = {.footing = bus::Footing::kFirm,
-                 .epoch = 4,
-                 .claim_offset = 17,
-                 .next_sequence = 12,
-                 .epoch_bound = 5,
-                 .owner = "router-1"};
+    meta.position.emplace();
+    meta.position->offset = to;
+    meta.position->rule = {.footing = bus::Footing::kFirm,
+                           .epoch = 4,
+                           .claim_offset = 17,
+                           .next_sequence = 12,
+                           .epoch_bound = 5,
+                           .owner = "router-1"};
     meta.time = absl::FromUnixNanos(1'700'000'000'123'456'789);
     meta.state_hash = hash;
     const auto found = WriteBatch(redis_, keys_, {incarnation, from}, meta, std::move(batch));
@@ -85,8 +89,8 @@ TEST_F(CheckpointTest, GivesBackWhatWasWritten) {
   const CheckpointLoad load = Load();
   ASSERT_EQ(load.outcome, Outcome::kLoaded) << load.detail;
   EXPECT_EQ(load.checkpoint.meta.incarnation, incarnation);
-  EXPECT_EQ(load.checkpoint.meta.next_offset, 42);
-  EXPECT_EQ(load.checkpoint.meta.rule, meta.rule);
+  EXPECT_EQ(load.checkpoint.meta.position, meta.position);
+  EXPECT_EQ(load.checkpoint.meta.position->offset, 42);
   EXPECT_EQ(load.checkpoint.meta.time, meta.time);
   EXPECT_TRUE(load.checkpoint.meta.whole);
   EXPECT_THAT(load.checkpoint.pieces, SizeIs(3));
@@ -113,7 +117,7 @@ TEST_F(CheckpointTest, OfTwoWritersTheSecondChangesNothingAndLearnsTheOthersPlac
   batch.Put(Piece(domain::PieceKind::kConversation, "c2", "late"));
   CheckpointMeta meta;
   meta.incarnation = incarnation;
-  meta.next_offset = 7;
+  meta.position = bus::LogPosition{.offset = 7, .rule = {}};
   WISSEL_ASSERT_OK_AND_ASSIGN(
       const auto found,
       WriteBatch(redis_, keys_, {incarnation, std::nullopt}, meta, std::move(batch)));
@@ -193,7 +197,7 @@ TEST_F(CheckpointTest, ABatchThatRedisRefusesHalfwayLeavesDamageThatIsNoticed) {
   batch.Run({"ZADD", keys_.Open("shop/nl"), "1", "c2"});
   CheckpointMeta meta;
   meta.incarnation = incarnation;
-  meta.next_offset = 2;
+  meta.position = bus::LogPosition{.offset = 2, .rule = {}};
   EXPECT_THAT(WriteBatch(redis_, keys_, {incarnation, 1}, meta, std::move(batch)),
               StatusIs(absl::StatusCode::kInternal));
   EXPECT_EQ(Load().outcome, Outcome::kDamaged);
@@ -207,7 +211,7 @@ TEST_F(CheckpointTest, AServerWithoutMemoryRefusesTheWholeBatch) {
   batch.Put(Piece(domain::PieceKind::kConversation, "c2", "new"));
   CheckpointMeta meta;
   meta.incarnation = incarnation;
-  meta.next_offset = 2;
+  meta.position = bus::LogPosition{.offset = 2, .rule = {}};
   const auto written = WriteBatch(redis_, keys_, {incarnation, 1}, meta, std::move(batch));
   WISSEL_ASSERT_OK(redis_.Run("", {"CONFIG", "SET", "maxmemory", "0"}));
   EXPECT_THAT(written, StatusIs(absl::StatusCode::kResourceExhausted));
@@ -224,7 +228,7 @@ TEST_F(CheckpointTest, KeepsTheLatestMessagesOnly) {
   batch.MarkMessage("c1", "m1", "e");
   CheckpointMeta meta;
   meta.incarnation = incarnation;
-  meta.next_offset = 1;
+  meta.position = bus::LogPosition{.offset = 1, .rule = {}};
   WISSEL_ASSERT_OK(WriteBatch(redis_, keys_, {incarnation, std::nullopt}, meta, std::move(batch)));
   WISSEL_ASSERT_OK_AND_ASSIGN(const Reply order,
                               redis_.Run("", {"ZRANGE", keys_.Order("c1"), "0", "-1"}));
@@ -235,4 +239,4 @@ TEST_F(CheckpointTest, KeepsTheLatestMessagesOnly) {
 }
 
 }  // namespace
-}  // namespace wissel::store
+}  // namespace wissel::views

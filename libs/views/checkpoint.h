@@ -10,14 +10,14 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "libs/bus/reader_rule.h"
+#include "libs/bus/log_reader.h"
 #include "libs/domain/state.h"
-#include "libs/store/keys.h"
 #include "libs/store/redis.h"
+#include "libs/views/keys.h"
 
 // A partition in Redis: the pieces of its state and the views, both good for one place in the log.
 // One writer's batch moves everything from one place to the next, or changes nothing.
-namespace wissel::store {
+namespace wissel::views {
 
 // Changes with the meaning of any key; a checkpoint of another format is not read but built anew.
 inline constexpr int kCheckpointFormat = 1;
@@ -26,10 +26,8 @@ inline constexpr int kCheckpointFormat = 1;
 struct CheckpointMeta {
   // Drawn when the data was begun, so that two beginnings are never taken for one.
   std::string incarnation;
-  // The next record to read from the log; nothing where none has been folded in.
-  std::optional<int64_t> next_offset;
-  // The reader's rule before that record.
-  bus::RuleState rule;
+  // Where the fold goes on; nothing where it has not begun.
+  std::optional<bus::LogPosition> position;
   // Sum of domain::PieceHash over the pieces, modulo 2^64: domain::State::Hash.
   uint64_t state_hash = 0;
   // Of the last decision folded in; InfinitePast where there is none.
@@ -59,7 +57,7 @@ absl::string_view OutcomeName(CheckpointLoad::Outcome outcome);
 
 // Reads a partition's checkpoint, atomically, and adds it up. One answer holds everything: some 60
 // MB for 100,000 conversations, during which Redis serves nobody else (some 100 ms).
-absl::StatusOr<CheckpointLoad> LoadCheckpoint(Redis& redis, const PartitionKeys& keys);
+absl::StatusOr<CheckpointLoad> LoadCheckpoint(store::Redis& redis, const PartitionKeys& keys);
 
 // What the writer knows of the data it is about to change.
 struct Expected {
@@ -88,7 +86,7 @@ class Batch {
   size_t bytes() const { return bytes_; }
 
  private:
-  friend absl::StatusOr<std::optional<Expected>> WriteBatch(Redis&, const PartitionKeys&,
+  friend absl::StatusOr<std::optional<Expected>> WriteBatch(store::Redis&, const PartitionKeys&,
                                                             const Expected&, const CheckpointMeta&,
                                                             Batch);
   const PartitionKeys& keys_;
@@ -103,19 +101,19 @@ class Batch {
 // After an error the place tells whether the batch was made, save one: a command of the batch that
 // Redis refuses (INTERNAL) leaves those before it made and the place unmoved. Then the pieces do
 // not add up any more, which LoadCheckpoint notices.
-absl::StatusOr<std::optional<Expected>> WriteBatch(Redis& redis, const PartitionKeys& keys,
+absl::StatusOr<std::optional<Expected>> WriteBatch(store::Redis& redis, const PartitionKeys& keys,
                                                    const Expected& expected,
                                                    const CheckpointMeta& next, Batch batch);
 
 // Throws away what the partition has and begins anew: every other writer finds the data changed.
 // Returns the new incarnation. ABORTED if another one began in the meantime.
-absl::StatusOr<std::string> BeginAnew(Redis& redis, const PartitionKeys& keys);
+absl::StatusOr<std::string> BeginAnew(store::Redis& redis, const PartitionKeys& keys);
 
 // The fields of `meta` as Redis gives them to HMGET of kMetaFields; nothing where there is no data.
 // A format that is not ours is FAILED_PRECONDITION; what cannot be read is DATA_LOSS.
 inline constexpr absl::string_view kMetaFields[] = {
     "format",        "incarnation", "next_offset", "footing", "epoch",      "claim_offset",
     "next_sequence", "epoch_bound", "owner",       "time_ns", "state_hash", "whole"};
-absl::StatusOr<std::optional<CheckpointMeta>> ParseMeta(const Reply& reply);
+absl::StatusOr<std::optional<CheckpointMeta>> ParseMeta(const store::Reply& reply);
 
-}  // namespace wissel::store
+}  // namespace wissel::views

@@ -1,4 +1,4 @@
-#include "libs/store/views.h"
+#include "libs/views/views.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -6,16 +6,13 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
-#include "libs/store/checkpoint.h"
 #include "libs/testing/redis_server.h"
 #include "libs/testing/status_matchers.h"
+#include "libs/views/checkpoint.h"
 
 namespace wissel::views {
 namespace {
 
-using store::Batch;
-using store::CheckpointMeta;
-using store::PartitionKeys;
 using store::Redis;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
@@ -51,14 +48,13 @@ class ViewsTest : public ::testing::Test {
     batch.AddMessage(conversation, id, position, message.SerializeAsString(), 1000);
   }
   void Write(Batch batch, bool whole = true) {
-    WISSEL_ASSERT_OK_AND_ASSIGN(const std::string incarnation, store::BeginAnew(redis_, keys_));
+    WISSEL_ASSERT_OK_AND_ASSIGN(const std::string incarnation, BeginAnew(redis_, keys_));
     CheckpointMeta meta;
     meta.incarnation = incarnation;
-    meta.next_offset = 8;
-    meta.rule.epoch = 3;
+    meta.position = {.offset = 8, .rule = {.epoch = 3}};
     meta.whole = whole;
     WISSEL_ASSERT_OK(
-        store::WriteBatch(redis_, keys_, {incarnation, std::nullopt}, meta, std::move(batch)));
+        WriteBatch(redis_, keys_, {incarnation, std::nullopt}, meta, std::move(batch)));
   }
   static std::vector<std::string> Ids(const MessagePage& page) {
     std::vector<std::string> ids;
@@ -75,7 +71,7 @@ RedisServer* ViewsTest::server_ = nullptr;
 TEST_F(ViewsTest, AreUnavailableUntilTheyAreBuilt) {
   EXPECT_THAT(ReadAgentWork(redis_, keys_, "shop", "anna"),
               StatusIs(absl::StatusCode::kUnavailable));
-  WISSEL_ASSERT_OK(store::BeginAnew(redis_, keys_));
+  WISSEL_ASSERT_OK(BeginAnew(redis_, keys_));
   EXPECT_THAT(ReadAgentWork(redis_, keys_, "shop", "anna"),
               StatusIs(absl::StatusCode::kUnavailable));
   Write(Batch(keys_), /*whole=*/false);
@@ -100,8 +96,8 @@ TEST_F(ViewsTest, AgentsWorkIsTheirsWithItsLatestMessagesAndItsPlace) {
 
   WISSEL_ASSERT_OK_AND_ASSIGN(const AgentWork work, ReadAgentWork(redis_, keys_, "shop", "anna"));
   EXPECT_EQ(work.place.partition, 3);
-  EXPECT_EQ(work.place.next_offset, 8);
-  EXPECT_EQ(work.place.rule.epoch, 3);
+  EXPECT_EQ(work.place.position.offset, 8);
+  EXPECT_EQ(work.place.position.rule.epoch, 3);
   ASSERT_TRUE(work.agent.has_value());
   EXPECT_EQ(work.agent->capacity_units(), 5);
   ASSERT_THAT(work.conversations, SizeIs(2));

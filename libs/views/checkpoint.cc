@@ -1,4 +1,4 @@
-#include "libs/store/checkpoint.h"
+#include "libs/views/checkpoint.h"
 
 #include <array>
 #include <iterator>
@@ -9,7 +9,13 @@
 #include "libs/base/status_macros.h"
 #include "libs/base/uuid.h"
 
-namespace wissel::store {
+namespace wissel::views {
+
+using store::Command;
+using store::Redis;
+using store::Reply;
+using store::Script;
+
 namespace {
 
 constexpr std::array kPieceKinds = {domain::PieceKind::kPartition, domain::PieceKind::kConfig,
@@ -80,25 +86,27 @@ return 1
 }
 
 std::vector<std::string> MetaArguments(const CheckpointMeta& meta) {
+  const bus::LogPosition position = meta.position.value_or(bus::LogPosition{});
+  const bus::RuleState& rule = position.rule;
   return {
       "format",
       absl::StrCat(kCheckpointFormat),
       "incarnation",
       meta.incarnation,
       "next_offset",
-      meta.next_offset.has_value() ? absl::StrCat(*meta.next_offset) : "",
+      meta.position.has_value() ? absl::StrCat(position.offset) : "",
       "footing",
-      absl::StrCat(static_cast<int>(meta.rule.footing)),
+      absl::StrCat(static_cast<int>(rule.footing)),
       "epoch",
-      absl::StrCat(meta.rule.epoch),
+      absl::StrCat(rule.epoch),
       "claim_offset",
-      absl::StrCat(meta.rule.claim_offset),
+      absl::StrCat(rule.claim_offset),
       "next_sequence",
-      absl::StrCat(meta.rule.next_sequence),
+      absl::StrCat(rule.next_sequence),
       "epoch_bound",
-      absl::StrCat(meta.rule.epoch_bound),
+      absl::StrCat(rule.epoch_bound),
       "owner",
-      meta.rule.owner,
+      rule.owner,
       "time_ns",
       meta.time == absl::InfinitePast() ? "" : absl::StrCat(absl::ToUnixNanos(meta.time)),
       "state_hash",
@@ -248,16 +256,17 @@ absl::StatusOr<std::optional<CheckpointMeta>> ParseMeta(const Reply& reply) {
   if (next_offset.nil() || next_offset.text.empty()) return meta;
   int64_t offset;
   if (!absl::SimpleAtoi(next_offset.text, &offset)) readable = false;
-  meta.next_offset = offset;
+  bus::RuleState rule;
   int footing = 0;
   take_number(footing);
   if (footing < 0 || footing > static_cast<int>(bus::Footing::kFirm)) readable = false;
-  meta.rule.footing = static_cast<bus::Footing>(footing);
-  take_number(meta.rule.epoch);
-  take_number(meta.rule.claim_offset);
-  take_number(meta.rule.next_sequence);
-  take_number(meta.rule.epoch_bound);
-  meta.rule.owner = take().text;
+  rule.footing = static_cast<bus::Footing>(footing);
+  take_number(rule.epoch);
+  take_number(rule.claim_offset);
+  take_number(rule.next_sequence);
+  take_number(rule.epoch_bound);
+  rule.owner = take().text;
+  meta.position = bus::LogPosition{.offset = offset, .rule = rule};
   if (const Reply& time = take(); !time.text.empty()) {
     int64_t nanoseconds;
     if (!absl::SimpleAtoi(time.text, &nanoseconds)) readable = false;
@@ -297,7 +306,7 @@ absl::StatusOr<CheckpointLoad> LoadCheckpoint(Redis& redis, const PartitionKeys&
     return NotLoaded(Outcome::kDamaged, std::string(meta.status().message()));
   }
   WISSEL_RETURN_IF_ERROR(meta.status());
-  if (!meta->has_value() || !(*meta)->next_offset.has_value()) {
+  if (!meta->has_value() || !(*meta)->position.has_value()) {
     return NotLoaded(Outcome::kNone, "nothing there");
   }
 
@@ -322,4 +331,4 @@ absl::StatusOr<CheckpointLoad> LoadCheckpoint(Redis& redis, const PartitionKeys&
   return load;
 }
 
-}  // namespace wissel::store
+}  // namespace wissel::views

@@ -1,8 +1,8 @@
-#include "libs/store/keys.h"
+#include "libs/views/keys.h"
 
 #include "absl/strings/str_cat.h"
 
-namespace wissel::store {
+namespace wissel::views {
 
 PartitionKeys::PartitionKeys(int32_t partition, absl::string_view prefix)
     : partition_(partition),
@@ -32,4 +32,4 @@ std::string PartitionKeys::Work(absl::string_view workspace, absl::string_view a
   return absl::StrCat(prefix_, "work:", workspace, "/", agent);
 }
 
-}  // namespace wissel::store
+}  // namespace wissel::views

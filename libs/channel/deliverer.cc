@@ -1,0 +1,480 @@
+#include "libs/channel/deliverer.h"
+
+#include <algorithm>
+#include <atomic>
+#include <map>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/backoff.h"
+#include "libs/base/mutex.h"
+#include "libs/base/notification.h"
+#include "libs/base/thread.h"
+#include "libs/base/timeout.h"
+#include "libs/base/uuid.h"
+#include "libs/bus/log_reader.h"
+#include "libs/bus/wakeup.h"
+#include "libs/channel/ids.h"
+#include "libs/channel/outbox.h"
+#include "libs/channel/publisher.h"
+#include "libs/domain/proto_time.h"
+
+namespace wissel::channel {
+namespace {
+
+constexpr size_t kPollRecords = 1000;
+constexpr absl::Duration kIdleWait = absl::Milliseconds(500);
+constexpr absl::Duration kReportInterval = absl::Milliseconds(100);
+constexpr absl::Duration kReopenPause = absl::Seconds(1);
+
+absl::string_view OutcomeName(SendOutcome::Kind kind) {
+  switch (kind) {
+    case SendOutcome::Kind::kAccepted:
+      return "accepted";
+    case SendOutcome::Kind::kRetry:
+      return "retry";
+    case SendOutcome::Kind::kFailed:
+      return "failed";
+    case SendOutcome::Kind::kReauthorise:
+      return "reauthorise";
+    case SendOutcome::Kind::kUncertain:
+      return "uncertain";
+  }
+  return "uncertain";
+}
+
+std::vector<std::string> ChannelNames() { return {"email", "whatsapp", "sms", "chat", "social"}; }
+
+struct Metrics {
+  Metrics(telemetry::Registry& registry, absl::string_view channel)
+      : attempts(registry.AddCounterFamily(
+            "wissel_deliver_attempts_total", "Calls to the provider, by what became of them.",
+            {{"channel", ChannelNames()},
+             {"outcome", {"accepted", "retry", "failed", "reauthorise", "uncertain"}}})),
+        open(registry
+                 .AddGaugeFamily("wissel_deliver_open_messages",
+                                 "Messages that are neither settled nor held.",
+                                 {{"channel", ChannelNames()}})
+                 .With({channel})),
+        held(registry
+                 .AddGaugeFamily("wissel_deliver_held_messages",
+                                 "Messages that wait for a person to decide.",
+                                 {{"channel", ChannelNames()}})
+                 .With({channel})),
+        call_seconds(registry
+                         .AddHistogramFamily("wissel_deliver_call_seconds",
+                                             "From calling the provider to its outcome.",
+                                             {{"channel", ChannelNames()}},
+                                             telemetry::LatencyBuckets())
+                         .With({channel})) {}
+
+  telemetry::CounterFamily attempts;
+  telemetry::Gauge open;
+  telemetry::Gauge held;
+  telemetry::Histogram call_seconds;
+};
+
+// What other threads tell the deliverer's.
+struct CallEnded {
+  int32_t partition = 0;
+  AttemptContext context;
+  SendOutcome outcome;
+  absl::Duration elapsed;
+};
+struct LookUpEnded {
+  int32_t partition = 0;
+  AttemptContext context;
+  LookUpOutcome outcome;
+};
+struct AppendEnded {
+  uint64_t append = 0;
+  absl::Status status;
+};
+using News = std::variant<CallEnded, LookUpEnded, AppendEnded>;
+
+// Outlives the deliverer in the callbacks that it gave away.
+class Mailbox {
+ public:
+  explicit Mailbox(std::shared_ptr<bus::Wakeup> wakeup) : wakeup_(std::move(wakeup)) {}
+
+  void Post(News news) {
+    {
+      MutexLock lock(mutex_);
+      news_.push_back(std::move(news));
+    }
+    wakeup_->Notify();
+  }
+  std::vector<News> Take() {
+    MutexLock lock(mutex_);
+    return std::exchange(news_, {});
+  }
+
+ private:
+  const std::shared_ptr<bus::Wakeup> wakeup_;
+  Mutex mutex_;
+  std::vector<News> news_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Posts what a call came to; a call whose callback is dropped came to nothing anyone knows.
+template <typename Ended>
+class Promise {
+ public:
+  Promise(std::shared_ptr<Mailbox> mailbox, Ended ended)
+      : mailbox_(std::move(mailbox)), ended_(std::move(ended)) {}
+  Promise(Promise&&) = default;
+  ~Promise() {
+    if (mailbox_) mailbox_->Post(std::move(ended_));
+  }
+  Ended& ended() { return ended_; }
+
+ private:
+  std::shared_ptr<Mailbox> mailbox_;
+  Ended ended_;
+};
+
+class DelivererImpl final : public Deliverer {
+ public:
+  DelivererImpl(DelivererOptions options, bus::Bus* bus, Sender* sender, const Clock* clock,
+                telemetry::Logger log, telemetry::Registry* metrics)
+      : options_(std::move(options)),
+        bus_(bus),
+        sender_(sender),
+        clock_(clock),
+        log_(std::move(log)),
+        metrics_(*metrics, ChannelKindName(options_.kind)),
+        wakeup_(std::make_shared<bus::Wakeup>()),
+        mailbox_(std::make_shared<Mailbox>(wakeup_)),
+        appender_(bus->NewAppender({})) {
+    thread_ = StartThread("deliverer", [this] { Run(); });
+  }
+
+  ~DelivererImpl() override { Drain(absl::ZeroDuration()); }
+
+  void Drain(absl::Duration grace) override {
+    {
+      MutexLock lock(mutex_);
+      if (!drain_) drain_.emplace(grace);
+    }
+    wakeup_->Notify();
+    if (thread_.joinable()) thread_.join();
+  }
+
+  Stats stats() const override {
+    MutexLock lock(mutex_);
+    return stats_;
+  }
+
+ private:
+  struct Partition {
+    std::unique_ptr<bus::LogReader> reader;  // Null until it can be opened.
+    std::unique_ptr<Outbox> outbox;
+    Timeout reopen{absl::ZeroDuration()};
+  };
+  struct PendingAppend {
+    int32_t partition = 0;
+    Outbox::Append append;
+    bool in_air = false;
+    Timeout due{absl::ZeroDuration()};
+    absl::Duration pause = absl::Milliseconds(100);
+  };
+
+  void Run() {
+    while (!Finished()) {
+      bool progress = Join();
+      for (News& news : mailbox_->Take()) {
+        progress = true;
+        std::visit([this](auto& n) { On(n); }, news);
+      }
+      for (auto& [number, partition] : partitions_) progress |= ReadLog(number, partition);
+      for (auto& [number, partition] : partitions_) {
+        if (partition.reader) Act(number, partition);
+      }
+      AppendDue();
+      if (report_.Expired()) Report();
+      if (!progress) wakeup_->Wait(WaitTime());
+    }
+    partitions_.clear();
+    membership_.reset();
+    Report();
+  }
+
+  // True when the thread should end; begins draining when it should begin.
+  bool Finished() {
+    std::optional<Timeout> drain;
+    {
+      MutexLock lock(mutex_);
+      drain = drain_;
+    }
+    if (!drain) return false;
+    draining_ = true;
+    for (auto& [number, partition] : partitions_) {
+      if (partition.outbox) GiveUp(number, *partition.outbox);
+    }
+    const bool reported = std::none_of(appends_.begin(), appends_.end(), [](const auto& entry) {
+      return entry.second.append.receipt.has_attempt_finished();
+    });
+    return drain->Expired() || (calls_ == 0 && reported);
+  }
+
+  void GiveUp(int32_t number, Outbox& outbox) {
+    outbox.Stop();
+    // What was only begun is the next owner's; what is known of a call is not known to anyone else.
+    std::erase_if(appends_, [number](const auto& entry) {
+      return entry.second.partition == number &&
+             !entry.second.append.receipt.has_attempt_finished();
+    });
+    outbox.Withdraw(clock_->Now());
+    for (Outbox::Append& append : outbox.TakeEffects().appends) Append(number, std::move(append));
+  }
+
+  bool Join() {
+    if (!membership_) {
+      if (!rejoin_.Expired()) return false;
+      const std::string group =
+          options_.group.empty() ? absl::StrCat("wissel-deliver-", ChannelKindName(options_.kind))
+                                 : options_.group;
+      absl::StatusOr<std::unique_ptr<bus::Membership>> joined =
+          bus_->Join(group, bus::Topic::kLog,
+                     {.session_timeout = options_.session_timeout, .wakeup = wakeup_});
+      if (!joined.ok()) {
+        Complain("cannot join the group", joined.status());
+        rejoin_ = Timeout(kReopenPause);
+        return false;
+      }
+      membership_ = *std::move(joined);
+    }
+    absl::StatusOr<bus::Assignment> change = membership_->Poll(absl::ZeroDuration());
+    if (!change.ok()) {
+      Complain("membership is in doubt", change.status());
+      return false;
+    }
+    for (const int32_t number : change->revoked) {
+      if (Outbox* outbox = OutboxOf(number)) GiveUp(number, *outbox);
+      partitions_.erase(number);
+      log_.Info("partition given up", {{"partition", number}});
+    }
+    for (const int32_t number : change->assigned) {
+      partitions_.try_emplace(number);
+      log_.Info("partition taken over", {{"partition", number}});
+    }
+    return !change->empty();
+  }
+
+  void Open(int32_t number, Partition& partition) {
+    if (!partition.reopen.Expired()) return;
+    absl::StatusOr<std::unique_ptr<bus::LogReader>> reader =
+        bus::LogReader::Open(*bus_, number, {.from = {}, .wakeup = wakeup_, .on_void = {}});
+    if (!reader.ok()) {
+      Complain("cannot read the log", reader.status());
+      partition.reopen = Timeout(kReopenPause);
+      return;
+    }
+    partition.reader = *std::move(reader);
+    partition.outbox =
+        std::make_unique<Outbox>(Outbox::Options{.kind = options_.kind,
+                                                 .deliverer_id = options_.deliverer_id,
+                                                 .partition = number,
+                                                 .policy = options_.policy,
+                                                 .can_look_up = sender_->CanLookUp(),
+                                                 .new_id = [] { return RandomUuid(); }});
+    if (draining_) partition.outbox->Stop();
+  }
+
+  bool ReadLog(int32_t number, Partition& partition) {
+    if (!partition.reader) Open(number, partition);
+    if (!partition.reader) return false;
+    absl::StatusOr<std::vector<bus::LogEntry>> entries =
+        partition.reader->Poll(kPollRecords, absl::ZeroDuration());
+    if (!entries.ok()) {
+      Complain("the log cannot be read on", entries.status());
+      partition = Partition{.reopen = Timeout(kReopenPause)};
+      return false;
+    }
+    const absl::Time now = clock_->Now();
+    for (const bus::LogEntry& entry : *entries) {
+      partition.outbox->OnRecord(entry.key, entry.record, now);
+    }
+    return !entries->empty();
+  }
+
+  void Act(int32_t number, Partition& partition) {
+    int in_flight = 0;
+    for (const auto& [other, p] : partitions_) {
+      if (p.outbox) in_flight += p.outbox->in_flight();
+    }
+    partition.outbox->Step(
+        clock_->Now(), options_.policy.max_in_flight - in_flight,
+        [this](const common::v1::ChannelAccount& account) { return sender_->Admit(account); });
+    Outbox::Effects effects = partition.outbox->TakeEffects();
+    for (Outbox::Append& append : effects.appends) Append(number, std::move(append));
+    for (Outbox::Call& call : effects.calls) Call(number, std::move(call));
+    for (Outbox::Call& call : effects.look_ups) {
+      Promise<LookUpEnded> promise(mailbox_, {.partition = number, .context = call.context});
+      sender_->LookUp(call.delivery, [promise = std::move(promise)](LookUpOutcome outcome) mutable {
+        promise.ended().outcome = std::move(outcome);
+        Promise<LookUpEnded> fulfilled = std::move(promise);
+      });
+    }
+  }
+
+  void Call(int32_t number, Outbox::Call call) {
+    ++calls_;
+    Promise<CallEnded> promise(mailbox_, {.partition = number, .context = call.context});
+    const absl::Time begin = clock_->Now();
+    if (begin > call.not_after) {
+      promise.ended().outcome.kind = SendOutcome::Kind::kRetry;
+      promise.ended().outcome.error.set_detail("not sent: too late after logging the attempt");
+      return;
+    }
+    promise.ended().outcome.error.set_detail("the sender gave no outcome");
+    sender_->Send(call.delivery, [promise = std::move(promise), begin,
+                                  clock = clock_](SendOutcome outcome) mutable {
+      promise.ended().outcome = std::move(outcome);
+      promise.ended().elapsed = clock->Now() - begin;
+      Promise<CallEnded> fulfilled = std::move(promise);
+    });
+  }
+
+  void On(CallEnded& ended) {
+    --calls_;
+    const absl::Time now = clock_->Now();
+    metrics_.attempts.With({ChannelKindName(options_.kind), OutcomeName(ended.outcome.kind)})
+        .Increment();
+    metrics_.call_seconds.Observe(ended.elapsed);
+    receipt::v1::Receipt receipt =
+        FinishedReceipt(ended.context, ended.outcome, options_.policy, now);
+    *receipt.mutable_elapsed() = domain::ToProto(ended.elapsed);
+    if (ended.outcome.kind != SendOutcome::Kind::kAccepted) {
+      log_.Warning("not delivered", {{"outbound_id", ended.context.outbound_id},
+                                     {"attempt", ended.context.attempt},
+                                     {"outcome", OutcomeName(ended.outcome.kind)},
+                                     {"provider_code", ended.outcome.error.provider_code()}});
+    }
+    if (Outbox* outbox = OutboxOf(ended.partition)) outbox->OnFinished(ended.context, now);
+    Append(ended.partition, {.key = ended.context.key, .receipt = std::move(receipt)});
+  }
+
+  void On(LookUpEnded& ended) {
+    if (Outbox* outbox = OutboxOf(ended.partition)) {
+      outbox->OnLookedUp(ended.context, ended.outcome, clock_->Now());
+    }
+  }
+
+  void On(AppendEnded& ended) {
+    const auto it = appends_.find(ended.append);
+    if (it == appends_.end()) return;
+    if (ended.status.ok()) {
+      appends_.erase(it);
+      return;
+    }
+    Complain("a receipt was not acknowledged", ended.status);
+    PendingAppend& pending = it->second;
+    pending.in_air = false;
+    pending.due = Timeout(pending.pause);
+    pending.pause = std::min(pending.pause * 2, absl::Seconds(10));
+  }
+
+  Outbox* OutboxOf(int32_t number) {
+    const auto it = partitions_.find(number);
+    return it == partitions_.end() ? nullptr : it->second.outbox.get();
+  }
+
+  void Append(int32_t number, Outbox::Append append) {
+    appends_.emplace(++next_append_,
+                     PendingAppend{.partition = number, .append = std::move(append)});
+  }
+
+  void AppendDue() {
+    for (auto& [id, pending] : appends_) {
+      if (pending.in_air || !pending.due.Expired()) continue;
+      pending.in_air = true;
+      const receipt::v1::Receipt& receipt = pending.append.receipt;
+      appender_->Append({.topic = bus::Topic::kReceipts,
+                         .partition = pending.partition,
+                         .key = pending.append.key,
+                         .value = receipt.SerializeAsString(),
+                         .headers = {{std::string(kContentTypeHeader),
+                                      ProtobufContentType(receipt.GetTypeName())}}},
+                        [mailbox = mailbox_, id = id](absl::StatusOr<int64_t> offset) {
+                          mailbox->Post(AppendEnded{.append = id, .status = offset.status()});
+                        });
+    }
+  }
+
+  absl::Duration WaitTime() const {
+    absl::Duration wait = std::min(kIdleWait, options_.session_timeout / 4);
+    const absl::Time now = clock_->Now();
+    for (const auto& [number, partition] : partitions_) {
+      if (partition.reader) wait = std::min(wait, partition.outbox->NextStep() - now);
+    }
+    for (const auto& [id, pending] : appends_) {
+      if (!pending.in_air) wait = std::min(wait, pending.due.Remaining());
+    }
+    return std::max(wait, absl::Milliseconds(1));
+  }
+
+  void Report() {
+    report_ = Timeout(kReportInterval);
+    Stats stats{.partitions = static_cast<int>(partitions_.size()), .in_flight = calls_};
+    for (const auto& [number, partition] : partitions_) {
+      if (!partition.outbox) continue;
+      const Outbox::Stats of = partition.outbox->stats();
+      stats.started += static_cast<int>(partition.outbox->started());
+      stats.open += of.open;
+      stats.held += of.held;
+      stats.uncertain += of.uncertain;
+    }
+    metrics_.open.Set(stats.open);
+    metrics_.held.Set(stats.held);
+    MutexLock lock(mutex_);
+    stats_ = stats;
+  }
+
+  void Complain(absl::string_view what, const absl::Status& status) {
+    if (auto skipped = complaints_.Take(clock_->Now())) {
+      log_.Warning(what, {{"status", status}, {"skipped", *skipped}});
+    }
+  }
+
+  const DelivererOptions options_;
+  bus::Bus* const bus_;
+  Sender* const sender_;
+  const Clock* const clock_;
+  const telemetry::Logger log_;
+  Metrics metrics_;
+  const std::shared_ptr<bus::Wakeup> wakeup_;
+  const std::shared_ptr<Mailbox> mailbox_;
+  telemetry::LogRateLimit complaints_{absl::Seconds(5)};
+
+  mutable Mutex mutex_;
+  std::optional<Timeout> drain_ ABSL_GUARDED_BY(mutex_);
+  Stats stats_ ABSL_GUARDED_BY(mutex_);
+
+  // The thread's own.
+  std::unique_ptr<bus::Membership> membership_;
+  Timeout rejoin_{absl::ZeroDuration()};
+  std::map<int32_t, Partition> partitions_;
+  std::map<uint64_t, PendingAppend> appends_;
+  uint64_t next_append_ = 0;
+  int calls_ = 0;
+  bool draining_ = false;
+  Timeout report_{absl::ZeroDuration()};
+
+  const std::unique_ptr<bus::Appender> appender_;
+  std::jthread thread_;
+};
+
+}  // namespace
+
+std::unique_ptr<Deliverer> Deliverer::Start(DelivererOptions options, bus::Bus* bus, Sender* sender,
+                                            const Clock* clock, telemetry::Logger log,
+                                            telemetry::Registry* metrics) {
+  return std::make_unique<DelivererImpl>(std::move(options), bus, sender, clock, std::move(log),
+                                         metrics);
+}
+
+}  // namespace wissel::channel

@@ -1,0 +1,474 @@
+#include "libs/channel/outbox.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/hash.h"
+#include "libs/channel/ids.h"
+#include "libs/channel/text.h"
+#include "libs/domain/proto_time.h"
+
+namespace wissel::channel {
+namespace {
+
+using conversation::v1::DeliveryUpdated;
+using receipt::v1::DeliveryState;
+using receipt::v1::Receipt;
+using EventKind = conversation::v1::Event::KindCase;
+
+// Receipts for one message that the router ignored in a row, after which it is taken for forgotten.
+constexpr int kMaxIgnored = 3;
+constexpr absl::Duration kIgnoredPause = absl::Seconds(1);
+
+// A number in [0, 1) that is the same for the same text.
+double Fraction(absl::string_view text) {
+  return static_cast<double>(StableHash64(text) >> 11) / static_cast<double>(uint64_t{1} << 53);
+}
+
+// Half of the exponential delay for sure, half by lot: attempts of many messages spread out, and
+// none comes at once.
+absl::Duration BackoffFor(const AttemptContext& context, const DeliveryPolicy& policy) {
+  absl::Duration limit = policy.initial_backoff;
+  for (int i = 1; i < context.attempt && limit < policy.max_backoff; ++i) limit *= 2;
+  limit = std::min(limit, policy.max_backoff);
+  return limit / 2 + limit / 2 * Fraction(context.attempt_id);
+}
+
+void SetEnvelope(Receipt* receipt, absl::string_view key, std::string id, absl::Time now) {
+  common::v1::Envelope* envelope = receipt->mutable_envelope();
+  const size_t slash = key.find('/');
+  envelope->set_workspace_id(std::string(key.substr(0, slash)));
+  if (slash != absl::string_view::npos) {
+    envelope->set_routing_group_id(std::string(key.substr(slash + 1)));
+  }
+  envelope->set_id(std::move(id));
+  *envelope->mutable_time() = domain::ToProto(now);
+}
+
+bool Settled(DeliveryState state) {
+  switch (state) {
+    case receipt::v1::DELIVERY_STATE_SENT:
+    case receipt::v1::DELIVERY_STATE_DELIVERED:
+    case receipt::v1::DELIVERY_STATE_READ:
+    case receipt::v1::DELIVERY_STATE_FAILED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+}  // namespace
+
+Receipt FinishedReceipt(const AttemptContext& context, const SendOutcome& outcome,
+                        const DeliveryPolicy& policy, absl::Time now) {
+  Receipt receipt;
+  receipt::v1::AttemptFinished* finished = receipt.mutable_attempt_finished();
+  finished->set_outbound_id(context.outbound_id);
+  finished->set_attempt_id(context.attempt_id);
+  if (outcome.kind != SendOutcome::Kind::kAccepted) {
+    *finished->mutable_error() = outcome.error;
+    finished->mutable_error()->set_detail(
+        std::string(CutUtf8(ToUtf8(outcome.error.detail()), kMaxErrorDetailBytes)));
+  }
+
+  const auto retry = [&](absl::Duration delay, bool counted) {
+    const absl::Time next = now + delay;
+    if ((counted && context.attempt >= policy.max_attempts) ||
+        next - context.reply_time > policy.max_age) {
+      finished->set_state(receipt::v1::DELIVERY_STATE_FAILED);
+      finished->mutable_error()->set_detail(absl::StrCat(
+          "given up after ", context.attempt,
+          " attempts: ", CutUtf8(finished->error().detail(), kMaxErrorDetailBytes - 64)));
+      return;
+    }
+    finished->set_state(receipt::v1::DELIVERY_STATE_RETRYING);
+    *finished->mutable_retry_time() = domain::ToProto(next);
+  };
+  switch (outcome.kind) {
+    case SendOutcome::Kind::kAccepted:
+      finished->set_state(receipt::v1::DELIVERY_STATE_SENT);
+      finished->set_provider_message_id(outcome.provider_message_id);
+      break;
+    case SendOutcome::Kind::kRetry:
+      retry(std::max(outcome.retry_after, BackoffFor(context, policy)), /*counted=*/true);
+      break;
+    case SendOutcome::Kind::kReauthorise:
+      finished->mutable_error()->set_reauthorise(true);
+      retry(policy.reauthorise_retry, /*counted=*/false);
+      break;
+    case SendOutcome::Kind::kFailed:
+      finished->set_state(receipt::v1::DELIVERY_STATE_FAILED);
+      break;
+    case SendOutcome::Kind::kUncertain:
+      finished->set_state(receipt::v1::DELIVERY_STATE_UNCERTAIN);
+      break;
+  }
+  SetEnvelope(&receipt, context.key,
+              ReceiptId({"attempt_finished", context.outbound_id, context.attempt_id,
+                         receipt::v1::DeliveryState_Name(finished->state())}),
+              now);
+  return receipt;
+}
+
+Outbox::Outbox(Options options) : options_(std::move(options)), marker_id_(options_.new_id()) {
+  Append marker{.key = absl::StrCat("deliverer/", options_.deliverer_id), .receipt = {}};
+  marker.receipt.mutable_envelope()->set_id(ReceiptId({"deliverer_marker", marker_id_}));
+  receipt::v1::DelivererMarker* body = marker.receipt.mutable_deliverer_marker();
+  body->set_deliverer_id(options_.deliverer_id);
+  body->set_marker_id(marker_id_);
+  body->set_kind(options_.kind);
+  effects_.appends.push_back(std::move(marker));
+}
+
+void Outbox::OnRecord(absl::string_view key, const log::v1::LogRecord& record, absl::Time now) {
+  if (!record.has_decision()) return;
+  const absl::Time time = domain::FromProto(record.decision().time());
+  for (const conversation::v1::Event& event : record.decision().events()) {
+    OnEvent(key, event, time, now);
+  }
+}
+
+void Outbox::OnEvent(absl::string_view key, const conversation::v1::Event& event, absl::Time time,
+                     absl::Time now) {
+  switch (event.kind_case()) {
+    case EventKind::kReplySent:
+      return OnReplySent(key, event.reply_sent(), time, now);
+    case EventKind::kDeliveryUpdated:
+      return OnDeliveryUpdated(event.delivery_updated(), now);
+    case EventKind::kReceiptIgnored:
+      return OnIgnored(event.receipt_ignored().receipt_id(), now);
+    case EventKind::kConversationForgotten: {
+      const auto order = order_.find(event.conversation_forgotten().conversation_id());
+      if (order == order_.end()) return;
+      const std::deque<std::string> outbound_ids = order->second;
+      for (const std::string& id : outbound_ids) Erase(id, now);
+      return;
+    }
+    case EventKind::kDelivererMarked: {
+      if (started_ || event.deliverer_marked().marker().marker_id() != marker_id_) return;
+      started_ = true;
+      for (auto& [id, item] : items_) {
+        item.observed = now;
+        if (IsHead(item)) Schedule(item, now);
+      }
+      return;
+    }
+    default:
+      return;  // The log holds far more than what is to be delivered.
+  }
+}
+
+void Outbox::OnReplySent(absl::string_view key, const conversation::v1::ReplySent& event,
+                         absl::Time time, absl::Time now) {
+  if (event.message().account().kind() != options_.kind) return;
+  const auto [it, added] = items_.try_emplace(event.outbound_id());
+  if (!added) return;
+  Item& item = it->second;
+  item.key = std::string(key);
+  const size_t slash = key.find('/');
+  item.delivery = {.outbound_id = event.outbound_id(),
+                   .conversation_id = event.conversation_id(),
+                   .workspace_id = std::string(key.substr(0, slash)),
+                   .routing_group_id = slash == absl::string_view::npos
+                                           ? std::string()
+                                           : std::string(key.substr(slash + 1)),
+                   .message = event.message()};
+  item.reply_time = time;
+  item.observed = now;
+  order_[event.conversation_id()].push_back(event.outbound_id());
+  if (IsHead(item)) Schedule(item, now);
+}
+
+void Outbox::OnDeliveryUpdated(const DeliveryUpdated& event, absl::Time now) {
+  Item* found = Find(event.outbound_id());
+  if (found == nullptr) return;
+  Item& item = *found;
+  if (Settled(event.state())) return Erase(event.outbound_id(), now);
+
+  const bool was_held = item.state == receipt::v1::DELIVERY_STATE_HELD;
+  item.state = event.state();
+  if (event.attempt() > 0) item.delivery.attempt = event.attempt();
+  if (!event.attempt_id().empty()) item.attempt_id = event.attempt_id();
+  item.retry_time =
+      event.has_retry_time() ? domain::FromProto(event.retry_time()) : absl::InfinitePast();
+  item.observed = now;
+  item.ignored = 0;
+
+  switch (event.state()) {
+    case receipt::v1::DELIVERY_STATE_ATTEMPTING:
+      if (item.phase == Phase::kLogging && event.attempt_id() == item.own_attempt_id) {
+        if (now > item.own_attempt_time + options_.policy.start_limit) {
+          SendOutcome outcome{.kind = SendOutcome::Kind::kRetry};
+          outcome.error.set_detail("not sent: the log took too long to show the attempt");
+          return Finish(item, outcome, now);
+        }
+        if (now - item.reply_time > options_.policy.max_age) {
+          SendOutcome outcome{.kind = SendOutcome::Kind::kFailed};
+          outcome.error.set_detail("not sent: too old");
+          return Finish(item, outcome, now);
+        }
+        SetPhase(item, Phase::kCalling);
+        effects_.calls.push_back(
+            {.delivery = item.delivery,
+             .context = ContextOf(item),
+             .not_after = item.own_attempt_time + options_.policy.start_limit});
+        return Schedule(item, absl::InfiniteFuture());
+      }
+      // Another deliverer's, or one of an earlier life of this one.
+      SetPhase(item, Phase::kNone);
+      return Schedule(item, now);
+    case receipt::v1::DELIVERY_STATE_HELD:
+      // The next of the conversation need not wait for a person.
+      SetPhase(item, Phase::kNone);
+      LeaveOrder(item, now);
+      return Schedule(item, absl::InfiniteFuture());
+    case receipt::v1::DELIVERY_STATE_PENDING:
+    case receipt::v1::DELIVERY_STATE_RETRYING:
+    case receipt::v1::DELIVERY_STATE_UNCERTAIN:
+      SetPhase(item, Phase::kNone);
+      item.looked_up = false;
+      // A person has decided to send it again: before what came later and has not been tried.
+      if (was_held) order_[item.delivery.conversation_id].push_front(item.delivery.outbound_id);
+      if (IsHead(item)) Schedule(item, now);
+      return;
+    default:
+      return;
+  }
+}
+
+void Outbox::OnIgnored(const std::string& receipt_id, absl::Time now) {
+  const auto it = receipts_.find(receipt_id);
+  if (it == receipts_.end()) return;
+  Item* item = Find(it->second);
+  if (item == nullptr || item->own_receipt_id != receipt_id) return;
+  const std::string outbound_id = item->delivery.outbound_id;
+  if (++item->ignored >= kMaxIgnored) return Erase(outbound_id, now);
+  SetPhase(*item, Phase::kNone);
+  Schedule(*item, now + kIgnoredPause * item->ignored);
+}
+
+void Outbox::OnFinished(const AttemptContext& context, absl::Time now) {
+  (void)now;
+  Item* item = Find(context.outbound_id);
+  if (item == nullptr || item->phase != Phase::kCalling ||
+      item->own_attempt_id != context.attempt_id) {
+    return;
+  }
+  SetPhase(*item, Phase::kReporting);
+}
+
+void Outbox::OnLookedUp(const AttemptContext& context, const LookUpOutcome& outcome,
+                        absl::Time now) {
+  Item* item = Find(context.outbound_id);
+  if (item == nullptr || item->phase != Phase::kLookingUp ||
+      item->attempt_id != context.attempt_id) {
+    return;
+  }
+  switch (outcome.kind) {
+    case LookUpOutcome::Kind::kFound:
+      return Finish(*item,
+                    {.kind = SendOutcome::Kind::kAccepted,
+                     .provider_message_id = outcome.provider_message_id},
+                    now);
+    case LookUpOutcome::Kind::kNotThere: {
+      SendOutcome retry{.kind = SendOutcome::Kind::kRetry};
+      retry.error.set_detail("the provider does not have it");
+      return Finish(*item, retry, now);
+    }
+    case LookUpOutcome::Kind::kUnknown:
+      SetPhase(*item, Phase::kNone);
+      return Schedule(*item, now);
+  }
+}
+
+void Outbox::Step(absl::Time now, int slots,
+                  const std::function<absl::Duration(const common::v1::ChannelAccount&)>& admit) {
+  if (!started_ || stopped_) return;
+  slot_starved_ = false;
+  std::vector<std::string> due;
+  for (auto it = due_.begin(); it != due_.end() && it->first <= now; ++it)
+    due.push_back(it->second);
+  for (const std::string& id : due) {
+    if (Item* item = Find(id)) StepItem(*item, now, slots, admit);
+  }
+}
+
+void Outbox::StepItem(
+    Item& item, absl::Time now, int& slots,
+    const std::function<absl::Duration(const common::v1::ChannelAccount&)>& admit) {
+  const DeliveryPolicy& policy = options_.policy;
+  if (item.phase != Phase::kNone || !IsHead(item)) return Schedule(item, absl::InfiniteFuture());
+  switch (item.state) {
+    case receipt::v1::DELIVERY_STATE_PENDING:
+    case receipt::v1::DELIVERY_STATE_RETRYING: {
+      if (item.retry_time > now) return Schedule(item, item.retry_time);
+      if (slots <= 0) {
+        slot_starved_ = true;  // Stays due.
+        return;
+      }
+      const absl::Duration wait = admit(item.delivery.message.account());
+      if (wait > absl::ZeroDuration()) return Schedule(item, now + wait);
+      --slots;
+      return StartAttempt(item, now);
+    }
+    case receipt::v1::DELIVERY_STATE_ATTEMPTING: {
+      const absl::Time orphaned = item.observed + policy.start_limit + policy.call_timeout;
+      if (now < orphaned) return Schedule(item, orphaned);
+      SendOutcome outcome{.kind = SendOutcome::Kind::kUncertain};
+      outcome.error.set_detail("the attempt was begun, and nothing is known of its outcome");
+      return Finish(item, outcome, now);
+    }
+    case receipt::v1::DELIVERY_STATE_UNCERTAIN: {
+      if (options_.can_look_up && !item.looked_up) {
+        item.looked_up = true;
+        SetPhase(item, Phase::kLookingUp);
+        effects_.look_ups.push_back(
+            {.delivery = item.delivery, .context = ContextOf(item), .not_after = now});
+        return Schedule(item, absl::InfiniteFuture());
+      }
+      const absl::Time settle = item.observed + policy.settle_wait;
+      if (now < settle) return Schedule(item, settle);
+      SendOutcome outcome{.kind = SendOutcome::Kind::kRetry};
+      outcome.error.set_detail("no word from the provider on whether it was sent");
+      switch (policy.uncertain) {
+        case UncertainPolicy::kResend:
+          return Finish(item, outcome, now);
+        case UncertainPolicy::kHold: {
+          Receipt receipt = FinishedReceipt(ContextOf(item), {.error = outcome.error}, policy, now);
+          receipt.mutable_attempt_finished()->set_state(receipt::v1::DELIVERY_STATE_HELD);
+          receipt.mutable_envelope()->set_id(
+              ReceiptId({"attempt_finished", item.delivery.outbound_id, item.attempt_id, "HELD"}));
+          return AppendFinished(item, std::move(receipt));
+        }
+      }
+      return;
+    }
+    default:
+      return Schedule(item, absl::InfiniteFuture());
+  }
+}
+
+void Outbox::StartAttempt(Item& item, absl::Time now) {
+  item.own_attempt_id = options_.new_id();
+  item.own_attempt_time = now;
+  Receipt receipt;
+  receipt::v1::AttemptStarted* started = receipt.mutable_attempt_started();
+  started->set_outbound_id(item.delivery.outbound_id);
+  started->set_attempt(item.delivery.attempt + 1);
+  started->set_attempt_id(item.own_attempt_id);
+  SetEnvelope(&receipt, item.key,
+              ReceiptId({"attempt_started", item.delivery.outbound_id, item.own_attempt_id}), now);
+  SetPhase(item, Phase::kLogging);
+  item.own_receipt_id = receipt.envelope().id();
+  receipts_[item.own_receipt_id] = item.delivery.outbound_id;
+  effects_.appends.push_back({.key = item.key, .receipt = std::move(receipt)});
+  Schedule(item, absl::InfiniteFuture());
+}
+
+void Outbox::Finish(Item& item, const SendOutcome& outcome, absl::Time now) {
+  AppendFinished(item, FinishedReceipt(ContextOf(item), outcome, options_.policy, now));
+}
+
+void Outbox::AppendFinished(Item& item, Receipt receipt) {
+  SetPhase(item, Phase::kReporting);
+  item.own_receipt_id = receipt.envelope().id();
+  receipts_[item.own_receipt_id] = item.delivery.outbound_id;
+  effects_.appends.push_back({.key = item.key, .receipt = std::move(receipt)});
+  Schedule(item, absl::InfiniteFuture());
+}
+
+AttemptContext Outbox::ContextOf(const Item& item) const {
+  return {.key = item.key,
+          .outbound_id = item.delivery.outbound_id,
+          .attempt_id = item.attempt_id,
+          .attempt = item.delivery.attempt,
+          .reply_time = item.reply_time};
+}
+
+void Outbox::Withdraw(absl::Time now) {
+  for (auto& [id, item] : items_) {
+    if (item.phase != Phase::kLogging) continue;
+    AttemptContext context = ContextOf(item);
+    context.attempt_id = item.own_attempt_id;
+    ++context.attempt;
+    SendOutcome outcome{.kind = SendOutcome::Kind::kRetry};
+    outcome.error.set_detail("not sent: the deliverer stopped first");
+    AppendFinished(item, FinishedReceipt(context, outcome, options_.policy, now));
+  }
+}
+
+Outbox::Effects Outbox::TakeEffects() { return std::exchange(effects_, {}); }
+
+absl::Time Outbox::NextStep() const {
+  if (!started_ || stopped_ || due_.empty()) return absl::InfiniteFuture();
+  if (!slot_starved_) return due_.begin()->first;
+  // What stands at or before the last Step waits for a slot; a finished attempt wakes the
+  // deliverer.
+  for (const auto& [when, id] : due_) {
+    const auto item = items_.find(id);
+    const bool waits_for_slot =
+        item != items_.end() && (item->second.state == receipt::v1::DELIVERY_STATE_PENDING ||
+                                 item->second.state == receipt::v1::DELIVERY_STATE_RETRYING);
+    if (!waits_for_slot) return when;
+  }
+  return absl::InfiniteFuture();
+}
+
+Outbox::Stats Outbox::stats() const {
+  Stats stats{.in_flight = in_flight_};
+  for (const auto& [id, item] : items_) {
+    item.state == receipt::v1::DELIVERY_STATE_HELD ? ++stats.held : ++stats.open;
+    if (item.state == receipt::v1::DELIVERY_STATE_UNCERTAIN) ++stats.uncertain;
+  }
+  return stats;
+}
+
+Outbox::Item* Outbox::Find(const std::string& outbound_id) {
+  const auto it = items_.find(outbound_id);
+  return it == items_.end() ? nullptr : &it->second;
+}
+
+bool Outbox::IsHead(const Item& item) const {
+  const auto order = order_.find(item.delivery.conversation_id);
+  return order != order_.end() && !order->second.empty() &&
+         order->second.front() == item.delivery.outbound_id;
+}
+
+void Outbox::LeaveOrder(const Item& item, absl::Time now) {
+  const auto order = order_.find(item.delivery.conversation_id);
+  if (order == order_.end()) return;
+  std::erase(order->second, item.delivery.outbound_id);
+  if (order->second.empty()) {
+    order_.erase(order);
+  } else if (Item* next = Find(order->second.front())) {
+    Schedule(*next, now);
+  }
+}
+
+void Outbox::Erase(const std::string& outbound_id, absl::Time now) {
+  const auto it = items_.find(outbound_id);
+  if (it == items_.end()) return;
+  Item& item = it->second;
+  SetPhase(item, Phase::kNone);
+  Schedule(item, absl::InfiniteFuture());
+  LeaveOrder(item, now);
+  items_.erase(it);
+}
+
+void Outbox::Schedule(Item& item, absl::Time when) {
+  if (item.due != absl::InfiniteFuture()) due_.erase({item.due, item.delivery.outbound_id});
+  item.due = when;
+  if (when != absl::InfiniteFuture()) due_.insert({when, item.delivery.outbound_id});
+}
+
+void Outbox::SetPhase(Item& item, Phase phase) {
+  const auto holds_slot = [](Phase p) { return p == Phase::kLogging || p == Phase::kCalling; };
+  in_flight_ += static_cast<int>(holds_slot(phase)) - static_cast<int>(holds_slot(item.phase));
+  if (phase != Phase::kReporting && phase != Phase::kLogging && !item.own_receipt_id.empty()) {
+    receipts_.erase(item.own_receipt_id);
+    item.own_receipt_id.clear();
+  }
+  item.phase = phase;
+}
+
+}  // namespace wissel::channel

@@ -1,0 +1,183 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "libs/channel/sender.h"
+#include "wissel/conversation/v1/events.pb.h"
+#include "wissel/log/v1/log.pb.h"
+#include "wissel/receipt/v1/receipt.pb.h"
+
+namespace wissel::channel {
+
+// What is needed to report an attempt's outcome, also when its outbox is gone by then.
+struct AttemptContext {
+  std::string key;  // Of the receipt: "workspace_id/routing_group_id".
+  std::string outbound_id;
+  std::string attempt_id;
+  int attempt = 0;
+  absl::Time reply_time;
+};
+
+// The receipt of an outcome: what the policy makes of it, with the time of the next attempt where
+// there is one. Pure; the jitter comes from the ids.
+receipt::v1::Receipt FinishedReceipt(const AttemptContext& context, const SendOutcome& outcome,
+                                     const DeliveryPolicy& policy, absl::Time now);
+
+// One partition's messages that are still to be delivered through one kind of channel: a fold of
+// the log, and the next step of each. Pure: it gets records, outcomes and the time, and gives
+// effects. Not thread-safe.
+//
+//   log: ReplySent ─▶ effect: receipt AttemptStarted ─▶ log: DeliveryUpdated{ATTEMPTING, our
+//   attempt}
+//     ─▶ effect: call the provider ─▶ receipt AttemptFinished ─▶ log: DeliveryUpdated{SENT, …}
+//
+// Invariants:
+//   - The provider is called only for an attempt that the log shows as accepted, at most once for
+//   each, and
+//     only within `start_limit` of logging it. The router accepts an attempt only when none is
+//     open.
+//   - An attempt without outcome, whoever made it, becomes UNCERTAIN after start_limit +
+//   call_timeout since
+//     this outbox has seen it: by then nobody will make that call any more.
+//   - Nothing is begun before the log has shown this outbox's marker.
+//   - A conversation's messages are attempted in order: the next only when the one before is
+//   settled or held.
+class Outbox {
+ public:
+  struct Options {
+    common::v1::ChannelKind kind = common::v1::CHANNEL_KIND_UNSPECIFIED;
+    std::string deliverer_id;
+    int32_t partition = 0;
+    DeliveryPolicy policy;
+    bool can_look_up = false;
+    // Ids for attempts and markers; unique among all deliverers.
+    std::function<std::string()> new_id;
+  };
+
+  struct Append {
+    std::string key;
+    receipt::v1::Receipt receipt;
+  };
+  struct Call {
+    OutboundDelivery delivery;
+    AttemptContext context;
+    absl::Time not_after;  // The provider must not be called later than this.
+  };
+  struct Effects {
+    std::vector<Append> appends;
+    std::vector<Call> calls;
+    std::vector<Call> look_ups;  // `not_after` means nothing here.
+  };
+
+  struct Stats {
+    int open = 0;  // Neither settled nor held.
+    int held = 0;
+    int in_flight = 0;  // Attempts logged and not yet finished.
+    int uncertain = 0;
+  };
+
+  explicit Outbox(Options options);
+
+  // Folds one valid record of the partition's log in.
+  void OnRecord(absl::string_view key, const log::v1::LogRecord& record, absl::Time now);
+
+  // The call for an attempt of this outbox has ended. The caller has appended FinishedReceipt.
+  void OnFinished(const AttemptContext& context, absl::Time now);
+  void OnLookedUp(const AttemptContext& context, const LookUpOutcome& outcome, absl::Time now);
+
+  // Begins what is due. `slots` is how many more attempts the deliverer may have in flight, `admit`
+  // asks Sender::Admit. After Stop only what has begun goes on.
+  void Step(absl::Time now, int slots,
+            const std::function<absl::Duration(const common::v1::ChannelAccount&)>& admit);
+  void Stop() { stopped_ = true; }
+
+  // Takes back, by receipts, the attempts that were logged and whose call has not been begun: it
+  // will not be. For before this outbox is given up, or the next owner must take them for
+  // uncertain.
+  void Withdraw(absl::Time now);
+
+  // What to do now, in order; each effect is given once.
+  Effects TakeEffects();
+
+  // When Step has something to do; InfiniteFuture if that depends on the log or an outcome.
+  // Messages that only wait for a slot do not count.
+  absl::Time NextStep() const;
+
+  bool started() const { return started_; }
+  int in_flight() const { return in_flight_; }
+  Stats stats() const;
+
+ private:
+  // What this outbox itself has in hand for a message, beside what the log says.
+  enum class Phase {
+    kNone,
+    kLogging,    // AttemptStarted is appended; the log has not answered.
+    kCalling,    // The provider is being called.
+    kReporting,  // A receipt about it is appended; the log has not answered.
+    kLookingUp,
+  };
+
+  struct Item {
+    OutboundDelivery delivery;
+    std::string key;
+    absl::Time reply_time;
+    receipt::v1::DeliveryState state = receipt::v1::DELIVERY_STATE_PENDING;
+    std::string attempt_id;  // Of the log.
+    absl::Time retry_time = absl::InfinitePast();
+    absl::Time observed;  // When this outbox saw the state.
+    Phase phase = Phase::kNone;
+    std::string own_attempt_id;
+    absl::Time own_attempt_time;
+    std::string own_receipt_id;
+    int ignored = 0;
+    bool looked_up = false;
+    absl::Time due = absl::InfiniteFuture();  // Its place in due_.
+  };
+
+  void OnEvent(absl::string_view key, const conversation::v1::Event& event, absl::Time time,
+               absl::Time now);
+  void OnReplySent(absl::string_view key, const conversation::v1::ReplySent& event, absl::Time time,
+                   absl::Time now);
+  void OnDeliveryUpdated(const conversation::v1::DeliveryUpdated& event, absl::Time now);
+  void OnIgnored(const std::string& receipt_id, absl::Time now);
+
+  void StepItem(Item& item, absl::Time now, int& slots,
+                const std::function<absl::Duration(const common::v1::ChannelAccount&)>& admit);
+  void StartAttempt(Item& item, absl::Time now);
+  void Finish(Item& item, const SendOutcome& outcome, absl::Time now);
+  void AppendFinished(Item& item, receipt::v1::Receipt receipt);
+  AttemptContext ContextOf(const Item& item) const;
+
+  Item* Find(const std::string& outbound_id);
+  bool IsHead(const Item& item) const;
+  // Takes the item out of its conversation's order; the next one becomes due.
+  void LeaveOrder(const Item& item, absl::Time now);
+  void Erase(const std::string& outbound_id, absl::Time now);
+  void Schedule(Item& item, absl::Time when);
+  void SetPhase(Item& item, Phase phase);
+
+  const Options options_;
+  std::map<std::string, Item> items_;                                // By outbound id.
+  absl::flat_hash_map<std::string, std::deque<std::string>> order_;  // By conversation.
+  std::set<std::pair<absl::Time, std::string>> due_;
+  absl::flat_hash_map<std::string, std::string>
+      receipts_;  // Own receipts in the air -> outbound id.
+  Effects effects_;
+  std::string marker_id_;
+  bool started_ = false;
+  bool stopped_ = false;
+  bool slot_starved_ = false;
+  int in_flight_ = 0;
+};
+
+}  // namespace wissel::channel

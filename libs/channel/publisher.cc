@@ -1,0 +1,126 @@
+#include "libs/channel/publisher.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "libs/base/status_macros.h"
+#include "libs/channel/ids.h"
+#include "libs/channel/text.h"
+#include "libs/domain/proto_time.h"
+#include "libs/domain/state.h"
+#include "libs/telemetry/trace.h"
+
+namespace wissel::channel {
+namespace {
+
+deadletter::v1::DeadLetter ToDeadLetter(const message::v1::InboundMessage& message,
+                                        deadletter::v1::Reason reason, absl::string_view detail) {
+  deadletter::v1::DeadLetter letter;
+  deadletter::v1::ProviderOrigin* origin = letter.mutable_origin()->mutable_provider();
+  origin->set_kind(message.account().kind());
+  origin->set_account_id(message.account().account_id());
+  origin->set_reference(message.provider_message_id());
+  letter.set_reason(reason);
+  letter.set_detail(std::string(detail));
+  letter.set_raw(message.SerializeAsString());
+  letter.set_workspace_id(message.envelope().workspace_id());
+  return letter;
+}
+
+std::string OriginKey(const deadletter::v1::Origin& origin) {
+  if (origin.has_record()) {
+    return absl::StrCat(origin.record().topic(), "/", origin.record().partition(), "/",
+                        origin.record().offset());
+  }
+  return absl::StrCat(ChannelKindName(origin.provider().kind()), "/",
+                      origin.provider().account_id(), "/", origin.provider().reference());
+}
+
+}  // namespace
+
+std::string ProtobufContentType(absl::string_view message_full_name) {
+  return absl::StrCat("application/x-protobuf; messageType=\"", message_full_name, "\"");
+}
+
+Publisher::Publisher(bus::Bus* bus, const Clock* clock, PublisherOptions options)
+    : bus_(bus),
+      clock_(clock),
+      options_(options),
+      appender_(bus->NewAppender({.max_in_flight = options.max_in_flight,
+                                  .max_in_flight_bytes = options.max_in_flight_bytes})) {}
+
+absl::Status Publisher::Connect() {
+  WISSEL_RETURN_IF_ERROR(bus::CheckTopics(*bus_));
+  WISSEL_ASSIGN_OR_RETURN(const int dead_letters, bus_->PartitionCount(bus::Topic::kDeadLetter));
+  WISSEL_ASSIGN_OR_RETURN(const int partitions, bus_->PartitionCount(bus::Topic::kInbound));
+  dead_letter_partitions_ = dead_letters;
+  partitions_ = partitions;
+  return absl::OkStatus();
+}
+
+void Publisher::Publish(message::v1::InboundMessage message, absl::string_view traceparent,
+                        Done done) {
+  DeriveIds(&message);
+  if (absl::Status valid = Validate(message); !valid.ok()) {
+    return Publish(ToDeadLetter(message, deadletter::v1::REASON_INVALID, valid.message()),
+                   traceparent, std::move(done));
+  }
+  bus::Outgoing record{.topic = bus::Topic::kInbound,
+                       .key = domain::RoutingKey(message.envelope().workspace_id(),
+                                                 message.envelope().routing_group_id()),
+                       .value = message.SerializeAsString(),
+                       .headers = {}};
+  // The one refusal that no repeat can mend.
+  if (connected() && appender_->Admit(record).code() == absl::StatusCode::kInvalidArgument) {
+    return Publish(ToDeadLetter(message, deadletter::v1::REASON_TOO_LARGE,
+                                absl::StrCat("message of ", record.value.size(),
+                                             " bytes is larger than a record may be")),
+                   traceparent, std::move(done));
+  }
+  Append(record.topic, std::move(record.key), std::move(record.value), message.GetTypeName(),
+         traceparent, std::move(done));
+}
+
+void Publisher::Publish(const receipt::v1::Receipt& receipt, absl::string_view traceparent,
+                        Done done) {
+  Append(
+      bus::Topic::kReceipts,
+      domain::RoutingKey(receipt.envelope().workspace_id(), receipt.envelope().routing_group_id()),
+      receipt.SerializeAsString(), receipt.GetTypeName(), traceparent, std::move(done));
+}
+
+void Publisher::Publish(deadletter::v1::DeadLetter letter, absl::string_view traceparent,
+                        Done done) {
+  DeriveId(&letter);
+  *letter.mutable_time() = domain::ToProto(clock_->Now());
+  letter.set_detail(std::string(CutUtf8(ToUtf8(letter.detail()), kMaxErrorDetailBytes)));
+  if (letter.raw().size() > options_.max_dead_letter_raw_bytes) {
+    letter.mutable_raw()->resize(options_.max_dead_letter_raw_bytes);
+    letter.set_truncated(true);
+  }
+  Append(bus::Topic::kDeadLetter, OriginKey(letter.origin()), letter.SerializeAsString(),
+         letter.GetTypeName(), traceparent, std::move(done));
+}
+
+void Publisher::Append(bus::Topic topic, std::string key, std::string value, absl::string_view type,
+                       absl::string_view traceparent, Done done) {
+  const int partitions = topic == bus::Topic::kDeadLetter ? dead_letter_partitions_ : partitions_;
+  if (partitions <= 0) {
+    return std::move(done)(absl::UnavailableError("the bus has not been reached yet"));
+  }
+  bus::Outgoing record{.topic = topic,
+                       .partition = bus::PartitionOf(key, partitions),
+                       .key = std::move(key),
+                       .value = std::move(value),
+                       .headers = {{std::string(kContentTypeHeader), ProtobufContentType(type)}}};
+  if (!traceparent.empty()) {
+    record.headers.emplace_back(std::string(telemetry::kTraceParent), std::string(traceparent));
+  }
+  appender_->Append(std::move(record),
+                    [done = std::move(done)](absl::StatusOr<int64_t> offset) mutable {
+                      std::move(done)(offset.status());
+                    });
+}
+
+}  // namespace wissel::channel
