@@ -1,0 +1,187 @@
+#include "libs/channel/deliverer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/mutex.h"
+#include "libs/bus/embedded.h"
+#include "libs/channel/testing/tiny_router.h"
+#include "libs/testing/status_matchers.h"
+
+namespace wissel::channel {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::SizeIs;
+
+constexpr char kKey[] = "shop/nl";
+
+// Keeps a book of what it was asked to send, and answers when the test says so, or at once.
+class FakeSender : public Sender {
+ public:
+  using Done = absl::AnyInvocable<void(SendOutcome) &&>;
+
+  void Send(const OutboundDelivery& delivery, Done done) override {
+    MutexLock lock(mutex_);
+    book_.push_back(delivery.outbound_id);
+    if (answer_at_once_) {
+      std::move(done)({.kind = SendOutcome::Kind::kAccepted,
+                       .provider_message_id = absl::StrCat("p-", delivery.outbound_id)});
+    } else {
+      waiting_.emplace(delivery.outbound_id, std::move(done));
+    }
+    changed_.NotifyAll();
+  }
+
+  void AnswerAtOnce() {
+    MutexLock lock(mutex_);
+    answer_at_once_ = true;
+  }
+
+  Done Take(const std::string& outbound_id) {
+    MutexLock lock(mutex_);
+    while (!waiting_.contains(outbound_id)) changed_.Wait(mutex_);
+    Done done = std::move(waiting_[outbound_id]);
+    waiting_.erase(outbound_id);
+    return done;
+  }
+
+  std::vector<std::string> book() const {
+    MutexLock lock(mutex_);
+    return book_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  CondVar changed_;
+  bool answer_at_once_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::string> book_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Done> waiting_ ABSL_GUARDED_BY(mutex_);
+};
+
+class DelivererTest : public ::testing::Test {
+ protected:
+  DelivererTest() : bus_(bus::NewEmbeddedBus({.partitions = 2}).value()), router_(bus_.get()) {
+    policy_.start_limit = absl::Milliseconds(400);
+    policy_.call_timeout = absl::Milliseconds(200);
+    policy_.settle_wait = absl::Milliseconds(50);
+    policy_.initial_backoff = absl::Milliseconds(10);
+  }
+
+  std::unique_ptr<Deliverer> Start(Sender* sender, std::string id = "d1") {
+    return Deliverer::Start({.kind = common::v1::CHANNEL_KIND_WHATSAPP,
+                             .deliverer_id = std::move(id),
+                             .policy = policy_},
+                            bus_.get(), sender, &clock_, telemetry::Logger(), &metrics_);
+  }
+
+  void Reply(const std::string& outbound_id, const std::string& conversation = "c1",
+             const std::string& key = kKey) {
+    message::v1::OutboundMessage message;
+    message.mutable_account()->set_kind(common::v1::CHANNEL_KIND_WHATSAPP);
+    message.add_contents()->mutable_text()->set_text("hello");
+    router_.Reply(key, conversation, outbound_id, message);
+  }
+
+  const SystemClock clock_;
+  DeliveryPolicy policy_;
+  telemetry::Registry metrics_;
+  std::unique_ptr<bus::Bus> bus_;
+  testing::TinyRouter router_;
+};
+
+TEST_F(DelivererTest, DeliversEachOnceOverAllPartitions) {
+  FakeSender sender;
+  sender.AnswerAtOnce();
+  auto deliverer = Start(&sender);
+  for (int i = 0; i < 50; ++i) {
+    Reply(absl::StrCat("m", i), absl::StrCat("c", i % 7), absl::StrCat("shop/group", i % 5));
+  }
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(router_.WaitFor(absl::StrCat("m", i), receipt::v1::DELIVERY_STATE_SENT)) << i;
+    EXPECT_EQ(router_.Find(absl::StrCat("m", i))->provider_message_id, absl::StrCat("p-m", i));
+  }
+  EXPECT_THAT(sender.book(), SizeIs(50));
+  // Every attempt was logged before its outcome.
+  EXPECT_THAT(router_.receipts(), SizeIs(2 + 2 * 50));
+}
+
+TEST_F(DelivererTest, ADrainWaitsForTheCallThatRuns) {
+  FakeSender sender;
+  auto deliverer = Start(&sender);
+  Reply("m1");
+  FakeSender::Done done = sender.Take("m1");
+  std::jthread drain([&] { deliverer->Drain(absl::Seconds(20)); });
+  std::move(done)({.kind = SendOutcome::Kind::kAccepted, .provider_message_id = "p"});
+  drain.join();
+  EXPECT_TRUE(router_.WaitFor("m1", receipt::v1::DELIVERY_STATE_SENT));
+}
+
+TEST_F(DelivererTest, ACallCutOffIsHeldByTheNextAndNeverRepeated) {
+  FakeSender first;
+  FakeSender second;
+  second.AnswerAtOnce();
+  auto deliverer = Start(&first, "d1");
+  Reply("m1");
+  FakeSender::Done done = first.Take("m1");
+  deliverer.reset();  // As if killed: the provider may have it.
+  deliverer = Start(&second, "d2");
+  EXPECT_TRUE(router_.WaitFor("m1", receipt::v1::DELIVERY_STATE_HELD));
+  EXPECT_THAT(second.book(), SizeIs(0));
+  Reply("m2");
+  EXPECT_TRUE(router_.WaitFor("m2", receipt::v1::DELIVERY_STATE_SENT));
+  // Too late: nobody listens any more, and nothing breaks.
+  std::move(done)({.kind = SendOutcome::Kind::kAccepted, .provider_message_id = "p"});
+  router_.Resend(kKey, "m1");
+  EXPECT_TRUE(router_.WaitFor("m1", receipt::v1::DELIVERY_STATE_SENT));
+  EXPECT_THAT(second.book(), ElementsAre("m2", "m1"));
+}
+
+TEST_F(DelivererTest, ADroppedCallbackIsUncertain) {
+  FakeSender sender;
+  policy_.settle_wait = absl::Hours(1);
+  auto deliverer = Start(&sender);
+  Reply("m1");
+  { FakeSender::Done dropped = sender.Take("m1"); }
+  EXPECT_TRUE(router_.WaitFor("m1", receipt::v1::DELIVERY_STATE_UNCERTAIN));
+}
+
+TEST_F(DelivererTest, NothingIsSentWhileTheRouterIsAwayAndNothingTooLate) {
+  FakeSender sender;
+  sender.AnswerAtOnce();
+  auto deliverer = Start(&sender);
+  Reply("m0");
+  ASSERT_TRUE(router_.WaitFor("m0", receipt::v1::DELIVERY_STATE_SENT));
+  router_.Pause();
+  Reply("m1");
+  // The attempt is logged; the router comes back only when it must not be made any more.
+  absl::SleepFor(policy_.start_limit + absl::Milliseconds(100));
+  EXPECT_THAT(sender.book(), ElementsAre("m0"));
+  router_.Resume();
+  EXPECT_TRUE(router_.WaitFor("m1", receipt::v1::DELIVERY_STATE_SENT));
+  EXPECT_THAT(sender.book(), ElementsAre("m0", "m1"));
+  EXPECT_EQ(router_.Find("m1")->attempt, 2);
+}
+
+TEST_F(DelivererTest, TwoDeliverersShareThePartitions) {
+  FakeSender one;
+  FakeSender two;
+  one.AnswerAtOnce();
+  two.AnswerAtOnce();
+  auto first = Start(&one, "d1");
+  auto second = Start(&two, "d2");
+  for (int i = 0; i < 40; ++i) {
+    Reply(absl::StrCat("m", i), absl::StrCat("c", i), absl::StrCat("shop/group", i % 8));
+  }
+  for (int i = 0; i < 40; ++i) {
+    ASSERT_TRUE(router_.WaitFor(absl::StrCat("m", i), receipt::v1::DELIVERY_STATE_SENT)) << i;
+  }
+  EXPECT_EQ(one.book().size() + two.book().size(), 40u);
+}
+
+}  // namespace
+}  // namespace wissel::channel

@@ -1,0 +1,338 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <utime.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/hash.h"
+#include "libs/base/notification.h"
+#include "libs/bus/embedded.h"
+#include "libs/channel/ack_group.h"
+#include "libs/channel/blob.h"
+#include "libs/channel/ids.h"
+#include "libs/channel/publisher.h"
+#include "libs/channel/text.h"
+#include "libs/testing/status_matchers.h"
+#include "libs/testing/temp_dir.h"
+
+namespace wissel::channel {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using wissel::testing::IsOk;
+using wissel::testing::StatusIs;
+
+TEST(TextTest, CutsBetweenCharacters) {
+  EXPECT_EQ(CutUtf8("abc", 3), "abc");
+  EXPECT_EQ(CutUtf8("h\xC3\xA9llo", 2), "h");
+  EXPECT_EQ(CutUtf8("h\xC3\xA9llo", 3), "h\xC3\xA9");
+  EXPECT_EQ(CutUtf8("\xF0\x9F\x98\x80", 3), "");
+}
+
+TEST(TextTest, MakesUtf8OfAnything) {
+  EXPECT_EQ(ToUtf8("h\xC3\xA9 \xF0\x9F\x98\x80"), "h\xC3\xA9 \xF0\x9F\x98\x80");
+  EXPECT_EQ(ToUtf8("caf\xE9"), "caf\xEF\xBF\xBD");
+  EXPECT_EQ(ToUtf8(std::string("a\0b", 3)), "ab");
+  EXPECT_EQ(ToUtf8("\xC0\xAF"), "\xEF\xBF\xBD\xEF\xBF\xBD") << "overlong";
+  EXPECT_EQ(ToUtf8("\xED\xA0\x80"), "\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD") << "surrogate";
+  EXPECT_EQ(ToUtf8("\xF4\x90\x80\x80").find("\xEF\xBF\xBD"), 0u) << "above U+10FFFF";
+}
+
+TEST(TextTest, MakesFileNamesSafe) {
+  EXPECT_EQ(SafeFileName("../../etc/passwd"), "passwd");
+  EXPECT_EQ(SafeFileName("C:\\temp\\invoice 3.pdf"), "invoice 3.pdf");
+  EXPECT_EQ(SafeFileName("..bash\nrc"), "bashrc");
+  EXPECT_EQ(SafeFileName(std::string(400, 'x')).size(), kMaxFileNameBytes);
+}
+
+class BlobTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<BlobStore> Open(int64_t max = 1000) {
+    auto store = NewFolderBlobStore({.folder = dir_.Join("blobs"), .max_blob_bytes = max});
+    EXPECT_THAT(store, IsOk());
+    return *std::move(store);
+  }
+
+  int Files() const {
+    int files = 0;
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(dir_.path())) {
+      files += static_cast<int>(entry.is_regular_file());
+    }
+    return files;
+  }
+
+  const wissel::testing::TempDir dir_;
+};
+
+TEST_F(BlobTest, KeepsBytesByTheirHash) {
+  auto store = Open();
+  WISSEL_ASSERT_OK_AND_ASSIGN(
+      const auto ref, store->Put("hello", {.content_type = "text/plain", .file_name = "a.txt"}));
+  EXPECT_EQ(ref.blob_id(), Sha256Hex("hello"));
+  EXPECT_EQ(ref.size_bytes(), 5);
+  EXPECT_EQ(ref.content_type(), "text/plain");
+  EXPECT_EQ(ref.file_name(), "a.txt");
+  EXPECT_EQ(Open()->Get(ref.blob_id()).value(), "hello");
+  EXPECT_THAT(store->Put("hello", {}), IsOk());
+  EXPECT_EQ(Files(), 1);
+}
+
+TEST_F(BlobTest, TakesAFileOver) {
+  auto store = Open();
+  const std::string path = store->NewTempPath();
+  std::ofstream(path) << "from a file";
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto ref, store->PutFile(path, {}));
+  EXPECT_EQ(ref.blob_id(), Sha256Hex("from a file"));
+  EXPECT_EQ(store->Get(ref.blob_id()).value(), "from a file");
+  EXPECT_EQ(Files(), 1);
+}
+
+TEST_F(BlobTest, HasALimitAndLeavesNothingBehind) {
+  auto store = Open(4);
+  EXPECT_THAT(store->Put("hello", {}), StatusIs(absl::StatusCode::kOutOfRange));
+  const std::string path = store->NewTempPath();
+  std::ofstream(path) << "hello";
+  EXPECT_THAT(store->PutFile(path, {}), StatusIs(absl::StatusCode::kOutOfRange));
+  EXPECT_EQ(Files(), 0);
+}
+
+TEST_F(BlobTest, RefusesWhatIsNoIdAndSaysWhatIsNotThere) {
+  auto store = Open();
+  EXPECT_THAT(store->Get("../../../../etc/passwd"), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(store->Get(std::string(64, 'A')), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(store->Get(std::string(64, 'a')), StatusIs(absl::StatusCode::kNotFound));
+}
+
+TEST_F(BlobTest, RepairsABlobThatWasCutShort) {
+  auto store = Open();
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto ref, store->Put("hello", {}));
+  std::ofstream(store->PathOf(ref.blob_id()).value(), std::ios::trunc) << "he";
+  WISSEL_ASSERT_OK(store->Put("hello", {}));
+  EXPECT_EQ(store->Get(ref.blob_id()).value(), "hello");
+}
+
+TEST_F(BlobTest, RemovesOldLeftovers) {
+  const std::string old_file = Open()->NewTempPath();
+  const std::string new_file = Open()->NewTempPath();
+  std::ofstream(old_file) << "x";
+  std::ofstream(new_file) << "x";
+  const utimbuf long_ago{.actime = 0, .modtime = 0};
+  ASSERT_EQ(utime(old_file.c_str(), &long_ago), 0);
+  Open();
+  EXPECT_FALSE(std::filesystem::exists(old_file));
+  EXPECT_TRUE(std::filesystem::exists(new_file));
+}
+
+TEST_F(BlobTest, SaysWhyItDoesNotOpen) {
+  std::ofstream(dir_.Join("file")) << "x";
+  EXPECT_THAT(NewFolderBlobStore({.folder = dir_.Join("file")}),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("cannot make")));
+}
+
+TEST(AckGroupTest, AnswersOnceWithTheFirstError) {
+  std::vector<absl::Status> answers;
+  AckGroup::Done first;
+  AckGroup::Done second;
+  {
+    AckGroup group([&](absl::Status status) { answers.push_back(status); });
+    first = group.Add();
+    second = group.Add();
+  }
+  std::move(first)(absl::UnavailableError("bus"));
+  EXPECT_THAT(answers, IsEmpty());
+  std::move(second)(absl::OkStatus());
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_THAT(answers[0], StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST(AckGroupTest, AnswersForAnEmptyBatchAndForADroppedPart) {
+  std::vector<absl::Status> answers;
+  const auto note = [&](absl::Status status) { answers.push_back(status); };
+  { AckGroup group(note); }
+  { AckGroup(note).Add(); }
+  ASSERT_EQ(answers.size(), 2u);
+  EXPECT_THAT(answers[0], IsOk());
+  EXPECT_THAT(answers[1], StatusIs(absl::StatusCode::kInternal));
+}
+
+message::v1::InboundMessage Message() {
+  message::v1::InboundMessage message;
+  message.mutable_envelope()->set_workspace_id("shop");
+  message.mutable_envelope()->set_routing_group_id("nl");
+  message.mutable_account()->set_kind(common::v1::CHANNEL_KIND_WHATSAPP);
+  message.mutable_account()->set_account_id("wa-nl");
+  message.set_provider_message_id("wamid.1");
+  message.mutable_sender()->set_kind(common::v1::CHANNEL_KIND_WHATSAPP);
+  message.mutable_sender()->set_address("31612345678");
+  message.add_contents()->mutable_text()->set_text("waar is mijn pakje?");
+  return message;
+}
+
+TEST(IdsTest, TheSameMessageHasTheSameIdsAndAnotherAccountsHasOthers) {
+  message::v1::InboundMessage one = Message();
+  message::v1::InboundMessage two = Message();
+  two.mutable_contents(0)->mutable_text()->set_text("as told by another pod");
+  message::v1::InboundMessage other = Message();
+  other.mutable_account()->set_account_id("wa-be");
+  for (auto* message : {&one, &two, &other}) DeriveIds(message);
+  EXPECT_EQ(one.envelope().id(), two.envelope().id());
+  EXPECT_EQ(one.sender().contact_id(), two.sender().contact_id());
+  EXPECT_NE(one.envelope().id(), other.envelope().id());
+  EXPECT_EQ(one.sender().contact_id(), other.sender().contact_id());
+}
+
+TEST(IdsTest, ValidatesTheContractsBounds) {
+  message::v1::InboundMessage good = Message();
+  DeriveIds(&good);
+  EXPECT_THAT(Validate(good), IsOk());
+  const auto broken = [&](auto change) {
+    message::v1::InboundMessage message = good;
+    change(message);
+    return Validate(message);
+  };
+  using M = message::v1::InboundMessage;
+  EXPECT_THAT(broken([](M& m) { m.clear_contents(); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("contents")));
+  EXPECT_THAT(broken([](M& m) { m.clear_provider_message_id(); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("provider_message_id")));
+  EXPECT_THAT(broken([](M& m) { m.mutable_envelope()->set_workspace_id("Shop!"); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("workspace_id")));
+  EXPECT_THAT(broken([](M& m) { m.mutable_account()->clear_kind(); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("account.kind")));
+  EXPECT_THAT(
+      broken([](M& m) {
+        m.mutable_contents(0)->mutable_text()->set_text(std::string(kMaxTextBytes + 1, 'x'));
+      }),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("text.text")));
+  EXPECT_THAT(broken([](M& m) { m.add_contents()->mutable_media(); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("media")));
+  EXPECT_THAT(broken([](M& m) { m.add_contents(); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no kind")));
+}
+
+class PublisherTest : public ::testing::Test {
+ protected:
+  PublisherTest() {
+    auto bus = bus::NewEmbeddedBus({.partitions = 4, .max_record_bytes = 64 << 10});
+    EXPECT_THAT(bus, IsOk());
+    bus_ = *std::move(bus);
+    publisher_ = std::make_unique<Publisher>(bus_.get(), &clock_, PublisherOptions{});
+    WISSEL_EXPECT_OK(publisher_->Connect());
+  }
+
+  template <typename Message>
+  absl::Status Publish(Message message) {
+    Notification done;
+    absl::Status status;
+    publisher_->Publish(std::move(message),
+                        "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+                        [&](absl::Status s) {
+                          status = std::move(s);
+                          done.Notify();
+                        });
+    done.Wait();
+    return status;
+  }
+
+  std::vector<bus::Record> ReadAll(bus::Topic topic) {
+    std::vector<bus::Record> all;
+    for (int32_t i = 0; i < bus_->PartitionCount(topic).value(); ++i) {
+      auto reader = bus_->OpenReader(topic, i, {}).value();
+      const auto records = reader->Poll(100, absl::ZeroDuration()).value();
+      for (const bus::Record& record : records) {
+        EXPECT_EQ(record.partition, bus::PartitionOf(record.key, 4));
+        all.push_back(record);
+      }
+    }
+    return all;
+  }
+
+  ManualClock clock_{absl::FromUnixSeconds(1'700'000'000)};
+  std::unique_ptr<bus::Bus> bus_;
+  std::unique_ptr<Publisher> publisher_;
+};
+
+TEST_F(PublisherTest, PublishesByRoutingGroupWithHeaders) {
+  WISSEL_EXPECT_OK(Publish(Message()));
+  const auto records = ReadAll(bus::Topic::kInbound);
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].key, "shop/nl");
+  EXPECT_THAT(
+      records[0].headers,
+      ElementsAre(Pair("content-type",
+                       "application/x-protobuf; "
+                       "messageType=\"wissel.message.v1.InboundMessage\""),
+                  Pair("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")));
+  message::v1::InboundMessage read;
+  ASSERT_TRUE(read.ParseFromString(records[0].value));
+  EXPECT_EQ(read.envelope().id().size(), 36u);
+}
+
+TEST_F(PublisherTest, AMessageOutOfBoundsBecomesADeadLetter) {
+  message::v1::InboundMessage message = Message();
+  message.clear_contents();
+  WISSEL_EXPECT_OK(Publish(message));
+  EXPECT_THAT(ReadAll(bus::Topic::kInbound), IsEmpty());
+  const auto records = ReadAll(bus::Topic::kDeadLetter);
+  ASSERT_EQ(records.size(), 1u);
+  deadletter::v1::DeadLetter letter;
+  ASSERT_TRUE(letter.ParseFromString(records[0].value));
+  EXPECT_EQ(letter.reason(), deadletter::v1::REASON_INVALID);
+  EXPECT_THAT(letter.detail(), HasSubstr("contents"));
+  EXPECT_EQ(letter.origin().provider().reference(), "wamid.1");
+  EXPECT_EQ(letter.dead_letter_id().size(), 36u);
+  message::v1::InboundMessage raw;
+  EXPECT_TRUE(raw.ParseFromString(letter.raw()));
+}
+
+TEST_F(PublisherTest, AMessageTooLargeForARecordBecomesACutDeadLetter) {
+  publisher_ = std::make_unique<Publisher>(bus_.get(), &clock_,
+                                           PublisherOptions{.max_dead_letter_raw_bytes = 1000});
+  WISSEL_EXPECT_OK(publisher_->Connect());
+  message::v1::InboundMessage message = Message();
+  message.mutable_contents(0)->mutable_text()->set_text(std::string(100'000, 'x'));
+  WISSEL_EXPECT_OK(Publish(message));
+  const auto records = ReadAll(bus::Topic::kDeadLetter);
+  ASSERT_EQ(records.size(), 1u);
+  deadletter::v1::DeadLetter letter;
+  ASSERT_TRUE(letter.ParseFromString(records[0].value));
+  EXPECT_EQ(letter.reason(), deadletter::v1::REASON_TOO_LARGE);
+  EXPECT_EQ(letter.raw().size(), 1000u);
+  EXPECT_TRUE(letter.truncated());
+}
+
+TEST_F(PublisherTest, TheSameOriginIsTheSameDeadLetter) {
+  deadletter::v1::DeadLetter letter;
+  letter.mutable_origin()->mutable_provider()->set_kind(common::v1::CHANNEL_KIND_WHATSAPP);
+  letter.mutable_origin()->mutable_provider()->set_reference("r1");
+  WISSEL_EXPECT_OK(Publish(letter));
+  WISSEL_EXPECT_OK(Publish(letter));
+  const auto records = ReadAll(bus::Topic::kDeadLetter);
+  ASSERT_EQ(records.size(), 2u);
+  deadletter::v1::DeadLetter one;
+  deadletter::v1::DeadLetter two;
+  ASSERT_TRUE(one.ParseFromString(records[0].value));
+  ASSERT_TRUE(two.ParseFromString(records[1].value));
+  EXPECT_EQ(one.dead_letter_id(), two.dead_letter_id());
+}
+
+TEST_F(PublisherTest, IsUnavailableUntilConnectedAndRefusesWhenFull) {
+  Publisher fresh(bus_.get(), &clock_, {});
+  absl::Status status;
+  fresh.Publish(Message(), "", [&](absl::Status s) { status = std::move(s); });
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable));
+
+  publisher_ =
+      std::make_unique<Publisher>(bus_.get(), &clock_, PublisherOptions{.max_in_flight_bytes = 1});
+  WISSEL_EXPECT_OK(publisher_->Connect());
+  EXPECT_THAT(Publish(Message()), StatusIs(absl::StatusCode::kResourceExhausted));
+}
+
+}  // namespace
+}  // namespace wissel::channel
