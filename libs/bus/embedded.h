@@ -44,4 +44,10 @@ struct EmbeddedOptions {
 //   DATA_LOSS            not a log of ours, or damaged
 absl::StatusOr<std::unique_ptr<Bus>> NewEmbeddedBus(EmbeddedOptions options);
 
+// The log of another process, or of none, for looking at: readers only, everything that would write
+// is refused with FAILED_PRECONDITION. Poll finds new records within some 20 ms.
+//   NOT_FOUND  there is no such log
+//   DATA_LOSS  not a log of ours, or damaged
+absl::StatusOr<std::unique_ptr<Bus>> OpenEmbeddedLogReadOnly(const std::string& path);
+
 }  // namespace wissel::bus

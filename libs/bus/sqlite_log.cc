@@ -111,7 +111,9 @@ class SqliteLog::Statement {
 
 absl::StatusOr<std::unique_ptr<SqliteLog>> SqliteLog::Open(const Options& options) {
   sqlite3* db = nullptr;
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  const int access =
+      options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  const int flags = access | SQLITE_OPEN_NOMUTEX;
   const int code = sqlite3_open_v2(options.path.c_str(), &db, flags, nullptr);
   auto log = std::unique_ptr<SqliteLog>(new SqliteLog(db));  // Owns the handle, failed or not.
   if (code != SQLITE_OK) {
@@ -132,12 +134,14 @@ absl::Status SqliteLog::SetUp(const Options& options) {
   MutexLock lock(mutex_);
   sqlite3_extended_result_codes(db_, 1);
   sqlite3_busy_timeout(db_, 5000);
-  // FULL: the write-ahead log is synced at each commit, so that what is acknowledged is on the
-  // disk.
-  WISSEL_RETURN_IF_ERROR(Execute("PRAGMA journal_mode = WAL"));
-  WISSEL_RETURN_IF_ERROR(Execute("PRAGMA synchronous = FULL"));
-  WISSEL_RETURN_IF_ERROR(Execute("PRAGMA wal_autocheckpoint = 4000"));
-  WISSEL_RETURN_IF_ERROR(Execute("PRAGMA journal_size_limit = 67108864"));
+  if (!options.read_only) {
+    // FULL: the write-ahead log is synced at each commit, so that what is acknowledged is on the
+    // disk.
+    WISSEL_RETURN_IF_ERROR(Execute("PRAGMA journal_mode = WAL"));
+    WISSEL_RETURN_IF_ERROR(Execute("PRAGMA synchronous = FULL"));
+    WISSEL_RETURN_IF_ERROR(Execute("PRAGMA wal_autocheckpoint = 4000"));
+    WISSEL_RETURN_IF_ERROR(Execute("PRAGMA journal_size_limit = 67108864"));
+  }
   if (options.max_file_bytes > 0) {
     WISSEL_ASSIGN_OR_RETURN(const int64_t page_bytes, ReadInt("PRAGMA page_size"));
     const int64_t pages = std::max<int64_t>(1, options.max_file_bytes / page_bytes);
@@ -147,6 +151,9 @@ absl::Status SqliteLog::SetUp(const Options& options) {
   WISSEL_ASSIGN_OR_RETURN(const int64_t application, ReadInt("PRAGMA application_id"));
   WISSEL_ASSIGN_OR_RETURN(const int64_t tables, ReadInt("SELECT count(*) FROM sqlite_schema"));
   WISSEL_ASSIGN_OR_RETURN(const int64_t version, ReadInt("PRAGMA user_version"));
+  if (tables == 0 && options.read_only) {
+    return absl::NotFoundError(absl::StrCat("embedded log ", options.path, ": empty"));
+  }
   if (tables == 0) {
     WISSEL_RETURN_IF_ERROR(InTransaction([this]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
       WISSEL_RETURN_IF_ERROR(
@@ -173,11 +180,18 @@ absl::Status SqliteLog::SetUp(const Options& options) {
 }
 
 absl::StatusOr<int> SqliteLog::Partitions(int partitions) {
+  {
+    MutexLock lock(mutex_);
+    WISSEL_RETURN_IF_ERROR(
+        Execute(absl::StrCat("INSERT INTO settings (name, value) VALUES ('partitions', ",
+                             partitions, ") ON CONFLICT DO NOTHING")
+                    .c_str()));
+  }
+  return FindPartitions();
+}
+
+absl::StatusOr<int> SqliteLog::FindPartitions() {
   MutexLock lock(mutex_);
-  WISSEL_RETURN_IF_ERROR(
-      Execute(absl::StrCat("INSERT INTO settings (name, value) VALUES ('partitions', ", partitions,
-                           ") ON CONFLICT DO NOTHING")
-                  .c_str()));
   WISSEL_ASSIGN_OR_RETURN(const int64_t count,
                           ReadInt("SELECT value FROM settings WHERE name = 'partitions'"));
   return static_cast<int>(count);

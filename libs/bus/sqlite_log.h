@@ -28,9 +28,12 @@ class SqliteLog {
   struct Options {
     std::string path;
     int64_t max_file_bytes = 0;
+    // Beside the process that writes; makes and changes nothing.
+    bool read_only = false;
   };
 
-  // Opens the log, making file and tables where they are missing.
+  // Opens the log, making file and tables where they are missing. Read-only: NOT_FOUND where they
+  // are.
   static absl::StatusOr<std::unique_ptr<SqliteLog>> Open(const Options& options);
   ~SqliteLog();
   SqliteLog(const SqliteLog&) = delete;
@@ -38,6 +41,9 @@ class SqliteLog {
 
   // The partition count the log was made with: `partitions` if it is new.
   absl::StatusOr<int> Partitions(int partitions);
+
+  // The same, of a log that has been made.
+  absl::StatusOr<int> FindPartitions();
 
   absl::StatusOr<Bounds> FindBounds(Topic topic, int32_t partition);
 

@@ -73,7 +73,9 @@ std::shared_ptr<CLI::App> MakeCommandLine(Session& session) {
   AddGet(*app, session);
   AddDiff(*app, session);
   AddConversations(*app, session);
+  AddExplain(*app, session);
   AddAgent(*app, session);
+  AddLog(*app, session);
   AddDeadLetter(*app, session);
   AddTopics(*app, session);
   AddToken(*app, session);

@@ -18,7 +18,9 @@ void AddCompletion(CLI::App& app, Session& session);
 void AddConversations(CLI::App& app, Session& session);
 void AddDeadLetter(CLI::App& app, Session& session);
 void AddDiff(CLI::App& app, Session& session);
+void AddExplain(CLI::App& app, Session& session);
 void AddGet(CLI::App& app, Session& session);
+void AddLog(CLI::App& app, Session& session);
 void AddToken(CLI::App& app, Session& session);
 void AddTopics(CLI::App& app, Session& session);
 

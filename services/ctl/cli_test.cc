@@ -1,0 +1,171 @@
+#include "services/ctl/cli.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "libs/rpc/jwt.h"
+#include "libs/testing/status_matchers.h"
+#include "libs/testing/temp_dir.h"
+#include "services/ctl/exit_code.h"
+
+namespace wissel::ctl {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+using ::wissel::testing::StatusIs;
+
+struct Result {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+// An empty context: what runs on this machine must not matter.
+Result Wisselctl(std::vector<const char*> arguments) {
+  static const wissel::testing::TempDir* const dir = new wissel::testing::TempDir;
+  const std::string context = dir->path() + "/context.yaml";
+  std::ofstream(context) << "{}\n";
+  arguments.insert(arguments.begin(), {"wisselctl", "--context", context.c_str()});
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  Session session(in, out, err);
+  const int code = Run(static_cast<int>(arguments.size()), arguments.data(), session);
+  return {code, out.str(), err.str()};
+}
+
+std::string Write(const wissel::testing::TempDir& dir, const char* name, absl::string_view text) {
+  const std::string path = dir.path() + "/" + name;
+  std::ofstream(path) << text;
+  return path;
+}
+
+TEST(Cli, ExitCodesTellWhatWentWrong) {
+  const wissel::testing::TempDir dir;
+  const std::string token = Write(dir, "token", "x\n");
+  const std::string shop = Write(dir, "shop.yaml", "workspace_id: shop\n");
+  const std::string bad = Write(dir, "bad.yaml", "workspace_id: shop\nqueus: []\n");
+  // Nobody listens on port 1.
+  const std::vector<const char*> there = {"--server",     "127.0.0.1:1", "--insecure-local",
+                                          "--token-file", token.c_str(), "--timeout",
+                                          "300ms"};
+  const auto with = [&](std::vector<const char*> more) {
+    more.insert(more.end(), there.begin(), there.end());
+    return Wisselctl(more);
+  };
+  EXPECT_EQ(Wisselctl({"version"}).code, 0);
+  EXPECT_EQ(Wisselctl({"--help"}).code, 0);
+  EXPECT_EQ(Wisselctl({}).code, 2);
+  EXPECT_EQ(Wisselctl({"dance"}).code, 2);
+  EXPECT_EQ(Wisselctl({"log", "tail", "--output", "xml"}).code, 2);
+  EXPECT_EQ(with({"topics", "check"}).code, 3);
+  EXPECT_EQ(with({"apply", "-f", shop.c_str()}).code, 3);
+  const Result wrong = with({"apply", "-f", bad.c_str()});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("bad.yaml:2: queus: expected one of"));
+  EXPECT_EQ(with({"apply", "-f", "/nowhere"}).code, 5);
+  EXPECT_EQ(with({"apply", "-f", shop.c_str(), "--workspace", "other"}).code, 2);
+  EXPECT_EQ(Wisselctl({"log", "tail", "--log-file", "/nowhere"}).code, 5);
+  EXPECT_EQ(
+      Wisselctl({"conversations", "list", "--server", "127.0.0.1:1", "--insecure-local"}).code, 4);
+}
+
+TEST(Cli, PlainTextStaysOnThisMachine) {
+  const Result result =
+      Wisselctl({"topics", "check", "--server", "example.com:443", "--insecure-local"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, HasSubstr("not on this machine"));
+}
+
+TEST(Cli, MintsATokenThatTheServicesAccept) {
+  const wissel::testing::TempDir dir;
+  const std::string secret = "0123456789abcdef0123456789abcdef";
+  const std::string file = Write(dir, "secret", secret + "\n");
+  const Result result =
+      Wisselctl({"token", "mint", "--secret-file", file.c_str(), "--workspace", "shop", "--agent",
+                 "anna", "--role", "agent", "--role", "supervisor", "--expires", "1h"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto keys, rpc::JwtKeySet::FromSecret(secret));
+  const std::string token(absl::StripAsciiWhitespace(result.out));
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto claims, rpc::VerifyJwt(token, keys, {}, absl::Now()));
+  EXPECT_EQ(claims.workspace, "shop");
+  EXPECT_EQ(claims.subject, "anna");
+  EXPECT_EQ(claims.agent, "anna");
+  EXPECT_THAT(claims.roles, ElementsAre("agent", "supervisor"));
+  EXPECT_THAT(rpc::VerifyJwt(token, keys, {}, absl::Now() + absl::Hours(2)),
+              Not(wissel::testing::IsOk()));
+
+  const std::string brief = Write(dir, "short", "secret");
+  EXPECT_EQ(Wisselctl({"token", "mint", "--secret-file", brief.c_str(), "--workspace", "shop",
+                       "--agent", "anna", "--role", "agent"})
+                .code,
+            2);
+}
+
+// What bash itself makes of the script.
+std::string Complete(const std::string& script, const std::vector<std::string>& words) {
+  const std::string command =
+      absl::StrCat("source ", script, "; COMP_WORDS=(", absl::StrJoin(words, " "),
+                   " ''); COMP_CWORD=", words.size(), "; _wisselctl; echo \"${COMPREPLY[*]}\"");
+  FILE* pipe = popen(absl::StrCat("bash -c '", command, "' 2>&1").c_str(), "r");
+  std::string out;
+  char buffer[4096];
+  while (size_t n = fread(buffer, 1, sizeof(buffer), pipe)) out.append(buffer, n);
+  pclose(pipe);
+  return out;
+}
+
+TEST(Cli, BashCompletesCommandsFlagsAndClosedSets) {
+  const wissel::testing::TempDir dir;
+  const Result result = Wisselctl({"completion", "bash"});
+  ASSERT_EQ(result.code, 0);
+  const std::string script = Write(dir, "completion.bash", result.out);
+  EXPECT_THAT(Complete(script, {"wisselctl"}), HasSubstr("conversations"));
+  EXPECT_THAT(Complete(script, {"wisselctl", "conversations"}), StartsWith("list show tail "));
+  EXPECT_EQ(Complete(script, {"wisselctl", "conversations", "list", "--status"}),
+            "queued offered active parked resolved\n");
+  // A flag's value is not taken for a command.
+  EXPECT_THAT(Complete(script, {"wisselctl", "--server", "log", "conversations"}),
+              StartsWith("list show tail "));
+  EXPECT_EQ(Complete(script, {"wisselctl", "apply", "-f"}), "\n");
+}
+
+TEST(Cli, ReferencePageHasEveryCommand) {
+  const Result result = Wisselctl({"--help-all"});
+  EXPECT_EQ(result.code, 0);
+  for (const char* command :
+       {"## wisselctl apply", "## wisselctl log verify", "## wisselctl agent do"}) {
+    EXPECT_THAT(result.out, HasSubstr(command));
+  }
+}
+
+TEST(Context, PathsAreRelativeToItsFolder) {
+  const auto context = ParseContext("/srv/dev/context.yaml",
+                                    "server: 127.0.0.1:7440\ninsecure_local: true\n"
+                                    "token_files: {anna: tokens/anna}\nlog_file: log.sqlite\n"
+                                    "statez: [127.0.0.1:1]\nredis: /run/redis.sock\n");
+  ASSERT_THAT(context, wissel::testing::IsOk());
+  EXPECT_EQ(context->token_files.at("anna"), "/srv/dev/tokens/anna");
+  EXPECT_EQ(context->log_file, "/srv/dev/log.sqlite");
+  EXPECT_TRUE(context->insecure_local);
+  EXPECT_THAT(ParseContext("c.yaml", "server: x\nsevrer: y\n").status().message(),
+              HasSubstr("c.yaml:2: unknown key sevrer"));
+  EXPECT_THAT(ParseContext("c.yaml", "server: [x]\n"),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(ParseContext("c.yaml", "server: [\n"), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+}  // namespace
+}  // namespace wissel::ctl

@@ -1,0 +1,132 @@
+#include "services/ctl/log_source.h"
+
+#include <deque>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status_macros.h"
+#include "libs/bus/embedded.h"
+
+namespace wissel::ctl {
+namespace {
+
+constexpr size_t kBatch = 1000;
+// How long the broker has to bring more of what is there already.
+constexpr absl::Duration kCatchUpPoll = absl::Seconds(1);
+// How long one round of asking every partition for news waits, together.
+constexpr absl::Duration kFollowRound = absl::Milliseconds(100);
+
+struct Waiting {
+  int64_t offset = 0;
+  bus::Verdict verdict = bus::Verdict::kValid;
+  bus::LogEntry entry;  // where valid
+};
+
+// A partition's records that have been read and not yet shown.
+class Lane {
+ public:
+  Lane(int32_t partition, int64_t end, std::unique_ptr<bus::LogReader> reader,
+       std::shared_ptr<std::vector<bus::VoidRecord>> voids)
+      : partition_(partition), end_(end), reader_(std::move(reader)), voids_(std::move(voids)) {}
+
+  bool empty() const { return waiting_.empty(); }
+  bool AtEnd() const { return waiting_.empty() && reader_->position().offset >= end_; }
+  absl::Time time() const { return waiting_.front().entry.time; }
+
+  absl::Status Fill(absl::Duration timeout) {
+    voids_->clear();
+    WISSEL_ASSIGN_OR_RETURN(std::vector<bus::LogEntry> entries, reader_->Poll(kBatch, timeout));
+    // Both in order of offset: merged.
+    size_t next_void = 0;
+    const auto take_voids = [&](int64_t before) {
+      for (; next_void < voids_->size() && (*voids_)[next_void].offset < before; ++next_void) {
+        const bus::VoidRecord& v = (*voids_)[next_void];
+        // Shown where the records around it are.
+        waiting_.push_back({.offset = v.offset, .verdict = v.verdict, .entry = {}});
+        waiting_.back().entry.time = last_time_;
+      }
+    };
+    for (bus::LogEntry& entry : entries) {
+      take_voids(entry.offset);
+      last_time_ = entry.time;
+      waiting_.push_back({.offset = entry.offset, .entry = std::move(entry)});
+    }
+    take_voids(reader_->position().offset);
+    return absl::OkStatus();
+  }
+
+  absl::Status Visit(absl::FunctionRef<absl::Status(const LogItem&)> visit) {
+    const Waiting item = std::move(waiting_.front());
+    waiting_.pop_front();
+    const bool valid = item.verdict == bus::Verdict::kValid;
+    return visit({.partition = partition_,
+                  .offset = item.offset,
+                  .entry = valid ? &item.entry : nullptr,
+                  .verdict = item.verdict});
+  }
+
+ private:
+  int32_t partition_;
+  int64_t end_;  // when the walk began
+  std::unique_ptr<bus::LogReader> reader_;
+  std::shared_ptr<std::vector<bus::VoidRecord>> voids_;
+  std::deque<Waiting> waiting_;
+  absl::Time last_time_ = absl::InfinitePast();
+};
+
+absl::Status CatchUp(std::vector<Lane>& lanes,
+                     absl::FunctionRef<absl::Status(const LogItem&)> visit) {
+  while (true) {
+    Lane* first = nullptr;
+    for (Lane& lane : lanes) {
+      while (lane.empty() && !lane.AtEnd()) WISSEL_RETURN_IF_ERROR(lane.Fill(kCatchUpPoll));
+      if (!lane.empty() && (first == nullptr || lane.time() < first->time())) first = &lane;
+    }
+    if (first == nullptr) return absl::OkStatus();
+    WISSEL_RETURN_IF_ERROR(first->Visit(visit));
+  }
+}
+
+absl::Status Walk(bus::Bus& bus, const WalkOptions& options,
+                  absl::FunctionRef<absl::Status(const LogItem&)> visit) {
+  WISSEL_ASSIGN_OR_RETURN(const int partitions, bus.PartitionCount(bus::Topic::kLog));
+  std::vector<Lane> lanes;
+  for (int32_t p = 0; p < partitions; ++p) {
+    if (options.partition != WalkOptions::kAllPartitions && options.partition != p) continue;
+    auto voids = std::make_shared<std::vector<bus::VoidRecord>>();
+    bus::LogReaderOptions reader_options;
+    reader_options.on_void = [voids](const bus::VoidRecord& record) { voids->push_back(record); };
+    WISSEL_ASSIGN_OR_RETURN(auto reader, bus::LogReader::Open(bus, p, std::move(reader_options)));
+    WISSEL_ASSIGN_OR_RETURN(const int64_t end, reader->EndOffset());
+    lanes.emplace_back(p, end, std::move(reader), std::move(voids));
+  }
+  if (lanes.empty()) {
+    return absl::NotFoundError(absl::StrCat("the log has no partition ", options.partition));
+  }
+  WISSEL_RETURN_IF_ERROR(CatchUp(lanes, visit));
+  while (options.follow) {
+    for (Lane& lane : lanes) {
+      WISSEL_RETURN_IF_ERROR(lane.Fill(kFollowRound / static_cast<int64_t>(lanes.size())));
+      while (!lane.empty()) WISSEL_RETURN_IF_ERROR(lane.Visit(visit));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<bus::Bus>> OpenLog(const Session& session) {
+  if (!session.flags.log_file.empty()) return bus::OpenEmbeddedLogReadOnly(session.flags.log_file);
+  return absl::InvalidArgumentError(
+      "which log? Give --kafka HOST:PORT, --log-file FILE, or --context FILE (wissel-dev writes "
+      "one)");
+}
+
+absl::Status WalkLog(bus::Bus& bus, const WalkOptions& options,
+                     absl::FunctionRef<absl::Status(const LogItem&)> visit) {
+  const absl::Status status = Walk(bus, options, visit);
+  return absl::IsCancelled(status) ? absl::OkStatus() : status;
+}
+
+}  // namespace wissel::ctl

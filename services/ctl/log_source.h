@@ -1,0 +1,41 @@
+#pragma once
+
+#include <memory>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "libs/bus/bus.h"
+#include "libs/bus/log_reader.h"
+#include "services/ctl/session.h"
+
+namespace wissel::ctl {
+
+// The log where --kafka or --log-file says it is; for reading only.
+//   INVALID_ARGUMENT  nothing says where it is
+absl::StatusOr<std::unique_ptr<bus::Bus>> OpenLog(const Session& session);
+
+// One record of the log as a walk meets it: valid, or void.
+struct LogItem {
+  int32_t partition = 0;
+  int64_t offset = 0;
+  // Set for a valid record; else it is void, and `verdict` says why.
+  const bus::LogEntry* entry = nullptr;
+  bus::Verdict verdict = bus::Verdict::kValid;
+};
+
+struct WalkOptions {
+  static constexpr int32_t kAllPartitions = -1;
+  int32_t partition = kAllPartitions;
+  // Goes on when the end is reached, until `visit` ends it.
+  bool follow = false;
+};
+
+// Goes through the log from what retention has left to where it ended when the walk began (or
+// on). Within a partition in order; across partitions by the records' times, until it follows: then
+// as they come. Ends with the first error of `visit`; a CANCELLED one is its way of saying that it
+// has seen enough, and OK for the caller.
+absl::Status WalkLog(bus::Bus& bus, const WalkOptions& options,
+                     absl::FunctionRef<absl::Status(const LogItem&)> visit);
+
+}  // namespace wissel::ctl

@@ -1,0 +1,318 @@
+#include "services/ctl/log_verify.h"
+
+#include <boost/json.hpp>
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "libs/base/json_string.h"
+#include "libs/base/status.h"
+#include "libs/base/status_macros.h"
+#include "libs/domain/state.h"
+#include "libs/http/client.h"
+#include "libs/store/checkpoint.h"
+#include "services/ctl/log_source.h"
+#include "services/ctl/output.h"
+
+namespace wissel::ctl {
+namespace {
+
+// A router may be some appends ahead of what readers see: asked again so often.
+constexpr int kAttempts = 5;
+constexpr absl::Duration kBetweenAttempts = absl::Milliseconds(200);
+
+class PartitionFold {
+ public:
+  PartitionFold(int32_t partition, const std::vector<Witness>& witnesses) {
+    report_.partition = partition;
+    for (const Witness& w : witnesses) {
+      if (w.partition != partition) continue;
+      report_.testimonies.push_back({.witness = w});
+      if (!w.absent.empty()) report_.testimonies.back().agreement = Agreement::kAbsent;
+    }
+  }
+
+  void Take(const LogItem& item) {
+    if (!started_) {
+      started_ = true;
+      if (item.offset > 0) state_.BeginsAfterCut();
+    }
+    HearBefore(item.offset);
+    next_offset_ = item.offset + 1;
+    if (item.entry == nullptr) {
+      ++report_.voids[std::string(bus::VerdictName(item.verdict))];
+      return;
+    }
+    if (item.entry->record.has_owner_claimed()) {
+      ++report_.claims;
+      return;
+    }
+    const auto& decision = item.entry->record.decision();
+    ++report_.decisions;
+    report_.events += decision.events_size();
+    state_.Apply(decision);
+    for (Testimony& t : report_.testimonies) {
+      if (!t.witness.next_offset && t.witness.epoch == decision.epoch() &&
+          t.witness.sequence == decision.sequence()) {
+        Hear(t);
+      }
+    }
+  }
+
+  PartitionReport Finish() {
+    HearBefore(next_offset_);
+    // A witness that has decided nothing yet stands where the log begins.
+    report_.state_hash = state_.Hash();
+    report_.whole = state_.whole();
+    report_.conversations = state_.conversations().size();
+    for (const auto& [id, conversation] : state_.conversations()) {
+      report_.open += domain::IsOpen(*conversation) ? 1 : 0;
+    }
+    return std::move(report_);
+  }
+
+ private:
+  void HearBefore(int64_t offset) {
+    for (Testimony& t : report_.testimonies) {
+      if (t.witness.next_offset && *t.witness.next_offset <= offset) Hear(t);
+    }
+  }
+
+  void Hear(Testimony& t) {
+    if (t.agreement != Agreement::kNotReached) return;
+    t.state_hash = state_.Hash();
+    if (!state_.whole()) {
+      t.agreement = Agreement::kNotWhole;
+    } else {
+      t.agreement = t.state_hash == t.witness.state_hash ? Agreement::kAgrees : Agreement::kDiffers;
+    }
+  }
+
+  bool started_ = false;
+  int64_t next_offset_ = 0;
+  domain::State state_;
+  PartitionReport report_;
+};
+
+std::string HashText(uint64_t hash) { return absl::StrCat(absl::Hex(hash, absl::kZeroPad16)); }
+
+absl::string_view AgreementText(Agreement agreement) {
+  switch (agreement) {
+    case Agreement::kAgrees:
+      return "OK";
+    case Agreement::kDiffers:
+      return "MISMATCH";
+    case Agreement::kNotReached:
+      return "NOT IN THE LOG";
+    case Agreement::kNotWhole:
+      return "NOT WHOLE";
+    case Agreement::kAbsent:
+      return "ABSENT";
+  }
+  return "";
+}
+
+std::string PlaceText(const Witness& w) {
+  return w.next_offset ? absl::StrCat("before ", *w.next_offset)
+                       : absl::StrCat("epoch ", w.epoch, ", sequence ", w.sequence);
+}
+
+absl::Status AskRouters(const std::vector<std::string>& addresses, absl::Duration timeout,
+                        std::vector<Witness>& witnesses) {
+  if (addresses.empty()) return absl::OkStatus();
+  WISSEL_ASSIGN_OR_RETURN(const auto http, http::Client::Create({}));
+  for (const std::string& address : addresses) {
+    const std::string url = absl::StrCat("http://", address, "/statez");
+    const http::FetchResult result = http->FetchAndWait(
+        {.url = url},
+        {.total_timeout = timeout, .max_response_bytes = 8 << 20, .idempotent = true});
+    if (result.fate != http::Fate::kAnswered) {
+      return absl::UnavailableError(absl::StrCat(url, ": ", result.error));
+    }
+    if (result.status != 200) {
+      return absl::UnavailableError(absl::StrCat(url, ": status ", result.status));
+    }
+    WISSEL_ASSIGN_OR_RETURN(auto more, ParseStatez(absl::StrCat("router ", address), result.body));
+    for (Witness& w : more) witnesses.push_back(std::move(w));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AskRedis(const std::string& address, int partitions, std::vector<Witness>& witnesses) {
+  if (address.empty()) return absl::OkStatus();
+  store::Redis redis({.address = address});
+  for (int32_t p = 0; p < partitions; ++p) {
+    WISSEL_ASSIGN_OR_RETURN(auto load, store::LoadCheckpoint(redis, store::PartitionKeys(p)));
+    Witness w{.who = "redis", .partition = p};
+    if (load.outcome != store::CheckpointLoad::Outcome::kLoaded) {
+      w.absent = absl::StrCat(store::OutcomeName(load.outcome), load.detail.empty() ? "" : ": ",
+                              load.detail);
+    } else {
+      const store::CheckpointMeta& meta = load.checkpoint.meta;
+      w.next_offset = meta.next_offset.value_or(0);
+      w.state_hash = meta.state_hash;
+      if (!meta.whole) w.absent = "not whole yet";
+    }
+    witnesses.push_back(std::move(w));
+  }
+  return absl::OkStatus();
+}
+
+bool AllReached(const std::vector<PartitionReport>& reports) {
+  for (const PartitionReport& report : reports) {
+    for (const Testimony& t : report.testimonies) {
+      if (t.agreement == Agreement::kNotReached) return false;
+    }
+  }
+  return true;
+}
+
+std::string VoidsText(const PartitionReport& report) {
+  if (report.voids.empty()) return "-";
+  return absl::StrJoin(report.voids, ", ", [](std::string* out, const auto& reason) {
+    absl::StrAppend(out, reason.second, " ", reason.first);
+  });
+}
+
+void PrintTables(const std::vector<PartitionReport>& reports, std::ostream& out) {
+  Table folds({"PARTITION", "CLAIMS", "DECISIONS", "EVENTS", "VOID", "CONVERSATIONS", "OPEN",
+               "STATE HASH"});
+  Table heard({"PARTITION", "WITNESS", "PLACE", "ITS HASH", "THE LOG'S", "RESULT"});
+  bool any = false;
+  for (const PartitionReport& r : reports) {
+    folds.Add({absl::StrCat(r.partition), absl::StrCat(r.claims), absl::StrCat(r.decisions),
+               absl::StrCat(r.events), VoidsText(r), absl::StrCat(r.conversations),
+               absl::StrCat(r.open),
+               absl::StrCat(HashText(r.state_hash), r.whole ? "" : " (not whole)")});
+    for (const Testimony& t : r.testimonies) {
+      any = true;
+      const bool absent = t.agreement == Agreement::kAbsent;
+      heard.Add({absl::StrCat(r.partition), t.witness.who,
+                 absent ? t.witness.absent : PlaceText(t.witness),
+                 absent ? "-" : HashText(t.witness.state_hash),
+                 absent || t.agreement == Agreement::kNotReached ? "-" : HashText(t.state_hash),
+                 std::string(AgreementText(t.agreement))});
+    }
+  }
+  folds.Print(out);
+  if (any) {
+    out << "\n";
+    heard.Print(out);
+  }
+}
+
+void PrintJson(const std::vector<PartitionReport>& reports, bool ok, std::ostream& out) {
+  boost::json::array partitions;
+  for (const PartitionReport& r : reports) {
+    boost::json::object voids;
+    for (const auto& [reason, count] : r.voids) voids[reason] = count;
+    boost::json::array witnesses;
+    for (const Testimony& t : r.testimonies) {
+      boost::json::object w{{"who", t.witness.who},
+                            {"result", std::string(AgreementText(t.agreement))}};
+      if (t.agreement == Agreement::kAbsent) {
+        w["absent"] = t.witness.absent;
+      } else {
+        w["place"] = PlaceText(t.witness);
+        w["state_hash"] = HashText(t.witness.state_hash);
+        w["log_state_hash"] = HashText(t.state_hash);
+      }
+      witnesses.push_back(std::move(w));
+    }
+    partitions.push_back({{"partition", r.partition},
+                          {"claims", r.claims},
+                          {"decisions", r.decisions},
+                          {"events", r.events},
+                          {"void", std::move(voids)},
+                          {"conversations", r.conversations},
+                          {"open", r.open},
+                          {"whole", r.whole},
+                          {"state_hash", HashText(r.state_hash)},
+                          {"witnesses", std::move(witnesses)}});
+  }
+  const boost::json::object report{{"ok", ok}, {"partitions", std::move(partitions)}};
+  out << boost::json::serialize(report) << "\n";
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Witness>> ParseStatez(absl::string_view who, absl::string_view json) {
+  const auto wrong = [&] {
+    return absl::DataLossError(absl::StrCat(who, ": its /statez is not as expected"));
+  };
+  boost::system::error_code error;
+  const boost::json::value root =
+      boost::json::parse(boost::json::string_view(json.data(), json.size()), error);
+  if (error || !root.is_object()) return wrong();
+  const auto* list = root.get_object().if_contains("partitions");
+  if (list == nullptr || !list->is_array()) return wrong();
+  std::vector<Witness> witnesses;
+  for (const auto& item : list->get_array()) {
+    if (!item.is_object()) return wrong();
+    const auto number = [&](const char* name, auto& value) {
+      const auto* field = item.get_object().if_contains(name);
+      if (field == nullptr || !field->is_int64()) return false;
+      value = static_cast<std::decay_t<decltype(value)>>(field->get_int64());
+      return true;
+    };
+    Witness w{.who = std::string(who)};
+    const auto* hash = item.get_object().if_contains("state_hash");
+    if (!number("partition", w.partition) || !number("epoch", w.epoch) ||
+        !number("sequence", w.sequence) || hash == nullptr || !hash->is_string() ||
+        !absl::SimpleHexAtoi(absl::string_view(hash->get_string().c_str()), &w.state_hash)) {
+      return wrong();
+    }
+    if (w.sequence == 0) w.absent = "has decided nothing yet";
+    witnesses.push_back(std::move(w));
+  }
+  return witnesses;
+}
+
+absl::StatusOr<std::vector<PartitionReport>> FoldAndCompare(bus::Bus& bus,
+                                                            const std::vector<Witness>& witnesses) {
+  WISSEL_ASSIGN_OR_RETURN(const int partitions, bus.PartitionCount(bus::Topic::kLog));
+  std::vector<PartitionReport> reports;
+  for (int32_t p = 0; p < partitions; ++p) {
+    PartitionFold fold(p, witnesses);
+    WISSEL_RETURN_IF_ERROR(WalkLog(bus, {.partition = p}, [&](const LogItem& item) {
+      fold.Take(item);
+      return absl::OkStatus();
+    }));
+    reports.push_back(fold.Finish());
+  }
+  return reports;
+}
+
+absl::Status VerifyLog(Session& session, const VerifyFlags& flags) {
+  WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(session));
+  WISSEL_ASSIGN_OR_RETURN(const int partitions, bus->PartitionCount(bus::Topic::kLog));
+  const auto& routers = flags.routers.empty() ? session.context().statez : flags.routers;
+  const std::string& redis = flags.redis.empty() ? session.context().redis : flags.redis;
+  std::vector<PartitionReport> reports;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    if (attempt > 0) absl::SleepFor(kBetweenAttempts);
+    std::vector<Witness> witnesses;
+    WISSEL_RETURN_IF_ERROR(AskRouters(routers, session.timeout(), witnesses));
+    WISSEL_RETURN_IF_ERROR(AskRedis(redis, partitions, witnesses));
+    WISSEL_ASSIGN_OR_RETURN(reports, FoldAndCompare(*bus, witnesses));
+    if (AllReached(reports)) break;
+  }
+  bool ok = true;
+  for (const PartitionReport& report : reports) {
+    for (const Testimony& t : report.testimonies) {
+      ok &= t.agreement == Agreement::kAgrees || t.agreement == Agreement::kAbsent;
+    }
+  }
+  if (session.format() == Format::kTable) {
+    PrintTables(reports, session.out);
+    session.out << (ok ? "OK\n" : "MISMATCH\n");
+  } else {
+    PrintJson(reports, ok, session.out);
+  }
+  return ok ? absl::OkStatus() : absl::UnknownError("");
+}
+
+}  // namespace wissel::ctl
