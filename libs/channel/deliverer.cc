@@ -13,6 +13,7 @@
 #include "libs/base/backoff.h"
 #include "libs/base/mutex.h"
 #include "libs/base/notification.h"
+#include "libs/base/proto_time.h"
 #include "libs/base/thread.h"
 #include "libs/base/timeout.h"
 #include "libs/base/uuid.h"
@@ -21,7 +22,6 @@
 #include "libs/channel/ids.h"
 #include "libs/channel/outbox.h"
 #include "libs/channel/publisher.h"
-#include "libs/domain/proto_time.h"
 
 namespace wissel::channel {
 namespace {
@@ -347,7 +347,7 @@ class DelivererImpl final : public Deliverer {
     metrics_.call_seconds.Observe(ended.elapsed);
     receipt::v1::Receipt receipt =
         FinishedReceipt(ended.context, ended.outcome, options_.policy, now);
-    *receipt.mutable_elapsed() = domain::ToProto(ended.elapsed);
+    *receipt.mutable_elapsed() = ToProto(ended.elapsed);
     if (ended.outcome.kind != SendOutcome::Kind::kAccepted) {
       log_.Warning("not delivered", {{"outbound_id", ended.context.outbound_id},
                                      {"attempt", ended.context.attempt},

@@ -4,9 +4,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/hash.h"
+#include "libs/base/proto_time.h"
 #include "libs/channel/ids.h"
 #include "libs/channel/text.h"
-#include "libs/domain/proto_time.h"
 
 namespace wissel::channel {
 namespace {
@@ -42,7 +42,7 @@ void SetEnvelope(Receipt* receipt, absl::string_view key, std::string id, absl::
     envelope->set_routing_group_id(std::string(key.substr(slash + 1)));
   }
   envelope->set_id(std::move(id));
-  *envelope->mutable_time() = domain::ToProto(now);
+  *envelope->mutable_time() = ToProto(now);
 }
 
 bool Settled(DeliveryState state) {
@@ -82,7 +82,7 @@ Receipt FinishedReceipt(const AttemptContext& context, const SendOutcome& outcom
       return;
     }
     finished->set_state(receipt::v1::DELIVERY_STATE_RETRYING);
-    *finished->mutable_retry_time() = domain::ToProto(next);
+    *finished->mutable_retry_time() = ToProto(next);
   };
   switch (outcome.kind) {
     case SendOutcome::Kind::kAccepted:
@@ -122,7 +122,7 @@ Outbox::Outbox(Options options) : options_(std::move(options)), marker_id_(optio
 
 void Outbox::OnRecord(absl::string_view key, const log::v1::LogRecord& record, absl::Time now) {
   if (!record.has_decision()) return;
-  const absl::Time time = domain::FromProto(record.decision().time());
+  const absl::Time time = FromProto(record.decision().time());
   for (const conversation::v1::Event& event : record.decision().events()) {
     OnEvent(key, event, time, now);
   }
@@ -189,8 +189,7 @@ void Outbox::OnDeliveryUpdated(const DeliveryUpdated& event, absl::Time now) {
   item.state = event.state();
   if (event.attempt() > 0) item.delivery.attempt = event.attempt();
   if (!event.attempt_id().empty()) item.attempt_id = event.attempt_id();
-  item.retry_time =
-      event.has_retry_time() ? domain::FromProto(event.retry_time()) : absl::InfinitePast();
+  item.retry_time = event.has_retry_time() ? FromProto(event.retry_time()) : absl::InfinitePast();
   item.observed = now;
   item.ignored = 0;
 

@@ -6,8 +6,8 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/proto_time.h"
 #include "libs/channel/testing/tiny_router.h"
-#include "libs/domain/proto_time.h"
 
 namespace wissel::channel {
 namespace {

@@ -4,10 +4,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/channel/ids.h"
 #include "libs/channel/text.h"
-#include "libs/domain/proto_time.h"
 #include "libs/domain/state.h"
 #include "libs/telemetry/trace.h"
 
@@ -93,7 +93,7 @@ void Publisher::Publish(const receipt::v1::Receipt& receipt, absl::string_view t
 void Publisher::Publish(deadletter::v1::DeadLetter letter, absl::string_view traceparent,
                         Done done) {
   DeriveId(&letter);
-  *letter.mutable_time() = domain::ToProto(clock_->Now());
+  *letter.mutable_time() = ToProto(clock_->Now());
   letter.set_detail(std::string(CutUtf8(ToUtf8(letter.detail()), kMaxErrorDetailBytes)));
   if (letter.raw().size() > options_.max_dead_letter_raw_bytes) {
     letter.mutable_raw()->resize(options_.max_dead_letter_raw_bytes);

@@ -3,11 +3,11 @@
 #include <utility>
 
 #include "libs/base/check.h"
+#include "libs/base/proto_time.h"
 #include "libs/base/thread.h"
 #include "libs/base/timeout.h"
 #include "libs/bus/ownership.h"
 #include "libs/bus/wakeup.h"
-#include "libs/domain/proto_time.h"
 
 namespace wissel::channel::testing {
 namespace {
@@ -17,7 +17,7 @@ using receipt::v1::Receipt;
 
 log::v1::Decision NewDecision(absl::Time now) {
   log::v1::Decision decision;
-  *decision.mutable_time() = domain::ToProto(now);
+  *decision.mutable_time() = ToProto(now);
   decision.mutable_cause()->mutable_timer();
   return decision;
 }
@@ -48,7 +48,7 @@ log::v1::Decision TinyDecider::Resend(const std::string& outbound_id, absl::Time
   update->set_conversation_id(delivery.conversation_id);
   update->set_outbound_id(outbound_id);
   update->set_state(delivery.state);
-  *update->mutable_retry_time() = domain::ToProto(now);
+  *update->mutable_retry_time() = ToProto(now);
   return decision;
 }
 
