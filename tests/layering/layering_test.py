@@ -29,6 +29,7 @@ MAY_INCLUDE = {
     "libs/domain": {"libs/base", "libs/routing"},
     "libs/views": {"libs/base", "libs/bus", "libs/domain", "libs/store"},
     "libs/service": GROUND,
+    "libs/connections": GROUND | {"libs/bus", "libs/store"},
     "libs/views": {"libs/base", "libs/bus", "libs/domain", "libs/store"},
     "libs/channel": GROUND | {"libs/bus", "libs/http", "libs/store", "libs/domain"},
     "libs/testing": ALL_LIBS,
