@@ -66,7 +66,8 @@ absl::StatusOr<std::vector<OwnedLog::Entry>> OwnedLog::Poll(size_t max, absl::Du
   if (phase_ == Phase::kClaiming && claim_read_) {
     SettleClaim();
     if (phase_ == Phase::kLost) return loss_;
-    return std::vector<Entry>();  // The phase is the news, or the answer is still to come.
+    // The phase is the news, or the answer is still to come.
+    if (phase_ == Phase::kOwning || !claim_answer_) return std::vector<Entry>();
   }
   if (phase_ == Phase::kFolding && reader_->position().offset >= fold_end_) {
     const absl::Status claimed = AppendClaim();
@@ -75,6 +76,7 @@ absl::StatusOr<std::vector<OwnedLog::Entry>> OwnedLog::Poll(size_t max, absl::Du
   }
 
   absl::StatusOr<std::vector<LogEntry>> read = reader_->Poll(max, timeout);
+  AwaitAnswer(absl::ZeroDuration()).IgnoreError();  // A failure is the next call's matter.
   if (absl::IsOutOfRange(read.status())) return Lose(read.status().message());
   if (!read.ok()) return read.status();
 
@@ -102,7 +104,8 @@ absl::StatusOr<std::vector<OwnedLog::Entry>> OwnedLog::Poll(size_t max, absl::Du
   return entries;
 }
 
-// Waits for the answer to a claim that has been read already: before that there is nothing to do.
+// Takes what the appender has reported. Waits for the answer to a claim that has been read already:
+// before that there is nothing to do.
 absl::Status OwnedLog::AwaitAnswer(absl::Duration timeout) {
   const Timeout limit(timeout);
   MutexLock lock(answers_->mutex);
@@ -110,26 +113,27 @@ absl::Status OwnedLog::AwaitAnswer(absl::Duration timeout) {
          answers_->failure.ok() && !limit.Expired()) {
     answers_->changed.WaitFor(answers_->mutex, limit.Remaining());
   }
+  claim_answer_ = answers_->claim_offset;
   return answers_->failure;
 }
 
 void OwnedLog::SettleClaim() {
-  std::optional<int64_t> offset;
-  {
-    MutexLock lock(answers_->mutex);
-    offset = answers_->claim_offset;
-  }
-  if (!offset || *offset >= reader_->position().offset) return;
-  if (claim_read_ != offset && !options_.ignore_reader_rule) {
-    Lose(absl::StrCat("our claim of epoch ", claiming_epoch_, " at offset ", *offset, " is void"))
-        .IgnoreError();
+  if (!claim_answer_) return;
+  const bool passed = *claim_answer_ < reader_->position().offset;
+  if (claim_read_ == claim_answer_ || (options_.ignore_reader_rule && passed)) {
+    phase_ = Phase::kOwning;
+    epoch_ = claiming_epoch_;
+    claim_offset_ = *claim_answer_;
+    next_sequence_ = 1;
+    confirmed_sequence_ = 0;
     return;
   }
-  phase_ = Phase::kOwning;
-  epoch_ = claiming_epoch_;
-  claim_offset_ = *offset;
-  next_sequence_ = 1;
-  confirmed_sequence_ = 0;
+  // Of one epoch one claim is valid: if it is another's, ours is not, wherever it stands.
+  if ((claim_read_ && !options_.ignore_reader_rule) || passed) {
+    Lose(absl::StrCat("our claim of epoch ", claiming_epoch_, " at offset ", *claim_answer_,
+                      " is void"))
+        .IgnoreError();
+  }
 }
 
 absl::Status OwnedLog::AppendClaim() {
@@ -154,6 +158,7 @@ absl::Status OwnedLog::AppendClaim() {
   }
   claiming_epoch_ = epoch;
   claim_read_.reset();
+  claim_answer_.reset();
   phase_ = Phase::kClaiming;
   appender_->Append(std::move(out), [answers = answers_](absl::StatusOr<int64_t> offset) {
     if (offset.ok()) {

@@ -128,10 +128,11 @@ class OwnedLog {
   absl::Status loss_;
   int64_t fold_end_ = 0;  // Fold up to here before claiming.
 
-  int64_t claiming_epoch_ = 0;         // Of the claim under way.
-  std::optional<int64_t> claim_read_;  // Where a valid claim of that epoch was read.
-  int64_t epoch_ = 0;                  // Of the claim that is ours,
-  int64_t claim_offset_ = -1;          // and its offset.
+  int64_t claiming_epoch_ = 0;           // Of the claim under way.
+  std::optional<int64_t> claim_read_;    // Where a valid claim of that epoch was read.
+  std::optional<int64_t> claim_answer_;  // Where the claim under way stands.
+  int64_t epoch_ = 0;                    // Of the claim that is ours,
+  int64_t claim_offset_ = -1;            // and its offset.
   int64_t next_sequence_ = 1;
   int64_t confirmed_sequence_ = 0;
 };

@@ -119,6 +119,17 @@ TEST_F(OwnershipTest, OfTwoClaimersAtOnceTheSecondLoses) {
   EXPECT_THAT(b->loss().message(), HasSubstr("void"));
 }
 
+TEST_F(OwnershipTest, TheSecondClaimerLosesBeforeItHasReadItsOwnClaim) {
+  const auto a = OpenLog("a");
+  const auto b = OpenLog("b");
+  WISSEL_ASSERT_OK(a->Poll(1, absl::ZeroDuration()));
+  WISSEL_ASSERT_OK(b->Poll(1, absl::ZeroDuration()));
+  // One record at a time: B reads A's claim, of the same epoch, and knows of its own by the answer.
+  absl::Status lost;
+  for (int i = 0; i < 3 && lost.ok(); ++i) lost = b->Poll(1, kLong).status();
+  EXPECT_THAT(lost, StatusIs(absl::StatusCode::kAborted, HasSubstr("void")));
+}
+
 TEST_F(OwnershipTest, ReclaimKeepsWhatIsInFlightAndRaisesTheEpoch) {
   const auto log = OpenLog("a");
   Settle(*log);
