@@ -13,7 +13,8 @@
 #include "libs/base/status_macros.h"
 #include "libs/domain/state.h"
 #include "libs/http/client.h"
-#include "libs/store/checkpoint.h"
+#include "libs/store/redis.h"
+#include "libs/views/checkpoint.h"
 #include "services/ctl/log_source.h"
 #include "services/ctl/output.h"
 
@@ -145,13 +146,13 @@ absl::Status AskRedis(const std::string& address, int partitions, std::vector<Wi
   if (address.empty()) return absl::OkStatus();
   store::Redis redis({.address = address});
   for (int32_t p = 0; p < partitions; ++p) {
-    WISSEL_ASSIGN_OR_RETURN(auto load, store::LoadCheckpoint(redis, store::PartitionKeys(p)));
+    WISSEL_ASSIGN_OR_RETURN(auto load, views::LoadCheckpoint(redis, views::PartitionKeys(p)));
     Witness w{.who = "redis", .partition = p};
-    if (load.outcome != store::CheckpointLoad::Outcome::kLoaded) {
-      w.absent = absl::StrCat(store::OutcomeName(load.outcome), load.detail.empty() ? "" : ": ",
+    if (load.outcome != views::CheckpointLoad::Outcome::kLoaded) {
+      w.absent = absl::StrCat(views::OutcomeName(load.outcome), load.detail.empty() ? "" : ": ",
                               load.detail);
     } else {
-      const store::CheckpointMeta& meta = load.checkpoint.meta;
+      const views::CheckpointMeta& meta = load.checkpoint.meta;
       w.next_offset = meta.next_offset.value_or(0);
       w.state_hash = meta.state_hash;
       if (!meta.whole) w.absent = "not whole yet";
