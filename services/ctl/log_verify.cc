@@ -32,7 +32,9 @@ class PartitionFold {
     for (const Witness& w : witnesses) {
       if (w.partition != partition) continue;
       report_.testimonies.push_back({.witness = w});
-      if (!w.absent.empty()) report_.testimonies.back().agreement = Agreement::kAbsent;
+      if (!w.absent.empty()) {
+        report_.testimonies.back().agreement = w.damaged ? Agreement::kDamaged : Agreement::kAbsent;
+      }
     }
   }
 
@@ -112,6 +114,8 @@ absl::string_view AgreementText(Agreement agreement) {
       return "NOT WHOLE";
     case Agreement::kAbsent:
       return "ABSENT";
+    case Agreement::kDamaged:
+      return "DAMAGED";
   }
   return "";
 }
@@ -151,9 +155,10 @@ absl::Status AskRedis(const std::string& address, int partitions, std::vector<Wi
     if (load.outcome != views::CheckpointLoad::Outcome::kLoaded) {
       w.absent = absl::StrCat(views::OutcomeName(load.outcome), load.detail.empty() ? "" : ": ",
                               load.detail);
+      w.damaged = load.outcome == views::CheckpointLoad::Outcome::kDamaged;
     } else {
       const views::CheckpointMeta& meta = load.checkpoint.meta;
-      w.next_offset = meta.next_offset.value_or(0);
+      w.next_offset = meta.position ? meta.position->offset : 0;
       w.state_hash = meta.state_hash;
       if (!meta.whole) w.absent = "not whole yet";
     }
@@ -190,7 +195,7 @@ void PrintTables(const std::vector<PartitionReport>& reports, std::ostream& out)
                absl::StrCat(HashText(r.state_hash), r.whole ? "" : " (not whole)")});
     for (const Testimony& t : r.testimonies) {
       any = true;
-      const bool absent = t.agreement == Agreement::kAbsent;
+      const bool absent = !t.witness.absent.empty();
       heard.Add({absl::StrCat(r.partition), t.witness.who,
                  absent ? t.witness.absent : PlaceText(t.witness),
                  absent ? "-" : HashText(t.witness.state_hash),
@@ -214,7 +219,7 @@ void PrintJson(const std::vector<PartitionReport>& reports, bool ok, std::ostrea
     for (const Testimony& t : r.testimonies) {
       boost::json::object w{{"who", t.witness.who},
                             {"result", std::string(AgreementText(t.agreement))}};
-      if (t.agreement == Agreement::kAbsent) {
+      if (!t.witness.absent.empty()) {
         w["absent"] = t.witness.absent;
       } else {
         w["place"] = PlaceText(t.witness);

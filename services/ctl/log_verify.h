@@ -28,8 +28,9 @@ struct Witness {
   int64_t sequence = 0;
   std::optional<int64_t> next_offset;
   uint64_t state_hash = 0;
-  // Set where there is nothing to compare, and says why: a checkpoint that is damaged or missing.
+  // Set where there is nothing to compare, and says why.
   std::string absent;
+  bool damaged = false;  // then: what is there does not add up
 };
 
 enum class Agreement {
@@ -38,6 +39,7 @@ enum class Agreement {
   kNotReached,  // the log ends before the witness's place
   kNotWhole,    // the log's head is cut off, and no restating round has passed before the place
   kAbsent,
+  kDamaged,
 };
 
 struct Testimony {

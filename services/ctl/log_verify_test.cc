@@ -79,14 +79,15 @@ TEST_F(LogVerifyTest, EachWitnessIsHeardAtItsPlace) {
                {.who = "redis", .next_offset = 3, .state_hash = after_two},
                {.who = "redis at the end", .next_offset = 7, .state_hash = after_two},
                {.who = "ahead", .epoch = 2, .sequence = 1, .state_hash = after_two},
-               {.who = "none", .absent = "nothing there"}});
+               {.who = "none", .absent = "nothing there"},
+               {.who = "broken", .absent = "does not add up", .damaged = true}});
   ASSERT_THAT(reports, wissel::testing::IsOk());
   const PartitionReport& r = reports->at(0);
   std::vector<Agreement> agreements;
   for (const auto& t : r.testimonies) agreements.push_back(t.agreement);
-  EXPECT_THAT(agreements,
-              ElementsAre(Agreement::kAgrees, Agreement::kDiffers, Agreement::kAgrees,
-                          Agreement::kAgrees, Agreement::kNotReached, Agreement::kAbsent));
+  EXPECT_THAT(agreements, ElementsAre(Agreement::kAgrees, Agreement::kDiffers, Agreement::kAgrees,
+                                      Agreement::kAgrees, Agreement::kNotReached,
+                                      Agreement::kAbsent, Agreement::kDamaged));
   EXPECT_EQ(r.claims, 2);
   EXPECT_EQ(r.decisions, 2);
   EXPECT_EQ(r.conversations, 2);
