@@ -14,7 +14,9 @@ namespace wissel::config {
 // A service's settings as their struct describes them.
 using Description = std::function<void(Binder&)>;
 
-// Where values come from; later ones win: defaults, file, environment, assignments.
+// Where values come from; later ones win: defaults, file, environment, assignments. In the last two
+// a list is its items with commas between and a secret is "file:PATH" or "env:NAME"; what is inside
+// lists and named sections can only be set in the file.
 struct Sources {
   // Path of a YAML file; empty for none.
   std::string file;
@@ -27,9 +29,6 @@ struct Sources {
   // "key=value", as given with --set.
   std::vector<std::string> assignments;
 };
-
-// In the environment and in assignments a list is its items with commas between, and a secret is
-// "file:PATH" or "env:NAME". What is inside lists and maps can only be set in the file.
 
 // "WISSEL_AGENT_GATEWAY_" for "wissel-agent-gateway".
 std::string EnvironmentPrefix(absl::string_view service);

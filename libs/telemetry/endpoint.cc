@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
 #include "libs/base/json_string.h"
 #include "libs/base/notification.h"
 #include "libs/base/thread.h"
@@ -22,8 +23,11 @@ void Readiness::Condition::SetNotReady(absl::string_view reason) {
 }
 
 Readiness::Condition Readiness::Add(absl::string_view name, absl::string_view reason) {
-  Set(std::string(name), false, reason);
-  return Condition(this, std::string(name));
+  MutexLock lock(mutex_);
+  std::string unique(name);
+  for (int i = 2; conditions_.contains(unique); ++i) unique = absl::StrCat(name, "_", i);
+  conditions_[unique] = {.ready = false, .reason = std::string(reason)};
+  return Condition(this, std::move(unique));
 }
 
 void Readiness::Set(const std::string& name, bool ready, absl::string_view reason) {
@@ -105,29 +109,59 @@ struct Endpoint::Server {
 };
 
 Endpoint::Endpoint(const Registry& registry, const Readiness& readiness) {
-  AddPage("/metrics", [&registry](absl::string_view) {
+  own_pages_.push_back(AddPage("/metrics", [&registry](absl::string_view) {
     return HttpReply{.content_type = "text/plain; version=0.0.4; charset=utf-8",
                      .body = registry.Expose()};
-  });
-  AddPage("/healthz", [](absl::string_view) { return HttpReply{.body = "ok\n"}; });
-  AddPage("/readyz", [&readiness](absl::string_view) {
+  }));
+  own_pages_.push_back(
+      AddPage("/healthz", [](absl::string_view) { return HttpReply{.body = "ok\n"}; }));
+  own_pages_.push_back(AddPage("/readyz", [&readiness](absl::string_view) {
     HttpReply reply{.content_type = "application/json", .body = readiness.ToJson()};
     reply.status = readiness.Ready() ? 200 : 503;
     return reply;
-  });
+  }));
 }
 
 Endpoint::~Endpoint() { Stop(); }
 
-void Endpoint::AddPage(absl::string_view path, HttpHandler handler) {
+Endpoint::Page& Endpoint::Page::operator=(Page&& other) noexcept {
+  if (this != &other) {
+    Remove();
+    owner_ = std::exchange(other.owner_, nullptr);
+    path_ = std::move(other.path_);
+  }
+  return *this;
+}
+
+void Endpoint::Page::Remove() {
+  if (owner_ == nullptr) return;
+  std::shared_ptr<PageState> page;
+  {
+    MutexLock lock(owner_->mutex_);
+    const auto found = owner_->pages_.find(path_);
+    page = std::move(found->second);
+    owner_->pages_.erase(found);
+  }
+  owner_ = nullptr;
+  MutexLock lock(page->mutex);
+  page->handler = nullptr;
+}
+
+Endpoint::Page Endpoint::AddPage(absl::string_view path, HttpHandler handler) {
+  auto page = std::make_shared<PageState>();
+  {
+    MutexLock lock(page->mutex);
+    page->handler = std::move(handler);
+  }
   MutexLock lock(mutex_);
-  pages_[std::string(path)] = std::move(handler);
+  WISSEL_CHECK(pages_.emplace(std::string(path), std::move(page)).second) << std::string(path);
+  return Page(this, std::string(path));
 }
 
 HttpReply Endpoint::Answer(absl::string_view method, const std::string& path,
                            absl::string_view query) const {
   if (method != "GET" && method != "HEAD") return {.status = 405, .body = "GET only\n"};
-  HttpHandler handler;
+  std::shared_ptr<PageState> found;
   {
     MutexLock lock(mutex_);
     const auto page = pages_.find(path);
@@ -136,9 +170,12 @@ HttpReply Endpoint::Answer(absl::string_view method, const std::string& path,
       for (const auto& [known, unused] : pages_) absl::StrAppend(&reply.body, known, "\n");
       return reply;
     }
-    handler = page->second;
+    found = page->second;
   }
-  return handler(query);
+  MutexLock lock(found->mutex);
+  // Taken away since.
+  if (!found->handler) return {.status = 404, .body = "no such page any more\n"};
+  return found->handler(query);
 }
 
 absl::Status Endpoint::Start(const std::string& address) {

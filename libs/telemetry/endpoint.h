@@ -31,7 +31,8 @@ class Readiness {
     std::string name_;
   };
 
-  // `name`: snake_case, unique: "kafka", "partitions_claimed". An existing one is set to not ready.
+  // `name`: snake_case: "kafka", "partitions_claimed". Where several services share a process, a
+  // name that is taken becomes "kafka_2" and so on.
   Condition Add(absl::string_view name, absl::string_view reason = "starting");
 
   bool Ready() const;
@@ -56,7 +57,7 @@ struct HttpReply {
   std::string body;
 };
 
-// Gets the query string, without its '?'.
+// Gets the query string, without its '?'. Called by one thread at a time.
 using HttpHandler = std::function<HttpReply(absl::string_view query)>;
 
 // The HTTP side door for operators: GET /metrics, /healthz (200 while the process answers), /readyz
@@ -71,8 +72,28 @@ class Endpoint {
   Endpoint(const Endpoint&) = delete;
   Endpoint& operator=(const Endpoint&) = delete;
 
-  // Answers GET on exactly `path` from now on, on the endpoint's own threads.
-  void AddPage(absl::string_view path, HttpHandler handler);
+  // A page while it exists: destroying it waits for a call in progress and takes the page away.
+  // Must not outlive the endpoint.
+  class Page {
+   public:
+    Page() = default;
+    Page(Page&& other) noexcept { *this = std::move(other); }
+    Page& operator=(Page&& other) noexcept;
+    ~Page() { Remove(); }
+
+   private:
+    friend class Endpoint;
+    Page(Endpoint* owner, std::string path) : owner_(owner), path_(std::move(path)) {}
+    void Remove();
+
+    Endpoint* owner_ = nullptr;
+    std::string path_;
+  };
+
+  // Answers GET on exactly `path` from now on, on the endpoint's own threads. The path begins with
+  // the service's name, as in "/router/statez"; one that is taken already is an error of the
+  // program.
+  [[nodiscard]] Page AddPage(absl::string_view path, HttpHandler handler);
 
   // `address`: "HOST:PORT"; port 0 takes a free one. UNAVAILABLE if it cannot be had.
   absl::Status Start(const std::string& address);
@@ -84,12 +105,17 @@ class Endpoint {
 
  private:
   struct Server;
+  struct PageState {
+    Mutex mutex;  // held during a call
+    HttpHandler handler ABSL_GUARDED_BY(mutex);
+  };
 
   HttpReply Answer(absl::string_view method, const std::string& path,
                    absl::string_view query) const;
 
   mutable Mutex mutex_;
-  std::map<std::string, HttpHandler> pages_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::shared_ptr<PageState>> pages_ ABSL_GUARDED_BY(mutex_);
+  std::vector<Page> own_pages_;
   std::unique_ptr<Server> server_;
   int port_ = 0;
 };

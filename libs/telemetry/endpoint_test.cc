@@ -4,7 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <memory>
+
 #include "absl/strings/str_cat.h"
+#include "libs/base/notification.h"
+#include "libs/base/thread.h"
 
 namespace wissel::telemetry {
 namespace {
@@ -71,12 +76,48 @@ TEST_F(EndpointTest, ReadinessSaysWhatIsMissing) {
   EXPECT_EQ(Request("/readyz").status, 200);
 }
 
-TEST_F(EndpointTest, ServesAddedPagesWithTheirQuery) {
-  endpoint_.AddPage("/statez", [](absl::string_view query) {
-    return HttpReply{.body = absl::StrCat("query=", query)};
-  });
-  EXPECT_EQ(Request("/statez?a=1&b=2").body, "query=a=1&b=2");
-  EXPECT_EQ(Request("/statez").body, "query=");
+TEST_F(EndpointTest, ServesAddedPagesWithTheirQueryWhileTheyExist) {
+  {
+    const Endpoint::Page page = endpoint_.AddPage("/x/statez", [](absl::string_view query) {
+      return HttpReply{.body = absl::StrCat("query=", query)};
+    });
+    EXPECT_EQ(Request("/x/statez?a=1&b=2").body, "query=a=1&b=2");
+    EXPECT_EQ(Request("/x/statez").body, "query=");
+  }
+  EXPECT_EQ(Request("/x/statez").status, 404);
+  const Endpoint::Page again =
+      endpoint_.AddPage("/x/statez", [](absl::string_view) { return HttpReply{.body = "new"}; });
+  EXPECT_EQ(Request("/x/statez").body, "new");
+}
+
+TEST_F(EndpointTest, APageIsNotTakenAwayDuringItsCall) {
+  Notification called, go_on;
+  std::atomic<bool> finished = false;
+  auto page = std::make_unique<Endpoint::Page>(endpoint_.AddPage("/slow", [&](absl::string_view) {
+    called.Notify();
+    go_on.Wait();
+    finished = true;
+    return HttpReply{.body = "slow"};
+  }));
+  Reply reply;
+  std::jthread client = StartThread("client", [&] { reply = Request("/slow"); });
+  called.Wait();
+  std::jthread raiser = StartThread("raiser", [&] { go_on.Notify(); });
+  page.reset();
+  EXPECT_TRUE(finished);
+  client.join();
+  EXPECT_EQ(reply.body, "slow");
+}
+
+TEST(Readiness, TakenNamesAreNumbered) {
+  Readiness readiness;
+  Readiness::Condition first = readiness.Add("kafka");
+  Readiness::Condition second = readiness.Add("kafka");
+  second.SetReady();
+  EXPECT_FALSE(readiness.Ready());
+  EXPECT_THAT(readiness.ToJson(), HasSubstr("\"name\":\"kafka_2\",\"ready\":true"));
+  first.SetReady();
+  EXPECT_TRUE(readiness.Ready());
 }
 
 TEST_F(EndpointTest, RefusesWhatItDoesNotKnow) {
