@@ -148,7 +148,7 @@ void Batch::Run(std::initializer_list<absl::string_view> command) {
 }
 
 void Batch::Put(const domain::Piece& piece) {
-  const std::string key = keys_.Pieces(domain::PieceKindName(piece.key.kind));
+  const std::string key = keys_->Pieces(domain::PieceKindName(piece.key.kind));
   if (piece.bytes.has_value()) {
     Run({"HSET", key, piece.key.key, *piece.bytes});
   } else {
@@ -161,13 +161,13 @@ void Batch::AddMessage(absl::string_view conversation, absl::string_view id, dou
   // 17 significant digits give every double back as it was.
   char score[32];
   snprintf(score, sizeof(score), "%.17g", position);
-  Run({"MESSAGE", keys_.Order(conversation), keys_.Messages(conversation), id, score,
+  Run({"MESSAGE", keys_->Order(conversation), keys_->Messages(conversation), id, score,
        absl::StrCat(keep), message});
 }
 
 void Batch::MarkMessage(absl::string_view conversation, absl::string_view id,
                         absl::string_view mark) {
-  Run({"MARK", keys_.Messages(conversation), id, mark});
+  Run({"MARK", keys_->Messages(conversation), id, mark});
 }
 
 absl::StatusOr<std::optional<Expected>> WriteBatch(Redis& redis, const PartitionKeys& keys,

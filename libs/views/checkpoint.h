@@ -67,10 +67,10 @@ struct Expected {
   friend bool operator==(const Expected&, const Expected&) = default;
 };
 
-// Changes of pieces and views, to be made at once.
+// Changes of pieces and views, to be made at once. The keys must outlive it.
 class Batch {
  public:
-  explicit Batch(const PartitionKeys& keys) : keys_(keys) {}
+  explicit Batch(const PartitionKeys& keys) : keys_(&keys) {}
 
   // Sets or removes a piece.
   void Put(const domain::Piece& piece);
@@ -89,7 +89,7 @@ class Batch {
   friend absl::StatusOr<std::optional<Expected>> WriteBatch(store::Redis&, const PartitionKeys&,
                                                             const Expected&, const CheckpointMeta&,
                                                             Batch);
-  const PartitionKeys& keys_;
+  const PartitionKeys* keys_;
   std::vector<std::string> arguments_;
   size_t bytes_ = 0;
 };

@@ -1,0 +1,241 @@
+#include "libs/testing/shop_log.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
+#include "libs/base/proto_time.h"
+#include "libs/base/uuid.h"
+
+namespace wissel::testing {
+namespace {
+
+using command::v1::Command;
+using domain::testing::CommandBy;
+using domain::testing::kGroup;
+using domain::testing::kWorkspace;
+
+constexpr absl::Duration kLong = absl::Seconds(30);
+constexpr const char* kAgents[] = {"anna", "bram", "carol"};
+
+size_t Pick(std::mt19937& random, size_t n) {
+  return std::uniform_int_distribution<size_t>(0, n - 1)(random);
+}
+
+}  // namespace
+
+ShopLog::ShopLog(bus::Bus& bus, int32_t partition) : bus_(bus), partition_(partition) {
+  engine_.emplace(domain::State(),
+                  domain::Engine::Options{.holds = [](absl::string_view) { return true; }});
+  appender_ = bus_.NewAppender({.gapless = true});
+  auto log = bus::OwnedLog::Open(bus_, appender_, {.partition = partition_, .owner = "shop"});
+  WISSEL_CHECK_OK(log);
+  log_ = *std::move(log);
+  Claim();
+  Append(engine_->Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), domain::testing::ShopConfig(), now)
+             .value());
+}
+
+void ShopLog::Claim() {
+  while (log_->phase() != bus::OwnedLog::Phase::kOwning) {
+    WISSEL_CHECK_OK(log_->Poll(1000, kLong));
+  }
+}
+
+log::v1::InputCause ShopLog::Cause(common::v1::InputTopic topic) {
+  log::v1::InputCause cause;
+  cause.set_topic(topic);
+  cause.set_partition(partition_);
+  cause.set_offset(offsets_[topic]++);
+  return cause;
+}
+
+log::v1::Decision ShopLog::Append(log::v1::Decision decision) {
+  WISSEL_CHECK_OK(log_->Append(decision, domain::RoutingKey(kWorkspace, kGroup)));
+  return decision;
+}
+
+void ShopLog::Sync() {
+  while (log_->unconfirmed() > 0) WISSEL_CHECK_OK(log_->Poll(1000, kLong));
+}
+
+log::v1::Decision ShopLog::Receive(const message::v1::InboundMessage& message) {
+  return Append(engine_->Decide(Cause(common::v1::INPUT_TOPIC_INBOUND), message, now));
+}
+
+log::v1::Decision ShopLog::Do(const Command& command) {
+  return Append(engine_->Decide(Cause(common::v1::INPUT_TOPIC_COMMANDS), command, now));
+}
+
+log::v1::Decision ShopLog::Report(const receipt::v1::Receipt& receipt) {
+  return Append(engine_->Decide(Cause(common::v1::INPUT_TOPIC_RECEIPTS), receipt, now));
+}
+
+void ShopLog::Wait(absl::Duration duration) {
+  const absl::Time until = now + duration;
+  while (engine_->NextTimer() <= until) {
+    now = std::max(now, engine_->NextTimer());
+    if (auto decision = engine_->DecideTimer(now)) Append(*std::move(decision));
+  }
+  now = until;
+}
+
+void ShopLog::Restate() {
+  Sync();
+  WISSEL_CHECK_OK(log_->Reclaim());
+  Claim();
+  do {
+    if (auto decision = engine_->Restate(now, 4096)) Append(*std::move(decision));
+    now += absl::Milliseconds(400);
+  } while (engine_->restating());
+}
+
+std::string ShopLog::Open(absl::string_view from, absl::string_view language) {
+  const log::v1::Decision decision = Receive(domain::testing::Text(from, 1000 + ++keys_, language));
+  return decision.events(0).conversation_opened().conversation_id();
+}
+
+void ShopLog::Online(absl::string_view agent) {
+  Command connect = CommandBy(agent, Key());
+  connect.mutable_connect_agent()->set_agent_id(std::string(agent));
+  connect.mutable_connect_agent()->set_session_id(absl::StrCat(agent, "-session"));
+  connect.mutable_connect_agent()->set_gateway_id("gateway-1");
+  *connect.mutable_connect_agent()->mutable_lease() = ToProto(absl::Minutes(10));
+  Do(connect);
+  Command available = CommandBy(agent, Key());
+  available.mutable_set_presence()->set_agent_id(std::string(agent));
+  available.mutable_set_presence()->set_presence(command::v1::PRESENCE_AVAILABLE);
+  Do(available);
+}
+
+void ShopLog::Accept(const std::string& conversation_id) {
+  const state::v1::Offer offer = state().FindConversation(conversation_id)->offer();
+  Command command = CommandBy(offer.agent_id(), Key());
+  command.mutable_accept_offer()->set_offer_id(offer.offer_id());
+  command.mutable_accept_offer()->set_agent_id(offer.agent_id());
+  Do(command);
+}
+
+std::string ShopLog::Reply(absl::string_view agent, const std::string& conversation_id,
+                           absl::string_view text) {
+  Command command = CommandBy(agent, Key());
+  command.mutable_send_reply()->set_conversation_id(conversation_id);
+  command.mutable_send_reply()->mutable_message()->add_contents()->mutable_text()->set_text(
+      std::string(text));
+  const log::v1::Decision decision = Do(command);
+  for (const auto& event : decision.events()) {
+    if (event.has_reply_sent()) return event.reply_sent().outbound_id();
+  }
+  return "";
+}
+
+void ShopLog::AddNote(absl::string_view agent, const std::string& conversation_id,
+                      absl::string_view text) {
+  Command command = CommandBy(agent, Key());
+  command.mutable_add_note()->set_conversation_id(conversation_id);
+  command.mutable_add_note()->set_text(std::string(text));
+  Do(command);
+}
+
+void ShopLog::Resolve(absl::string_view agent, const std::string& conversation_id) {
+  Command command = CommandBy(agent, Key());
+  command.mutable_resolve()->set_conversation_id(conversation_id);
+  Do(command);
+}
+
+void ShopLog::Deliver(const std::string& outbound_id) {
+  const auto envelope = [&] {
+    return domain::testing::MakeEnvelope(UuidV5(kWisselNamespace, {"test receipt", Key()}));
+  };
+  const std::string attempt_id = absl::StrCat(outbound_id, "-attempt");
+  receipt::v1::Receipt started;
+  *started.mutable_envelope() = envelope();
+  started.mutable_attempt_started()->set_outbound_id(outbound_id);
+  started.mutable_attempt_started()->set_attempt(1);
+  started.mutable_attempt_started()->set_attempt_id(attempt_id);
+  Report(started);
+  receipt::v1::Receipt finished;
+  *finished.mutable_envelope() = envelope();
+  finished.mutable_attempt_finished()->set_outbound_id(outbound_id);
+  finished.mutable_attempt_finished()->set_attempt_id(attempt_id);
+  finished.mutable_attempt_finished()->set_state(receipt::v1::DELIVERY_STATE_SENT);
+  finished.mutable_attempt_finished()->set_provider_message_id(absl::StrCat("out.", outbound_id));
+  Report(finished);
+}
+
+void ShopLog::Happen(std::mt19937& random) {
+  const std::string agent = kAgents[Pick(random, 3)];
+  const auto& held = state().ConversationsOf(kWorkspace, agent);
+  const std::vector<std::string> ids(held.begin(), held.end());
+  const std::string some = ids.empty() ? "" : ids[Pick(random, ids.size())];
+  const bool offered = !some.empty() && state().FindConversation(some)->has_offer();
+  switch (Pick(random, 14)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+      Receive(domain::testing::Text(absl::StrCat("316", Pick(random, 15)),
+                                    static_cast<int>(Pick(random, 90)),
+                                    Pick(random, 2) == 0 ? "nl" : "en"));
+      break;
+    case 4:
+      Online(agent);
+      break;
+    case 5:
+    case 6:
+      if (offered) Accept(some);
+      break;
+    case 7:
+      if (!some.empty()) {
+        if (const std::string out = Reply(agent, some, "an answer"); !out.empty()) Deliver(out);
+      }
+      break;
+    case 8:
+      if (!some.empty()) AddNote(agent, some, "a note");
+      break;
+    case 9:
+      if (!some.empty()) Resolve(agent, some);
+      break;
+    case 10:
+      if (!some.empty()) {
+        Command command = CommandBy(agent, Key());
+        command.mutable_transfer()->set_conversation_id(some);
+        command.mutable_transfer()->set_note("please");
+        command.mutable_transfer()->set_queue_id(Pick(random, 2) == 0 ? "nl" : "en");
+        Do(command);
+      }
+      break;
+    case 11:
+      if (!some.empty()) {
+        Command command = CommandBy(agent, Key());
+        command.mutable_park()->set_conversation_id(some);
+        Do(command);
+      }
+      break;
+    case 12:
+      AppendGarbage();
+      break;
+    default:
+      // Up to 11 hours, now and then: offers time out, resolved conversations are forgotten.
+      Wait(absl::Milliseconds(Pick(random, Pick(random, 10) == 0 ? 40'000'000 : 20'000)));
+  }
+}
+
+void ShopLog::AppendGarbage() {
+  Sync();
+  const auto appender = bus_.NewAppender({});
+  log::v1::LogRecord stale;
+  stale.mutable_decision()->set_epoch(log_->epoch());
+  stale.mutable_decision()->set_claim_offset(-5);
+  stale.mutable_decision()->set_sequence(1);
+  for (const std::string& value : {std::string("\xff\xff garbage"), stale.SerializeAsString()}) {
+    appender->Append(
+        {.topic = bus::Topic::kLog, .partition = partition_, .key = "", .value = value},
+        [](absl::StatusOr<int64_t> offset) { WISSEL_CHECK_OK(offset); });
+  }
+  WISSEL_CHECK_OK(appender->Flush(kLong));
+}
+
+}  // namespace wissel::testing

@@ -1,0 +1,423 @@
+#include "services/projector/projector.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "libs/bus/embedded.h"
+#include "libs/testing/redis_server.h"
+#include "libs/testing/shop_log.h"
+#include "libs/testing/status_matchers.h"
+#include "libs/views/restore.h"
+#include "libs/views/views.h"
+#include "services/projector/partition_projector.h"
+
+namespace wissel::projector {
+namespace {
+
+using store::Redis;
+using store::Reply;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::RedisServer;
+using testing::ShopLog;
+using ::testing::SizeIs;
+using testing::StatusIs;
+
+store::RedisOptions OptionsFor(const RedisServer& server) {
+  return {.address = server.address(),
+          .backoff = {.initial = absl::Nanoseconds(1), .max = absl::Nanoseconds(1)}};
+}
+
+std::vector<std::string> Texts(const Reply& array) {
+  std::vector<std::string> texts;
+  for (const Reply& reply : array.elements) texts.push_back(reply.text);
+  return texts;
+}
+
+// All there is in Redis: "key: field=value", sorted. Without the incarnation, which is drawn.
+std::vector<std::string> Dump(Redis& redis) {
+  std::vector<std::string> dump;
+  for (const std::string& key : Texts(*redis.Run("", {"KEYS", "*"}))) {
+    const bool is_hash = redis.Run("", {"TYPE", key})->text == "hash";
+    const std::vector<std::string> words =
+        is_hash ? Texts(*redis.Run("", {"HGETALL", key}))
+                : Texts(*redis.Run("", {"ZRANGE", key, "0", "-1", "WITHSCORES"}));
+    for (size_t i = 0; i + 1 < words.size(); i += 2) {
+      if (words[i] == "incarnation") continue;
+      dump.push_back(absl::StrCat(key, ": ", words[i], "=", absl::CHexEscape(words[i + 1])));
+    }
+  }
+  std::sort(dump.begin(), dump.end());
+  return dump;
+}
+
+// What is in one of them only.
+std::vector<std::string> Difference(const std::vector<std::string>& a,
+                                    const std::vector<std::string>& b) {
+  std::vector<std::string> difference;
+  std::set_symmetric_difference(a.begin(), a.end(), b.begin(), b.end(),
+                                std::back_inserter(difference));
+  return difference;
+}
+
+class ProjectorTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() { server_ = new RedisServer(); }
+  static void TearDownTestSuite() {
+    delete server_;
+    server_ = nullptr;
+  }
+  void SetUp() override {
+    WISSEL_ASSERT_OK(redis_.Run("", {"FLUSHALL"}));
+    WISSEL_ASSERT_OK_AND_ASSIGN(bus_, bus::NewEmbeddedBus({.partitions = 1}));
+    shop_.emplace(*bus_);
+    environment_.emplace(MakeEnvironment(redis_));
+  }
+
+  Environment MakeEnvironment(Redis& redis) {
+    return {.bus = *bus_,
+            .redis = redis,
+            .clock = clock_,
+            .log = {},
+            .metrics = metrics_,
+            .settings = settings_,
+            .wakeup = nullptr};
+  }
+
+  std::unique_ptr<PartitionProjector> NewProjector() {
+    return std::make_unique<PartitionProjector>(*environment_, 0);
+  }
+
+  // Until everything in the log is in the views.
+  void CatchUp(PartitionProjector& projector) {
+    if (shop_.has_value()) shop_->Sync();
+    for (int failures = 0; failures < 10;) {
+      const absl::StatusOr<bool> more = projector.Step();
+      if (!more.ok()) {
+        ++failures;
+      } else if (!*more) {
+        return;
+      }
+    }
+    FAIL() << "it fails again and again: " << projector.Step().status();
+  }
+
+  // The checkpoint is the state that the log's owner has.
+  void ExpectCheckpointIsTheFold() {
+    WISSEL_ASSERT_OK_AND_ASSIGN(const auto load, views::LoadCheckpoint(redis_, keys_));
+    ASSERT_EQ(load.outcome, views::CheckpointLoad::Outcome::kLoaded) << load.detail;
+    EXPECT_EQ(load.checkpoint.meta.state_hash, shop_->state().Hash());
+    WISSEL_ASSERT_OK_AND_ASSIGN(const views::Restored restored,
+                                views::Restore(redis_, keys_, *bus_));
+    ASSERT_EQ(restored.source, views::Restored::Source::kCheckpoint) << restored.detail;
+    EXPECT_EQ(restored.state.Hash(), shop_->state().Hash());
+  }
+
+  views::AgentWork WorkOf(absl::string_view agent) {
+    auto work = views::ReadAgentWork(redis_, keys_, "acme", agent);
+    EXPECT_THAT(work, testing::IsOk());
+    return *std::move(work);
+  }
+
+  static RedisServer* server_;
+  Redis redis_{OptionsFor(*server_)};
+  const views::PartitionKeys keys_{0};
+  ManualClock clock_{absl::FromUnixSeconds(1'800'000'000)};
+  telemetry::Registry registry_;
+  Metrics metrics_{registry_};
+  ProjectorSettings settings_;
+  std::unique_ptr<bus::Bus> bus_;
+  std::optional<ShopLog> shop_;
+  std::optional<Environment> environment_;
+};
+RedisServer* ProjectorTest::server_ = nullptr;
+
+TEST_F(ProjectorTest, AConversationsWholeWayIsInTheViews) {
+  const auto projector = NewProjector();
+  const std::string waiting = shop_->Open("31611111111", "nl");
+  CatchUp(*projector);
+  WISSEL_ASSERT_OK_AND_ASSIGN(auto queue, views::ReadQueue(redis_, keys_, "acme/main", "nl"));
+  EXPECT_EQ(queue.waiting, 1);
+  EXPECT_EQ(queue.oldest_waiting_since, shop_->now);
+
+  shop_->Online("anna");
+  CatchUp(*projector);
+  WISSEL_ASSERT_OK_AND_ASSIGN(queue, views::ReadQueue(redis_, keys_, "acme/main", "nl"));
+  EXPECT_EQ(queue.waiting, 0);
+  EXPECT_EQ(queue.offered, 1);
+  ASSERT_THAT(WorkOf("anna").conversations, SizeIs(1));
+  EXPECT_TRUE(WorkOf("anna").conversations[0].conversation.has_offer());
+
+  shop_->Accept(waiting);
+  shop_->AddNote("anna", waiting, "wants it blue");
+  const std::string outbound = shop_->Reply("anna", waiting, "blue it is");
+  CatchUp(*projector);
+  views::AgentWork work = WorkOf("anna");
+  ASSERT_THAT(work.conversations, SizeIs(1));
+  ASSERT_THAT(work.conversations[0].messages, SizeIs(3));
+  EXPECT_EQ(work.conversations[0].messages[0].inbound().contents(0).text().text(), "hello");
+  EXPECT_EQ(work.conversations[0].messages[1].note(), "wants it blue");
+  EXPECT_EQ(work.conversations[0].messages[1].actor().agent_id(), "anna");
+  EXPECT_EQ(work.conversations[0].messages[2].id(), outbound);
+  EXPECT_EQ(work.conversations[0].messages[2].delivery_state(),
+            receipt::v1::DELIVERY_STATE_PENDING);
+  EXPECT_EQ(work.place.position.offset, shop_->end());
+
+  shop_->Deliver(outbound);
+  shop_->Resolve("anna", waiting);
+  CatchUp(*projector);
+  EXPECT_THAT(WorkOf("anna").conversations, IsEmpty());
+  WISSEL_ASSERT_OK_AND_ASSIGN(auto view,
+                              views::ReadConversation(redis_, keys_, "acme", waiting, 20));
+  ASSERT_TRUE(view.conversation.has_value());
+  EXPECT_EQ(view.conversation->conversation.status(), state::v1::CONVERSATION_STATUS_RESOLVED);
+  EXPECT_EQ(view.conversation->messages.back().delivery_state(), receipt::v1::DELIVERY_STATE_SENT);
+  ExpectCheckpointIsTheFold();
+}
+
+TEST_F(ProjectorTest, AnEmptyLogHasEmptyViewsRatherThanNone) {
+  WISSEL_ASSERT_OK_AND_ASSIGN(bus_, bus::NewEmbeddedBus({.partitions = 1}));
+  const Environment environment = MakeEnvironment(redis_);
+  PartitionProjector projector(environment, 0);
+  WISSEL_ASSERT_OK(projector.Step());
+  EXPECT_THAT(WorkOf("anna").conversations, IsEmpty());
+  shop_.reset();
+}
+
+TEST_F(ProjectorTest, AForgottenConversationCanBeReadUntilItExpires) {
+  settings_.forgotten_kept = absl::Hours(24);
+  const auto projector = NewProjector();
+  shop_->Online("anna");
+  const std::string id = shop_->Open("31611111111", "nl");
+  shop_->Accept(id);
+  const std::string contact = shop_->state().FindConversation(id)->contact().contact_id();
+  shop_->Resolve("anna", id);
+  shop_->Wait(absl::Hours(24 * 7 + 1));
+  ASSERT_EQ(shop_->state().FindConversation(id), nullptr);
+  CatchUp(*projector);
+  WISSEL_ASSERT_OK_AND_ASSIGN(auto view, views::ReadConversation(redis_, keys_, "acme", id, 20));
+  ASSERT_TRUE(view.conversation.has_value());
+  EXPECT_THAT(view.conversation->messages, SizeIs(1));
+  WISSEL_ASSERT_OK_AND_ASSIGN(
+      auto page, views::ReadIndex(redis_, keys_, keys_.Contact("acme", contact), {}, 10));
+  EXPECT_THAT(page.conversations, SizeIs(1));
+  ExpectCheckpointIsTheFold();
+
+  shop_->Wait(absl::Hours(25));
+  clock_.Advance(absl::Hours(25));
+  shop_->AppendGarbage();
+  shop_->Open("31622222222", "nl");
+  CatchUp(*projector);
+  shop_->Open("31633333333", "nl");
+  clock_.Advance(absl::Hours(1));
+  CatchUp(*projector);
+  WISSEL_ASSERT_OK_AND_ASSIGN(view, views::ReadConversation(redis_, keys_, "acme", id, 20));
+  EXPECT_FALSE(view.conversation.has_value());
+  for (const std::string& line : Dump(redis_)) EXPECT_THAT(line, Not(HasSubstr(id)));
+}
+
+TEST_F(ProjectorTest, AQuietPartitionsFlushIsNoticed) {
+  const auto projector = NewProjector();
+  shop_->Open("31611111111", "nl");
+  CatchUp(*projector);
+  const auto before = Dump(redis_);
+  WISSEL_ASSERT_OK(redis_.Run("", {"FLUSHALL"}));
+  WISSEL_ASSERT_OK(projector->Step());
+  EXPECT_THAT(Dump(redis_), IsEmpty());  // not yet looked
+  clock_.Advance(settings_.check_interval);
+  EXPECT_THAT(projector->Step(), StatusIs(absl::StatusCode::kAborted, HasSubstr("gone")));
+  CatchUp(*projector);
+  EXPECT_THAT(Difference(Dump(redis_), before), IsEmpty());
+}
+
+TEST_F(ProjectorTest, AFlushUnderWorkIsNoticedWithTheNextBatch) {
+  const auto projector = NewProjector();
+  shop_->Open("31611111111", "nl");
+  CatchUp(*projector);
+  WISSEL_ASSERT_OK(redis_.Run("", {"FLUSHALL"}));
+  shop_->Open("31622222222", "nl");
+  shop_->Sync();
+  EXPECT_THAT(projector->Step(), StatusIs(absl::StatusCode::kAborted, HasSubstr("gone")));
+  CatchUp(*projector);
+  ExpectCheckpointIsTheFold();
+}
+
+TEST_F(ProjectorTest, AnotherBeginsWhereTheDeadOneStopped) {
+  shop_->Open("31611111111", "nl");
+  CatchUp(*NewProjector());
+  shop_->Open("31622222222", "nl");
+  const auto successor = NewProjector();
+  CatchUp(*successor);
+  ExpectCheckpointIsTheFold();
+  EXPECT_THAT(registry_.Expose(),
+              HasSubstr("wissel_projector_begins_total{source=\"checkpoint\"} 1"));
+}
+
+TEST_F(ProjectorTest, WhileRedisIsAwayNothingIsLost) {
+  RedisServer server;
+  Redis redis(OptionsFor(server));
+  const Environment environment = MakeEnvironment(redis);
+  PartitionProjector projector(environment, 0);
+  shop_->Open("31611111111", "nl");
+  CatchUp(projector);
+  server.Kill();
+  shop_->Open("31622222222", "nl");
+  shop_->Sync();
+  EXPECT_THAT(projector.Step(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(projector.Step(), StatusIs(absl::StatusCode::kUnavailable));
+  server.Start();
+  CatchUp(projector);
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto load, views::LoadCheckpoint(redis, keys_));
+  EXPECT_EQ(load.checkpoint.meta.state_hash, shop_->state().Hash());
+}
+
+TEST_F(ProjectorTest, ADamagedCheckpointIsBuiltAgain) {
+  shop_->Open("31611111111", "nl");
+  CatchUp(*NewProjector());
+  const auto before = Dump(redis_);
+  WISSEL_ASSERT_OK(redis_.Run("", {"HSET", keys_.Pieces("agent"), "acme/anna", "x"}));
+  CatchUp(*NewProjector());
+  EXPECT_THAT(Difference(Dump(redis_), before), IsEmpty());
+}
+
+TEST_F(ProjectorTest, ACheckpointOfAnotherLogIsNotUsed) {
+  for (int i = 0; i < 5; ++i) shop_->Open(absl::StrCat("3161111111", i), "nl");
+  CatchUp(*NewProjector());
+  shop_.reset();
+  environment_.reset();
+  WISSEL_ASSERT_OK_AND_ASSIGN(bus_, bus::NewEmbeddedBus({.partitions = 1}));
+  environment_.emplace(MakeEnvironment(redis_));
+  shop_.emplace(*bus_);
+  CatchUp(*NewProjector());
+  ExpectCheckpointIsTheFold();
+  EXPECT_EQ(shop_->state().conversations().size(), 0u);
+}
+
+TEST_F(ProjectorTest, ViewsOfACutLogAreShownOnceARestatingRoundHasPassed) {
+  const std::string id = shop_->Open("31611111111", "nl");
+  const int64_t cut = shop_->end();
+  shop_->Open("31622222222", "nl");
+  WISSEL_ASSERT_OK(bus_->TruncateBefore(bus::Topic::kLog, 0, cut));
+  const auto projector = NewProjector();
+  CatchUp(*projector);
+  EXPECT_THAT(views::ReadAgentWork(redis_, keys_, "acme", "anna"),
+              StatusIs(absl::StatusCode::kUnavailable));
+  shop_->Restate();
+  CatchUp(*projector);
+  ExpectCheckpointIsTheFold();
+  WISSEL_ASSERT_OK_AND_ASSIGN(auto view, views::ReadConversation(redis_, keys_, "acme", id, 20));
+  EXPECT_TRUE(view.conversation.has_value());
+}
+
+TEST_F(ProjectorTest, RetentionThatOvertakesItIsSurvived) {
+  shop_->Open("31611111111", "nl");
+  CatchUp(*NewProjector());
+  shop_->Open("31622222222", "nl");
+  shop_->Open("31633333333", "nl");
+  const int64_t cut = shop_->end();
+  shop_->Restate();
+  WISSEL_ASSERT_OK(bus_->TruncateBefore(bus::Topic::kLog, 0, cut));
+  CatchUp(*NewProjector());
+  ExpectCheckpointIsTheFold();
+}
+
+// The one that the rest follows from: whatever happened on the way, what stands in Redis is what
+// one undisturbed projector makes of the same log, and the checkpoint is the owner's state.
+class RandomDays : public ProjectorTest, public ::testing::WithParamInterface<int> {};
+
+TEST_P(RandomDays, RedisHoldsTheFoldOfTheLogWhateverHappened) {
+  // Expiry depends on when it is looked at, and has its own test.
+  settings_.forgotten_kept = absl::Hours(24 * 365);
+  std::mt19937 random(GetParam());
+  const auto pick = [&](size_t n) {
+    return std::uniform_int_distribution<size_t>(0, n - 1)(random);
+  };
+  std::unique_ptr<PartitionProjector> projectors[2] = {NewProjector(), NewProjector()};
+  for (int i = 0; i < 250; ++i) {
+    shop_->Happen(random);
+    if (pick(60) == 0) shop_->Restate();
+    if (pick(80) == 0) WISSEL_ASSERT_OK(redis_.Run("", {"FLUSHALL"}));
+    if (pick(120) == 0) {
+      WISSEL_ASSERT_OK(redis_.Run("", {"HSET", keys_.Pieces("conversation"), "ghost", "x"}));
+      projectors[0].reset(new PartitionProjector(*environment_, 0));
+      projectors[1].reset(new PartitionProjector(*environment_, 0));
+    }
+    if (pick(20) == 0) projectors[pick(2)].reset(new PartitionProjector(*environment_, 0));
+    settings_.batch = static_cast<int>(1 + pick(20));
+    for (size_t steps = pick(3); steps > 0; --steps) (void)projectors[pick(2)]->Step();
+    clock_.Advance(absl::Milliseconds(pick(1500)));
+  }
+  clock_.Advance(absl::Hours(1));
+  CatchUp(*projectors[pick(2)]);
+  ExpectCheckpointIsTheFold();
+  const auto after_the_day = Dump(redis_);
+
+  WISSEL_ASSERT_OK(redis_.Run("", {"FLUSHALL"}));
+  settings_.batch = 500;
+  CatchUp(*NewProjector());
+  EXPECT_THAT(Difference(Dump(redis_), after_the_day), IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, RandomDays, ::testing::Range(1, 21));
+
+// The whole service, on its thread and in its group.
+TEST_F(ProjectorTest, TwoProjectorsShareThePartitionsAndTakeOverFromEachOther) {
+  WISSEL_ASSERT_OK_AND_ASSIGN(auto bus, bus::NewEmbeddedBus({.partitions = 2}));
+  ShopLog first(*bus, 0);
+  ShopLog second(*bus, 1);
+  const SystemClock clock;
+  settings_.check_interval = absl::Milliseconds(10);
+  telemetry::Readiness readiness[2];
+  const auto start = [&](int i) {
+    return std::make_unique<Projector>(Projector::Dependencies{.bus = *bus,
+                                                               .redis = OptionsFor(*server_),
+                                                               .clock = clock,
+                                                               .log = {},
+                                                               .metrics = registry_,
+                                                               .readiness = readiness[i]},
+                                       settings_);
+  };
+  const auto await = [&](ShopLog& shop, int32_t partition) {
+    const views::PartitionKeys keys(partition);
+    for (const absl::Time begin = absl::Now(); absl::Now() < begin + absl::Seconds(30);) {
+      const auto work = views::ReadAgentWork(redis_, keys, "acme", "anna");
+      if (work.ok() && work->place.position.offset == shop.end()) return;
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+    ADD_FAILURE() << "partition " << partition << " is not caught up";
+  };
+  auto a = start(0);
+  auto b = start(1);
+  first.Open("31611111111", "nl");
+  second.Open("31611111111", "nl");
+  await(first, 0);
+  await(second, 1);
+  a.reset();
+  first.Open("31622222222", "nl");
+  second.Open("31622222222", "nl");
+  await(first, 0);
+  await(second, 1);
+  WISSEL_ASSERT_OK(redis_.Run("", {"FLUSHALL"}));
+  await(first, 0);
+  await(second, 1);
+  for (const absl::Time begin = absl::Now();
+       !readiness[1].Ready() && absl::Now() < begin + absl::Seconds(30);) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  EXPECT_TRUE(readiness[1].Ready());
+}
+
+}  // namespace
+}  // namespace wissel::projector
