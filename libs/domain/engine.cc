@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/proto_time.h"
 #include "libs/base/uuid.h"
@@ -29,9 +28,9 @@ Engine::Engine(State state, Options options)
   for (const state::v1::GatewayLease& lease : state_.partition().gateway_leases()) {
     SetTimer(TimerKind::kGatewayLease, lease.gateway_id(), FromProto(lease.expire_time()));
   }
-  // Whoever made these decisions matched after each of them.
+  // What the last owner had not yet given out will be; it suffices to ask for the agents.
   newly_waiting_.clear();
-  changed_agents_.clear();
+  if (!changed_agents_.empty()) SetTimer(TimerKind::kMatch, "", state_.time());
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -63,10 +62,21 @@ void Engine::TouchAgent(absl::string_view workspace_id, absl::string_view agent_
 // ---------------------------------------------------------------------------------------------
 // Matching
 
-routing::Matcher* Engine::MatcherOf(const ConversationState& conversation) {
-  const auto it =
-      matchers_.find(RoutingKey(conversation.workspace_id(), conversation.routing_group_id()));
+routing::Matcher* Engine::FindMatcher(absl::string_view workspace_id,
+                                      absl::string_view routing_group_id) {
+  const auto it = matchers_.find(RoutingKey(workspace_id, routing_group_id));
   return it == matchers_.end() ? nullptr : &it->second;
+}
+
+routing::Matcher* Engine::MatcherOf(const ConversationState& conversation) {
+  return FindMatcher(conversation.workspace_id(), conversation.routing_group_id());
+}
+
+bool Engine::IsStray(const ConversationState& conversation) {
+  routing::Matcher* matcher = MatcherOf(conversation);
+  return matcher != nullptr &&
+         conversation.status() == ConversationStatus::CONVERSATION_STATUS_QUEUED &&
+         matcher->FindQueue(conversation.queue_id()) == nullptr && !QueueFor(conversation).empty();
 }
 
 routing::Waiting Engine::WaitingOf(const ConversationState& c) const {
@@ -99,6 +109,7 @@ void Engine::SyncConversation(const std::string& id) {
   switch (c->status()) {
     case ConversationStatus::CONVERSATION_STATUS_QUEUED: {
       if (matcher == nullptr) return;
+      if (IsStray(*c)) stray_.insert(id);
       if (!matcher->IsWaiting(id)) newly_waiting_.insert(id);
       matcher->AddWaiting(WaitingOf(*c));
       if (FromProto(c->exclusion_expire_time()) > now_) {
@@ -151,28 +162,41 @@ void Engine::Sync() {
 
 void Engine::Match() {
   Sync();
+  const auto full = [this] { return decision_.events_size() >= kMaxEvents; };
+  while (!stray_.empty() && !full()) {
+    const std::string id = *stray_.begin();
+    stray_.erase(stray_.begin());
+    const ConversationState* c = state_.FindConversation(id);
+    if (c == nullptr || !IsStray(*c)) continue;
+    Queue(id, Queued::REASON_CONFIG_CHANGED, FromProto(c->waiting_since()));
+    Sync();
+  }
   // Agents who may have got room take the most urgent they may take: each such conversation goes to
-  // its own best agent, and the round is repeated until the agent can take nothing more.
-  while (!changed_agents_.empty()) {
+  // its own best agent, and so on until the agent can take nothing more.
+  while (!changed_agents_.empty() && !full()) {
     const std::string key = *changed_agents_.begin();
     const auto agent = state_.agents().find(key);
-    if (agent == state_.agents().end()) {
-      changed_agents_.erase(key);
-      continue;
-    }
-    const auto matcher =
-        matchers_.find(RoutingKey(agent->second.workspace_id(), agent->second.routing_group_id()));
     std::optional<std::string> id;
-    if (matcher != matchers_.end())
-      id = matcher->second.ChooseConversation(agent->second.agent_id());
+    routing::Matcher* matcher = nullptr;
+    if (agent != state_.agents().end()) {
+      matcher = FindMatcher(agent->second.workspace_id(), agent->second.routing_group_id());
+      if (matcher != nullptr) id = matcher->ChooseConversation(agent->second.agent_id());
+    }
     if (!id.has_value()) {
       changed_agents_.erase(key);
       continue;
     }
-    Give(*id, matcher->second.ChooseAgent(WaitingOf(*state_.FindConversation(*id))));
+    Give(*id, matcher->ChooseAgent(WaitingOf(*state_.FindConversation(*id))));
     Sync();
   }
-  // What began to wait and no changed agent could take may still go to another: most urgent first.
+  if (changed_agents_.empty() && stray_.empty()) MatchNewlyWaiting();
+  if (!changed_agents_.empty() || !newly_waiting_.empty() || !stray_.empty()) {
+    SetTimer(TimerKind::kMatch, "", now_);
+  }
+}
+
+// What began to wait and no changed agent could take may still go to another: most urgent first.
+void Engine::MatchNewlyWaiting() {
   std::vector<std::tuple<int32_t, absl::Time, std::string>> waiting;
   for (const std::string& id : newly_waiting_) {
     const ConversationState* c = state_.FindConversation(id);
@@ -186,6 +210,10 @@ void Engine::Match() {
   newly_waiting_.clear();
   std::sort(waiting.begin(), waiting.end());
   for (const auto& [priority, since, id] : waiting) {
+    if (decision_.events_size() >= kMaxEvents) {
+      newly_waiting_.insert(id);
+      continue;
+    }
     const ConversationState& c = *state_.FindConversation(id);
     routing::Choice choice = MatcherOf(c)->ChooseAgent(WaitingOf(c));
     if (choice.agent_id.has_value()) {
@@ -423,17 +451,9 @@ std::optional<log::v1::Decision> Engine::Decide(log::v1::InputCause cause,
     Queue(id, Queued::REASON_CONFIG_CHANGED,
           FromProto(state_.FindConversation(id)->waiting_since()));
   }
-  // Conversations that wait in a queue that is gone wait in another, in their old place.
-  for (const std::string& id : state_.Keys(PieceKind::kConversation)) {
-    const ConversationState& c = *state_.FindConversation(id);
-    if (c.workspace_id() != config.workspace_id()) continue;
-    TouchConversation(id);
-    routing::Matcher* matcher = MatcherOf(c);
-    if (c.status() != ConversationStatus::CONVERSATION_STATUS_QUEUED || matcher == nullptr ||
-        matcher->FindQueue(c.queue_id()) != nullptr) {
-      continue;
-    }
-    Queue(id, Queued::REASON_CONFIG_CHANGED, FromProto(c.waiting_since()));
+  // Conversations that wait in a queue that is gone will wait in another, in their old place.
+  for (const auto& [id, conversation] : state_.conversations()) {
+    if (conversation->workspace_id() == config.workspace_id()) TouchConversation(id);
   }
   for (const auto& [key, agent] : state_.agents()) {
     if (agent.workspace_id() == config.workspace_id()) touched_agents_.insert(key);
@@ -527,11 +547,17 @@ void Engine::Fire(TimerKind kind, const std::string& key) {
       return SetPresence(agent->second, command::v1::PRESENCE_OFFLINE, "connection lost",
                          conversation::v1::AgentPresenceChanged::CAUSE_CONNECTION_LOST);
     }
+    case TimerKind::kMatch:
+      return;  // Finish does it
     case TimerKind::kGatewayLease: {
       std::vector<Event> events;
       for (const auto& [agent_key, agent] : state_.agents()) {
         for (const state::v1::AgentSession& session : agent.sessions()) {
           if (session.gateway_id() != key) continue;
+          if (static_cast<int>(events.size()) >= kMaxEvents) {
+            SetTimer(kind, key, now_);  // the rest in the next decision
+            break;
+          }
           conversation::v1::AgentDisconnected& e =
               *events.emplace_back().mutable_agent_disconnected();
           e.set_workspace_id(agent.workspace_id());
@@ -571,9 +597,7 @@ std::optional<log::v1::Decision> Engine::Restate(absl::Time now, size_t max_byte
   // The ids of a second are restated when no more can join them.
   const int64_t this_second = absl::ToUnixSeconds(std::max(now, state_.time()));
   const auto still_open = [&](const PieceKey& piece) {
-    int64_t second = 0;
-    return piece.kind == PieceKind::kSeen && absl::SimpleAtoi(piece.key, &second) &&
-           second >= this_second;
+    return piece.kind == PieceKind::kSeen && ParseSeenKey(piece.key)->first >= this_second;
   };
   if (!starts && !restate_->todo.empty() && still_open(restate_->todo.back())) return std::nullopt;
   log::v1::Cause cause;

@@ -41,6 +41,8 @@ class Engine {
   struct Options {
     // Whether the records under this routing key belong to this partition.
     std::function<bool(absl::string_view routing_key)> holds;
+    // For the chaos test's canary only: decides repeated inputs again.
+    bool ignore_seen = false;
   };
 
   Engine(State state, Options options);
@@ -83,7 +85,9 @@ class Engine {
   bool restating() const { return restate_.has_value(); }
 
  private:
-  enum class TimerKind { kOffer, kExclusion, kPark, kForget, kAgentLost, kGatewayLease };
+  enum class TimerKind { kOffer, kExclusion, kPark, kForget, kAgentLost, kGatewayLease, kMatch };
+  // In one decision, about: a record has its limit.
+  static constexpr int kMaxEvents = 500;
   using Timer = std::tuple<absl::Time, TimerKind, std::string>;
 
   // --- decision in the making
@@ -94,13 +98,18 @@ class Engine {
   void TouchAgent(absl::string_view workspace_id, absl::string_view agent_id);
 
   // --- matching
+  routing::Matcher* FindMatcher(absl::string_view workspace_id, absl::string_view routing_group_id);
   routing::Matcher* MatcherOf(const state::v1::ConversationState& conversation);
   routing::Waiting WaitingOf(const state::v1::ConversationState& conversation) const;
   void SyncConversation(const std::string& id);
   void SyncAgent(const std::string& key);
   void Sync();
-  // Gives out what can be given out, until nothing can.
+  // True for what waits in a queue that the configuration no longer has, though it has others.
+  bool IsStray(const state::v1::ConversationState& conversation);
+  // Gives out what can be given out, until nothing can; what would make the decision too large is
+  // left to a timer that is due at once.
   void Match();
+  void MatchNewlyWaiting();
   void Give(const std::string& conversation_id, const routing::Choice& choice);
 
   // --- steps shared by inputs
@@ -195,6 +204,7 @@ class Engine {
   // Since the last match: conversations that began to wait, agents whose load changed.
   std::set<std::string> newly_waiting_;
   std::set<std::string> changed_agents_;
+  std::set<std::string> stray_;
 };
 
 }  // namespace wissel::domain

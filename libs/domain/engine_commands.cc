@@ -62,7 +62,7 @@ std::optional<Refusal> Engine::Refuse(const Command& command) const {
 log::v1::Decision Engine::Decide(log::v1::InputCause cause, const Command& command,
                                  absl::Time now) {
   const bool housekeeping = IsHousekeeping(command);
-  const bool seen = !housekeeping && state_.Seen(command.envelope().id());
+  const bool seen = !housekeeping && !options_.ignore_seen && state_.Seen(command.envelope().id());
   if (!housekeeping && !seen) cause.set_id(command.envelope().id());
   log::v1::Cause why;
   *why.mutable_input() = std::move(cause);

@@ -121,7 +121,7 @@ log::v1::Decision Engine::DecideDeadLetter(log::v1::InputCause cause,
 
 log::v1::Decision Engine::Decide(log::v1::InputCause cause, const InboundMessage& message,
                                  absl::Time now) {
-  const bool seen = state_.Seen(message.envelope().id());
+  const bool seen = !options_.ignore_seen && state_.Seen(message.envelope().id());
   if (!seen) cause.set_id(message.envelope().id());
   log::v1::Cause why;
   *why.mutable_input() = std::move(cause);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "libs/base/hash.h"
 #include "libs/base/proto_time.h"
@@ -46,6 +47,10 @@ std::optional<absl::uint128> ParseSeenId(absl::string_view uuid) {
   return id;
 }
 
+std::string SeenPieceKey(const std::pair<int64_t, int32_t>& key) {
+  return absl::StrCat(key.first, ".", key.second);
+}
+
 // Calls `f` with each id of a seen piece.
 template <typename F>
 void ForEachId(absl::string_view ids, F f) {
@@ -80,6 +85,16 @@ std::optional<PieceKind> ParsePieceKind(absl::string_view name) {
     if (PieceKindName(kind) == name) return kind;
   }
   return std::nullopt;
+}
+
+std::optional<std::pair<int64_t, int32_t>> ParseSeenKey(absl::string_view key) {
+  const std::pair<absl::string_view, absl::string_view> parts = absl::StrSplit(key, '.');
+  std::pair<int64_t, int32_t> parsed;
+  if (!absl::SimpleAtoi(parts.first, &parsed.first) ||
+      !absl::SimpleAtoi(parts.second, &parsed.second)) {
+    return std::nullopt;
+  }
+  return parsed;
 }
 
 uint64_t PieceHash(const PieceKey& key, absl::string_view bytes) {
@@ -586,31 +601,36 @@ void State::AddProviderMessageId(ConversationState& c, const std::string& id) {
 void State::Remember(absl::string_view uuid) {
   const std::optional<absl::uint128> id = ParseSeenId(uuid);
   if (!id.has_value() || !seen_.insert(*id).second) return;
-  const int64_t second = absl::ToUnixSeconds(time_);
-  seen_by_second_[second].append(reinterpret_cast<const char*>(&*id), sizeof(*id));
-  if (tracking_) Touch(PieceKind::kSeen, absl::StrCat(second));
+  SeenKey key(absl::ToUnixSeconds(time_), 0);
+  if (!seen_pieces_.empty() && seen_pieces_.rbegin()->first.first == key.first) {
+    const auto& [last, ids] = *seen_pieces_.rbegin();
+    key.second = last.second + (ids.size() >= kMaxSeenIds * sizeof(*id) ? 1 : 0);
+  }
+  seen_pieces_[key].append(reinterpret_cast<const char*>(&*id), sizeof(*id));
+  if (tracking_) Touch(PieceKind::kSeen, SeenPieceKey(key));
 }
 
 void State::ForgetOldIds() {
   const int64_t oldest = absl::ToUnixSeconds(time_ - kSeenFor);
-  while (!seen_by_second_.empty() && seen_by_second_.begin()->first < oldest) {
-    EraseSeen(seen_by_second_.begin()->first);
+  while (!seen_pieces_.empty() && seen_pieces_.begin()->first.first < oldest) {
+    EraseSeen(SeenKey(seen_pieces_.begin()->first));
   }
 }
 
-void State::EraseSeen(int64_t second) {
-  const auto it = seen_by_second_.find(second);
-  if (it == seen_by_second_.end()) return;
+void State::EraseSeen(const SeenKey& key) {
+  const auto it = seen_pieces_.find(key);
+  if (it == seen_pieces_.end()) return;
   ForEachId(it->second, [&](absl::uint128 id) { seen_.erase(id); });
-  seen_by_second_.erase(it);
-  if (tracking_) Touch(PieceKind::kSeen, absl::StrCat(second));
+  seen_pieces_.erase(it);
+  if (tracking_) Touch(PieceKind::kSeen, SeenPieceKey(key));
 }
 
 void State::PutSeen(const SeenIds& seen) {
-  EraseSeen(seen.second());
+  const SeenKey key(seen.second(), seen.part());
+  EraseSeen(key);
   ForEachId(seen.ids(), [&](absl::uint128 id) { seen_.insert(id); });
-  seen_by_second_[seen.second()] = seen.ids();
-  if (tracking_) Touch(PieceKind::kSeen, absl::StrCat(seen.second()));
+  seen_pieces_[key] = seen.ids();
+  if (tracking_) Touch(PieceKind::kSeen, SeenPieceKey(key));
 }
 
 void State::Index(const ConversationState& c) {
@@ -759,7 +779,7 @@ std::vector<std::string> State::Keys(PieceKind kind) const {
       for (const auto& [key, agent] : agents_) keys.push_back(key);
       break;
     case PieceKind::kSeen:
-      for (const auto& [second, ids] : seen_by_second_) keys.push_back(absl::StrCat(second));
+      for (const auto& [key, ids] : seen_pieces_) keys.push_back(SeenPieceKey(key));
       break;
   }
   return keys;
@@ -785,12 +805,13 @@ std::optional<std::string> State::PieceBytes(const PieceKey& key) const {
       return it->second.SerializeAsString();
     }
     case PieceKind::kSeen: {
-      int64_t second = 0;
-      if (!absl::SimpleAtoi(key.key, &second)) return std::nullopt;
-      const auto it = seen_by_second_.find(second);
-      if (it == seen_by_second_.end()) return std::nullopt;
+      const std::optional<std::pair<int64_t, int32_t>> parsed = ParseSeenKey(key.key);
+      if (!parsed.has_value()) return std::nullopt;
+      const auto it = seen_pieces_.find(*parsed);
+      if (it == seen_pieces_.end()) return std::nullopt;
       SeenIds seen;
-      seen.set_second(second);
+      seen.set_second(parsed->first);
+      seen.set_part(parsed->second);
       seen.set_ids(it->second);
       return seen.SerializeAsString();
     }

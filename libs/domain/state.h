@@ -28,6 +28,8 @@ inline constexpr absl::Duration kSeenFor = absl::Hours(7 * 24);
 
 // Deliveries kept of one conversation; settled ones go first, oldest first.
 inline constexpr int kMaxDeliveries = 50;
+// Ids in one piece of those seen.
+inline constexpr size_t kMaxSeenIds = 2048;
 // Provider ids kept of one conversation, newest last.
 inline constexpr int kMaxProviderMessageIds = 20;
 
@@ -37,7 +39,8 @@ enum class PieceKind { kPartition, kConfig, kConversation, kAgent, kSeen };
 absl::string_view PieceKindName(PieceKind kind);
 std::optional<PieceKind> ParsePieceKind(absl::string_view name);
 
-// Partition: "". Config: the workspace id. Conversation: its id. Agent: AgentKey. Seen: the second.
+// Partition: "". Config: the workspace id. Conversation: its id. Agent: AgentKey. Seen:
+// "second.part".
 struct PieceKey {
   PieceKind kind;
   std::string key;
@@ -48,6 +51,9 @@ struct PieceKey {
     return H::combine(std::move(h), k.kind, k.key);
   }
 };
+
+// (second, part) of a seen piece's key.
+std::optional<std::pair<int64_t, int32_t>> ParseSeenKey(absl::string_view key);
 
 struct Piece {
   PieceKey key;
@@ -143,6 +149,8 @@ class State {
   void BeginsAfterCut() { whole_ = false; }
 
  private:
+  // (second, part).
+  using SeenKey = std::pair<int64_t, int32_t>;
   using ConversationMap =
       absl::flat_hash_map<std::string, std::unique_ptr<state::v1::ConversationState>>;
 
@@ -161,7 +169,7 @@ class State {
   void PutConversation(state::v1::ConversationState conversation);
   void EraseConversation(const std::string& id);
   void PutSeen(const state::v1::SeenIds& seen);
-  void EraseSeen(int64_t second);
+  void EraseSeen(const SeenKey& key);
   void EndOffer(absl::string_view conversation_id, absl::string_view offer_id);
   // Puts the configuration in force, for the agents of the routing groups held here.
   void PutConfig(const config::v1::WorkspaceConfig& config,
@@ -196,7 +204,7 @@ class State {
   std::map<std::string, state::v1::AgentState> agents_;
   std::map<std::string, config::v1::WorkspaceConfig> configs_;
 
-  std::map<int64_t, std::string> seen_by_second_;
+  std::map<SeenKey, std::string> seen_pieces_;
   absl::flat_hash_set<absl::uint128> seen_;
 
   // By account and contact: (opened at, id), the latest last.

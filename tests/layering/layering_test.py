@@ -27,6 +27,7 @@ MAY_INCLUDE = {
     "libs/rpc": GROUND,
     "libs/routing": {"libs/base"},
     "libs/domain": {"libs/base", "libs/routing"},
+    "libs/connections": GROUND | {"libs/bus", "libs/store"},
     "libs/views": {"libs/base", "libs/bus", "libs/domain", "libs/store"},
     "libs/service": GROUND,
     "libs/connections": GROUND | {"libs/bus", "libs/store"},

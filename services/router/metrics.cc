@@ -1,0 +1,38 @@
+#include "services/router/metrics.h"
+
+namespace wissel::router {
+
+Metrics::Metrics(telemetry::Registry& r)
+    : decisions(r.AddCounterFamily("wissel_router_decisions_total",
+                                   "Decisions appended, by what caused them.",
+                                   {{.name = "cause",
+                                     .values = {"message", "command", "receipt", "config", "timer",
+                                                "restate", "garbage"}}})),
+      events(r.AddCounter("wissel_router_events_total", "Events in the decisions appended.")),
+      duplicates(
+          r.AddCounter("wissel_router_duplicates_total", "Inputs recognised as decided before.")),
+      dead_letters(r.AddCounter("wissel_router_dead_letters_total",
+                                "Inputs that could not be decided and went to the dead letters.")),
+      rejected_commands(
+          r.AddCounter("wissel_router_commands_rejected_total", "Commands rejected.")),
+      claims(r.AddCounter("wissel_router_claims_total", "Claims of partitions that became valid.")),
+      losses(r.AddCounter("wissel_router_ownership_losses_total",
+                          "Partitions lost to another claim or a failed append.")),
+      append_full(r.AddCounter("wissel_router_append_full_total",
+                               "Times an input had to wait because too much was in flight.")),
+      void_records(r.AddCounter("wissel_router_void_records_total",
+                                "Records of the log skipped by the reader's rule.")),
+      restate_rounds(
+          r.AddCounter("wissel_router_restate_rounds_total", "Restating rounds completed.")),
+      partitions_owned(r.AddGauge("wissel_router_partitions_owned", "Partitions owned now.")),
+      conversations(r.AddGaugeFamily("wissel_router_conversations",
+                                     "Conversations in the working state, by partition.",
+                                     {{.name = "partition"}})),
+      recovery(r.AddHistogram("wissel_router_recovery_seconds",
+                              "From being given a partition to owning it.",
+                              telemetry::LatencyBuckets())),
+      input_age(r.AddHistogram("wissel_router_input_age_seconds",
+                               "From an input's append to its decision.",
+                               telemetry::LatencyBuckets())) {}
+
+}  // namespace wissel::router

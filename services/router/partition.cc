@@ -1,0 +1,479 @@
+#include "services/router/partition.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "libs/base/proto_time.h"
+#include "libs/base/status.h"
+#include "libs/base/status_macros.h"
+#include "libs/channel/ids.h"
+#include "libs/channel/publisher.h"
+#include "libs/telemetry/trace.h"
+#include "libs/views/checkpoint.h"
+#include "libs/views/keys.h"
+
+namespace wissel::router {
+
+namespace {
+
+// Records folded or read back at a time.
+constexpr size_t kReadBatch = 2000;
+constexpr absl::Duration kDeadLetterTimeout = absl::Seconds(30);
+
+absl::string_view HeaderOf(const bus::Headers& headers, absl::string_view name) {
+  for (const auto& [key, value] : headers) {
+    if (key == name) return value;
+  }
+  return "";
+}
+
+}  // namespace
+
+// One of the topics whose records are decided on.
+struct Partition::Input {
+  bus::Topic topic;
+  common::v1::InputTopic name;
+  absl::string_view cause;  // of the metric
+  std::unique_ptr<bus::Reader> reader;
+};
+
+Partition::Partition(Shared& shared, int32_t partition, bool use_checkpoint)
+    : shared_(shared),
+      partition_(partition),
+      began_(shared.clock.Now()),
+      use_checkpoint_(use_checkpoint) {
+  if (absl::Status status = Open(); !status.ok()) Lose(std::move(status));
+}
+
+Partition::~Partition() {
+  if (owning()) shared_.metrics.partitions_owned.Decrement();
+}
+
+bool Partition::owning() const { return engine_.has_value(); }
+
+void Partition::Lose(absl::Status status) {
+  shared_.log.Warning("partition lost", {{"partition", partition_}, {"reason", status}});
+  if (owning()) {
+    shared_.metrics.partitions_owned.Decrement();
+    shared_.metrics.losses.Increment();
+  }
+  // A checkpoint that cannot be gone on from: the log alone is tried next.
+  checkpoint_failed_ = from_checkpoint_ && !owning();
+  engine_.reset();
+  folding_.reset();
+  waiting_.clear();
+  lost_ = std::move(status);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Recovery
+
+absl::Status Partition::Open() {
+  bus::OwnedLogOptions options{.partition = partition_,
+                               .owner = shared_.owner,
+                               .wakeup = shared_.wakeup,
+                               .clock = &shared_.clock,
+                               .ignore_reader_rule = shared_.settings.chaos_ignore_reader_rule};
+  folding_.emplace();
+  if (use_checkpoint_ && shared_.redis != nullptr) {
+    absl::StatusOr<views::CheckpointLoad> load =
+        views::LoadCheckpoint(*shared_.redis, views::PartitionKeys(partition_));
+    if (!load.ok()) {
+      shared_.log.Warning("no checkpoint: Redis does not answer, folding the log alone",
+                          {{"partition", partition_}, {"error", load.status()}});
+    } else if (load->outcome == views::CheckpointLoad::Outcome::kLoaded &&
+               load->checkpoint.meta.whole && load->checkpoint.meta.position.has_value()) {
+      for (const domain::Piece& piece : load->checkpoint.pieces) {
+        WISSEL_RETURN_IF_ERROR(folding_->Load(piece));
+      }
+      options.from = load->checkpoint.meta.position;
+      from_checkpoint_ = true;
+    } else if (load->outcome != views::CheckpointLoad::Outcome::kNone) {
+      shared_.log.Warning("checkpoint not used, folding the log alone",
+                          {{"partition", partition_}, {"reason", load->detail}});
+    }
+  }
+  appender_ = shared_.bus.NewAppender(
+      {.gapless = true,
+       .max_in_flight = static_cast<size_t>(shared_.settings.max_in_flight),
+       .max_in_flight_bytes = static_cast<size_t>(shared_.settings.max_in_flight_bytes)});
+  WISSEL_ASSIGN_OR_RETURN(log_, bus::OwnedLog::Open(shared_.bus, appender_, std::move(options)));
+  if (!from_checkpoint_ && log_->position().offset > 0) folding_->BeginsAfterCut();
+  return absl::OkStatus();
+}
+
+absl::Status Partition::Fold() {
+  WISSEL_ASSIGN_OR_RETURN(const std::vector<bus::OwnedLog::Entry> entries,
+                          log_->Poll(kReadBatch, absl::ZeroDuration()));
+  for (const bus::OwnedLog::Entry& entry : entries) {
+    if (entry.entry.record.has_decision()) folding_->Apply(entry.entry.record.decision());
+  }
+  if (log_->phase() != bus::OwnedLog::Phase::kOwning) return absl::OkStatus();
+  return StartDeciding();
+}
+
+absl::Status Partition::StartDeciding() {
+  if (!folding_->whole()) {
+    shared_.log.Error("the log has lost what was never restated: state begins with what is left",
+                      {{"partition", partition_}, {"offset", log_->position().offset}});
+  }
+  const int partitions = shared_.partitions;
+  engine_.emplace(*std::move(folding_),
+                  domain::Engine::Options{
+                      .holds =
+                          [partitions, partition = partition_](absl::string_view routing_key) {
+                            return bus::PartitionOf(routing_key, partitions) == partition;
+                          },
+                      .ignore_seen = shared_.settings.chaos_ignore_seen});
+  folding_.reset();
+  shared_.metrics.partitions_owned.Increment();
+  shared_.metrics.claims.Increment();
+  // The claim just made is the one that a restating round needs before it.
+  restate_claimed_ = true;
+  last_sequence_ = 0;
+
+  struct Kind {
+    bus::Topic topic;
+    common::v1::InputTopic name;
+    absl::string_view cause;
+  };
+  for (const Kind& kind :
+       {Kind{bus::Topic::kCommands, common::v1::INPUT_TOPIC_COMMANDS, "command"},
+        Kind{bus::Topic::kReceipts, common::v1::INPUT_TOPIC_RECEIPTS, "receipt"},
+        Kind{bus::Topic::kInbound, common::v1::INPUT_TOPIC_INBOUND, "message"}}) {
+    auto input = std::make_unique<Input>(kind.topic, kind.name, kind.cause, nullptr);
+    WISSEL_ASSIGN_OR_RETURN(
+        input->reader,
+        shared_.bus.OpenReader(kind.topic, partition_,
+                               {.offset = engine_->state().NextOffset(kind.name, partition_),
+                                .wakeup = shared_.wakeup}));
+    inputs_.push_back(std::move(input));
+  }
+  WISSEL_ASSIGN_OR_RETURN(
+      config_, shared_.bus.OpenReader(bus::Topic::kConfig, 0, {.wakeup = shared_.wakeup}));
+  dead_letters_ = shared_.bus.NewAppender({.max_in_flight = 100});
+
+  const absl::Duration took = shared_.clock.Now() - began_;
+  shared_.metrics.recovery.Observe(took);
+  shared_.log.Info("partition owned", {{"partition", partition_},
+                                       {"epoch", log_->epoch()},
+                                       {"from", from_checkpoint_ ? "checkpoint and log" : "log"},
+                                       {"conversations", engine_->state().conversations().size()},
+                                       {"took", took}});
+  return absl::OkStatus();
+}
+
+// ---------------------------------------------------------------------------------------------
+// Deciding
+
+bool Partition::Step() {
+  if (!lost_.ok()) return false;
+  if (!owning()) {
+    const int64_t before = log_->position().offset;
+    const bus::OwnedLog::Phase phase = log_->phase();
+    if (absl::Status status = Fold(); !status.ok()) {
+      Lose(std::move(status));
+      return true;
+    }
+    return log_->position().offset != before || log_->phase() != phase;
+  }
+  size_t done = 0;
+  const absl::Status status = [&]() -> absl::Status {
+    WISSEL_RETURN_IF_ERROR(ReadBack());
+    WISSEL_RETURN_IF_ERROR(FlushWaiting());
+    WISSEL_ASSIGN_OR_RETURN(const size_t configs, TakeConfigs());
+    WISSEL_ASSIGN_OR_RETURN(const size_t timers, TakeTimers());
+    WISSEL_ASSIGN_OR_RETURN(const size_t inputs, TakeInputs());
+    WISSEL_ASSIGN_OR_RETURN(const size_t restated, TakeRestating());
+    done = configs + timers + inputs + restated;
+    return absl::OkStatus();
+  }();
+  if (!status.ok()) {
+    Lose(status);
+    return true;
+  }
+  return done > 0;
+}
+
+absl::Time Partition::NextDue() const {
+  if (!owning()) return absl::InfiniteFuture();
+  absl::Time due = engine_->NextTimer();
+  if (engine_->restating()) due = std::min(due, next_restate_);
+  return due;
+}
+
+bool Partition::Drained() {
+  if (!owning()) return true;
+  absl::Status status = ReadBack();
+  if (status.ok()) status = FlushWaiting();
+  if (!status.ok()) {
+    Lose(std::move(status));
+    return true;
+  }
+  return waiting_.empty() && log_->unconfirmed() == 0;
+}
+
+bool Partition::CanDecide() const {
+  return waiting_.empty() && log_->phase() == bus::OwnedLog::Phase::kOwning;
+}
+
+absl::Status Partition::ReadBack() {
+  WISSEL_RETURN_IF_ERROR(log_->Poll(kReadBatch, absl::ZeroDuration()).status());
+  int64_t voids = 0;
+  for (size_t verdict = 0; verdict < bus::kVerdicts; ++verdict) {
+    if (static_cast<bus::Verdict>(verdict) == bus::Verdict::kValid) continue;
+    voids += log_->reader().count(static_cast<bus::Verdict>(verdict));
+  }
+  shared_.metrics.void_records.Increment(static_cast<double>(voids - void_records_));
+  void_records_ = voids;
+  return absl::OkStatus();
+}
+
+absl::StatusOr<size_t> Partition::TakeConfigs() {
+  size_t made = 0;
+  while (CanDecide()) {
+    WISSEL_ASSIGN_OR_RETURN(const std::vector<bus::Record> records,
+                            config_->Poll(1, absl::ZeroDuration()));
+    if (records.empty()) break;
+    const bus::Record& record = records.front();
+    config::v1::WorkspaceConfig config;
+    if (!config.ParseFromString(record.value) || !config_history_.Accept(config)) continue;
+    log::v1::InputCause cause;
+    cause.set_topic(common::v1::INPUT_TOPIC_CONFIG);
+    cause.set_partition(0);
+    cause.set_offset(record.offset);
+    std::optional<log::v1::Decision> decision =
+        engine_->Decide(std::move(cause), config, shared_.clock.Now());
+    if (!decision.has_value()) continue;
+    shared_.log.Info("configuration in force", {{"partition", partition_},
+                                                {"workspace", config.workspace_id()},
+                                                {"version", config.version()}});
+    WISSEL_RETURN_IF_ERROR(Append(*std::move(decision), "config", &record));
+    ++made;
+  }
+  return made;
+}
+
+absl::StatusOr<size_t> Partition::TakeTimers() {
+  size_t made = 0;
+  while (CanDecide() && made < static_cast<size_t>(shared_.settings.batch)) {
+    std::optional<log::v1::Decision> decision = engine_->DecideTimer(shared_.clock.Now());
+    if (!decision.has_value()) break;
+    WISSEL_RETURN_IF_ERROR(Append(*std::move(decision), "timer", nullptr));
+    ++made;
+  }
+  return made;
+}
+
+absl::StatusOr<size_t> Partition::TakeInputs() {
+  const size_t batch = static_cast<size_t>(shared_.settings.batch);
+  size_t made = 0;
+  bool backlog = false;
+  for (const std::unique_ptr<Input>& input : inputs_) {
+    const bool inbound = input->topic == bus::Topic::kInbound;
+    const size_t share = batch * static_cast<size_t>(shared_.settings.inbound_share_percent) / 100;
+    const size_t max = inbound && backlog ? std::max<size_t>(1, share) : batch;
+    WISSEL_ASSIGN_OR_RETURN(const size_t taken, Take(*input, max));
+    backlog = backlog || taken == batch;
+    made += taken;
+  }
+  return made;
+}
+
+absl::StatusOr<size_t> Partition::Take(Input& input, size_t max) {
+  if (!CanDecide()) return 0;
+  absl::StatusOr<std::vector<bus::Record>> records = input.reader->Poll(max, absl::ZeroDuration());
+  if (!records.ok()) {
+    if (!absl::IsOutOfRange(records.status())) return records.status();
+    // Retention has overtaken the router, or the topic was made anew. Nothing can be decided on
+    // what is gone: say so loudly and go on with what is left.
+    WISSEL_ASSIGN_OR_RETURN(const int64_t start, input.reader->StartOffset());
+    shared_.log.Error("inputs are gone from the topic before they were decided",
+                      {{"partition", partition_},
+                       {"topic", input.cause},
+                       {"next", input.reader->position()},
+                       {"start", start}});
+    WISSEL_RETURN_IF_ERROR(input.reader->Seek(start));
+    return 1;
+  }
+  for (size_t i = 0; i < records->size(); ++i) {
+    if (!CanDecide()) {
+      // The rest is read again when there is room.
+      WISSEL_RETURN_IF_ERROR(input.reader->Seek((*records)[i].offset));
+      return i;
+    }
+    WISSEL_RETURN_IF_ERROR(Decide(input, (*records)[i]));
+  }
+  return records->size();
+}
+
+absl::Status Partition::Decide(const Input& input, const bus::Record& record) {
+  switch (input.topic) {
+    case bus::Topic::kInbound:
+      return DecideAs<message::v1::InboundMessage>(input, record);
+    case bus::Topic::kCommands:
+      return DecideAs<command::v1::Command>(input, record);
+    case bus::Topic::kReceipts:
+      return DecideAs<receipt::v1::Receipt>(input, record);
+    case bus::Topic::kConfig:
+    case bus::Topic::kLog:
+    case bus::Topic::kDeadLetter:
+      break;
+  }
+  return absl::InternalError("not a topic of inputs");
+}
+
+template <class Message>
+absl::Status Partition::DecideAs(const Input& input, const bus::Record& record) {
+  log::v1::InputCause cause;
+  cause.set_topic(input.name);
+  cause.set_partition(partition_);
+  cause.set_offset(record.offset);
+  if (static_cast<int64_t>(record.value.size()) > shared_.settings.max_input_bytes) {
+    return DeadLetter(record, std::move(cause),
+                      {deadletter::v1::REASON_TOO_LARGE,
+                       absl::StrCat(record.value.size(), " bytes; at most ",
+                                    shared_.settings.max_input_bytes, " can be decided")});
+  }
+  Message message;
+  if (!message.ParseFromString(record.value)) {
+    return DeadLetter(record, std::move(cause),
+                      {deadletter::v1::REASON_UNPARSABLE,
+                       absl::StrCat("not a ", std::string(Message::descriptor()->full_name()))});
+  }
+  if (std::optional<domain::Refusal> refusal = engine_->Refuse(message)) {
+    return DeadLetter(record, std::move(cause), *refusal);
+  }
+  const absl::Time now = shared_.clock.Now();
+  shared_.metrics.input_age.Observe(std::max(absl::ZeroDuration(), now - record.time));
+  return Append(engine_->Decide(std::move(cause), message, now), input.cause, &record);
+}
+
+absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCause cause,
+                                   const domain::Refusal& refusal) {
+  deadletter::v1::DeadLetter letter;
+  deadletter::v1::RecordOrigin& origin = *letter.mutable_origin()->mutable_record();
+  origin.set_topic(std::string(bus::TopicName(record.topic)));
+  origin.set_partition(record.partition);
+  origin.set_offset(record.offset);
+  origin.set_key(record.key);
+  letter.set_reason(refusal.reason);
+  letter.set_detail(refusal.detail);
+  const size_t keep =
+      std::min(record.value.size(), static_cast<size_t>(shared_.settings.max_input_bytes));
+  letter.set_raw(record.value.substr(0, keep));
+  letter.set_truncated(keep < record.value.size());
+  *letter.mutable_time() = ToProto(shared_.clock.Now());
+  letter.set_workspace_id(record.key.substr(0, record.key.find('/')));
+  channel::DeriveId(&letter);
+
+  // The bytes are safe before the log says that they have been dealt with.
+  WISSEL_ASSIGN_OR_RETURN(const int count, shared_.bus.PartitionCount(bus::Topic::kDeadLetter));
+  const auto appended = std::make_shared<absl::Status>();
+  dead_letters_->Append(
+      {.topic = bus::Topic::kDeadLetter,
+       .partition = bus::PartitionOf(letter.dead_letter_id(), count),
+       .key = letter.dead_letter_id(),
+       .value = letter.SerializeAsString(),
+       .headers = {{std::string(channel::kContentTypeHeader),
+                    channel::ProtobufContentType(letter.GetDescriptor()->full_name())}}},
+      [appended](absl::StatusOr<int64_t> offset) { *appended = offset.status(); });
+  WISSEL_RETURN_IF_ERROR(
+      Annotate(dead_letters_->Flush(kDeadLetterTimeout), "appending a dead letter"));
+  WISSEL_RETURN_IF_ERROR(Annotate(*appended, "appending a dead letter"));
+  shared_.metrics.dead_letters.Increment();
+  shared_.log.Warning("input dead-lettered", {{"partition", partition_},
+                                              {"topic", origin.topic()},
+                                              {"offset", record.offset},
+                                              {"dead_letter", letter.dead_letter_id()},
+                                              {"reason", refusal.detail}});
+  return Append(engine_->DecideDeadLetter(std::move(cause), letter.dead_letter_id(), refusal.detail,
+                                          shared_.clock.Now()),
+                "garbage", &record);
+}
+
+absl::StatusOr<size_t> Partition::TakeRestating() {
+  const absl::Time now = shared_.clock.Now();
+  if (!CanDecide() || now < next_restate_) return 0;
+  if (!engine_->restating()) {
+    if (!engine_->RestateDue(shared_.settings.restate_interval, now)) return 0;
+    if (!restate_claimed_) {
+      WISSEL_RETURN_IF_ERROR(log_->Reclaim());
+      shared_.metrics.claims.Increment();
+      restate_claimed_ = true;
+      last_sequence_ = 0;
+      return 1;
+    }
+    restate_claimed_ = false;
+  }
+  std::optional<log::v1::Decision> decision =
+      engine_->Restate(now, static_cast<size_t>(shared_.settings.restate_step_bytes));
+  if (!decision.has_value()) {
+    next_restate_ = now + absl::Milliseconds(100);
+    return 0;
+  }
+  next_restate_ = now + absl::Seconds(1) * static_cast<double>(decision->ByteSizeLong()) /
+                            static_cast<double>(shared_.settings.restate_bytes_per_second);
+  if (!engine_->restating()) {
+    shared_.metrics.restate_rounds.Increment();
+    next_restate_ = absl::InfinitePast();
+    shared_.metrics.conversations.With({absl::StrCat(partition_)})
+        .Set(static_cast<double>(engine_->state().conversations().size()));
+  }
+  WISSEL_RETURN_IF_ERROR(Append(*std::move(decision), "restate", nullptr));
+  return 1;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Appending
+
+absl::Status Partition::Append(log::v1::Decision decision, absl::string_view cause,
+                               const bus::Record* record) {
+  shared_.metrics.decisions.With({cause}).Increment();
+  shared_.metrics.events.Increment(decision.events_size());
+  for (const conversation::v1::Event& event : decision.events()) {
+    if (event.has_duplicate_skipped()) shared_.metrics.duplicates.Increment();
+    if (event.has_command_rejected()) shared_.metrics.rejected_commands.Increment();
+  }
+  Waiting next{.decision = std::move(decision), .key = record == nullptr ? "" : record->key};
+  next.headers.emplace_back(channel::kContentTypeHeader,
+                            channel::ProtobufContentType("wissel.log.v1.LogRecord"));
+  if (record != nullptr) {
+    const absl::string_view trace = HeaderOf(record->headers, telemetry::kTraceParent);
+    if (!trace.empty()) next.headers.emplace_back(telemetry::kTraceParent, trace);
+  }
+  waiting_.push_back(std::move(next));
+  return FlushWaiting();
+}
+
+absl::Status Partition::FlushWaiting() {
+  while (!waiting_.empty() && log_->phase() == bus::OwnedLog::Phase::kOwning) {
+    Waiting& next = waiting_.front();
+    const absl::StatusOr<bus::OwnedLog::Stamp> stamp =
+        log_->Append(next.decision, next.key, next.headers);
+    if (absl::IsResourceExhausted(stamp.status())) {
+      shared_.metrics.append_full.Increment();
+      return absl::OkStatus();
+    }
+    if (!stamp.ok()) return stamp.status();
+    last_sequence_ = stamp->sequence;
+    waiting_.pop_front();
+  }
+  return absl::OkStatus();
+}
+
+std::string Partition::Describe() const {
+  if (!owning()) {
+    return absl::StrFormat(
+        R"({"partition":%d,"phase":"recovering","epoch":0,"sequence":0,"state_hash":"%016x"})",
+        partition_, 0);
+  }
+  return absl::StrFormat(
+      R"({"partition":%d,"phase":"owning","epoch":%d,"sequence":%d,"state_hash":"%016x","conversations":%d,"unconfirmed":%d})",
+      partition_, log_->epoch(), last_sequence_ + static_cast<int64_t>(waiting_.size()),
+      engine_->state().Hash(), engine_->state().conversations().size(), log_->unconfirmed());
+}
+
+}  // namespace wissel::router

@@ -1,0 +1,126 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "libs/base/clock.h"
+#include "libs/bus/bus.h"
+#include "libs/bus/ownership.h"
+#include "libs/domain/config_rule.h"
+#include "libs/domain/engine.h"
+#include "libs/store/redis.h"
+#include "libs/telemetry/log.h"
+#include "services/router/config.h"
+#include "services/router/metrics.h"
+
+namespace wissel::router {
+
+// What the partitions of one router share. All of it outlives them and is used by their thread
+// only, but for the bus, the clock, the metrics and the logger.
+struct Shared {
+  bus::Bus& bus;
+  const Clock& clock;
+  telemetry::Logger log;
+  Metrics& metrics;
+  const RouterSettings& settings;
+  int partitions = 0;
+  std::string owner;
+  // Null: no checkpoints.
+  store::Redis* redis = nullptr;
+  std::shared_ptr<bus::Wakeup> wakeup;
+};
+
+// One partition in this router's hands: folds its log, claims it, then decides its inputs and
+// appends the decisions, until it is lost or given up.
+//
+// The next input to decide is read from the folded log, so a decision, its outcome and the position
+// cannot disagree. Nothing waits for an append: decisions follow each other at once, and count when
+// they are in the log. For one thread.
+class Partition {
+ public:
+  Partition(Shared& shared, int32_t partition, bool use_checkpoint);
+  ~Partition();
+
+  // Does a share of what can be done now. True: there may be more at once. After lost() it does
+  // nothing.
+  bool Step();
+  // When Step has something to do though nothing comes in.
+  absl::Time NextDue() const;
+  // Takes nothing new in; true once everything decided is durable.
+  bool Drained();
+
+  int32_t number() const { return partition_; }
+  bool owning() const;
+  // Why it is no longer ours; OK while it is.
+  const absl::Status& lost() const { return lost_; }
+  // Whether the checkpoint is what failed: the next attempt should do without.
+  bool checkpoint_failed() const { return checkpoint_failed_; }
+
+  // For operators: the partition's part of /statez, a JSON object. Hashes the whole state.
+  std::string Describe() const;
+
+ private:
+  struct Input;
+
+  absl::Status Open();
+  absl::Status Fold();
+  absl::Status StartDeciding();
+  absl::Status ReadBack();
+  // Whether a decision may be made now.
+  bool CanDecide() const;
+  // Each returns how many decisions it made.
+  absl::StatusOr<size_t> TakeConfigs();
+  absl::StatusOr<size_t> TakeTimers();
+  absl::StatusOr<size_t> TakeInputs();
+  absl::StatusOr<size_t> Take(Input& input, size_t max);
+  absl::StatusOr<size_t> TakeRestating();
+  template <class Message>
+  absl::Status DecideAs(const Input& input, const bus::Record& record);
+  absl::Status Decide(const Input& input, const bus::Record& record);
+  absl::Status DeadLetter(const bus::Record& record, log::v1::InputCause cause,
+                          const domain::Refusal& refusal);
+  absl::Status Append(log::v1::Decision decision, absl::string_view cause,
+                      const bus::Record* record);
+  absl::Status FlushWaiting();
+  void Lose(absl::Status status);
+
+  Shared& shared_;
+  const int32_t partition_;
+  const absl::Time began_;
+  const bool use_checkpoint_;
+  std::shared_ptr<bus::Appender> appender_;
+  std::unique_ptr<bus::Appender> dead_letters_;
+  std::unique_ptr<bus::OwnedLog> log_;
+  std::optional<domain::State> folding_;
+  std::optional<domain::Engine> engine_;
+  bool from_checkpoint_ = false;
+  bool checkpoint_failed_ = false;
+
+  // Decided and applied, but too much was in flight: goes before anything else is decided.
+  struct Waiting {
+    log::v1::Decision decision;
+    std::string key;
+    bus::Headers headers;
+  };
+  std::deque<Waiting> waiting_;
+
+  std::vector<std::unique_ptr<Input>>
+      inputs_;  // commands, receipts, inbound: in order of precedence
+  std::unique_ptr<bus::Reader> config_;
+  domain::ConfigHistory config_history_;
+  int64_t last_sequence_ = 0;
+
+  bool restate_claimed_ = false;
+  absl::Time next_restate_ = absl::InfinitePast();
+  int64_t void_records_ = 0;
+  absl::Status lost_;
+};
+
+}  // namespace wissel::router
