@@ -45,17 +45,15 @@ class RouterApp : public service::App {
         metrics_(context.metrics),
         ready_(context_.readiness.Add("partitions", "the log has not been reached yet")),
         wakeup_(std::make_shared<bus::Wakeup>()) {
-    context_.endpoint.AddPage("/statez", [this](absl::string_view) { return Statez(); });
+    statez_ = context_.endpoint.AddPage("/statez", [this](absl::string_view) { return Statez(); });
     thread_ = StartThread("router", [this] { Run(); });
   }
 
   ~RouterApp() override {
+    statez_ = {};
     stopping_ = true;
     wakeup_->Notify();
     if (thread_.joinable()) thread_.join();
-    context_.endpoint.AddPage("/statez", [](absl::string_view) {
-      return telemetry::HttpReply{.status = 503, .content_type = "text/plain", .body = "stopped\n"};
-    });
   }
 
   absl::Status Drain(absl::Duration limit) override {
@@ -194,7 +192,7 @@ class RouterApp : public service::App {
       questions_.push_back(question);
     }
     wakeup_->Notify();
-    if (!question->answered.WaitFor(kStatezTimeout)) {
+    if (done_.HasBeenNotified() || !question->answered.WaitFor(kStatezTimeout)) {
       return {.status = 503, .content_type = "text/plain", .body = "busy\n"};
     }
     return {.content_type = "application/json", .body = question->answer};
@@ -245,6 +243,7 @@ class RouterApp : public service::App {
   std::map<int32_t, std::unique_ptr<Partition>> mine_;
 
   std::jthread thread_;
+  telemetry::Endpoint::Page statez_;
 };
 
 // Owns the bus that the app stands on.

@@ -239,7 +239,12 @@ absl::StatusOr<size_t> Partition::TakeConfigs() {
     if (records.empty()) break;
     const bus::Record& record = records.front();
     config::v1::WorkspaceConfig config;
-    if (!config.ParseFromString(record.value) || !config_history_.Accept(config)) continue;
+    if (!config.ParseFromString(record.value)) {
+      shared_.log.Warning("the configuration topic holds a record that is none, skipped",
+                          {{"partition", partition_}, {"offset", record.offset}});
+      continue;
+    }
+    if (!config_history_.Accept(config)) continue;
     log::v1::InputCause cause;
     cause.set_topic(common::v1::INPUT_TOPIC_CONFIG);
     cause.set_partition(0);

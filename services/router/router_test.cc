@@ -1,0 +1,247 @@
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/bus/bus.h"
+#include "libs/bus/embedded.h"
+#include "libs/bus/log_reader.h"
+#include "libs/domain/state.h"
+#include "libs/domain/testing.h"
+#include "libs/telemetry/endpoint.h"
+#include "services/router/app.h"
+#include "wissel/deadletter/v1/deadletter.pb.h"
+
+namespace wissel::router {
+namespace {
+
+using conversation::v1::Event;
+using domain::testing::CommandBy;
+using domain::testing::ShopConfig;
+using domain::testing::Text;
+
+constexpr absl::Duration kPatience = absl::Seconds(20);
+
+// One router process, as far as a router can tell.
+class Router {
+ public:
+  explicit Router(bus::Bus& bus, RouterSettings settings = {})
+      : endpoint_(metrics_, readiness_),
+        app_(NewApp(settings, bus, std::nullopt,
+                    {.clock = clock_,
+                     .log = telemetry::Logger(),
+                     .metrics = metrics_,
+                     .readiness = readiness_,
+                     .endpoint = endpoint_,
+                     .fail = [this](absl::Status status) {
+                       MutexLock lock(mutex_);
+                       failure_ = std::move(status);
+                     }})) {}
+
+  absl::Status Drain() { return app_->Drain(kPatience); }
+  bool Ready() const { return readiness_.Ready(); }
+  absl::Status failure() {
+    MutexLock lock(mutex_);
+    return failure_;
+  }
+
+ private:
+  SystemClock clock_;
+  telemetry::Registry metrics_;
+  telemetry::Readiness readiness_;
+  telemetry::Endpoint endpoint_;
+  Mutex mutex_;
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<service::App> app_;
+};
+
+class RouterTest : public ::testing::Test {
+ protected:
+  RouterTest()
+      : bus_(bus::NewEmbeddedBus({.path = ":memory:", .partitions = 1}).value()),
+        appender_(bus_->NewAppender({})) {}
+
+  void Put(bus::Topic topic, std::string value) {
+    appender_->Append(
+        {.topic = topic, .partition = 0, .key = "acme/main", .value = std::move(value)},
+        [](absl::StatusOr<int64_t> offset) { ASSERT_TRUE(offset.ok()); });
+  }
+  void Put(const message::v1::InboundMessage& m) {
+    Put(bus::Topic::kInbound, m.SerializeAsString());
+  }
+  void Put(const command::v1::Command& c) { Put(bus::Topic::kCommands, c.SerializeAsString()); }
+  void Put(const config::v1::WorkspaceConfig& c) {
+    Put(bus::Topic::kConfig, c.SerializeAsString());
+  }
+
+  // Reads the log on until `wanted` has been true of an event; false when patience ends.
+  template <typename F>
+  bool ReadUntil(F wanted) {
+    if (log_ == nullptr) log_ = bus::LogReader::Open(*bus_, 0, {}).value();
+    const absl::Time deadline = absl::Now() + kPatience;
+    bool found = false;
+    while (!found && absl::Now() < deadline) {
+      const std::vector<bus::LogEntry> entries = log_->Poll(1, absl::Milliseconds(100)).value();
+      for (const bus::LogEntry& entry : entries) {
+        state_.Apply(entry.record.decision());
+        for (const Event& event : entry.record.decision().events()) {
+          ++seen_[event.kind_case()];
+          found = wanted(event) || found;
+        }
+      }
+    }
+    return found;
+  }
+  bool ReadUntil(Event::KindCase kind) {
+    return ReadUntil([kind](const Event& e) { return e.kind_case() == kind; });
+  }
+
+  const std::unique_ptr<bus::Bus> bus_;
+  const std::unique_ptr<bus::Appender> appender_;
+  std::unique_ptr<bus::LogReader> log_;
+  domain::State state_;
+  std::map<Event::KindCase, int> seen_;
+};
+
+TEST_F(RouterTest, DecidesWhatComesInAndCarriesOnWhereAnotherLeftOff) {
+  Put(ShopConfig());
+  {
+    Router first(*bus_);
+    ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
+    Put(Text("31600000001", 1, "nl"));
+    ASSERT_TRUE(ReadUntil(Event::kQueued));
+    EXPECT_TRUE(first.Ready());
+    EXPECT_TRUE(first.Drain().ok());
+  }
+  // Nobody decides now; a repeat and a new message wait.
+  Put(Text("31600000001", 1, "nl"));
+  Put(Text("31600000002", 1, "nl"));
+  Router second(*bus_);
+  ASSERT_TRUE(ReadUntil([](const Event& e) {
+    return e.message_received().message().sender().address() == "31600000002";
+  }));
+  EXPECT_EQ(seen_[Event::kMessageReceived], 2);
+  EXPECT_EQ(seen_[Event::kDuplicateSkipped], 1);
+  EXPECT_EQ(seen_[Event::kConfigApplied], 1);
+  EXPECT_TRUE(second.Drain().ok());
+  EXPECT_EQ(state_.conversations().size(), 2u);
+}
+
+TEST_F(RouterTest, GarbageIsPutAsideAndHoldsNothingUp) {
+  Put(ShopConfig());
+  Router router(*bus_);
+  ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
+  Put(bus::Topic::kInbound, "\xff not a message");
+  Put(bus::Topic::kCommands, "");
+  Put(bus::Topic::kReceipts, "\x0a\xff\xff\xff\xff\x0f");
+  Put(bus::Topic::kConfig, "garbage");
+  message::v1::InboundMessage lost = Text("31600000009", 1, "nl");
+  lost.mutable_envelope()->set_workspace_id("nobody");
+  Put(lost);
+  Put(Text("31600000001", 1, "nl"));
+  ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+  while (seen_[Event::kInputDeadLettered] < 4) ASSERT_TRUE(ReadUntil(Event::kInputDeadLettered));
+
+  auto reader = bus_->OpenReader(bus::Topic::kDeadLetter, 0, {}).value();
+  std::map<int, int> reasons;
+  const std::vector<bus::Record> records = reader->Poll(100, kPatience).value();
+  for (const bus::Record& record : records) {
+    deadletter::v1::DeadLetter letter;
+    ASSERT_TRUE(letter.ParseFromString(record.value));
+    EXPECT_FALSE(letter.raw().empty());
+    ++reasons[letter.reason()];
+  }
+  EXPECT_EQ(reasons[deadletter::v1::REASON_UNPARSABLE], 2);
+  EXPECT_EQ(reasons[deadletter::v1::REASON_INVALID], 1);
+  EXPECT_EQ(reasons[deadletter::v1::REASON_MISROUTED], 1);
+  EXPECT_TRUE(router.Drain().ok());
+}
+
+TEST_F(RouterTest, OfTwoConfigurationsWithOneVersionTheFirstIsInForce) {
+  Put(ShopConfig(1));
+  config::v1::WorkspaceConfig rival = ShopConfig(1);
+  rival.set_display_name("rival");
+  Put(rival);
+  config::v1::WorkspaceConfig next = ShopConfig(2);
+  next.set_display_name("next");
+  Put(next);
+  Router router(*bus_);
+  ASSERT_TRUE(ReadUntil(
+      [](const Event& e) { return e.config_applied().config().display_name() == "next"; }));
+  EXPECT_EQ(seen_[Event::kConfigApplied], 2);
+  EXPECT_TRUE(router.Drain().ok());
+}
+
+TEST_F(RouterTest, RestatesSoThatALogWithoutItsHeadStillGivesTheWholeState) {
+  Put(ShopConfig());
+  RouterSettings settings;
+  settings.restate_interval = absl::Seconds(1);
+  settings.restate_step_bytes = 1 << 10;
+  Router router(*bus_, settings);
+  ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
+  for (int i = 0; i < 20; ++i) Put(Text(absl::StrCat("3160000000", i), 1, "nl"));
+  while (seen_[Event::kMessageReceived] < 20) ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+  ASSERT_TRUE(ReadUntil(Event::kRestateStarted));
+  const int64_t before_round = log_->position().offset;
+  // The round that is under way is cut through; the next one is whole.
+  ASSERT_TRUE(ReadUntil(Event::kRestateCompleted));
+  ASSERT_TRUE(ReadUntil(Event::kRestateStarted));
+  ASSERT_TRUE(ReadUntil(Event::kRestateCompleted));
+  ASSERT_TRUE(bus_->TruncateBefore(bus::Topic::kLog, 0, before_round).ok());
+  ASSERT_TRUE(router.Drain().ok());
+  const int64_t end = log_->EndOffset().value();
+  while (log_->position().offset < end) ReadUntil([](const Event&) { return true; });
+
+  auto cut = bus::LogReader::Open(*bus_, 0, {}).value();
+  domain::State state;
+  state.BeginsAfterCut();
+  while (cut->position().offset < end) {
+    const std::vector<bus::LogEntry> entries = cut->Poll(100, absl::Milliseconds(100)).value();
+    for (const bus::LogEntry& entry : entries) {
+      if (entry.record.has_decision()) state.Apply(entry.record.decision());
+    }
+  }
+  EXPECT_TRUE(state.whole());
+  EXPECT_EQ(state.Hash(), state_.Hash());
+  // And a router that starts there knows what was decided.
+  Put(Text("31600000001", 1, "nl"));
+  Router successor(*bus_);
+  EXPECT_TRUE(ReadUntil(Event::kDuplicateSkipped));
+  EXPECT_TRUE(successor.Drain().ok());
+}
+
+TEST_F(RouterTest, AnAgentIsOfferedTheConversationAndItsCommandsAreDecided) {
+  Put(ShopConfig());
+  Router router(*bus_);
+  command::v1::Command connect = CommandBy("anna", "connect");
+  connect.mutable_connect_agent()->set_agent_id("anna");
+  connect.mutable_connect_agent()->set_session_id("s");
+  connect.mutable_connect_agent()->set_gateway_id("g");
+  *connect.mutable_connect_agent()->mutable_lease() = ToProto(absl::Minutes(1));
+  command::v1::Command available = CommandBy("anna", "available");
+  available.mutable_set_presence()->set_agent_id("anna");
+  available.mutable_set_presence()->set_presence(command::v1::PRESENCE_AVAILABLE);
+  ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
+  Put(connect);
+  Put(available);
+  Put(Text("31600000001", 1, "nl"));
+  std::string offer_id;
+  ASSERT_TRUE(ReadUntil([&](const Event& e) {
+    offer_id = e.offered().offer_id();
+    return e.has_offered();
+  }));
+  command::v1::Command accept = CommandBy("anna", "accept");
+  accept.mutable_accept_offer()->set_agent_id("anna");
+  accept.mutable_accept_offer()->set_offer_id(offer_id);
+  Put(accept);
+  EXPECT_TRUE(ReadUntil(
+      [](const Event& e) { return e.has_assigned() && e.assigned().agent_id() == "anna"; }));
+  EXPECT_TRUE(router.Drain().ok());
+}
+
+}  // namespace
+}  // namespace wissel::router
