@@ -130,6 +130,16 @@ SqliteLog::~SqliteLog() {
   sqlite3_close(db_);
 }
 
+template <class Body>
+absl::Status SqliteLog::InTransaction(Body body) {
+  WISSEL_RETURN_IF_ERROR(Execute("BEGIN IMMEDIATE"));
+  absl::Status status = body();
+  if (status.ok()) status = Execute("COMMIT");
+  // SQLite has rolled back by itself after some errors, disk full among them.
+  if (!status.ok() && sqlite3_get_autocommit(db_) == 0) Execute("ROLLBACK").IgnoreError();
+  return status;
+}
+
 absl::Status SqliteLog::SetUp(const Options& options) {
   MutexLock lock(mutex_);
   sqlite3_extended_result_codes(db_, 1);
@@ -282,19 +292,13 @@ absl::Status SqliteLog::Truncate(Topic topic, int32_t partition, int64_t offset)
 
 absl::Status SqliteLog::Probe() {
   MutexLock lock(mutex_);
-  return Execute(
-      "INSERT INTO settings (name, value) VALUES ('probes', 1)"
-      " ON CONFLICT DO UPDATE SET value = value + 1");
-}
-
-template <class Body>
-absl::Status SqliteLog::InTransaction(Body body) {
-  WISSEL_RETURN_IF_ERROR(Execute("BEGIN IMMEDIATE"));
-  absl::Status status = body();
-  if (status.ok()) status = Execute("COMMIT");
-  // SQLite has rolled back by itself after some errors, disk full among them.
-  if (!status.ok() && sqlite3_get_autocommit(db_) == 0) Execute("ROLLBACK").IgnoreError();
-  return status;
+  // Needs room in the file, and leaves it to the next record.
+  return InTransaction([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return Execute(
+        "INSERT INTO records (id, time_ms, key, value, headers)"
+        " VALUES (-1, 0, x'', zeroblob(65536), x'');"
+        "DELETE FROM records WHERE id = -1");
+  });
 }
 
 absl::Status SqliteLog::Execute(const char* sql) {

@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cstdlib>
-#include <map>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
@@ -47,6 +49,154 @@ absl::StatusOr<std::unique_ptr<Bus>> OnBroker(const BackendOptions& options) {
 
 INSTANTIATE_TEST_SUITE_P(Kafka, BusConformance, ::testing::Values(Backend{"broker", OnBroker}),
                          [](const auto& param) { return param.param.name; });
+
+class KafkaBusTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    WISSEL_ASSERT_OK_AND_ASSIGN(options_, TestOptions());
+    WISSEL_ASSERT_OK_AND_ASSIGN(bus_, NewKafkaBus(options_));
+  }
+
+  KafkaOptions options_;
+  std::unique_ptr<Bus> bus_;
+};
+
+Outgoing Numbered(int number) {
+  return {.topic = Topic::kLog,
+          .partition = 0,
+          .key = "",
+          .value = absl::StrCat(number),
+          .headers = {}};
+}
+
+TEST_F(KafkaBusTest, UnequalPartitionCountsAreNamed) {
+  EXPECT_THAT(CheckTopics(*bus_),
+              StatusIs(absl::StatusCode::kNotFound, HasSubstr(options_.topic_prefix)));
+  std::vector<TopicSpec> specs = DefaultTopics(2);
+  for (TopicSpec& spec : specs) {
+    if (spec.topic == Topic::kReceipts) spec.partitions = 3;
+  }
+  WISSEL_ASSERT_OK(bus_->EnsureTopics(specs));
+  EXPECT_THAT(CheckTopics(*bus_), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                           HasSubstr("commands.v1 2, receipts.v1 3, log.v1 2")));
+}
+
+TEST_F(KafkaBusTest, ABrokerLimitBelowOursIsToldToo) {
+  options_.max_record_bytes = 4 << 20;  // The broker's own limit is 1 MiB.
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus, NewKafkaBus(options_));
+  WISSEL_ASSERT_OK(bus->EnsureTopics(DefaultTopics(1)));
+  const auto appender = bus->NewAppender({});
+  absl::Status failed;
+  Outgoing large = Numbered(0);
+  large.value = std::string(2 << 20, 'x');
+  appender->Append(large, [&](absl::StatusOr<int64_t> offset) { failed = offset.status(); });
+  absl::StatusOr<int64_t> next = absl::UnknownError("");
+  appender->Append(Numbered(1), [&](absl::StatusOr<int64_t> offset) { next = offset; });
+  WISSEL_ASSERT_OK(appender->Flush(kPatience));
+  EXPECT_THAT(failed, StatusIs(absl::StatusCode::kInvalidArgument));
+  WISSEL_EXPECT_OK(next);
+}
+
+TEST_F(KafkaBusTest, AnAbsentBrokerIsUnavailable) {
+  KafkaOptions options = options_;
+  options.brokers = "127.0.0.1:1";  // Nobody listens there.
+  options.delivery_timeout = absl::Milliseconds(500);
+  options.request_timeout = absl::Milliseconds(300);
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus, NewKafkaBus(options));
+  EXPECT_THAT(bus->Health(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(bus->OpenReader(Topic::kLog, 0, {}), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(CheckTopics(*bus), StatusIs(absl::StatusCode::kUnavailable));
+
+  for (const bool gapless : {false, true}) {
+    const auto appender = bus->NewAppender({.gapless = gapless});
+    std::vector<absl::Status> failed;
+    for (int i = 0; i < 2; ++i) {
+      appender->Append(Numbered(i),
+                       [&](absl::StatusOr<int64_t> o) { failed.push_back(o.status()); });
+    }
+    WISSEL_ASSERT_OK(appender->Flush(kPatience));
+    ASSERT_EQ(failed.size(), 2);
+    EXPECT_THAT(failed[0], StatusIs(absl::StatusCode::kUnavailable));
+    EXPECT_FALSE(failed[1].ok());
+    EXPECT_THAT(appender->Admit(Numbered(2)),
+                StatusIs(gapless ? absl::StatusCode::kAborted : absl::StatusCode::kOk));
+  }
+}
+
+TEST_F(KafkaBusTest, BadOptionsAreRefused) {
+  EXPECT_THAT(NewKafkaBus({}), StatusIs(absl::StatusCode::kInvalidArgument));
+  KafkaOptions options = options_;
+  options.security.protocol = KafkaSecurity::Protocol::kTls;
+  options.security.ca_file = "/nonexistent/ca.pem";
+  EXPECT_THAT(NewKafkaBus(options),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("ssl.ca.location")));
+}
+
+// The stream goes on through a broker's restart: nothing lost, doubled or out of order, with
+// appends in flight, a reader at the tail and an owner that keeps its partition.
+TEST_F(KafkaBusTest, ABrokerRestartInTheMiddleOfTheStream) {
+  const std::string restart = TestEnv("WISSEL_TEST_KAFKA_RESTART");
+  ASSERT_NE(restart, "")
+      << "WISSEL_TEST_KAFKA_RESTART is not set: a shell command that restarts the "
+         "broker, such as \"scripts/stack restart kafka\"";
+  options_.delivery_timeout = absl::Seconds(120);  // A busy machine's broker takes its time.
+  WISSEL_ASSERT_OK_AND_ASSIGN(bus_, NewKafkaBus(options_));
+  WISSEL_ASSERT_OK(bus_->EnsureTopics(DefaultTopics(2)));
+  OwnedLogOptions owned;
+  owned.partition = 1;
+  owned.owner = "owner";
+  const std::shared_ptr<Appender> gapless = bus_->NewAppender({.gapless = true});
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto log, OwnedLog::Open(*bus_, gapless, owned));
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto reader, bus_->OpenReader(Topic::kLog, 0, {}));
+  std::atomic<bool> restarted = false;
+  std::atomic<int> exit_code = -1;
+  std::jthread restarting([&] {
+    exit_code = std::system(restart.c_str());
+    restarted = true;
+  });
+
+  const auto appender = bus_->NewAppender({.gapless = true});
+  int appended = 0;
+  std::atomic<int> answered = 0;
+  int64_t decided = 0;
+  int64_t confirmed = 0;
+  std::vector<std::string> read;
+  const absl::Time deadline = absl::Now() + absl::Seconds(150);
+  absl::Time stop = absl::InfiniteFuture();
+  while (absl::Now() < std::min(deadline, stop)) {
+    if (restarted && stop == absl::InfiniteFuture()) stop = absl::Now() + absl::Seconds(1);
+    if (appender->Admit(Numbered(appended)).ok()) {
+      appender->Append(Numbered(appended++), [&](absl::StatusOr<int64_t> offset) {
+        if (offset.ok()) ++answered;
+      });
+    }
+    if (log->phase() == OwnedLog::Phase::kOwning && log->Append({}, "k").ok()) ++decided;
+    const auto entries = log->Poll(1000, absl::ZeroDuration());
+    WISSEL_ASSERT_OK(entries);
+    for (const auto& entry : *entries) confirmed += entry.own;
+    const auto records = reader->Poll(1000, absl::Milliseconds(2));
+    WISSEL_ASSERT_OK(records);
+    for (const Record& record : *records) read.push_back(record.value);
+  }
+  restarting.join();
+  ASSERT_EQ(exit_code, 0) << restart;
+  WISSEL_ASSERT_OK(appender->Flush(absl::Seconds(60)));
+  EXPECT_EQ(answered, appended);
+  while (read.size() < static_cast<size_t>(appended) && absl::Now() < deadline) {
+    const auto records = reader->Poll(1000, absl::Seconds(1));
+    WISSEL_ASSERT_OK(records);
+    for (const Record& record : *records) read.push_back(record.value);
+  }
+  ASSERT_EQ(read.size(), static_cast<size_t>(appended));
+  for (size_t i = 0; i < read.size(); ++i) ASSERT_EQ(read[i], absl::StrCat(i));
+  while (confirmed < decided && absl::Now() < deadline) {
+    const auto entries = log->Poll(1000, absl::Seconds(1));
+    WISSEL_ASSERT_OK(entries);
+    for (const auto& entry : *entries) confirmed += entry.own;
+  }
+  EXPECT_GT(decided, 0);
+  EXPECT_EQ(confirmed, decided);
+}
 
 }  // namespace
 }  // namespace wissel::bus
