@@ -136,7 +136,9 @@ TEST_F(RouterTest, GarbageIsPutAsideAndHoldsNothingUp) {
   Router router(*bus_);
   ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
   Put(bus::Topic::kInbound, "\xff not a message");
-  Put(bus::Topic::kCommands, "");
+  command::v1::Command of_no_kind;
+  of_no_kind.mutable_actor()->set_subject("anna");
+  Put(of_no_kind);
   Put(bus::Topic::kReceipts, "\x0a\xff\xff\xff\xff\x0f");
   Put(bus::Topic::kConfig, "garbage");
   message::v1::InboundMessage lost = Text("31600000009", 1, "nl");
