@@ -38,8 +38,7 @@ struct EmbeddedOptions {
 // When the disk is full, appends fail with RESOURCE_EXHAUSTED, Health says so, reading goes on, and
 // appending works again once there is room (a gapless appender must be replaced).
 //
-// All appenders share the delivery thread; a group's members must be in this process. Compaction is
-// not done: a compacted topic keeps every record.
+// All appenders share the delivery thread; a group's members must be in this process.
 //   FAILED_PRECONDITION  another process uses the file, or it has another partition count
 //   DATA_LOSS            not a log of ours, or damaged
 absl::StatusOr<std::unique_ptr<Bus>> NewEmbeddedBus(EmbeddedOptions options);

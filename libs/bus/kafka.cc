@@ -119,12 +119,9 @@ absl::Status KafkaBus::CreateTopic(const TopicSpec& spec) {
   const auto set = [&](const char* setting, const std::string& value) {
     rd_kafka_NewTopic_set_config(topic.get(), setting, value.c_str());
   };
-  if (spec.compacted) {
-    set("cleanup.policy", "compact");
-  } else {
-    const bool for_ever = spec.retention == absl::InfiniteDuration();
-    set("retention.ms", absl::StrCat(for_ever ? -1 : absl::ToInt64Milliseconds(spec.retention)));
-  }
+  set("cleanup.policy", "delete");
+  const bool for_ever = spec.retention == absl::InfiniteDuration();
+  set("retention.ms", absl::StrCat(for_ever ? -1 : absl::ToInt64Milliseconds(spec.retention)));
   // An append must be on more than one disk wherever there is more than one.
   set("min.insync.replicas", spec.replication > 2 ? "2" : "1");
 

@@ -42,7 +42,7 @@ std::vector<TopicSpec> DefaultTopics(int partitions, int replication) {
         break;
       case Topic::kConfig:
         spec.partitions = 1;
-        spec.compacted = true;
+        // For ever, and not compacted: docs/adr/0003-config-topic.md.
         break;
       case Topic::kLog:
       case Topic::kDeadLetter:

@@ -34,14 +34,12 @@ struct TopicSpec {
   Topic topic = Topic::kInbound;
   int partitions = 1;
   int replication = 1;
-  // How long a record stays; infinite for ever. Without meaning for a compacted topic.
+  // How long a record stays; infinite for ever.
   absl::Duration retention = absl::InfiniteDuration();
-  // Keep the latest record of each key only.
-  bool compacted = false;
 };
 
 // The six topics as Wissel runs on them: the co-partitioned ones and dead letters with
-// `partitions`, the configuration compacted in one; the log and dead letters kept for 28 days,
+// `partitions`, the configuration in one and for ever; the log and dead letters kept for 28 days,
 // inputs for 7.
 std::vector<TopicSpec> DefaultTopics(int partitions, int replication = 1);
 

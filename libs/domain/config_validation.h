@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "wissel/config/v1/config.pb.h"
+
+namespace wissel::domain {
+
+// Whether a workspace's configuration can be put in force, and what a person should look at. Each
+// line names its place first: `queues[sales].required_skills[lang:fr].proficiency: 11; from 1 to
+// 10`.
+struct ConfigFindings {
+  // What makes it unusable: references to nothing, repeated ids, values out of the bounds that
+  // wissel/config/v1/config.proto states.
+  std::vector<std::string> errors;
+  // What is allowed and probably not meant: a queue nobody serves, a skill nobody has well enough,
+  // a rule that an earlier one shadows, an agent who can get no work.
+  std::vector<std::string> warnings;
+};
+
+// The whole configuration, in the order it stands. `version` is not looked at.
+ConfigFindings ValidateConfig(const config::v1::WorkspaceConfig& config);
+
+}  // namespace wissel::domain
