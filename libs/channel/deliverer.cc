@@ -308,7 +308,7 @@ class DelivererImpl final : public Deliverer {
     }
     partition.outbox->Step(
         clock_->Now(), options_.policy.max_in_flight - in_flight,
-        [this](const common::v1::ChannelAccount& account) { return sender_->Admit(account); });
+        [this](const OutboundDelivery& delivery) { return sender_->Admit(delivery); });
     Outbox::Effects effects = partition.outbox->TakeEffects();
     for (Outbox::Append& append : effects.appends) Append(number, std::move(append));
     for (Outbox::Call& call : effects.calls) Call(number, std::move(call));

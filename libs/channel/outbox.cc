@@ -281,7 +281,7 @@ void Outbox::OnLookedUp(const AttemptContext& context, const LookUpOutcome& outc
 }
 
 void Outbox::Step(absl::Time now, int slots,
-                  const std::function<absl::Duration(const common::v1::ChannelAccount&)>& admit) {
+                  const std::function<absl::Duration(const OutboundDelivery&)>& admit) {
   if (!started_ || stopped_) return;
   slot_starved_ = false;
   std::vector<std::string> due;
@@ -292,9 +292,8 @@ void Outbox::Step(absl::Time now, int slots,
   }
 }
 
-void Outbox::StepItem(
-    Item& item, absl::Time now, int& slots,
-    const std::function<absl::Duration(const common::v1::ChannelAccount&)>& admit) {
+void Outbox::StepItem(Item& item, absl::Time now, int& slots,
+                      const std::function<absl::Duration(const OutboundDelivery&)>& admit) {
   const DeliveryPolicy& policy = options_.policy;
   if (item.phase != Phase::kNone || !IsHead(item)) return Schedule(item, absl::InfiniteFuture());
   switch (item.state) {
@@ -305,7 +304,7 @@ void Outbox::StepItem(
         slot_starved_ = true;  // Stays due.
         return;
       }
-      const absl::Duration wait = admit(item.delivery.message.account());
+      const absl::Duration wait = admit(item.delivery);
       if (wait > absl::ZeroDuration()) return Schedule(item, now + wait);
       --slots;
       return StartAttempt(item, now);

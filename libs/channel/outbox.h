@@ -98,7 +98,7 @@ class Outbox {
   // Begins what is due. `slots` is how many more attempts the deliverer may have in flight, `admit`
   // asks Sender::Admit. After Stop only what has begun goes on.
   void Step(absl::Time now, int slots,
-            const std::function<absl::Duration(const common::v1::ChannelAccount&)>& admit);
+            const std::function<absl::Duration(const OutboundDelivery&)>& admit);
   void Stop() { stopped_ = true; }
 
   // Takes back, by receipts, the attempts that were logged and whose call has not been begun: it
@@ -152,7 +152,7 @@ class Outbox {
   void OnIgnored(const std::string& receipt_id, absl::Time now);
 
   void StepItem(Item& item, absl::Time now, int& slots,
-                const std::function<absl::Duration(const common::v1::ChannelAccount&)>& admit);
+                const std::function<absl::Duration(const OutboundDelivery&)>& admit);
   void StartAttempt(Item& item, absl::Time now);
   void Finish(Item& item, const SendOutcome& outcome, absl::Time now);
   void AppendFinished(Item& item, receipt::v1::Receipt receipt);

@@ -57,10 +57,10 @@ class Sender {
   virtual void Send(const OutboundDelivery& delivery,
                     absl::AnyInvocable<void(SendOutcome) &&> done) = 0;
 
-  // Zero: this account may send one message now, and it counts as sent. Else ask again after so
-  // long.
-  virtual absl::Duration Admit(const common::v1::ChannelAccount& account) {
-    (void)account;
+  // Zero: the message may be sent now, and counts as sent where there is a pace to keep. Else ask
+  // again after so long.
+  virtual absl::Duration Admit(const OutboundDelivery& delivery) {
+    (void)delivery;
     return absl::ZeroDuration();
   }
 

@@ -1,0 +1,48 @@
+#include "libs/channel/settings.h"
+
+namespace wissel::channel {
+
+void DescribeRole(config::Binder& b, Role* role) {
+  b.Enum("role", role, "Which half runs here: taking messages in, delivering answers, or both.",
+         {{"ingest", Role::kIngest}, {"deliver", Role::kDeliver}, {"all", Role::kAll}});
+}
+
+void DeliverySettings::Describe(config::Binder& b) {
+  b.Int("max_attempts", &policy.max_attempts, "Attempts for one message, at most.",
+        {.min = 1, .max = 1000});
+  b.Duration("max_age", &policy.max_age,
+             "How long after the agent's answer an attempt may still be made.",
+             {.min = absl::Seconds(1), .max = absl::Hours(24 * 7)});
+  b.Duration("initial_backoff", &policy.initial_backoff,
+             "The pause after the first failed attempt; it doubles with each.",
+             {.min = absl::Milliseconds(1), .max = absl::Hours(1)});
+  b.Duration("max_backoff", &policy.max_backoff, "The longest pause between attempts.",
+             {.min = absl::Milliseconds(1), .max = absl::Hours(24)});
+  b.Duration("reauthorise_retry", &policy.reauthorise_retry,
+             "How often to try again while the account must be authorised anew.",
+             {.min = absl::Milliseconds(1), .max = absl::Hours(24)});
+  b.Duration("start_limit", &policy.start_limit,
+             "From logging an attempt to calling the provider, at most; later it is not called.",
+             {.min = absl::Milliseconds(10), .max = absl::Minutes(10)});
+  b.Duration("call_timeout", &policy.call_timeout, "How long one call to the provider may take.",
+             {.min = absl::Milliseconds(10), .max = absl::Minutes(30)});
+  b.Duration("settle_wait", &policy.settle_wait,
+             "How long an uncertain message waits for the provider's status.",
+             {.max = absl::Hours(24)});
+  b.Enum("uncertain", &policy.uncertain,
+         "What is done with a message of which nobody knows whether the customer has it: hold it "
+         "for the agent to decide, or send it again.",
+         {{"hold", UncertainPolicy::kHold}, {"resend", UncertainPolicy::kResend}});
+  b.Int("max_in_flight", &policy.max_in_flight, "Attempts at once.", {.min = 1, .max = 10'000});
+  b.Duration("session_timeout", &session_timeout,
+             "A deliverer silent for so long loses its partitions.",
+             {.min = absl::Seconds(1), .max = absl::Minutes(5)});
+}
+
+void BlobSettings::Describe(config::Binder& b) {
+  b.Text("folder", &folder, "Where attachments are kept.");
+  b.Bytes("max_blob_bytes", &max_blob_bytes, "The largest attachment kept.",
+          {.min = 1, .max = int64_t{2} << 30});
+}
+
+}  // namespace wissel::channel

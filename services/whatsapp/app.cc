@@ -1,0 +1,198 @@
+#include "services/whatsapp/app.h"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/notification.h"
+#include "libs/base/status_macros.h"
+#include "libs/base/thread.h"
+#include "libs/base/timeout.h"
+#include "libs/base/uuid.h"
+#include "libs/channel/blob.h"
+#include "libs/channel/deliverer.h"
+#include "libs/channel/publisher.h"
+#include "libs/http/client.h"
+#include "libs/http/server.h"
+#include "services/whatsapp/accounts.h"
+#include "services/whatsapp/graph.h"
+#include "services/whatsapp/graph_sender.h"
+#include "services/whatsapp/media.h"
+#include "services/whatsapp/metrics.h"
+#include "services/whatsapp/webhook.h"
+
+namespace wissel::whatsapp {
+namespace {
+
+constexpr absl::Duration kReconnectPause = absl::Seconds(1);
+constexpr absl::Duration kHealthInterval = absl::Seconds(5);
+
+absl::Status Check(const WhatsappSettings& settings, const Accounts& accounts) {
+  WISSEL_RETURN_IF_ERROR(accounts.Check());
+  // An attempt is taken for orphaned after delivery.call_timeout: its calls must be over by then.
+  // Two uploads and one message.
+  if (settings.graph.call_timeout * 3 > settings.delivery.policy.call_timeout) {
+    return absl::InvalidArgumentError(
+        "delivery.call_timeout must be at least three times graph.call_timeout: uploading may take "
+        "two calls, sending one");
+  }
+  const char* canary = getenv("WISSEL_CHAOS_CANARY");
+  if (settings.webhook.chaos_ack_before_publish &&
+      (canary == nullptr || canary != std::string("1"))) {
+    return absl::FailedPreconditionError(
+        "webhook.chaos_ack_before_publish loses messages and is for the chaos test only: it needs "
+        "WISSEL_CHAOS_CANARY=1 in the environment");
+  }
+  return absl::OkStatus();
+}
+
+class RunningApp final : public WhatsappApp {
+ public:
+  RunningApp(bus::Bus& bus, const WhatsappSettings& settings, const service::Context& context)
+      : bus_(bus),
+        settings_(settings),
+        context_(context),
+        metrics_(context.metrics),
+        accounts_(settings.accounts) {}
+
+  ~RunningApp() override {
+    stop_.Notify();
+    if (watch_.joinable()) watch_.join();
+    // From the outside in: each of these may still call what comes after it.
+    server_.reset();
+    deliverer_.reset();
+    client_.reset();
+    media_.reset();
+    publisher_.reset();
+  }
+
+  absl::Status Start() {
+    WISSEL_RETURN_IF_ERROR(Check(settings_, accounts_));
+    WISSEL_ASSIGN_OR_RETURN(
+        blobs_, channel::NewFolderBlobStore({.folder = settings_.blobs.folder,
+                                             .max_blob_bytes = settings_.blobs.max_blob_bytes}));
+    WISSEL_ASSIGN_OR_RETURN(client_, http::Client::Create({.max_queued = 10'000}));
+    graph_.emplace(settings_.graph, client_.get());
+    if (channel::Ingests(settings_.role)) WISSEL_RETURN_IF_ERROR(StartIngest());
+    if (channel::Delivers(settings_.role)) StartDeliver();
+    return absl::OkStatus();
+  }
+
+  int webhook_port() const override { return server_ ? server_->port() : 0; }
+
+  absl::Status Drain(absl::Duration limit) override {
+    const Timeout timeout(limit);
+    if (server_) {
+      server_->Drain(timeout.Remaining() / 2);
+      WISSEL_RETURN_IF_ERROR(publisher_->Flush(timeout.Remaining() / 2));
+    }
+    if (deliverer_) deliverer_->Drain(timeout.Remaining());
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::Status StartIngest() {
+    publisher_.emplace(&bus_, &context_.clock, channel::PublisherOptions{});
+    media_.emplace(&*graph_, blobs_.get(), &metrics_);
+    webhook_.emplace(settings_.webhook, &accounts_, &*media_, &*publisher_, &context_.clock,
+                     &metrics_, context_.log);
+    http::Router router;
+    webhook_->Register(&router);
+    const WebhookSettings& w = settings_.webhook;
+    WISSEL_ASSIGN_OR_RETURN(server_,
+                            http::Server::Start({.listen = w.listen,
+                                                 .tls_certificate_file = w.tls_certificate_file,
+                                                 .tls_key_file = w.tls_key_file,
+                                                 .threads = w.threads,
+                                                 .max_connections = w.max_connections,
+                                                 .max_body_bytes = w.max_body_bytes,
+                                                 .body_timeout = w.body_timeout},
+                                                std::move(router)));
+    context_.log.Info("webhook listens", {{"port", server_->port()}, {"path", w.path}});
+    ready_ = context_.readiness.Add("whatsapp_bus");
+    watch_ = StartThread("whatsapp-bus", [this] { WatchBus(); });
+    return absl::OkStatus();
+  }
+
+  void StartDeliver() {
+    sender_.emplace(&accounts_, &*graph_, blobs_.get(), &context_.clock);
+    deliverer_ = channel::Deliverer::Start(
+        {.kind = common::v1::CHANNEL_KIND_WHATSAPP,
+         .group = "",
+         .deliverer_id = absl::StrCat("whatsapp-", getpid(), "-", RandomUuid()),
+         .policy = settings_.delivery.policy,
+         .session_timeout = settings_.delivery.session_timeout},
+        &bus_, &*sender_, &context_.clock, context_.log, &context_.metrics);
+  }
+
+  // Connects, then says whether the bus answers.
+  void WatchBus() {
+    while (!stop_.HasBeenNotified()) {
+      absl::Status status = publisher_->connected() ? bus_.Health() : publisher_->Connect();
+      if (status.ok()) {
+        ready_.SetReady();
+      } else {
+        ready_.SetNotReady(status.message());
+      }
+      stop_.WaitFor(status.ok() ? kHealthInterval : kReconnectPause);
+    }
+  }
+
+  bus::Bus& bus_;
+  const WhatsappSettings settings_;
+  const service::Context context_;
+  Metrics metrics_;
+  const Accounts accounts_;
+  std::unique_ptr<channel::BlobStore> blobs_;
+  std::optional<Graph> graph_;
+
+  std::optional<channel::Publisher> publisher_;
+  std::optional<MediaFetcher> media_;
+  std::optional<Webhook> webhook_;
+  std::optional<GraphSender> sender_;
+  std::unique_ptr<http::Client> client_;
+  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<channel::Deliverer> deliverer_;
+
+  telemetry::Readiness::Condition ready_;
+  Notification stop_;
+  std::jthread watch_;
+};
+
+// With a bus of its own, which goes after everything that stands on it.
+class ServiceApp final : public service::App {
+ public:
+  ServiceApp(std::unique_ptr<bus::Bus> bus, std::unique_ptr<WhatsappApp> app)
+      : bus_(std::move(bus)), app_(std::move(app)) {}
+
+  absl::Status Drain(absl::Duration limit) override { return app_->Drain(limit); }
+
+ private:
+  const std::unique_ptr<bus::Bus> bus_;
+  const std::unique_ptr<WhatsappApp> app_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<WhatsappApp>> WhatsappApp::New(bus::Bus& bus,
+                                                              const WhatsappSettings& settings,
+                                                              const service::Context& context) {
+  auto app = std::make_unique<RunningApp>(bus, settings, context);
+  WISSEL_RETURN_IF_ERROR(app->Start());
+  return app;
+}
+
+absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
+                                                    const service::Context& context) {
+  WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<bus::Bus> bus,
+                          connections::OpenKafka(settings.kafka, "wissel-whatsapp", context.log));
+  WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<WhatsappApp> app,
+                          WhatsappApp::New(*bus, settings.whatsapp, context));
+  return std::make_unique<ServiceApp>(std::move(bus), std::move(app));
+}
+
+}  // namespace wissel::whatsapp

@@ -1,0 +1,23 @@
+#include "services/whatsapp/metrics.h"
+
+namespace wissel::whatsapp {
+
+Metrics::Metrics(telemetry::Registry& registry)
+    : webhooks(registry.AddCounterFamily(
+          "wissel_whatsapp_webhooks_total", "Webhooks answered, by outcome.",
+          {{"outcome", {"accepted", "unsigned", "forged", "busy", "unavailable"}}})),
+      webhook_seconds(registry.AddHistogram("wissel_whatsapp_webhook_seconds",
+                                            "From a whole webhook to its answer.",
+                                            telemetry::LatencyBuckets())),
+      messages(registry.AddCounter("wissel_whatsapp_messages_total",
+                                   "Customers' messages found in webhooks.")),
+      receipts(registry.AddCounter("wissel_whatsapp_receipts_total",
+                                   "Statuses of our messages found in webhooks.")),
+      dead_letters(registry.AddCounterFamily(
+          "wissel_whatsapp_dead_letters_total", "What webhooks held and nobody understood.",
+          {{"reason", {"unparsable", "invalid", "unknown_account", "other"}}})),
+      media(registry.AddCounterFamily("wissel_whatsapp_media_total",
+                                      "Media of customers' messages, by outcome.",
+                                      {{"outcome", {"stored", "unavailable"}}})) {}
+
+}  // namespace wissel::whatsapp

@@ -1,0 +1,309 @@
+#include <cstdlib>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/hash.h"
+#include "libs/channel/blob.h"
+#include "libs/http/client.h"
+#include "services/whatsapp/signature.h"
+#include "tests/whatsapp/fixture.h"
+#include "wissel/deadletter/v1/deadletter.pb.h"
+#include "wissel/message/v1/message.pb.h"
+#include "wissel/receipt/v1/receipt.pb.h"
+
+namespace wissel::whatsapp {
+namespace {
+
+using deadletter::v1::DeadLetter;
+using message::v1::InboundMessage;
+using receipt::v1::Receipt;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+using wissel::testing::IsOk;
+using wissel::testing::StatusIs;
+
+std::string ReadFile(const std::string& name) {
+  std::stringstream text;
+  text << std::ifstream("services/whatsapp/testdata/corpus/" + name + ".json").rdbuf();
+  EXPECT_FALSE(text.str().empty()) << name;
+  return text.str();
+}
+
+std::string MediaWebhook(const std::string& type, const std::string& id, const std::string& mime) {
+  return absl::StrCat(
+      R"({"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages","value":{)"
+      R"("metadata":{"phone_number_id":"1060001"},"messages":[{"from":"31611111111","id":"wamid.M)",
+      id, R"(","timestamp":"1763900000","type":")", type, R"(",")", type, R"(":{"id":")", id,
+      R"(","mime_type":")", mime, R"(","filename":"a.pdf"}}]}}]}]})");
+}
+
+class IngestTest : public WhatsappTest {
+ protected:
+  void SetUp() override { client_ = http::Client::Create({}).value(); }
+
+  http::FetchResult Post(const std::string& body, const std::string& signature) {
+    http::FetchRequest request;
+    request.method = "POST";
+    request.url = WebhookUrl();
+    request.body = body;
+    if (!signature.empty()) request.headers.push_back({"X-Hub-Signature-256", signature});
+    http::FetchOptions options;
+    options.idempotent = true;
+    return client_->FetchAndWait(std::move(request), options);
+  }
+  int PostSigned(const std::string& body) { return Post(body, Sign("secret", body)).status; }
+
+  http::FetchResult Get(const std::string& query) {
+    return client_->FetchAndWait({.url = WebhookUrl() + "?" + query}, {});
+  }
+
+  std::vector<InboundMessage> Messages() { return ReadAll<InboundMessage>(bus::Topic::kInbound); }
+  std::vector<Receipt> Receipts() { return ReadAll<Receipt>(bus::Topic::kReceipts); }
+  std::vector<DeadLetter> DeadLetters() { return ReadAll<DeadLetter>(bus::Topic::kDeadLetter); }
+
+  std::unique_ptr<http::Client> client_;
+};
+
+TEST_F(IngestTest, VerifiesASubscription) {
+  Start(channel::Role::kIngest);
+  const http::FetchResult good =
+      Get("hub.mode=subscribe&hub.verify_token=verify&hub.challenge=1158201444");
+  EXPECT_EQ(good.status, 200);
+  EXPECT_EQ(good.body, "1158201444");
+  EXPECT_EQ(Get("hub.mode=subscribe&hub.verify_token=wrong&hub.challenge=1").status, 403);
+  EXPECT_EQ(Get("hub.mode=subscribe&hub.verify_token=&hub.challenge=1").status, 403);
+  EXPECT_EQ(Get("hub.mode=unsubscribe&hub.verify_token=verify&hub.challenge=1").status, 403);
+  EXPECT_EQ(Get("hub.mode=subscribe&hub.verify_token=verify").status, 403);
+}
+
+TEST_F(IngestTest, AnswersAfterTheMessageIsDurable) {
+  Start(channel::Role::kIngest);
+  EXPECT_EQ(PostSigned(ReadFile("text")), 200);
+  const std::vector<InboundMessage> messages = Messages();
+  ASSERT_THAT(messages, SizeIs(1));
+  EXPECT_EQ(messages[0].provider_message_id(), "wamid.TEST001");
+  EXPECT_THAT(messages[0].envelope().id(), SizeIs(36));
+}
+
+TEST_F(IngestTest, DropsWhatIsUnsignedOrForged) {
+  Start(channel::Role::kIngest);
+  const std::string body = ReadFile("text");
+  EXPECT_EQ(Post(body, "").status, 401);
+  EXPECT_EQ(Post(body, "sha256=").status, 401);
+  EXPECT_EQ(Post(body, Sign("not the secret", body)).status, 401);
+  EXPECT_EQ(Post(body, Sign("secret", body + " ")).status, 401) << "changed on the way";
+  EXPECT_EQ(Post(body, Sign("secret", body).substr(7)).status, 401) << "without sha256=";
+  EXPECT_THAT(Messages(), IsEmpty());
+  EXPECT_THAT(DeadLetters(), IsEmpty());
+}
+
+TEST_F(IngestTest, TakesTheFormerSecretWhileItIsChanged) {
+  settings_.accounts[0].app_secret = config::Secret("new", "test");
+  settings_.accounts[0].previous_app_secret = config::Secret("secret", "test");
+  Start(channel::Role::kIngest);
+  const std::string body = ReadFile("text");
+  EXPECT_EQ(Post(body, Sign("secret", body)).status, 200);
+  EXPECT_EQ(Post(body, Sign("new", body)).status, 200);
+  EXPECT_THAT(Messages(), SizeIs(2));
+}
+
+TEST_F(IngestTest, AnAppSpeaksForItsOwnNumbersOnly) {
+  settings_.accounts[1].app_secret = config::Secret("other app", "test");
+  Start(channel::Role::kIngest);
+  const std::string body = ReadFile("text");  // For wa-nl.
+  EXPECT_EQ(Post(body, Sign("other app", body)).status, 200);
+  EXPECT_THAT(Messages(), IsEmpty());
+  const std::vector<DeadLetter> letters = DeadLetters();
+  ASSERT_THAT(letters, SizeIs(1));
+  EXPECT_EQ(letters[0].reason(), deadletter::v1::REASON_UNKNOWN_ACCOUNT);
+}
+
+TEST_F(IngestTest, TakesABatchApart) {
+  Start(channel::Role::kIngest);
+  EXPECT_EQ(PostSigned(ReadFile("batch")), 200);
+  std::set<std::string> groups;
+  for (const InboundMessage& message : Messages()) {
+    groups.insert(message.envelope().routing_group_id());
+  }
+  EXPECT_THAT(Messages(), SizeIs(3));
+  EXPECT_THAT(groups, UnorderedElementsAre("nl", "be"));
+  EXPECT_THAT(Receipts(), SizeIs(1));
+  ASSERT_THAT(DeadLetters(), SizeIs(1));
+  EXPECT_THAT(DeadLetters()[0].raw(), HasSubstr("verdwaald"));
+}
+
+TEST_F(IngestTest, RepeatsOnSeveralConnectionsHaveOneId) {
+  Start(channel::Role::kIngest);
+  const std::string body = ReadFile("text");
+  std::vector<std::jthread> pods;
+  for (int i = 0; i < 4; ++i) {
+    pods.emplace_back([&] {
+      for (int j = 0; j < 5; ++j) EXPECT_EQ(PostSigned(body), 200);
+    });
+  }
+  pods.clear();
+  std::set<std::string> ids;
+  for (const InboundMessage& message : Messages()) ids.insert(message.envelope().id());
+  EXPECT_THAT(Messages(), SizeIs(20));
+  EXPECT_THAT(ids, SizeIs(1));
+}
+
+TEST_F(IngestTest, SignedNonsenseIsKeptAndNotRepeatedForEver) {
+  Start(channel::Role::kIngest);
+  for (const char* name : {"not_json", "truncated", "deep", "array", "surrogate", "other_field"}) {
+    EXPECT_EQ(PostSigned(ReadFile(name)), 200) << name;
+  }
+  EXPECT_THAT(DeadLetters(), SizeIs(6));
+  EXPECT_THAT(Messages(), IsEmpty());
+}
+
+TEST_F(IngestTest, RefusesWhatIsTooLarge) {
+  Start(channel::Role::kIngest);
+  EXPECT_EQ(PostSigned(std::string(settings_.webhook.max_body_bytes + 1, ' ')), 413);
+}
+
+TEST_F(IngestTest, FetchesMediaIntoTheBlobStore) {
+  Start(channel::Role::kIngest);
+  const std::string id = graph_->AddMedia("bytes of a picture", "image/jpeg");
+  EXPECT_EQ(PostSigned(MediaWebhook("image", id, "image/jpeg")), 200);
+  const std::vector<InboundMessage> messages = Messages();
+  ASSERT_THAT(messages, SizeIs(1));
+  const message::v1::Media& media = messages[0].contents(0).media();
+  EXPECT_EQ(media.unavailable_reason(), "");
+  EXPECT_EQ(media.blob().blob_id(), Sha256Hex("bytes of a picture"));
+  EXPECT_EQ(media.blob().size_bytes(), 18);
+  EXPECT_EQ(media.blob().content_type(), "image/jpeg");
+  auto blobs = channel::NewFolderBlobStore({.folder = settings_.blobs.folder}).value();
+  EXPECT_EQ(blobs->Get(media.blob().blob_id()).value(), "bytes of a picture");
+}
+
+TEST_F(IngestTest, MediaThatCannotBeHadDoesNotHoldTheMessageBack) {
+  Start(channel::Role::kIngest);
+  const std::string large = graph_->AddMedia(std::string(1001, 'x'), "image/jpeg");
+  const std::string program = graph_->AddMedia("MZ", "application/x-msdownload");
+  EXPECT_EQ(PostSigned(MediaWebhook("image", large, "image/jpeg")), 200);
+  EXPECT_EQ(PostSigned(MediaWebhook("document", program, "application/x-msdownload")), 200);
+  EXPECT_EQ(PostSigned(MediaWebhook("image", "999", "image/jpeg")), 200);
+  std::vector<std::string> reasons;
+  for (const InboundMessage& message : Messages()) {
+    EXPECT_FALSE(message.contents(0).media().has_blob());
+    reasons.push_back(message.contents(0).media().unavailable_reason());
+  }
+  EXPECT_THAT(reasons, UnorderedElementsAre(HasSubstr("larger than the limit"),
+                                            HasSubstr("application/x-msdownload is not taken"),
+                                            HasSubstr("refused by the provider: 100")));
+}
+
+TEST_F(IngestTest, MediaWithARefusedTokenOrNoProviderIsMarkedSo) {
+  settings_.accounts[0].access_token = config::Secret("expired", "test");
+  settings_.graph.media_timeout = absl::Milliseconds(300);
+  Start(channel::Role::kIngest);
+  const std::string id = graph_->AddMedia("x", "image/jpeg");
+  EXPECT_EQ(PostSigned(MediaWebhook("image", id, "image/jpeg")), 200);
+  ASSERT_THAT(Messages(), SizeIs(1));
+  EXPECT_THAT(Messages()[0].contents(0).media().unavailable_reason(), HasSubstr("190"));
+}
+
+TEST_F(IngestTest, WhatIsTooLongForTheLogIsKeptBeside) {
+  Start(channel::Role::kIngest);
+  settings_.webhook.max_body_bytes = 1 << 20;
+  app_.reset();
+  Start(channel::Role::kIngest);
+  const std::string body = absl::StrCat(
+      R"({"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages","value":{)"
+      R"("metadata":{"phone_number_id":"1060001"},"messages":[{"from":"1","id":"w","type":"new","new":")",
+      std::string(100'000, 'x'), R"("}]}}]}]})");
+  EXPECT_EQ(PostSigned(body), 200);
+  ASSERT_THAT(Messages(), SizeIs(1));
+  auto blobs = channel::NewFolderBlobStore({.folder = settings_.blobs.folder}).value();
+  EXPECT_THAT(blobs->Get(Messages()[0].raw().blob_id()).value(), SizeIs(::testing::Gt(100'000u)));
+}
+
+// A bus that takes nothing any more.
+class AwayBus : public bus::Bus {
+ public:
+  explicit AwayBus(bus::Bus* bus) : bus_(bus) {}
+  absl::StatusOr<int> PartitionCount(bus::Topic topic) override {
+    return bus_->PartitionCount(topic);
+  }
+  absl::Status EnsureTopics(const std::vector<bus::TopicSpec>&) override { return Away(); }
+  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions) override {
+    class Refusing : public bus::Appender {
+      void Append(bus::Outgoing, Done done) override { done(Away()); }
+      absl::Status Admit(const bus::Outgoing&) const override { return absl::OkStatus(); }
+      absl::Status Flush(absl::Duration) override { return absl::OkStatus(); }
+    };
+    return std::make_unique<Refusing>();
+  }
+  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic, int32_t,
+                                                          bus::ReaderOptions) override {
+    return Away();
+  }
+  absl::StatusOr<std::unique_ptr<bus::Membership>> Join(absl::string_view, bus::Topic,
+                                                        bus::MemberOptions) override {
+    return Away();
+  }
+  absl::Status TruncateBefore(bus::Topic, int32_t, int64_t) override { return Away(); }
+  absl::Status Health() override { return Away(); }
+
+ private:
+  static absl::Status Away() { return absl::UnavailableError("broker away"); }
+  bus::Bus* const bus_;
+};
+
+TEST_F(IngestTest, AsksMetaToComeBackWhileTheBusIsAway) {
+  AwayBus away(bus_.get());
+  settings_.role = channel::Role::kIngest;
+  app_ = WhatsappApp::New(away, settings_, Context()).value();
+  const std::string body = ReadFile("text");
+  const http::FetchResult result = Post(body, Sign("secret", body));
+  EXPECT_EQ(result.status, 503);
+  EXPECT_GT(result.RetryAfter(absl::Now()), absl::ZeroDuration());
+  EXPECT_EQ(Post(body, "").status, 401) << "who it is comes first";
+  app_.reset();  // Before the bus that it stands on.
+}
+
+TEST_F(IngestTest, EverythingACustomerWritesArrivesThroughRepeatsAndDisorder) {
+  Start(channel::Role::kIngest);
+  graph_->SetManners({.repeat = 0.3, .max_delay = absl::Milliseconds(100)});
+  std::set<std::string> sent;
+  for (int i = 0; i < 100; ++i) {
+    sent.insert(graph_->CustomerWrites(i % 2 == 0 ? "1060001" : "1060002",
+                                       absl::StrCat("3161000000", i % 5), absl::StrCat("hi ", i)));
+  }
+  ASSERT_TRUE(graph_->WaitForWebhooks(absl::Seconds(20)));
+  std::set<std::string> arrived;
+  for (const InboundMessage& message : Messages()) arrived.insert(message.provider_message_id());
+  EXPECT_EQ(arrived, sent);
+}
+
+TEST_F(IngestTest, TheCanaryIsRefusedWithoutItsEnvironment) {
+  unsetenv("WISSEL_CHAOS_CANARY");
+  settings_.webhook.chaos_ack_before_publish = true;
+  EXPECT_THAT(WhatsappApp::New(*bus_, settings_, Context()),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("WISSEL_CHAOS_CANARY")));
+  setenv("WISSEL_CHAOS_CANARY", "1", 1);
+  AwayBus away(bus_.get());
+  settings_.role = channel::Role::kIngest;
+  app_ = WhatsappApp::New(away, settings_, Context()).value();
+  const Timeout limit(absl::Seconds(5));
+  int status = 0;
+  while (status != 200 && !limit.Expired()) status = PostSigned(ReadFile("text"));
+  EXPECT_EQ(status, 200) << "this is what the canary is for: acknowledged, and lost";
+  app_.reset();
+  unsetenv("WISSEL_CHAOS_CANARY");
+}
+
+TEST_F(IngestTest, RefusesAccountsThatContradictEachOther) {
+  settings_.accounts[1].phone_number_id = settings_.accounts[0].phone_number_id;
+  EXPECT_THAT(WhatsappApp::New(*bus_, settings_, Context()),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("phone_number_id")));
+}
+
+}  // namespace
+}  // namespace wissel::whatsapp
