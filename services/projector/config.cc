@@ -27,4 +27,10 @@ void ProjectorSettings::Describe(config::Binder& b) {
   b.Require(retry_initial <= retry_max, "retry_initial must not exceed retry_max");
 }
 
+void Settings::Describe(config::Binder& b) {
+  b.Group("kafka", &kafka, "Where the log is.");
+  b.Group("redis", &redis, "Where the views go.");
+  b.Group("projector", &projector, "How the projector works.");
+}
+
 }  // namespace wissel::projector

@@ -5,6 +5,8 @@
 
 #include "absl/time/time.h"
 #include "libs/config/binder.h"
+#include "libs/connections/kafka_settings.h"
+#include "libs/connections/redis_settings.h"
 
 namespace wissel::projector {
 
@@ -20,6 +22,15 @@ struct ProjectorSettings {
   absl::Duration lag_interval = absl::Seconds(5);
   absl::Duration retry_initial = absl::Milliseconds(100);
   absl::Duration retry_max = absl::Seconds(5);
+
+  void Describe(config::Binder& b);
+};
+
+// Everything wissel-projector can be told.
+struct Settings {
+  connections::KafkaSettings kafka;
+  connections::RedisSettings redis;
+  ProjectorSettings projector;
 
   void Describe(config::Binder& b);
 };
