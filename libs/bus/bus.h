@@ -47,8 +47,8 @@ struct Outgoing {
 size_t SizeOf(const Outgoing& record);
 
 struct AppenderOptions {
-  // For the owner of a partition: after one append has failed, every later one fails too (ABORTED),
-  // and none of them reaches the log. Without it each append stands alone.
+  // For the owner of a partition: after one append has failed, every later one is refused (ABORTED),
+  // so that nothing follows a gap. Without it each append stands alone.
   bool gapless = false;
 
   // Appends not yet answered, at most.
@@ -75,7 +75,8 @@ class Appender {
   // Refused, and certainly not in the log:
   //   INVALID_ARGUMENT    larger than the bus's max_record_bytes, or no such partition
   //   RESOURCE_EXHAUSTED  too much in flight; try again when something has been answered
-  //   ABORTED             gapless, and an earlier append failed
+  //   ABORTED             gapless, and an earlier append failed; or (Kafka) this client can never
+  //                       append again: use another appender
   // Failed, perhaps in the log all the same:
   //   UNAVAILABLE         not acknowledged within the delivery timeout
   //   RESOURCE_EXHAUSTED  embedded: the disk is full (then certainly not in the log)

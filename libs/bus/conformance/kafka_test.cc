@@ -132,6 +132,38 @@ TEST_F(KafkaBusTest, BadOptionsAreRefused) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("ssl.ca.location")));
 }
 
+// What a SIGSTOP does to a router: the others get its partitions, and it is told when it wakes up.
+TEST_F(KafkaBusTest, AMemberThatStallsLosesItsPartitions) {
+  WISSEL_ASSERT_OK(bus_->EnsureTopics(DefaultTopics(2)));
+  const MemberOptions options{.session_timeout = absl::Seconds(3), .wakeup = nullptr};
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto stalled, bus_->Join("g", Topic::kInbound, options));
+  size_t has = 0;
+  absl::Time deadline = absl::Now() + kPatience;
+  while (has < 2 && absl::Now() < deadline) {
+    const auto change = stalled->Poll(absl::Milliseconds(100));
+    WISSEL_ASSERT_OK(change);
+    has += change->assigned.size();
+  }
+  ASSERT_EQ(has, 2);
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto other, bus_->Join("g", Topic::kInbound, options));
+  size_t got = 0;
+  deadline = absl::Now() + 2 * kPatience;
+  while (got < 2 && absl::Now() < deadline) {
+    const auto change = other->Poll(absl::Milliseconds(100));
+    WISSEL_ASSERT_OK(change);
+    got += change->assigned.size();
+    got -= change->revoked.size();
+  }
+  EXPECT_EQ(got, 2);
+  size_t lost = 0;
+  while (lost < 2 && absl::Now() < deadline) {
+    const auto change = stalled->Poll(absl::Milliseconds(100));
+    WISSEL_ASSERT_OK(change);
+    lost += change->revoked.size();
+  }
+  EXPECT_EQ(lost, 2);
+}
+
 // The stream goes on through a broker's restart: nothing lost, doubled or out of order, with
 // appends in flight, a reader at the tail and an owner that keeps its partition.
 TEST_F(KafkaBusTest, ABrokerRestartInTheMiddleOfTheStream) {
