@@ -1,0 +1,184 @@
+#include "services/admin/admin.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "libs/base/proto_time.h"
+#include "libs/base/status_macros.h"
+#include "libs/domain/config_validation.h"
+#include "services/admin/config_diff.h"
+
+namespace wissel::admin {
+namespace {
+
+constexpr int kDefaultPage = 50;
+constexpr int kLargestPage = 500;
+constexpr int kMostPartitions = 1024;
+constexpr int kMostReplicas = 10;
+
+// What every topic is and what is wrong with it, as far as the bus tells.
+absl::StatusOr<std::vector<v1::TopicStatus>> Examine(bus::Bus& bus) {
+  std::vector<v1::TopicStatus> statuses;
+  int copartitioned = 0;
+  for (const bus::Topic topic : bus::kAllTopics) {
+    v1::TopicStatus& status = statuses.emplace_back();
+    status.set_topic(bus::TopicName(topic));
+    const absl::StatusOr<int> partitions = bus.PartitionCount(topic);
+    if (absl::IsNotFound(partitions.status())) {
+      status.add_problems("missing");
+      continue;
+    }
+    WISSEL_RETURN_IF_ERROR(partitions.status());
+    status.set_exists(true);
+    status.set_partitions(*partitions);
+    if (topic == bus::Topic::kConfig && *partitions != 1) {
+      status.add_problems(absl::StrCat(*partitions, " partitions; 1 is needed"));
+    }
+    for (const bus::Topic other : bus::kCopartitionedTopics) {
+      if (topic != other) continue;
+      if (copartitioned == 0) copartitioned = *partitions;
+      if (*partitions != copartitioned) {
+        status.add_problems(absl::StrCat(*partitions, " partitions; ", copartitioned,
+                                         " are needed, as many as inbound, commands, receipts "
+                                         "and log have together"));
+      }
+    }
+  }
+  return statuses;
+}
+
+}  // namespace
+
+Admin::Admin(bus::Bus& bus, const Clock& clock, Metrics& metrics, Options options)
+    : bus_(bus),
+      clock_(clock),
+      metrics_(metrics),
+      options_(std::move(options)),
+      configs_(bus),
+      dead_letters_(bus, options_.dead_letters_per_call) {}
+
+absl::StatusOr<v1::ApplyConfigResponse> Admin::ApplyConfig(const rpc::Principal& caller,
+                                                           const v1::ApplyConfigRequest& request) {
+  config::v1::WorkspaceConfig config = request.config();
+  if (config.workspace_id() != caller.workspace.value()) {
+    return absl::PermissionDeniedError(absl::StrCat("the configuration is of workspace \"",
+                                                    config.workspace_id(), "\", the token of \"",
+                                                    caller.workspace.value(), "\""));
+  }
+  domain::ConfigFindings findings = domain::ValidateConfig(config);
+  if (!findings.errors.empty()) {
+    metrics_.applies.With({"invalid"}).Increment();
+    return absl::InvalidArgumentError(absl::StrJoin(findings.errors, "\n"));
+  }
+  WISSEL_ASSIGN_OR_RETURN(const config::v1::WorkspaceConfig before,
+                          configs_.Get(config.workspace_id()));
+
+  v1::ApplyConfigResponse response;
+  response.set_version(before.version() + 1);
+  for (v1::Difference& difference : Diff(before, config)) {
+    *response.add_differences() = std::move(difference);
+  }
+  for (std::string& warning : findings.warnings) response.add_warnings(std::move(warning));
+  if (request.dry_run()) {
+    metrics_.applies.With({"dry_run"}).Increment();
+    return response;
+  }
+  config.set_applied_by(caller.subject);
+  *config.mutable_applied_time() = ToProto(clock_.Now());
+  const absl::Status applied = configs_.Apply(config);
+  metrics_.applies
+      .With({applied.ok()                          ? "applied"
+             : absl::IsFailedPrecondition(applied) ? "conflict"
+                                                   : "failed"})
+      .Increment();
+  WISSEL_RETURN_IF_ERROR(applied);
+  return response;
+}
+
+absl::StatusOr<v1::GetConfigResponse> Admin::GetConfig(const rpc::Principal& caller,
+                                                       const v1::GetConfigRequest&) {
+  v1::GetConfigResponse response;
+  WISSEL_ASSIGN_OR_RETURN(*response.mutable_config(), configs_.Get(caller.workspace.value()));
+  if (response.config().version() == 0) {
+    return absl::NotFoundError(
+        absl::StrCat("workspace ", caller.workspace.value(), " has no configuration yet"));
+  }
+  return response;
+}
+
+DeadLetters::Filter Admin::SeenBy(const rpc::Principal& caller) const {
+  const std::string& workspace = caller.workspace.value();
+  const bool is_operator = workspace == options_.operator_workspace;
+  return [workspace, is_operator](const deadletter::v1::DeadLetter& letter) {
+    return letter.workspace_id().empty() ? is_operator : letter.workspace_id() == workspace;
+  };
+}
+
+absl::StatusOr<v1::ListDeadLettersResponse> Admin::ListDeadLetters(
+    const rpc::Principal& caller, const v1::ListDeadLettersRequest& request) {
+  const int size = request.page_size() == 0 ? kDefaultPage : request.page_size();
+  if (size < 1 || size > kLargestPage) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("page_size: ", size, "; from 1 to ", kLargestPage));
+  }
+  WISSEL_ASSIGN_OR_RETURN(
+      DeadLetters::Page page,
+      dead_letters_.List(SeenBy(caller), static_cast<size_t>(size), request.page_token()));
+  v1::ListDeadLettersResponse response;
+  for (deadletter::v1::DeadLetter& letter : page.letters) {
+    letter.clear_raw();
+    *response.add_dead_letters() = std::move(letter);
+  }
+  response.set_next_page_token(std::move(page.next_page_token));
+  return response;
+}
+
+absl::StatusOr<v1::GetDeadLetterResponse> Admin::GetDeadLetter(
+    const rpc::Principal& caller, const v1::GetDeadLetterRequest& request) {
+  v1::GetDeadLetterResponse response;
+  WISSEL_ASSIGN_OR_RETURN(*response.mutable_dead_letter(),
+                          dead_letters_.Get(SeenBy(caller), request.dead_letter_id()));
+  return response;
+}
+
+absl::StatusOr<v1::ReplayDeadLetterResponse> Admin::ReplayDeadLetter(
+    const rpc::Principal& caller, const v1::ReplayDeadLetterRequest& request) {
+  WISSEL_ASSIGN_OR_RETURN(DeadLetters::Replayed replayed,
+                          dead_letters_.Replay(SeenBy(caller), request.dead_letter_id()));
+  metrics_.replays.Increment();
+  v1::ReplayDeadLetterResponse response;
+  response.set_topic(std::move(replayed.topic));
+  response.set_partition(replayed.partition);
+  response.set_offset(replayed.offset);
+  return response;
+}
+
+absl::StatusOr<v1::CreateTopicsResponse> Admin::CreateTopics(
+    const rpc::Principal&, const v1::CreateTopicsRequest& request) {
+  if (request.partitions() < 1 || request.partitions() > kMostPartitions) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("partitions: ", request.partitions(), "; from 1 to ", kMostPartitions));
+  }
+  if (request.replication_factor() < 1 || request.replication_factor() > kMostReplicas) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "replication_factor: ", request.replication_factor(), "; from 1 to ", kMostReplicas));
+  }
+  WISSEL_RETURN_IF_ERROR(
+      bus_.EnsureTopics(bus::DefaultTopics(request.partitions(), request.replication_factor())));
+  WISSEL_ASSIGN_OR_RETURN(std::vector<v1::TopicStatus> statuses, Examine(bus_));
+  v1::CreateTopicsResponse response;
+  for (v1::TopicStatus& status : statuses) *response.add_topics() = std::move(status);
+  return response;
+}
+
+absl::StatusOr<v1::CheckTopicsResponse> Admin::CheckTopics(const rpc::Principal&,
+                                                           const v1::CheckTopicsRequest&) {
+  WISSEL_ASSIGN_OR_RETURN(std::vector<v1::TopicStatus> statuses, Examine(bus_));
+  v1::CheckTopicsResponse response;
+  for (v1::TopicStatus& status : statuses) *response.add_topics() = std::move(status);
+  return response;
+}
+
+}  // namespace wissel::admin

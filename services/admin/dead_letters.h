@@ -1,0 +1,58 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "libs/base/mutex.h"
+#include "libs/bus/bus.h"
+#include "wissel/deadletter/v1/deadletter.pb.h"
+
+namespace wissel::admin {
+
+// Reads the dead letters' topic and puts records back where they came from. Thread-safe; calls
+// block on the log. There is no index: what is looked for is read from the newest backwards.
+class DeadLetters {
+ public:
+  // Which letters the caller may see.
+  using Filter = std::function<bool(const deadletter::v1::DeadLetter&)>;
+
+  struct Page {
+    std::vector<deadletter::v1::DeadLetter> letters;  // newest first, with their raw bytes
+    std::string next_page_token;                      // empty: that was all
+  };
+
+  struct Replayed {
+    std::string topic;
+    int32_t partition = 0;
+    int64_t offset = 0;
+  };
+
+  // `records_per_call`: read at most for one page, after which the page may be short, with a token
+  // to go on.
+  DeadLetters(bus::Bus& bus, int64_t records_per_call);
+
+  // `limit`: at least 1.
+  //   INVALID_ARGUMENT  not a token of ours
+  //   UNAVAILABLE       the log does not answer
+  absl::StatusOr<Page> List(const Filter& filter, size_t limit, absl::string_view page_token);
+
+  //   NOT_FOUND  there is none that the caller may see
+  absl::StatusOr<deadletter::v1::DeadLetter> Get(const Filter& filter, absl::string_view id);
+
+  // Appends the bytes to the topic they came from, in the partition of their old key.
+  //   FAILED_PRECONDITION  it did not come from a topic of inputs, or its bytes were cut
+  absl::StatusOr<Replayed> Replay(const Filter& filter, absl::string_view id);
+
+ private:
+  bus::Bus& bus_;
+  const int64_t records_per_call_;
+  const std::unique_ptr<bus::Appender> appender_;
+};
+
+}  // namespace wissel::admin
