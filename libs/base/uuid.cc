@@ -28,17 +28,27 @@ absl::StatusOr<Uuid> Uuid::Parse(absl::string_view text) {
     return absl::InvalidArgumentError(absl::StrCat("not a UUID: ", text.substr(0, 64)));
   };
   if (text.size() != 36) return malformed();
-  std::string digits;
-  digits.reserve(32);
-  for (size_t i = 0; i < text.size(); ++i) {
-    const bool dash = std::find(kDashes.begin(), kDashes.end(), i) != kDashes.end();
-    if (dash != (text[i] == '-')) return malformed();
-    if (!dash) digits.push_back(text[i]);
-  }
-  absl::StatusOr<std::string> raw = HexDecode(digits);
-  if (!raw.ok()) return malformed();
   Uuid uuid;
-  std::copy(raw->begin(), raw->end(), uuid.bytes.begin());
+  size_t nibbles = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (i == 8 || i == 13 || i == 18 || i == 23) {
+      if (c != '-') return malformed();
+      continue;
+    }
+    int value;
+    if (c >= '0' && c <= '9') {
+      value = c - '0';
+    } else if (c >= 'a' && c <= 'f') {
+      value = c - 'a' + 10;
+    } else if (c >= 'A' && c <= 'F') {
+      value = c - 'A' + 10;
+    } else {
+      return malformed();
+    }
+    uint8_t& byte = uuid.bytes[nibbles++ / 2];
+    byte = static_cast<uint8_t>(byte << 4 | value);
+  }
   return uuid;
 }
 

@@ -92,10 +92,7 @@ routing::Waiting Engine::WaitingOf(const ConversationState& c) const {
 }
 
 void Engine::SyncConversation(const std::string& id) {
-  for (TimerKind kind :
-       {TimerKind::kOffer, TimerKind::kExclusion, TimerKind::kPark, TimerKind::kForget}) {
-    ClearTimer(kind, id);
-  }
+  ClearTimer(TimerKind::kConversation, id);
   const ConversationState* c = state_.FindConversation(id);
   if (c == nullptr) {
     for (auto& [key, matcher] : matchers_) matcher.RemoveWaiting(id);
@@ -113,21 +110,22 @@ void Engine::SyncConversation(const std::string& id) {
       if (!matcher->IsWaiting(id)) newly_waiting_.insert(id);
       matcher->AddWaiting(WaitingOf(*c));
       if (FromProto(c->exclusion_expire_time()) > now_) {
-        SetTimer(TimerKind::kExclusion, id, FromProto(c->exclusion_expire_time()));
+        SetTimer(TimerKind::kConversation, id, FromProto(c->exclusion_expire_time()));
       }
       return;
     }
     case ConversationStatus::CONVERSATION_STATUS_OFFERED:
-      return SetTimer(TimerKind::kOffer, id, FromProto(c->offer().expire_time()));
+      return SetTimer(TimerKind::kConversation, id, FromProto(c->offer().expire_time()));
     case ConversationStatus::CONVERSATION_STATUS_ACTIVE:
       if (const absl::Duration after = FromProto(policy.park_after());
           after > absl::ZeroDuration() &&
           FromProto(c->last_reply_time()) > FromProto(c->last_customer_time())) {
-        SetTimer(TimerKind::kPark, id, FromProto(c->last_reply_time()) + after);
+        SetTimer(TimerKind::kConversation, id, FromProto(c->last_reply_time()) + after);
       }
       return;
     case ConversationStatus::CONVERSATION_STATUS_RESOLVED:
-      return SetTimer(TimerKind::kForget, id, FromProto(c->resolve_time()) + ForgetAfter(policy));
+      return SetTimer(TimerKind::kConversation, id,
+                      FromProto(c->resolve_time()) + ForgetAfter(policy));
     default:
       return;
   }
@@ -492,24 +490,28 @@ std::optional<log::v1::Decision> Engine::DecideTimer(absl::Time now) {
   return Finish();
 }
 
-void Engine::Fire(TimerKind kind, const std::string& key) {
-  switch (kind) {
-    case TimerKind::kOffer: {
-      const ConversationState* c = state_.FindConversation(key);
-      if (c == nullptr || !c->has_offer()) return;
-      const std::string workspace_id = c->workspace_id();
-      const std::string agent_id = c->offer().agent_id();
-      const absl::Time place = FromProto(c->waiting_since());
-      routing::Matcher* matcher = MatcherOf(*c);
+void Engine::FireConversation(const ConversationState& c) {
+  const std::string id = c.conversation_id();
+  TouchConversation(id);
+  switch (c.status()) {
+    case ConversationStatus::CONVERSATION_STATUS_QUEUED:
+      // Those who declined or missed it may be asked again.
+      newly_waiting_.insert(id);
+      return;
+    case ConversationStatus::CONVERSATION_STATUS_OFFERED: {
+      const std::string workspace_id = c.workspace_id();
+      const std::string agent_id = c.offer().agent_id();
+      const absl::Time place = FromProto(c.waiting_since());
+      routing::Matcher* matcher = MatcherOf(c);
       const int32_t max_missed =
-          MaxMissedOffers(matcher == nullptr ? nullptr : matcher->FindQueue(c->queue_id()));
+          MaxMissedOffers(matcher == nullptr ? nullptr : matcher->FindQueue(c.queue_id()));
       Event event;
-      event.mutable_offer_timed_out()->set_conversation_id(key);
-      event.mutable_offer_timed_out()->set_offer_id(c->offer().offer_id());
+      event.mutable_offer_timed_out()->set_conversation_id(id);
+      event.mutable_offer_timed_out()->set_offer_id(c.offer().offer_id());
       event.mutable_offer_timed_out()->set_agent_id(agent_id);
       Emit(std::move(event));
       TouchAgent(workspace_id, agent_id);
-      Queue(key, Queued::REASON_OFFER_TIMED_OUT, place);
+      Queue(id, Queued::REASON_OFFER_TIMED_OUT, place);
       const AgentState* agent = state_.FindAgent(workspace_id, agent_id);
       if (agent != nullptr && agent->missed_offers() >= max_missed &&
           agent->presence() == command::v1::PRESENCE_AVAILABLE) {
@@ -518,29 +520,31 @@ void Engine::Fire(TimerKind kind, const std::string& key) {
       }
       return;
     }
-    case TimerKind::kExclusion:
-      TouchConversation(key);
-      newly_waiting_.insert(key);
-      return;
-    case TimerKind::kPark: {
-      const ConversationState* c = state_.FindConversation(key);
-      if (c == nullptr) return;
+    case ConversationStatus::CONVERSATION_STATUS_ACTIVE: {
       Event event;
-      event.mutable_parked()->set_conversation_id(key);
-      event.mutable_parked()->set_agent_id(c->agent_id());
+      event.mutable_parked()->set_conversation_id(id);
+      event.mutable_parked()->set_agent_id(c.agent_id());
       event.mutable_parked()->set_reason(conversation::v1::Parked::REASON_CUSTOMER_SILENT);
-      TouchAgent(c->workspace_id(), c->agent_id());
-      TouchConversation(key);
+      TouchAgent(c.workspace_id(), c.agent_id());
       Emit(std::move(event));
       return;
     }
-    case TimerKind::kForget: {
+    case ConversationStatus::CONVERSATION_STATUS_RESOLVED: {
       Event event;
-      event.mutable_conversation_forgotten()->set_conversation_id(key);
-      TouchConversation(key);
+      event.mutable_conversation_forgotten()->set_conversation_id(id);
       Emit(std::move(event));
       return;
     }
+    default:
+      return;
+  }
+}
+
+void Engine::Fire(TimerKind kind, const std::string& key) {
+  switch (kind) {
+    case TimerKind::kConversation:
+      if (const ConversationState* c = state_.FindConversation(key)) FireConversation(*c);
+      return;
     case TimerKind::kAgentLost: {
       const auto agent = state_.agents().find(key);
       if (agent == state_.agents().end()) return;

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "libs/domain/state.h"
@@ -57,7 +58,7 @@ class Engine {
   std::optional<Refusal> Refuse(const receipt::v1::Receipt& receipt) const;
 
   // `cause` names the record; its id is filled in here.
-  log::v1::Decision Decide(log::v1::InputCause cause, const message::v1::InboundMessage& message,
+  log::v1::Decision Decide(log::v1::InputCause cause, message::v1::InboundMessage message,
                            absl::Time now);
   log::v1::Decision Decide(log::v1::InputCause cause, const command::v1::Command& command,
                            absl::Time now);
@@ -85,7 +86,8 @@ class Engine {
   bool restating() const { return restate_.has_value(); }
 
  private:
-  enum class TimerKind { kOffer, kExclusion, kPark, kForget, kAgentLost, kGatewayLease, kMatch };
+  // A conversation has one timer at most, and its status says what for.
+  enum class TimerKind { kConversation, kAgentLost, kGatewayLease, kMatch };
   // In one decision, about: a record has its limit.
   static constexpr int kMaxEvents = 500;
   using Timer = std::tuple<absl::Time, TimerKind, std::string>;
@@ -127,7 +129,7 @@ class Engine {
 
   // --- messages
   const state::v1::ConversationState* FindFor(const message::v1::InboundMessage& message) const;
-  void Receive(const message::v1::InboundMessage& message);
+  void Receive(message::v1::InboundMessage message);
 
   // --- commands: each returns the reason it was refused for
   struct Rejection {
@@ -183,6 +185,7 @@ class Engine {
   void SetTimer(TimerKind kind, const std::string& key, absl::Time due);
   void ClearTimer(TimerKind kind, const std::string& key);
   void Fire(TimerKind kind, const std::string& key);
+  void FireConversation(const state::v1::ConversationState& conversation);
 
   struct RestateRound {
     int64_t round;
@@ -194,7 +197,7 @@ class Engine {
   Options options_;
   std::map<std::string, routing::Matcher> matchers_;  // by routing key
   std::set<Timer> timers_;
-  std::map<std::pair<TimerKind, std::string>, absl::Time> timer_of_;
+  absl::flat_hash_map<std::pair<TimerKind, std::string>, absl::Time> timer_of_;
   std::optional<RestateRound> restate_;
 
   log::v1::Decision decision_;

@@ -119,7 +119,7 @@ log::v1::Decision Engine::DecideDeadLetter(log::v1::InputCause cause,
 // ---------------------------------------------------------------------------------------------
 // Messages
 
-log::v1::Decision Engine::Decide(log::v1::InputCause cause, const InboundMessage& message,
+log::v1::Decision Engine::Decide(log::v1::InputCause cause, InboundMessage message,
                                  absl::Time now) {
   const bool seen = !options_.ignore_seen && state_.Seen(message.envelope().id());
   if (!seen) cause.set_id(message.envelope().id());
@@ -131,7 +131,7 @@ log::v1::Decision Engine::Decide(log::v1::InputCause cause, const InboundMessage
     event.mutable_duplicate_skipped()->set_id(message.envelope().id());
     Emit(std::move(event));
   } else {
-    Receive(message);
+    Receive(std::move(message));
   }
   return Finish();
 }
@@ -159,18 +159,19 @@ const ConversationState* Engine::FindFor(const InboundMessage& message) const {
   return nullptr;
 }
 
-void Engine::Receive(const InboundMessage& message) {
+void Engine::Receive(InboundMessage message) {
   const ConversationState* c = FindFor(message);
   if (c != nullptr && IsChange(message)) {
     Event event;
     event.mutable_message_edited()->set_conversation_id(c->conversation_id());
-    *event.mutable_message_edited()->mutable_message() = message;
+    *event.mutable_message_edited()->mutable_message() = std::move(message);
     Emit(std::move(event));
     return;
   }
   const absl::Duration window =
       ReopenWindow(Config(message.envelope().workspace_id()).conversations());
-  const bool reopens = c != nullptr && !IsOpen(*c) && !IsQuiet(message);
+  const bool quiet = IsQuiet(message);
+  const bool reopens = c != nullptr && !IsOpen(*c) && !quiet;
   std::string previous;
   if (reopens && now_ - FromProto(c->resolve_time()) > window) {
     previous = c->conversation_id();
@@ -196,9 +197,8 @@ void Engine::Receive(const InboundMessage& message) {
   {
     Event event;
     event.mutable_message_received()->set_conversation_id(id);
-    *event.mutable_message_received()->mutable_message() = message;
+    *event.mutable_message_received()->mutable_message() = std::move(message);
     Emit(std::move(event));
-    TouchConversation(id);
   }
   if (c == nullptr) return Queue(id, Queued::REASON_NEW, now_);
   if (reopens) {
@@ -208,7 +208,9 @@ void Engine::Receive(const InboundMessage& message) {
     Emit(std::move(event));
     return Queue(id, Queued::REASON_REOPENED, now_);
   }
-  if (c->status() == ConversationStatus::CONVERSATION_STATUS_PARKED && !IsQuiet(message)) {
+  // A customer who writes is no longer silent.
+  if (c->status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE) TouchConversation(id);
+  if (c->status() == ConversationStatus::CONVERSATION_STATUS_PARKED && !quiet) {
     const std::string agent_id = c->agent_id();
     Event event;
     event.mutable_resumed()->set_conversation_id(id);

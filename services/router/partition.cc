@@ -353,7 +353,7 @@ absl::Status Partition::DecideAs(const Input& input, const bus::Record& record) 
   }
   const absl::Time now = shared_.clock.Now();
   shared_.metrics.input_age.Observe(std::max(absl::ZeroDuration(), now - record.time));
-  return Append(engine_->Decide(std::move(cause), message, now), input.cause, &record);
+  return Append(engine_->Decide(std::move(cause), std::move(message), now), input.cause, &record);
 }
 
 absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCause cause,
