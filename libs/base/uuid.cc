@@ -63,9 +63,10 @@ std::string UuidV5OfName(const Uuid& name_space, absl::string_view name) {
   std::string input(reinterpret_cast<const char*>(name_space.bytes.data()),
                     name_space.bytes.size());
   absl::StrAppend(&input, name);
+  // Fetched once: EVP_sha1() looks the algorithm up in every call.
+  static const EVP_MD* const kSha1 = EVP_MD_fetch(nullptr, "SHA1", nullptr);
   std::array<uint8_t, EVP_MAX_MD_SIZE> digest;
-  WISSEL_CHECK(
-      EVP_Digest(input.data(), input.size(), digest.data(), nullptr, EVP_sha1(), nullptr) == 1);
+  WISSEL_CHECK(EVP_Digest(input.data(), input.size(), digest.data(), nullptr, kSha1, nullptr) == 1);
   Uuid uuid;
   std::copy_n(digest.begin(), uuid.bytes.size(), uuid.bytes.begin());
   SetVersion(uuid, 5);
