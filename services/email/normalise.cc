@@ -8,9 +8,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "libs/base/hash.h"
+#include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/uuid.h"
+#include "libs/channel/language.h"
 #include "services/email/automation.h"
 #include "services/email/charset.h"
 #include "services/email/html_text.h"
@@ -332,6 +333,9 @@ class Normaliser {
       split.text.resize(TruncateUtf8(split.text, kMaxTextBytes).size());
     }
     split.quoted.resize(TruncateUtf8(split.quoted, kMaxQuotedBytes).size());
+    if (const auto language = channel::DetectLanguage(split.text)) {
+      result_.message.set_language(*language);
+    }
     out->set_text(std::move(split.text));
     out->set_quoted(std::move(split.quoted));
     if (html.size() <= kMaxHtmlBytes) {

@@ -1,0 +1,85 @@
+#include "services/email/config.h"
+
+#include "absl/time/civil_time.h"
+
+namespace wissel::email {
+
+void ServerSettings::Describe(config::Binder& b) {
+  b.Text("host", &host, "Name of the server, as its certificate has it.", {.required = true});
+  b.Int("port", &port, "Port; 0 for the usual one of the protocol and security.", {.min = 0});
+  b.Enum("security", &security, "How the connection is protected; none is for loopback only.",
+         {{"tls", Security::kTls}, {"starttls", Security::kStartTls}, {"none", Security::kNone}});
+  b.Text("ca_file", &ca_file, "PEM file of the authorities to trust instead of the system's.");
+  b.Text("user", &user, "Name to log in with.", {.required = true});
+  b.SecretText("password", &password, "Password to log in with.", {.required = true});
+  b.Duration("timeout", &timeout, "How long the server may take for an answer.",
+             {.min = absl::Seconds(1), .max = absl::Seconds(55)});
+}
+
+ServerLogin ServerSettings::Login(uint16_t usual_port) const {
+  return ServerLogin{.host = host,
+                     .port = port == 0 ? usual_port : port,
+                     .security = security,
+                     .ca_file = ca_file,
+                     .user = user,
+                     .password = password.value(),
+                     .timeout = timeout};
+}
+
+void ThreadKeySettings::Describe(config::Binder& b) {
+  b.SecretText("key", &key, "A secret of at least 16 bytes.", {.required = true});
+}
+
+void AccountSettings::Describe(config::Binder& b) {
+  b.Text("workspace_id", &workspace_id, "The workspace it belongs to.", {.required = true});
+  b.Text("routing_group_id", &routing_group_id, "The routing group its messages go to.",
+         {.required = true});
+  b.Text("account_id", &account_id, "The account's id in the workspace's configuration.",
+         {.required = true});
+  b.Text("address", &address, "The address that customers write to.", {.required = true});
+  b.Text("display_name", &display_name, "The name that customers see as the sender.");
+  b.Group("imap", &imap, "The server that holds the mailbox.");
+  b.Group("smtp", &smtp, "The server that takes outgoing mail.");
+  b.Text("folder", &folder, "The folder that is read.");
+  b.Text("since", &since, "Leaves mails alone that arrived before this day, e.g. 2026-01-31.");
+  b.Bool("plus_addressing", &plus_addressing,
+         "Whether local+anything is delivered like local: then answers carry the conversation in "
+         "Reply-To too.");
+  absl::CivilDay day;
+  b.Require(since.empty() || absl::ParseCivilTime(since, &day), "since must be a day");
+}
+
+void Settings::Describe(config::Binder& b) {
+  b.Enum("role", &role, "Which half of the channel this process is.",
+         {{"ingest", Role::kIngest}, {"deliver", Role::kDeliver}, {"all", Role::kAll}});
+  b.List("accounts", &accounts, "The mailboxes.", {.max_items = 500, .required = true});
+  b.List("thread_keys", &thread_keys,
+         "Secrets that sign our Message-IDs: the first signs, all are recognised.",
+         {.max_items = 8, .required = true});
+  b.Text("brokers", &brokers, "Kafka's bootstrap servers, HOST:PORT with commas between.");
+  b.Text("blob_folder", &blob_folder, "Where mails and attachments are kept.");
+  b.Text("state_folder", &state_folder,
+         "Where marks are kept for servers that keep no keywords; must outlive the process.");
+  b.Bytes("max_mail_bytes", &max_mail_bytes,
+          "Of a larger mail only the header is taken, and an agent is told.",
+          {.min = 64 << 10, .max = 256 << 20});
+  b.Bytes("max_attachment_bytes", &max_attachment_bytes,
+          "A larger attachment stays in the raw mail.", {.min = 1 << 10, .max = 256 << 20});
+  b.Bytes("max_outgoing_bytes", &max_outgoing_bytes, "The largest mail that is sent.",
+          {.min = 64 << 10, .max = 256 << 20});
+  b.Int("batch_mails", &batch_mails, "Mails fetched and published at once.",
+        {.min = 1, .max = 1000});
+  b.Bytes("batch_bytes", &batch_bytes, "Bytes of mail fetched at once.",
+          {.min = 64 << 10, .max = 1 << 30});
+  b.Duration("idle_renewal", &idle_renewal,
+             "How long one IDLE lasts; servers may log out after 30 minutes.",
+             {.min = absl::Seconds(1), .max = absl::Minutes(28)});
+  b.Duration("poll_interval", &poll_interval, "How often to look where the server has no IDLE.",
+             {.min = absl::Seconds(1), .max = absl::Minutes(28)});
+  b.Int("smtp_connections", &smtp_connections, "Mails sent at once.", {.min = 1, .max = 64});
+  b.Int("max_attempts", &max_attempts, "Attempts to send one mail.", {.min = 1, .max = 100});
+  b.Duration("max_age", &max_age, "From an agent's answer to the last attempt to send it.",
+             {.min = absl::Minutes(1), .max = absl::Hours(24 * 7)});
+}
+
+}  // namespace wissel::email

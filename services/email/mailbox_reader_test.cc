@@ -1,0 +1,277 @@
+#include "services/email/mailbox_reader.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "libs/base/timeout.h"
+#include "libs/testing/temp_dir.h"
+#include "services/email/scripted_server.h"
+
+namespace wissel::email {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// An IMAP server with what real ones do seldom: no keywords, marks refused, a message that breaks
+// it.
+struct FakeMailbox {
+  std::map<uint32_t, std::string> mails;
+  uint32_t uid_validity = 17;
+  bool offers_keywords = true;
+  bool refuses_store = false;
+  std::set<uint32_t> garbled;  // the answer to FETCH is nonsense
+  std::set<uint32_t> done;     // has $WisselDone
+  int polls = 0;
+};
+
+std::set<uint32_t> ParseSet(absl::string_view text) {
+  std::set<uint32_t> uids;
+  for (const absl::string_view range : absl::StrSplit(text, ',')) {
+    const std::vector<absl::string_view> bounds = absl::StrSplit(range, ':');
+    uint32_t first = 0;
+    uint32_t last = 0;
+    EXPECT_TRUE(absl::SimpleAtoi(bounds.front(), &first)) << text;
+    EXPECT_TRUE(absl::SimpleAtoi(bounds.back(), &last)) << text;
+    for (uint32_t uid = first; uid <= last; ++uid) uids.insert(uid);
+  }
+  return uids;
+}
+
+class MailboxReaderTest : public ::testing::Test, public MailTaker {
+ protected:
+  void ServeImap(ScriptedPeer& peer) {
+    peer.WriteLine("* OK test");
+    while (const auto line = peer.ReadLine()) {
+      const std::vector<std::string> words = absl::StrSplit(*line, ' ');
+      if (words.size() < 2) return;
+      const std::string ok = words[0] + " OK done";
+      MutexLock lock(mutex_);
+      if (words[1] == "CAPABILITY") {
+        peer.WriteLine("* CAPABILITY IMAP4rev1");
+      } else if (words[1] == "SELECT") {
+        peer.WriteLine(absl::StrCat("* ", box_.mails.size(), " EXISTS"));
+        peer.WriteLine("* FLAGS (\\Seen)");
+        peer.WriteLine(absl::StrCat("* OK [PERMANENTFLAGS (\\Seen",
+                                    box_.offers_keywords ? " \\*" : "", ")] ok"));
+        peer.WriteLine(absl::StrCat("* OK [UIDVALIDITY ", box_.uid_validity, "] ok"));
+      } else if (words[1] == "NOOP") {
+        ++box_.polls;
+        changed_.NotifyAll();
+      } else if (absl::StrContains(*line, "UID SEARCH")) {
+        std::string found = "* SEARCH";
+        const bool unmarked = absl::StrContains(*line, "UNKEYWORD $WisselDone");
+        for (const auto& [uid, mail] : box_.mails) {
+          if (!unmarked || !box_.done.contains(uid)) absl::StrAppend(&found, " ", uid);
+        }
+        peer.WriteLine(found);
+      } else if (absl::StrContains(*line, "UID FETCH")) {
+        int number = 0;
+        for (const uint32_t uid : ParseSet(words[3])) {
+          ++number;
+          if (!box_.mails.contains(uid)) continue;
+          const std::string& mail = box_.mails[uid];
+          if (absl::StrContains(*line, "RFC822.SIZE")) {
+            peer.WriteLine(
+                absl::StrCat("* ", number, " FETCH (UID ", uid, " RFC822.SIZE ", mail.size(), ")"));
+            continue;
+          }
+          if (box_.garbled.contains(uid)) {
+            peer.WriteLine("* 1 FETCH (((");
+            continue;
+          }
+          const bool header = absl::StrContains(*line, "HEADER");
+          const std::string body = header ? mail.substr(0, mail.find("\n\n") + 2) : mail;
+          peer.WriteLine(absl::StrCat("* ", number, " FETCH (UID ", uid,
+                                      " INTERNALDATE \" 3-Nov-2025 10:11:12 +0130\" BODY[",
+                                      header ? "HEADER" : "", "] {", body.size(), "}\r\n", body,
+                                      ")"));
+        }
+      } else if (absl::StrContains(*line, "UID STORE")) {
+        if (box_.refuses_store) {
+          peer.WriteLine(words[0] + " NO read-only");
+          continue;
+        }
+        EXPECT_TRUE(absl::StrContains(*line, "+FLAGS.SILENT ($WisselDone)")) << *line;
+        for (const uint32_t uid : ParseSet(words[3])) box_.done.insert(uid);
+        changed_.NotifyAll();
+      }
+      peer.WriteLine(ok);
+    }
+  }
+
+  absl::Status Take(absl::Span<const FoundMail> mails) override {
+    MutexLock lock(mutex_);
+    if (refusals_ > 0) {
+      --refusals_;
+      return absl::UnavailableError("the bus is away");
+    }
+    for (const FoundMail& mail : mails) {
+      taken_.push_back(absl::StrCat(mail.reference.substr(mail.reference.rfind('=') + 1), ":",
+                                    mail.kind == FoundMail::Kind::kWhole ? mail.bytes
+                                    : mail.kind == FoundMail::Kind::kTooLarge
+                                        ? "(" + mail.bytes + ")"
+                                        : "unreadable"));
+      last_ = mail;
+    }
+    changed_.NotifyAll();
+    return absl::OkStatus();
+  }
+
+  std::unique_ptr<MailboxReader> StartReader() {
+    MailboxReaderOptions options{
+        .account_id = "support",
+        .login = {.host = "127.0.0.1",
+                  .port = server_.port(),
+                  .security = Security::kNone,
+                  .ca_file = "",
+                  .user = "support",
+                  .password = "secret",
+                  .timeout = absl::Seconds(2)},
+        .state_file = folder_.Join("support.done"),
+        .since = std::nullopt,
+        .max_mail_bytes = 100,
+        .poll_interval = absl::Milliseconds(5),
+        .backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(5)}};
+    return MailboxReader::Start(options, this, telemetry::Logger(), IngestMetrics());
+  }
+
+  // Waits until so many were taken, then for two more looks into the mailbox, in which nothing
+  // came.
+  std::vector<std::string> Taken(size_t count) {
+    MutexLock lock(mutex_);
+    const Timeout timeout(absl::Seconds(10));
+    while (taken_.size() < count && !timeout.Expired()) {
+      changed_.WaitFor(mutex_, timeout.Remaining());
+    }
+    const int polls = box_.polls + 2;
+    while (box_.polls < polls && !timeout.Expired()) {
+      changed_.WaitFor(mutex_, timeout.Remaining());
+    }
+    EXPECT_GE(box_.polls, polls);
+    return taken_;
+  }
+
+  template <class Change>
+  void WithBox(Change change) {
+    MutexLock lock(mutex_);
+    change(box_);
+  }
+
+  Mutex mutex_;
+  CondVar changed_;
+  FakeMailbox box_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> taken_ ABSL_GUARDED_BY(mutex_);
+  FoundMail last_ ABSL_GUARDED_BY(mutex_);
+  int refusals_ ABSL_GUARDED_BY(mutex_) = 0;
+  const wissel::testing::TempDir folder_;
+  ScriptedServer server_{[this](ScriptedPeer& peer) { ServeImap(peer); }};
+};
+
+TEST_F(MailboxReaderTest, BringsWhatHasNoMarkAndMarksIt) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}, {2, "two"}, {5, "five"}};
+    box.done = {2};
+  });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(2), ElementsAre("1:one", "5:five"));
+  EXPECT_TRUE(reader->health().ok());
+  WithBox([](FakeMailbox& box) {
+    EXPECT_THAT(box.done, ElementsAre(1, 2, 5));
+    box.mails[6] = "six";
+  });
+  EXPECT_THAT(Taken(3), ElementsAre("1:one", "5:five", "6:six"));
+  MutexLock lock(mutex_);
+  EXPECT_EQ(last_.received, absl::FromUnixSeconds(1'762'159'272));
+  EXPECT_EQ(last_.reference, "INBOX;uidvalidity=17;uid=6");
+}
+
+TEST_F(MailboxReaderTest, DoesNotMarkWhatWasNotTaken) {
+  WithBox([this](FakeMailbox& box) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    box.mails = {{1, "one"}};
+    refusals_ = 3;
+  });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(1), ElementsAre("1:one"));
+}
+
+TEST_F(MailboxReaderTest, KeepsItsMarksInAFileWhereTheServerKeepsNone) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}, {2, "two"}};
+    box.offers_keywords = false;
+  });
+  {
+    const auto reader = StartReader();
+    EXPECT_THAT(Taken(2), ElementsAre("1:one", "2:two"));
+  }
+  WithBox([](FakeMailbox& box) { box.mails[3] = "three"; });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(3), ElementsAre("1:one", "2:two", "3:three"));
+}
+
+TEST_F(MailboxReaderTest, KeepsItsMarksInAFileWhereTheServerRefusesThem) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}, {2, "two"}};
+    box.refuses_store = true;
+  });
+  {
+    const auto reader = StartReader();
+    EXPECT_THAT(Taken(2), ElementsAre("1:one", "2:two"));
+  }
+  WithBox([](FakeMailbox& box) { box.offers_keywords = false; });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(2), ElementsAre("1:one", "2:two"));
+}
+
+TEST_F(MailboxReaderTest, ReadsAgainAfterANewUidValidity) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}};
+    box.offers_keywords = false;
+  });
+  {
+    const auto reader = StartReader();
+    EXPECT_THAT(Taken(1), ElementsAre("1:one"));
+  }
+  WithBox([](FakeMailbox& box) {
+    box.uid_validity = 18;
+    box.mails = {{1, "another"}};
+  });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(2), ElementsAre("1:one", "1:another"));
+}
+
+TEST_F(MailboxReaderTest, TakesTheHeaderOfWhatIsTooLarge) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "Subject: film\n\n" + std::string(200, 'x')}, {2, "two"}};
+  });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(2), ElementsAre("2:two", "1:(Subject: film\n\n)"));
+}
+
+TEST_F(MailboxReaderTest, GivesUpAMessageThatTheServerCannotHandOut) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}, {2, "two"}, {3, "three"}};
+    box.garbled = {2};
+  });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(3), ElementsAre("1:one", "2:unreadable", "3:three"));
+  WithBox([](FakeMailbox& box) { EXPECT_THAT(box.done, ElementsAre(1, 2, 3)); });
+}
+
+TEST_F(MailboxReaderTest, StopsAtOnceWhereverItIs) {
+  { const auto reader = StartReader(); }
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(0), IsEmpty());
+}
+
+}  // namespace
+}  // namespace wissel::email

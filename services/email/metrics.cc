@@ -1,0 +1,40 @@
+#include "services/email/metrics.h"
+
+namespace wissel::email {
+
+using telemetry::Label;
+
+Metrics::Metrics(telemetry::Registry& registry)
+    : send_seconds(registry.AddHistogramFamily(
+          "wissel_email_send_seconds", "Time of a call to the SMTP server, by its outcome.",
+          {Label{"outcome", {"accepted", "retry", "failed", "reauthorise", "uncertain"}}},
+          telemetry::LatencyBuckets())),
+      connected_(registry.AddGaugeFamily("wissel_email_mailbox_connected",
+                                         "1 while the mailbox is open, else 0.",
+                                         {Label{"account"}})),
+      backlog_(registry.AddGaugeFamily("wissel_email_mailbox_backlog_mails",
+                                       "Mails found without a mark and not yet taken.",
+                                       {Label{"account"}})),
+      failures_(registry.AddCounterFamily("wissel_email_mailbox_failures_total",
+                                          "Connections to the mailbox that failed or broke.",
+                                          {Label{"account"}})),
+      mails_(registry.AddCounterFamily(
+          "wissel_email_mails_total",
+          "Mails taken: those that became a message, those that became a dead letter, and of the "
+          "messages those that report on a mail of ours.",
+          {Label{"account"}, Label{"outcome", {"message", "dead_letter", "bounce"}}})),
+      normalise_seconds_(registry.AddHistogram("wissel_email_normalise_seconds",
+                                               "Time to make a message of a mail, blobs included.",
+                                               telemetry::LatencyBuckets())) {}
+
+IngestMetrics Metrics::ForMailbox(absl::string_view account_id) const {
+  return IngestMetrics{.connected = connected_.With({account_id}),
+                       .backlog = backlog_.With({account_id}),
+                       .failures = failures_.With({account_id}),
+                       .messages = mails_.With({account_id, "message"}),
+                       .dead_letters = mails_.With({account_id, "dead_letter"}),
+                       .bounces = mails_.With({account_id, "bounce"}),
+                       .normalise_seconds = normalise_seconds_};
+}
+
+}  // namespace wissel::email
