@@ -368,25 +368,25 @@ absl::Status EmbeddedBus::TruncateBefore(Topic topic, int32_t partition, int64_t
     return absl::NotFoundError(
         absl::StrCat("topic ", TopicName(topic), " has no partition ", partition));
   }
+  const Bounds bounds = GetBounds(topic, partition);
+  if (offset <= bounds.start) return absl::OkStatus();
+  if (offset > bounds.end) {
+    return absl::OutOfRangeError(absl::StrCat("truncate before ", offset, ": ", TopicName(topic),
+                                              "/", partition, " ends at ", bounds.end));
+  }
+  WISSEL_RETURN_IF_ERROR(writer_log_->Truncate(topic, partition, offset));
   std::vector<std::weak_ptr<Wakeup>> wakeups;
   {
     MutexLock lock(mutex_);
     PartitionState& state = State(topic, partition);
-    if (offset <= state.bounds.start) return absl::OkStatus();
-    if (offset > state.bounds.end) {
-      return absl::OutOfRangeError(absl::StrCat("truncate before ", offset, ": ", TopicName(topic),
-                                                "/", partition, " ends at ", state.bounds.end));
-    }
-    // Before the rows go: a reader that finds none below the start knows why.
-    state.bounds.start = offset;
+    state.bounds.start = std::max(state.bounds.start, offset);
     state.grown.NotifyAll();
     wakeups = state.wakeups;
   }
-  const absl::Status status = writer_log_->Truncate(topic, partition, offset);
   for (const auto& weak : wakeups) {
     if (const auto wakeup = weak.lock()) wakeup->Notify();
   }
-  return status;
+  return absl::OkStatus();
 }
 
 absl::Status EmbeddedBus::Health() {
@@ -463,7 +463,7 @@ absl::StatusOr<std::vector<Record>> EmbeddedBus::Read(Topic topic, int32_t parti
   WISSEL_ASSIGN_OR_RETURN(std::vector<Record> records,
                           reader_log_->Read(topic, partition, offset, bounds.end,
                                             std::max<size_t>(max, 1), kMaxPollBytes));
-  // Cut off between the two.
+  // Cut off meanwhile.
   if (records.empty() || records.front().offset != offset) {
     return out_of_range(GetBounds(topic, partition));
   }

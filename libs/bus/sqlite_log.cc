@@ -283,7 +283,7 @@ absl::Status SqliteLog::Truncate(Topic topic, int32_t partition, int64_t offset)
   return InTransaction([&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return Execute(absl::StrCat("INSERT INTO heads (partition_id, start) VALUES (",
                                 base >> kOffsetBits, ", ", offset,
-                                ") ON CONFLICT DO UPDATE SET start = excluded.start;"
+                                ") ON CONFLICT DO UPDATE SET start = max(start, excluded.start);"
                                 "DELETE FROM records WHERE id >= ",
                                 base, " AND id < ", base | offset)
                        .c_str());
