@@ -45,9 +45,28 @@ void Engine::Begin(log::v1::Cause cause, absl::Time now) {
 }
 
 Event& Engine::Emit(Event event) {
+  NameFormerAgent(event);
   state_.ApplyEvent(event);
   *decision_.add_events() = std::move(event);
   return *decision_.mutable_events(decision_.events_size() - 1);
+}
+
+// Events that take a conversation from its agent say from whom, so that readers who begin in the
+// middle of the log know.
+void Engine::NameFormerAgent(Event& event) const {
+  const auto former = [this](const std::string& conversation_id) -> std::string {
+    const ConversationState* c = state_.FindConversation(conversation_id);
+    if (c == nullptr) return "";
+    return c->has_offer() ? c->offer().agent_id() : c->agent_id();
+  };
+  if (event.has_queued()) {
+    event.mutable_queued()->set_from_agent_id(former(event.queued().conversation_id()));
+  } else if (event.has_reopened()) {
+    event.mutable_reopened()->set_from_agent_id(former(event.reopened().conversation_id()));
+  } else if (event.has_conversation_forgotten()) {
+    conversation::v1::ConversationForgotten& forgotten = *event.mutable_conversation_forgotten();
+    forgotten.set_agent_id(former(forgotten.conversation_id()));
+  }
 }
 
 log::v1::Decision Engine::Finish() {

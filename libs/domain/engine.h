@@ -95,6 +95,7 @@ class Engine {
   // --- decision in the making
   void Begin(log::v1::Cause cause, absl::Time now);
   conversation::v1::Event& Emit(conversation::v1::Event event);
+  void NameFormerAgent(conversation::v1::Event& event) const;
   log::v1::Decision Finish();
   void TouchConversation(absl::string_view id) { touched_conversations_.insert(std::string(id)); }
   void TouchAgent(absl::string_view workspace_id, absl::string_view agent_id);
