@@ -1,0 +1,132 @@
+#include "services/agent-gateway/command_port.h"
+
+#include <utility>
+
+#include "libs/base/proto_time.h"
+#include "libs/base/uuid.h"
+#include "libs/domain/state.h"
+#include "libs/telemetry/trace.h"
+
+namespace wissel::agent_gateway {
+
+using command::v1::Command;
+using Kind = Command::KindCase;
+
+namespace {
+
+constexpr char kContentTypeHeader[] = "content-type";
+constexpr char kContentType[] = "application/x-protobuf; messageType=wissel.command.v1.Command";
+
+// The role that allows most of those the token carries.
+common::v1::Role ActorRole(const rpc::Roles& roles) {
+  if (roles.Has(rpc::Role::kAdmin)) return common::v1::ROLE_ADMIN;
+  if (roles.Has(rpc::Role::kSupervisor)) return common::v1::ROLE_SUPERVISOR;
+  if (roles.Has(rpc::Role::kBot)) return common::v1::ROLE_BOT;
+  if (roles.Has(rpc::Role::kAgent)) return common::v1::ROLE_AGENT;
+  if (roles.Has(rpc::Role::kIntegrator)) return common::v1::ROLE_INTEGRATOR;
+  return common::v1::ROLE_UNSPECIFIED;
+}
+
+// Where a command names an agent and the client left it empty, it is the caller's own.
+void FillAgent(const AgentId& agent, Command& command) {
+  const auto fill = [&](auto* body) {
+    if (body->agent_id().empty()) body->set_agent_id(agent.value());
+  };
+  switch (command.kind_case()) {
+    case Kind::kSetPresence:
+      return fill(command.mutable_set_presence());
+    case Kind::kSetCapacity:
+      return fill(command.mutable_set_capacity());
+    case Kind::kAcceptOffer:
+      return fill(command.mutable_accept_offer());
+    case Kind::kDeclineOffer:
+      return fill(command.mutable_decline_offer());
+    case Kind::kSendReply:
+    case Kind::kAddNote:
+    case Kind::kTransfer:
+    case Kind::kPark:
+    case Kind::kResume:
+    case Kind::kResolve:
+    case Kind::kReopen:
+    case Kind::kSettleDelivery:
+    case Kind::kConnectAgent:
+    case Kind::kDisconnectAgent:
+    case Kind::kRenewGatewayLease:
+    case Kind::KIND_NOT_SET:
+      return;
+  }
+}
+
+}  // namespace
+
+absl::Status CheckCommand(const Command& command) {
+  if (!Uuid::Parse(command.envelope().id()).ok()) {
+    return absl::InvalidArgumentError("a command needs an id of its own: a UUID");
+  }
+  switch (command.kind_case()) {
+    case Kind::kSetPresence:
+    case Kind::kSetCapacity:
+    case Kind::kAcceptOffer:
+    case Kind::kDeclineOffer:
+    case Kind::kSendReply:
+    case Kind::kAddNote:
+    case Kind::kTransfer:
+    case Kind::kPark:
+    case Kind::kResume:
+    case Kind::kResolve:
+    case Kind::kReopen:
+    case Kind::kSettleDelivery:
+      return absl::OkStatus();
+    case Kind::kConnectAgent:
+    case Kind::kDisconnectAgent:
+    case Kind::kRenewGatewayLease:
+      return absl::InvalidArgumentError("connections and leases are the gateway's to report");
+    case Kind::KIND_NOT_SET:
+      return absl::InvalidArgumentError("the command says nothing that is known here");
+  }
+  return absl::InvalidArgumentError("the command says nothing that is known here");
+}
+
+CommandPort::CommandPort(bus::Bus& bus, const Clock& clock)
+    : clock_(clock), appender_(bus.NewAppender({})) {}
+
+void CommandPort::Send(const Issuer& issuer, Command command, absl::string_view traceparent,
+                       Done done) {
+  command::v1::Actor& actor = *command.mutable_actor();
+  actor.set_subject(issuer.subject);
+  actor.set_role(ActorRole(issuer.roles));
+  actor.set_agent_id(issuer.seat.agent.value());
+  FillAgent(issuer.seat.agent, command);
+  const telemetry::TraceContext trace =
+      telemetry::TraceContext::FromHeaderOrNew(traceparent).NewChild();
+  common::v1::Envelope& envelope = *command.mutable_envelope();
+  envelope.set_workspace_id(issuer.seat.workspace.value());
+  envelope.set_routing_group_id(issuer.seat.routing_group.value());
+  *envelope.mutable_time() = ToProto(clock_.Now());
+  Append(issuer.seat, command,
+         {{kContentTypeHeader, kContentType},
+          {std::string(telemetry::kTraceParent), trace.ToHeader()}},
+         std::move(done));
+}
+
+void CommandPort::SendOwn(const Seat& seat, Command command, Done done) {
+  common::v1::Envelope& envelope = *command.mutable_envelope();
+  envelope.set_id(RandomUuid());
+  envelope.set_workspace_id(seat.workspace.value());
+  envelope.set_routing_group_id(seat.routing_group.value());
+  *envelope.mutable_time() = ToProto(clock_.Now());
+  Append(seat, command, {{kContentTypeHeader, kContentType}}, std::move(done));
+}
+
+void CommandPort::Append(const Seat& seat, const Command& command, bus::Headers headers,
+                         Done done) {
+  appender_->Append(
+      {.topic = bus::Topic::kCommands,
+       .partition = seat.partition,
+       .key = seat.routing_key(),
+       .value = command.SerializeAsString(),
+       .headers = std::move(headers)},
+      [done = std::move(done)](const absl::StatusOr<int64_t>& offset) { done(offset.status()); });
+}
+
+}  // namespace wissel::agent_gateway

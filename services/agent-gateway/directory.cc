@@ -1,0 +1,157 @@
+#include "services/agent-gateway/directory.h"
+
+#include <utility>
+
+#include "libs/base/status_macros.h"
+#include "libs/base/thread.h"
+#include "libs/domain/config_rule.h"
+#include "libs/domain/state.h"
+
+namespace wissel::agent_gateway {
+
+using config::v1::WorkspaceConfig;
+
+namespace {
+
+constexpr size_t kReadBatch = 100;
+constexpr absl::Duration kIdleWait = absl::Seconds(1);
+constexpr absl::Duration kRetryAfter = absl::Seconds(1);
+
+const config::v1::Agent* FindBySubject(const WorkspaceConfig& config, absl::string_view subject) {
+  for (const config::v1::Agent& agent : config.agents()) {
+    if ((agent.subject().empty() ? agent.agent_id() : agent.subject()) == subject) return &agent;
+  }
+  return nullptr;
+}
+
+const config::v1::Agent* FindById(const WorkspaceConfig& config, absl::string_view agent_id) {
+  for (const config::v1::Agent& agent : config.agents()) {
+    if (agent.agent_id() == agent_id) return &agent;
+  }
+  return nullptr;
+}
+
+bool HasGroup(const WorkspaceConfig& config, absl::string_view group) {
+  for (const config::v1::RoutingGroup& known : config.routing_groups()) {
+    if (known.routing_group_id() == group) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string Seat::routing_key() const {
+  return domain::RoutingKey(workspace.value(), routing_group.value());
+}
+
+Directory::Directory(bus::Bus& bus, int log_partitions, telemetry::Logger log)
+    : bus_(bus), log_partitions_(log_partitions), log_(std::move(log)) {
+  thread_ = StartThread("directory", [this](std::stop_token stop) { Run(std::move(stop)); });
+}
+
+Directory::~Directory() {
+  thread_.request_stop();
+  wakeup_->Notify();
+}
+
+absl::StatusOr<Seat> Directory::Find(const rpc::Principal& principal,
+                                     absl::string_view wished_group) const {
+  Seat seat{.workspace = principal.workspace,
+            .routing_group = principal.routing_group,
+            .agent = principal.agent};
+  const auto config = Get(principal.workspace);
+  if (config != nullptr) {
+    const config::v1::Agent* agent = seat.agent.empty() ? FindBySubject(*config, principal.subject)
+                                                        : FindById(*config, seat.agent.value());
+    const bool may_choose = seat.routing_group.empty() &&
+                            principal.roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin});
+    if (may_choose && HasGroup(*config, wished_group)) {
+      seat.routing_group = RoutingGroupId(wished_group);
+      // Looking at another group than their own, they are nobody's agent there.
+      if (agent != nullptr && agent->routing_group_id() != wished_group) agent = nullptr;
+      seat.agent = AgentId();
+    }
+    if (agent != nullptr) {
+      seat.agent = AgentId(agent->agent_id());
+      if (seat.routing_group.empty()) {
+        seat.routing_group = RoutingGroupId(agent->routing_group_id());
+      }
+    }
+    if (seat.routing_group.empty() && config->routing_groups_size() == 1) {
+      seat.routing_group = RoutingGroupId(config->routing_groups(0).routing_group_id());
+    }
+  }
+  if (seat.routing_group.empty()) {
+    return absl::FailedPreconditionError(
+        "neither the token nor the workspace's configuration names the caller's routing group");
+  }
+  if (!wished_group.empty() && seat.routing_group.value() != wished_group) {
+    return absl::PermissionDeniedError("the caller belongs to another routing group");
+  }
+  seat.partition = bus::PartitionOf(seat.routing_key(), log_partitions_);
+  return seat;
+}
+
+void Directory::Put(WorkspaceConfig config) {
+  MutexLock lock(mutex_);
+  auto& known = configs_[config.workspace_id()];
+  if (known != nullptr && known->version() >= config.version()) return;
+  known = std::make_shared<const WorkspaceConfig>(std::move(config));
+}
+
+bool Directory::loaded() const {
+  MutexLock lock(mutex_);
+  return loaded_;
+}
+
+std::shared_ptr<const WorkspaceConfig> Directory::Get(const WorkspaceId& workspace) const {
+  MutexLock lock(mutex_);
+  const auto it = configs_.find(workspace.value());
+  return it == configs_.end() ? nullptr : it->second;
+}
+
+void Directory::Run(std::stop_token stop) {
+  while (!stop.stop_requested()) {
+    const absl::Status status = ReadPartitions(stop);
+    if (stop.stop_requested()) return;
+    log_.Warning("configurations cannot be read", {{"status", status}});
+    wakeup_->Wait(kRetryAfter);
+  }
+}
+
+absl::Status Directory::ReadPartitions(const std::stop_token& stop) {
+  WISSEL_ASSIGN_OR_RETURN(const int partitions, bus_.PartitionCount(bus::Topic::kConfig));
+  std::vector<std::pair<std::unique_ptr<bus::Reader>, int64_t>> readers;  // with the end at start
+  domain::ConfigHistory history;
+  for (int partition = 0; partition < partitions; ++partition) {
+    WISSEL_ASSIGN_OR_RETURN(auto reader, bus_.OpenReader(bus::Topic::kConfig, partition,
+                                                         {.offset = 0, .wakeup = wakeup_}));
+    WISSEL_ASSIGN_OR_RETURN(const int64_t start, reader->StartOffset());
+    WISSEL_RETURN_IF_ERROR(reader->Seek(start));
+    WISSEL_ASSIGN_OR_RETURN(const int64_t end, reader->EndOffset());
+    readers.emplace_back(std::move(reader), end);
+  }
+  while (!stop.stop_requested()) {
+    bool any = false;
+    bool all_read = true;
+    for (auto& [reader, end] : readers) {
+      WISSEL_ASSIGN_OR_RETURN(const std::vector<bus::Record> records,
+                              reader->Poll(kReadBatch, absl::ZeroDuration()));
+      for (const bus::Record& record : records) {
+        WorkspaceConfig config;
+        // What does not count is the router's to complain about.
+        if (config.ParseFromString(record.value) && history.Accept(config)) Put(std::move(config));
+      }
+      any = any || !records.empty();
+      all_read = all_read && reader->position() >= end;
+    }
+    if (all_read) {
+      MutexLock lock(mutex_);
+      loaded_ = true;
+    }
+    if (!any) wakeup_->Wait(kIdleWait);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace wissel::agent_gateway

@@ -1,0 +1,118 @@
+#include "services/agent-gateway/directory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "libs/base/check.h"
+#include "libs/base/notification.h"
+#include "libs/bus/embedded.h"
+#include "libs/domain/testing.h"
+#include "libs/testing/status_matchers.h"
+
+namespace wissel::agent_gateway {
+namespace {
+
+using testing::StatusIs;
+
+class DirectoryTest : public ::testing::Test {
+ protected:
+  void Apply(const config::v1::WorkspaceConfig& config) {
+    Notification done;
+    appender_->Append({.topic = bus::Topic::kConfig,
+                       .partition = 0,
+                       .key = config.workspace_id(),
+                       .value = config.SerializeAsString()},
+                      [&](const absl::StatusOr<int64_t>& offset) {
+                        WISSEL_CHECK_OK(offset);
+                        done.Notify();
+                      });
+    done.Wait();
+  }
+  static config::v1::WorkspaceConfig TwoGroups() {
+    config::v1::WorkspaceConfig config = domain::testing::ShopConfig();
+    config.add_routing_groups()->set_routing_group_id("belgium");
+    config.mutable_agents(1)->set_routing_group_id("belgium");  // bram
+    config.mutable_agents(2)->set_subject("carol@shop.example");
+    return config;
+  }
+  const Directory& Loaded() {
+    directory_ = std::make_unique<Directory>(*bus_, 4, telemetry::Logger());
+    while (!directory_->loaded()) std::this_thread::yield();
+    return *directory_;
+  }
+  static rpc::Principal Caller(std::string subject, rpc::Roles roles = {rpc::Role::kAgent}) {
+    rpc::Principal principal;
+    principal.subject = std::move(subject);
+    principal.workspace = WorkspaceId("acme");
+    principal.roles = roles;
+    return principal;
+  }
+
+  const std::unique_ptr<bus::Bus> bus_ = *bus::NewEmbeddedBus({.partitions = 4});
+  const std::unique_ptr<bus::Appender> appender_ = bus_->NewAppender({});
+  std::unique_ptr<Directory> directory_;
+};
+
+TEST_F(DirectoryTest, FindsAgentsByTheirSubject) {
+  Apply(TwoGroups());
+  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat bram, Loaded().Find(Caller("bram"), ""));
+  EXPECT_EQ(bram.agent, AgentId("bram"));
+  EXPECT_EQ(bram.routing_group, RoutingGroupId("belgium"));
+  EXPECT_EQ(bram.partition, bus::PartitionOf("acme/belgium", 4));
+  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat carol, directory_->Find(Caller("carol@shop.example"), ""));
+  EXPECT_EQ(carol.agent, AgentId("carol"));
+  EXPECT_THAT(directory_->Find(Caller("carol"), ""),
+              StatusIs(absl::StatusCode::kFailedPrecondition))
+      << "her subject is another";
+}
+
+TEST_F(DirectoryTest, WhatTheTokenNamesComesFirst) {
+  Apply(TwoGroups());
+  rpc::Principal principal = Caller("anything");
+  principal.agent = AgentId("anna");
+  principal.routing_group = RoutingGroupId("main");
+  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat seat, Loaded().Find(principal, ""));
+  EXPECT_EQ(seat.agent, AgentId("anna"));
+  EXPECT_THAT(directory_->Find(principal, "belgium"),
+              StatusIs(absl::StatusCode::kPermissionDenied));
+}
+
+TEST_F(DirectoryTest, SupervisorsMayChooseAGroupAndAgentsMayNot) {
+  Apply(TwoGroups());
+  const rpc::Principal boss = Caller("boss", {rpc::Role::kSupervisor});
+  EXPECT_THAT(Loaded().Find(boss, ""), StatusIs(absl::StatusCode::kFailedPrecondition));
+  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat seat, directory_->Find(boss, "belgium"));
+  EXPECT_EQ(seat.routing_group, RoutingGroupId("belgium"));
+  EXPECT_TRUE(seat.agent.empty());
+  EXPECT_THAT(directory_->Find(boss, "no such group"),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(directory_->Find(Caller("bram"), "main"),
+              StatusIs(absl::StatusCode::kPermissionDenied));
+  // A supervisor who is an agent elsewhere is nobody's agent in the group looked at.
+  const rpc::Principal working = Caller("bram", {rpc::Role::kSupervisor});
+  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat away, directory_->Find(working, "main"));
+  EXPECT_TRUE(away.agent.empty());
+  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat home, directory_->Find(working, "belgium"));
+  EXPECT_EQ(home.agent, AgentId("bram"));
+}
+
+TEST_F(DirectoryTest, FollowsNewVersionsAndIgnoresWhatDoesNotCount) {
+  Apply(domain::testing::ShopConfig(1));
+  WISSEL_ASSERT_OK(Loaded().Find(Caller("bram"), ""));
+  config::v1::WorkspaceConfig rival = TwoGroups();  // version 1 as well, and too late
+  Apply(rival);
+  config::v1::WorkspaceConfig next = domain::testing::ShopConfig(2);
+  next.mutable_agents(0)->set_subject("anna@shop.example");
+  Apply(next);
+  const absl::Time give_up = absl::Now() + absl::Seconds(20);
+  while (!directory_->Find(Caller("anna@shop.example"), "").ok() && absl::Now() < give_up) {
+    std::this_thread::yield();
+  }
+  WISSEL_EXPECT_OK(directory_->Find(Caller("anna@shop.example"), ""));
+  EXPECT_EQ(directory_->Find(Caller("bram"), "")->routing_group, RoutingGroupId("main"));
+}
+
+}  // namespace
+}  // namespace wissel::agent_gateway

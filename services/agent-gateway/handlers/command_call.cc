@@ -1,0 +1,112 @@
+#include "services/agent-gateway/handlers/command_call.h"
+
+#include <utility>
+
+#include "libs/base/status_macros.h"
+#include "libs/rpc/auth.h"
+#include "libs/rpc/metadata.h"
+#include "libs/rpc/status.h"
+#include "services/agent-gateway/outcome.h"
+
+namespace wissel::agent_gateway {
+namespace {
+
+grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, const absl::Status& status) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(rpc::ToGrpc(status));
+  return reactor;
+}
+
+absl::StatusOr<Issuer> Authorise(Gateway& gateway, const grpc::CallbackServerContext& context) {
+  WISSEL_ASSIGN_OR_RETURN(const rpc::Principal principal,
+                          gateway.authenticator().Authenticate(context));
+  WISSEL_RETURN_IF_ERROR(rpc::RequireRole(
+      principal, {rpc::Role::kAgent, rpc::Role::kSupervisor, rpc::Role::kBot, rpc::Role::kAdmin}));
+  WISSEL_ASSIGN_OR_RETURN(Seat seat, gateway.directory().Find(principal, ""));
+  return Issuer{.seat = std::move(seat), .subject = principal.subject, .roles = principal.roles};
+}
+
+}  // namespace
+
+grpc::ServerUnaryReactor* CommandCall::Start(Gateway& gateway, grpc::CallbackServerContext* context,
+                                             command::v1::Command command,
+                                             agent::v1::CommandOutcome* outcome) {
+  absl::StatusOr<Issuer> issuer = Authorise(gateway, *context);
+  if (!issuer.ok()) return Refuse(context, issuer.status());
+  if (const absl::Status status = CheckCommand(command); !status.ok()) {
+    return Refuse(context, status);
+  }
+  const Viewer viewer{
+      .workspace = issuer->seat.workspace.value(),
+      .routing_group = issuer->seat.routing_group.value(),
+      .agent = issuer->seat.agent.value(),
+      .subject = issuer->subject,
+      .whole_group = issuer->roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin})};
+  const std::string id = command.envelope().id();
+  std::shared_ptr<CommandCall> call(new CommandCall(gateway, id, issuer->seat, viewer, outcome));
+  if (const absl::Status status = gateway.AddCall(call); !status.ok()) {
+    return Refuse(context, status);
+  }
+  call->self_ = call;
+  gateway.metrics().commands_in_flight.Increment();
+  call->tail_.Expect(id, call);
+  gateway.commands().Send(*issuer, std::move(command),
+                          rpc::ClientMetadata(*context, rpc::kTraceparentKey),
+                          [call](const absl::Status& status) {
+                            if (!status.ok()) call->GiveUp(status);
+                          });
+  return call.get();
+}
+
+CommandCall::CommandCall(Gateway& gateway, std::string command_id, Seat seat, Viewer viewer,
+                         agent::v1::CommandOutcome* outcome)
+    : gateway_(gateway),
+      command_id_(std::move(command_id)),
+      seat_(std::move(seat)),
+      viewer_(std::move(viewer)),
+      tail_(gateway.TailOf(seat_.partition)),
+      started_(gateway.Now()),
+      outcome_(outcome) {}
+
+void CommandCall::OnCancel() {
+  GiveUp(absl::CancelledError("the caller did not wait for the outcome"));
+}
+
+void CommandCall::OnDone() {
+  tail_.StopExpecting(command_id_, this);
+  gateway_.Remove(this);
+  gateway_.metrics().commands_in_flight.Decrement();
+  self_.reset();
+}
+
+void CommandCall::OnOutcome(const Entry& entry, const Entry* original) {
+  agent::v1::CommandOutcome outcome = MakeOutcome(entry, original);
+  AddEvents(entry, viewer_, outcome);
+  Metrics& metrics = gateway_.metrics();
+  metrics.outcome_seconds.Observe(gateway_.Now() - started_);
+  metrics.commands.With({outcome.has_rejected() ? "rejected" : "done"}).Increment();
+  MutexLock lock(mutex_);
+  if (finished_) return;
+  *outcome_ = std::move(outcome);
+  FinishOnce(absl::OkStatus());
+}
+
+void CommandCall::Tick(absl::Time now) {
+  if (now - started_ < gateway_.options().command_timeout) return;
+  GiveUp(absl::DeadlineExceededError(
+      "no outcome yet; the command may still be decided: repeat it with the same id"));
+}
+
+void CommandCall::GiveUp(const absl::Status& status) {
+  MutexLock lock(mutex_);
+  if (finished_) return;
+  gateway_.metrics().commands.With({"undecided"}).Increment();
+  FinishOnce(status);
+}
+
+void CommandCall::FinishOnce(const absl::Status& status) {
+  finished_ = true;
+  Finish(rpc::ToGrpc(status));
+}
+
+}  // namespace wissel::agent_gateway

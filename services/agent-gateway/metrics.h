@@ -1,0 +1,23 @@
+#pragma once
+
+#include "libs/telemetry/metrics.h"
+
+namespace wissel::agent_gateway {
+
+/// Every metric of the gateway.
+struct Metrics {
+  explicit Metrics(telemetry::Registry& registry);
+
+  telemetry::Gauge streams;
+  telemetry::CounterFamily streams_ended;
+  telemetry::CounterFamily resumes;
+  telemetry::Counter messages_sent;
+  telemetry::Counter events_sent;
+  telemetry::Counter queue_overflows;
+  telemetry::Gauge commands_in_flight;
+  telemetry::CounterFamily commands;
+  telemetry::Histogram outcome_seconds;
+  telemetry::GaugeFamily log_offset;
+};
+
+}  // namespace wissel::agent_gateway

@@ -1,0 +1,15 @@
+#pragma once
+
+#include "services/agent-gateway/partition_view.h"
+#include "wissel/agent/v1/agent_service.pb.h"
+
+namespace wissel::agent_gateway {
+
+/// What became of the command that `entry` decides. `original` is the entry that decided it before,
+/// where this one only says so and the other is still known; else null. Without the events.
+agent::v1::CommandOutcome MakeOutcome(const Entry& entry, const Entry* original);
+
+/// Adds what followed from the command, as far as the viewer may see it.
+void AddEvents(const Entry& entry, const Viewer& viewer, agent::v1::CommandOutcome& outcome);
+
+}  // namespace wissel::agent_gateway

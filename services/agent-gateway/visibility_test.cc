@@ -1,0 +1,125 @@
+#include "services/agent-gateway/visibility.h"
+
+#include <gtest/gtest.h>
+
+namespace wissel::agent_gateway {
+namespace {
+
+using conversation::v1::Event;
+
+const Viewer kAnna{
+    .workspace = "acme", .routing_group = "main", .agent = "anna", .subject = "anna"};
+const Viewer kBoss{.workspace = "acme",
+                   .routing_group = "main",
+                   .agent = "",
+                   .subject = "boss",
+                   .whole_group = true};
+const Viewer kStranger{.workspace = "other",
+                       .routing_group = "main",
+                       .agent = "anna",
+                       .subject = "anna",
+                       .whole_group = true};
+
+Event Message() {
+  Event event;
+  event.mutable_message_received()->set_conversation_id("c1");
+  return event;
+}
+
+EventFacts Facts(std::string before, std::string after) {
+  return {.workspace = "acme",
+          .routing_group = "main",
+          .agent_before = std::move(before),
+          .agent_after = std::move(after)};
+}
+
+TEST(VisibleTo, AgentSeesOwnConversationsBeforeAndAfterTheEvent) {
+  EXPECT_TRUE(VisibleTo(kAnna, Message(), Facts("anna", "anna")));
+  EXPECT_TRUE(VisibleTo(kAnna, Message(), Facts("anna", ""))) << "it is taken from her";
+  EXPECT_TRUE(VisibleTo(kAnna, Message(), Facts("bram", "anna"))) << "it is given to her";
+  EXPECT_FALSE(VisibleTo(kAnna, Message(), Facts("bram", "bram")));
+  EXPECT_FALSE(VisibleTo(kAnna, Message(), Facts("", "")));
+}
+
+TEST(VisibleTo, NobodySeesAnotherWorkspace) {
+  EXPECT_FALSE(VisibleTo(kStranger, Message(), Facts("anna", "anna")));
+  Event presence;
+  presence.mutable_agent_presence_changed()->set_workspace_id("acme");
+  presence.mutable_agent_presence_changed()->set_routing_group_id("main");
+  presence.mutable_agent_presence_changed()->set_agent_id("anna");
+  EXPECT_FALSE(VisibleTo(kStranger, presence, Facts("", "")));
+  EXPECT_TRUE(VisibleTo(kAnna, presence, Facts("", "")));
+  Event config;
+  config.mutable_config_applied()->mutable_config()->set_workspace_id("acme");
+  EXPECT_FALSE(VisibleTo(kStranger, config, Facts("", "")));
+}
+
+TEST(VisibleTo, SupervisorSeesTheWholeRoutingGroupAndNoOther) {
+  EXPECT_TRUE(VisibleTo(kBoss, Message(), Facts("bram", "bram")));
+  EXPECT_TRUE(VisibleTo(kBoss, Message(), Facts("", "")));
+  EventFacts elsewhere = Facts("bram", "bram");
+  elsewhere.routing_group = "be";
+  EXPECT_FALSE(VisibleTo(kBoss, Message(), elsewhere));
+}
+
+TEST(VisibleTo, AnAgentWithoutAnIdOwnsNothing) {
+  Viewer nobody = kAnna;
+  nobody.agent = "";
+  EXPECT_FALSE(VisibleTo(nobody, Message(), Facts("", "")));
+  Event presence;
+  presence.mutable_agent_presence_changed()->set_workspace_id("acme");
+  EXPECT_FALSE(VisibleTo(nobody, presence, Facts("", "")));
+}
+
+TEST(VisibleTo, OnlyTheConfigurationsOwnSupervisorsSeeIt) {
+  Event event;
+  event.mutable_config_applied()->mutable_config()->set_workspace_id("acme");
+  EXPECT_TRUE(VisibleTo(kBoss, event, Facts("", "")));
+  EXPECT_FALSE(VisibleTo(kAnna, event, Facts("", "")));
+}
+
+TEST(VisibleTo, ARefusalIsForWhoeverAsked) {
+  Event event;
+  event.mutable_command_rejected()->mutable_actor()->set_subject("anna");
+  EXPECT_TRUE(VisibleTo(kAnna, event, Facts("", "")));
+  EXPECT_FALSE(VisibleTo(kBoss, event, Facts("", "")));
+  EXPECT_FALSE(VisibleTo(kStranger, event, Facts("", "")));
+}
+
+TEST(VisibleTo, TheLogsInnerWorkingsAreForNobody) {
+  std::vector<Event> inner(7);
+  inner[0].mutable_gateway_lease_renewed();
+  inner[1].mutable_duplicate_skipped();
+  inner[2].mutable_restate_started();
+  inner[3].mutable_conversation_restated();
+  inner[4].mutable_seen_restated();
+  inner[5].mutable_delivery_updated();  // of no conversation that is known
+  inner[5].mutable_receipt_ignored();
+  for (const Event& event : inner) {
+    EXPECT_FALSE(VisibleTo(kAnna, event, Facts("", "")));
+    EXPECT_FALSE(VisibleTo(kBoss, event, Facts("", "")));
+  }
+}
+
+// Every kind of event that names a conversation must be handled as one, or it would be lost to its
+// agent. Reflection finds them, so a kind added later is caught too.
+TEST(VisibleTo, EveryEventWithAConversationIsSeenByItsAgent) {
+  const google::protobuf::Descriptor* descriptor = Event::descriptor();
+  int seen = 0;
+  for (int i = 0; i < descriptor->field_count(); ++i) {
+    const google::protobuf::FieldDescriptor* field = descriptor->field(i);
+    const auto* id = field->message_type()->FindFieldByName("conversation_id");
+    if (id == nullptr) continue;
+    Event event;
+    google::protobuf::Message* kind = event.GetReflection()->MutableMessage(&event, field);
+    kind->GetReflection()->SetString(kind, id, "c1");
+    EXPECT_EQ(ConversationOf(event), "c1") << field->name();
+    EXPECT_TRUE(VisibleTo(kAnna, event, Facts("anna", ""))) << field->name();
+    EXPECT_FALSE(VisibleTo(kAnna, event, Facts("bram", ""))) << field->name();
+    ++seen;
+  }
+  EXPECT_GE(seen, 19);
+}
+
+}  // namespace
+}  // namespace wissel::agent_gateway
