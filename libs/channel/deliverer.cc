@@ -234,9 +234,9 @@ class DelivererImpl final : public Deliverer {
   bool Join() {
     if (!membership_) {
       if (!rejoin_.Expired()) return false;
-      const std::string group =
-          options_.group.empty() ? absl::StrCat("wissel-deliver-", ChannelKindName(options_.kind))
-                                 : options_.group;
+      const std::string group = options_.group.empty()
+                                    ? absl::StrCat("deliver-", ChannelKindName(options_.kind))
+                                    : options_.group;
       absl::StatusOr<std::unique_ptr<bus::Membership>> joined =
           bus_->Join(group, bus::Topic::kLog,
                      {.session_timeout = options_.session_timeout, .wakeup = wakeup_});
@@ -475,6 +475,10 @@ std::unique_ptr<Deliverer> Deliverer::Start(DelivererOptions options, bus::Bus* 
                                             telemetry::Registry* metrics) {
   return std::make_unique<DelivererImpl>(std::move(options), bus, sender, clock, std::move(log),
                                          metrics);
+}
+
+void DescribeDelivererMetrics(common::v1::ChannelKind kind, telemetry::Registry& metrics) {
+  Metrics{metrics, ChannelKindName(kind)};
 }
 
 }  // namespace wissel::channel

@@ -16,7 +16,7 @@ namespace wissel::channel {
 struct DelivererOptions {
   common::v1::ChannelKind kind = common::v1::CHANNEL_KIND_UNSPECIFIED;
   // Deliverers of one channel kind share the log's partitions by this name.
-  std::string group;  // Empty: "wissel-deliver-<kind>".
+  std::string group;  // Empty: "deliver-<kind>".
   // Names this process to people; must differ between processes.
   std::string deliverer_id;
   DeliveryPolicy policy;
@@ -56,5 +56,8 @@ class Deliverer {
 
   virtual Stats stats() const = 0;
 };
+
+// Adds the series of wissel_deliver_…, as a deliverer does: for the reference page.
+void DescribeDelivererMetrics(common::v1::ChannelKind kind, telemetry::Registry& metrics);
 
 }  // namespace wissel::channel

@@ -283,12 +283,12 @@ void Outbox::OnLookedUp(const AttemptContext& context, const LookUpOutcome& outc
 void Outbox::Step(absl::Time now, int slots,
                   const std::function<absl::Duration(const OutboundDelivery&)>& admit) {
   if (!started_ || stopped_) return;
-  slot_starved_ = false;
-  std::vector<std::string> due;
-  for (auto it = due_.begin(); it != due_.end() && it->first <= now; ++it)
-    due.push_back(it->second);
-  for (const std::string& id : due) {
-    if (Item* item = Find(id)) StepItem(*item, now, slots, admit);
+  while (slots > 0 && !waiting_.empty()) {
+    StepItem(*Find(waiting_.begin()->second), now, slots, admit);
+  }
+  // Each of these is moved: on, away, or among those that wait for a slot.
+  while (!due_.empty() && due_.begin()->first <= now) {
+    StepItem(*Find(due_.begin()->second), now, slots, admit);
   }
 }
 
@@ -300,10 +300,7 @@ void Outbox::StepItem(Item& item, absl::Time now, int& slots,
     case receipt::v1::DELIVERY_STATE_PENDING:
     case receipt::v1::DELIVERY_STATE_RETRYING: {
       if (item.retry_time > now) return Schedule(item, item.retry_time);
-      if (slots <= 0) {
-        slot_starved_ = true;  // Stays due.
-        return;
-      }
+      if (slots <= 0) return WaitForSlot(item);
       const absl::Duration wait = admit(item.delivery);
       if (wait > absl::ZeroDuration()) return Schedule(item, now + wait);
       --slots;
@@ -399,17 +396,7 @@ Outbox::Effects Outbox::TakeEffects() { return std::exchange(effects_, {}); }
 
 absl::Time Outbox::NextStep() const {
   if (!started_ || stopped_ || due_.empty()) return absl::InfiniteFuture();
-  if (!slot_starved_) return due_.begin()->first;
-  // What stands at or before the last Step waits for a slot; a finished attempt wakes the
-  // deliverer.
-  for (const auto& [when, id] : due_) {
-    const auto item = items_.find(id);
-    const bool waits_for_slot =
-        item != items_.end() && (item->second.state == receipt::v1::DELIVERY_STATE_PENDING ||
-                                 item->second.state == receipt::v1::DELIVERY_STATE_RETRYING);
-    if (!waits_for_slot) return when;
-  }
-  return absl::InfiniteFuture();
+  return due_.begin()->first;
 }
 
 Outbox::Stats Outbox::stats() const {
@@ -454,9 +441,23 @@ void Outbox::Erase(const std::string& outbound_id, absl::Time now) {
 }
 
 void Outbox::Schedule(Item& item, absl::Time when) {
-  if (item.due != absl::InfiniteFuture()) due_.erase({item.due, item.delivery.outbound_id});
+  Unschedule(item);
   item.due = when;
   if (when != absl::InfiniteFuture()) due_.insert({when, item.delivery.outbound_id});
+}
+
+void Outbox::WaitForSlot(Item& item) {
+  const absl::Time due = item.due;
+  Unschedule(item);
+  item.due = due;
+  item.waiting = true;
+  waiting_.insert({due, item.delivery.outbound_id});
+}
+
+void Outbox::Unschedule(Item& item) {
+  (item.waiting ? waiting_ : due_).erase({item.due, item.delivery.outbound_id});
+  item.waiting = false;
+  item.due = absl::InfiniteFuture();
 }
 
 void Outbox::SetPhase(Item& item, Phase phase) {

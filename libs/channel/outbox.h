@@ -141,7 +141,8 @@ class Outbox {
     std::string own_receipt_id;
     int ignored = 0;
     bool looked_up = false;
-    absl::Time due = absl::InfiniteFuture();  // Its place in due_.
+    absl::Time due = absl::InfiniteFuture();  // Its place in due_ or, waiting, in waiting_.
+    bool waiting = false;
   };
 
   void OnEvent(absl::string_view key, const conversation::v1::Event& event, absl::Time time,
@@ -164,19 +165,21 @@ class Outbox {
   void LeaveOrder(const Item& item, absl::Time now);
   void Erase(const std::string& outbound_id, absl::Time now);
   void Schedule(Item& item, absl::Time when);
+  void WaitForSlot(Item& item);
+  void Unschedule(Item& item);
   void SetPhase(Item& item, Phase phase);
 
   const Options options_;
   std::map<std::string, Item> items_;                                // By outbound id.
   absl::flat_hash_map<std::string, std::deque<std::string>> order_;  // By conversation.
   std::set<std::pair<absl::Time, std::string>> due_;
+  std::set<std::pair<absl::Time, std::string>> waiting_;  // Due, but for want of a slot.
   absl::flat_hash_map<std::string, std::string>
       receipts_;  // Own receipts in the air -> outbound id.
   Effects effects_;
   std::string marker_id_;
   bool started_ = false;
   bool stopped_ = false;
-  bool slot_starved_ = false;
   int in_flight_ = 0;
 };
 

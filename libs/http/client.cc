@@ -61,6 +61,7 @@ struct Job {
   std::unique_ptr<CURL, EasyDeleter> easy;
   char error_text[CURL_ERROR_SIZE] = "";
   int file = -1;
+  const SteadyTime submitted = std::chrono::steady_clock::now();
   SteadyTime started;
   FetchResult result;
   std::string local_error;  // Why one of the callbacks below ended the transfer.
@@ -190,6 +191,12 @@ class CurlClient final : public Client {
     job.result.attempts = attempts;
     job.local_error.clear();
     job.started = std::chrono::steady_clock::now();
+    // After a pause of this thread or process: the caller may have given the request up by now.
+    if (attempts == 1 &&
+        job.started - job.submitted > absl::ToChronoNanoseconds(job.options.total_timeout)) {
+      job.result.error = "the request's time had passed before it could begin";
+      return Finish(std::move(owned));
+    }
     job.easy.reset();
     job.form.reset();
     job.headers.reset();

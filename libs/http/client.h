@@ -32,7 +32,9 @@ struct FetchRequest {
 
 struct FetchOptions {
   absl::Duration connect_timeout = absl::Seconds(10);  // Name, TCP and TLS together.
-  absl::Duration total_timeout = absl::Seconds(30);    // One attempt, from start to last byte.
+  // One attempt, from start to last byte. A first attempt that could not begin within this is not
+  // made.
+  absl::Duration total_timeout = absl::Seconds(30);
   int64_t max_response_bytes = 1 << 20;
   // Write the body of a 2xx answer to this file instead of into the result. Replaced if it exists,
   // removed if the fetch fails.

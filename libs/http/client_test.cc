@@ -259,6 +259,25 @@ TEST_F(ClientTest, RefusesWhenFullAndEndsWhatIsLeft) {
   EXPECT_EQ(fate, Fate::kUnknown);
 }
 
+TEST_F(ClientTest, DoesNotBeginWhatIsTooLate) {
+  ServeStatuses({});
+  Notification first_answered;
+  ASSERT_TRUE(client_
+                  ->Fetch({.url = Url("/")}, {},
+                          [&](FetchResult) {
+                            // As if the process had been stopped for a while.
+                            first_answered.Notify();
+                            absl::SleepFor(absl::Milliseconds(200));
+                          })
+                  .ok());
+  first_answered.Wait();
+  FetchOptions options;
+  options.total_timeout = absl::Milliseconds(50);
+  const FetchResult late = client_->FetchAndWait({.method = "POST", .url = Url("/")}, options);
+  EXPECT_EQ(late.fate, Fate::kNotSent);
+  EXPECT_EQ(calls_, 1);
+}
+
 TEST_F(ClientTest, DoesNotTrustAnUnknownAuthority) {
   // A certificate made for this test alone, by nobody.
   const std::string key = folder_ + "/key.pem";

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/timeout.h"
 #include "services/whatsapp/graph_error.h"
 #include "services/whatsapp/outbound.h"
 
@@ -87,23 +88,27 @@ void GraphSender::Send(const channel::OutboundDelivery& delivery, Done done) {
     const bool gone = path.status().code() != absl::StatusCode::kUnavailable;
     return std::move(done)(Outcome(gone ? Kind::kFailed : Kind::kRetry, path.status().message()));
   }
-  graph_->Upload(
-      *account, *path, media->blob().content_type(), media->blob().file_name(),
-      [this, account, delivery, done = std::move(done)](http::FetchResult result) mutable {
-        Note(*account, result);
-        if (result.ok()) {
-          const std::string id = UploadedId(result.body);
-          if (!id.empty()) {
-            return SendMessage(*account, delivery, id, std::move(done));
-          }
-        }
-        // Whatever became of the upload, the message has not been sent.
-        channel::SendOutcome outcome = OutcomeOf(result, clock_->Now());
-        if (outcome.kind == Kind::kUncertain || outcome.kind == Kind::kAccepted) {
-          outcome.kind = Kind::kRetry;
-        }
-        std::move(done)(std::move(outcome));
-      });
+  graph_->Upload(*account, *path, media->blob().content_type(), media->blob().file_name(),
+                 [this, account, delivery, limit = Timeout(graph_->settings().call_timeout * 2),
+                  done = std::move(done)](http::FetchResult result) mutable {
+                   Note(*account, result);
+                   // The attempt may be given up by others when its time is over: no message after
+                   // that.
+                   if (limit.Expired())
+                     return std::move(done)(Outcome(Kind::kRetry, "uploading took too long"));
+                   if (result.ok()) {
+                     const std::string id = UploadedId(result.body);
+                     if (!id.empty()) {
+                       return SendMessage(*account, delivery, id, std::move(done));
+                     }
+                   }
+                   // Whatever became of the upload, the message has not been sent.
+                   channel::SendOutcome outcome = OutcomeOf(result, clock_->Now());
+                   if (outcome.kind == Kind::kUncertain || outcome.kind == Kind::kAccepted) {
+                     outcome.kind = Kind::kRetry;
+                   }
+                   std::move(done)(std::move(outcome));
+                 });
 }
 
 void GraphSender::SendMessage(const Account& account, const channel::OutboundDelivery& delivery,

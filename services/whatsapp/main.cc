@@ -1,3 +1,4 @@
+#include "libs/channel/deliverer.h"
 #include "libs/service/service.h"
 #include "services/whatsapp/app.h"
 #include "services/whatsapp/config.h"
@@ -10,6 +11,10 @@ int main(int argc, char** argv) {
        .summary = "Takes customers' WhatsApp messages in by webhook and delivers the answers.",
        .flags = {{"role", "role"}},
        .describe_metrics =
-           [](wissel::telemetry::Registry& registry) { wissel::whatsapp::Metrics{registry}; },
+           [](wissel::telemetry::Registry& registry) {
+             wissel::whatsapp::Metrics{registry};
+             wissel::channel::DescribeDelivererMetrics(wissel::common::v1::CHANNEL_KIND_WHATSAPP,
+                                                       registry);
+           },
        .start = wissel::whatsapp::Start});
 }

@@ -33,6 +33,7 @@ class WhatsappTest : public ::testing::Test {
     settings_.graph.max_media_bytes = 1000;
     settings_.graph.media_types = {"image/*", "application/pdf"};
     settings_.blobs.folder = dir_.Join("blobs");
+    settings_.delivery.policy.start_limit = absl::Seconds(1);
     settings_.delivery.policy.call_timeout = absl::Seconds(1);
     settings_.delivery.policy.settle_wait = absl::Milliseconds(200);
     settings_.delivery.policy.initial_backoff = absl::Milliseconds(20);
