@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "libs/config/binder.h"
+#include "libs/connections/kafka_settings.h"
+#include "libs/rpc/settings.h"
+
+namespace wissel::admin {
+
+// What decides how the admin service works, whatever bus it stands on.
+struct AdminSettings {
+  rpc::ServerSettings grpc;
+  rpc::AuthSettings auth;
+  std::string operator_workspace;
+  int64_t dead_letters_per_call = 10'000;
+  int threads = 4;
+  int64_t max_waiting_calls = 100;
+
+  void Describe(config::Binder& b);
+};
+
+// Everything wissel-admin can be told.
+struct Settings {
+  connections::KafkaSettings kafka;
+  AdminSettings admin;
+
+  void Describe(config::Binder& b);
+};
+
+}  // namespace wissel::admin
