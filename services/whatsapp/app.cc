@@ -40,6 +40,11 @@ absl::Status Check(const WhatsappSettings& settings, const Accounts& accounts) {
         "delivery.call_timeout must be at least three times graph.call_timeout: uploading may take "
         "two calls, sending one");
   }
+  // What a webhook holds must fit somewhere, or it would come back for ever.
+  if (settings.blobs.max_blob_bytes < settings.webhook.max_body_bytes) {
+    return absl::InvalidArgumentError(
+        "blobs.max_blob_bytes must not be less than webhook.max_body_bytes");
+  }
   const char* canary = getenv("WISSEL_CHAOS_CANARY");
   if (settings.webhook.chaos_ack_before_publish &&
       (canary == nullptr || canary != std::string("1"))) {

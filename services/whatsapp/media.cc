@@ -42,6 +42,10 @@ void MediaFetcher::Fetch(const Account& account, NormalisedMessage normalised, D
   auto work = std::make_shared<Work>();
   work->normalised = std::move(normalised);
   work->done = std::move(done);
+  // Until it is kept: where it cannot even be queued, the provider has to send it again.
+  if (!work->normalised.raw.empty()) {
+    work->status = absl::ResourceExhaustedError("too much waits for the blob store");
+  }
   for (const MediaToFetch& media : work->normalised.media) {
     const std::string path = blobs_->NewTempPath();
     graph_->Download(account, media.media_id, path,
@@ -56,11 +60,8 @@ void MediaFetcher::Fetch(const Account& account, NormalisedMessage normalised, D
     Post([this, work] {
       absl::StatusOr<message::v1::BlobRef> raw = blobs_->Put(
           work->normalised.raw, {.content_type = "application/x-ndjson", .file_name = ""});
-      if (raw.ok()) {
-        *work->normalised.message.mutable_raw() = *std::move(raw);
-      } else {
-        work->status = raw.status();
-      }
+      work->status = raw.status();
+      if (raw.ok()) *work->normalised.message.mutable_raw() = *std::move(raw);
     });
   }
 }

@@ -299,6 +299,16 @@ TEST_F(IngestTest, TheCanaryIsRefusedWithoutItsEnvironment) {
   unsetenv("WISSEL_CHAOS_CANARY");
 }
 
+TEST_F(IngestTest, RefusesLimitsThatContradictEachOther) {
+  settings_.blobs.max_blob_bytes = settings_.webhook.max_body_bytes - 1;
+  EXPECT_THAT(WhatsappApp::New(*bus_, settings_, Context()),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("max_blob_bytes")));
+  settings_.blobs.max_blob_bytes = settings_.webhook.max_body_bytes;
+  settings_.delivery.policy.call_timeout = settings_.graph.call_timeout;
+  EXPECT_THAT(WhatsappApp::New(*bus_, settings_, Context()),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("call_timeout")));
+}
+
 TEST_F(IngestTest, RefusesAccountsThatContradictEachOther) {
   settings_.accounts[1].phone_number_id = settings_.accounts[0].phone_number_id;
   EXPECT_THAT(WhatsappApp::New(*bus_, settings_, Context()),
