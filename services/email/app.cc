@@ -3,16 +3,20 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/civil_time.h"
+#include "libs/base/notification.h"
 #include "libs/base/status_macros.h"
+#include "libs/base/thread.h"
+#include "libs/base/timeout.h"
 #include "libs/base/uuid.h"
-#include "libs/bus/kafka.h"
 #include "libs/channel/blob.h"
 #include "libs/channel/deliverer.h"
 #include "libs/channel/publisher.h"
@@ -25,6 +29,8 @@
 namespace wissel::email {
 namespace {
 
+constexpr absl::Duration kReconnectPause = absl::Seconds(1);
+constexpr absl::Duration kHealthInterval = absl::Seconds(5);
 constexpr uint16_t kImapPort = 143;
 constexpr uint16_t kImapsPort = 993;
 constexpr uint16_t kSubmissionPort = 587;
@@ -37,14 +43,25 @@ Mailbox MailboxOf(const AccountSettings& account) {
 
 class EmailApp final : public service::App {
  public:
-  EmailApp(const Settings& settings, const service::Context& context)
-      : settings_(settings), context_(context), metrics_(context.metrics) {}
+  EmailApp(bus::Bus& bus, const EmailSettings& settings, const service::Context& context)
+      : bus_(bus), settings_(settings), context_(context), metrics_(context.metrics) {}
 
-  absl::Status Start(bus::Bus& bus) {
+  ~EmailApp() override {
+    stop_.Notify();
+    if (watch_.joinable()) watch_.join();
+    // From the outside in: each of these may still call what comes after it.
+    readers_.clear();
+    takers_.clear();
+    deliverer_.reset();
+    sender_.reset();
+    publisher_.reset();
+  }
+
+  absl::Status Start() {
     WISSEL_RETURN_IF_ERROR(Check());
     WISSEL_ASSIGN_OR_RETURN(
-        blobs_, channel::NewFolderBlobStore(
-                    {.folder = settings_.blob_folder, .max_blob_bytes = settings_.max_mail_bytes}));
+        blobs_, channel::NewFolderBlobStore({.folder = settings_.blobs.folder,
+                                             .max_blob_bytes = settings_.blobs.max_blob_bytes}));
     std::vector<std::string> keys;
     for (const ThreadKeySettings& key : settings_.thread_keys) keys.push_back(key.key.value());
     for (const AccountSettings& account : settings_.accounts) {
@@ -52,20 +69,32 @@ class EmailApp final : public service::App {
                               ThreadSigner::Create(WorkspaceId(account.workspace_id), keys));
       signers_.push_back(std::make_unique<ThreadSigner>(std::move(signer)));
     }
-    if (settings_.role != Role::kIngest) StartDeliver(bus);
-    if (settings_.role != Role::kDeliver) WISSEL_RETURN_IF_ERROR(StartIngest(bus));
+    if (channel::Ingests(settings_.role)) WISSEL_RETURN_IF_ERROR(StartIngest());
+    if (channel::Delivers(settings_.role)) StartDeliver();
     return absl::OkStatus();
   }
 
   absl::Status Drain(absl::Duration limit) override {
+    const Timeout timeout(limit);
     readers_.clear();
-    if (publisher_ != nullptr) WISSEL_RETURN_IF_ERROR(publisher_->Flush(limit));
-    if (deliverer_ != nullptr) deliverer_->Drain(limit);
+    if (publisher_) WISSEL_RETURN_IF_ERROR(publisher_->Flush(timeout.Remaining() / 2));
+    if (deliverer_) deliverer_->Drain(timeout.Remaining());
     return absl::OkStatus();
   }
 
  private:
   absl::Status Check() const {
+    // An attempt is taken for orphaned after delivery.call_timeout: its call must be over by then.
+    // The answer to QUIT can take as long as the mail.
+    for (const AccountSettings& account : settings_.accounts) {
+      if (account.smtp.timeout * 2 > settings_.delivery.policy.call_timeout) {
+        return absl::InvalidArgumentError(
+            "delivery.call_timeout must be at least twice smtp.timeout of every account");
+      }
+    }
+    if (!settings_.accounts.empty() && settings_.thread_keys.empty()) {
+      return absl::InvalidArgumentError("thread_keys: at least one is needed");
+    }
     std::set<std::pair<std::string, std::string>> seen;
     for (const AccountSettings& account : settings_.accounts) {
       if (!seen.emplace(account.workspace_id, account.account_id).second) {
@@ -76,14 +105,13 @@ class EmailApp final : public service::App {
     return absl::OkStatus();
   }
 
-  absl::Status StartIngest(bus::Bus& bus) {
+  absl::Status StartIngest() {
     std::error_code error;
     std::filesystem::create_directories(settings_.state_folder, error);
     if (error) {
       return absl::UnavailableError(absl::StrCat(settings_.state_folder, ": ", error.message()));
     }
-    publisher_ =
-        std::make_unique<channel::Publisher>(&bus, &context_.clock, channel::PublisherOptions{});
+    publisher_.emplace(&bus_, &context_.clock, channel::PublisherOptions{});
     for (size_t i = 0; i < settings_.accounts.size(); ++i) {
       const AccountSettings& account = settings_.accounts[i];
       const IngestMetrics metrics = metrics_.ForMailbox(account.account_id);
@@ -91,7 +119,7 @@ class EmailApp final : public service::App {
           MailIngestOptions{.normalise = {.limits = {},
                                           .max_attachment_bytes =
                                               static_cast<size_t>(settings_.max_attachment_bytes)}},
-          MailboxOf(account), signers_[i].get(), blobs_.get(), publisher_.get(), metrics));
+          MailboxOf(account), signers_[i].get(), blobs_.get(), &*publisher_, metrics));
       MailboxReaderOptions options{
           .account_id = account.account_id,
           .login =
@@ -110,10 +138,12 @@ class EmailApp final : public service::App {
                                               context_.log.With({{"account", account.account_id}}),
                                               metrics));
     }
+    ready_ = context_.readiness.Add("email_bus");
+    watch_ = StartThread("email-bus", [this] { WatchBus(); });
     return absl::OkStatus();
   }
 
-  void StartDeliver(bus::Bus& bus) {
+  void StartDeliver() {
     std::vector<OutgoingAccount> accounts;
     for (size_t i = 0; i < settings_.accounts.size(); ++i) {
       const AccountSettings& account = settings_.accounts[i];
@@ -125,35 +155,47 @@ class EmailApp final : public service::App {
            .signer = signers_[i].get(),
            .plus_addressing = account.plus_addressing});
     }
-    sender_ = std::make_unique<MailSender>(
+    sender_.emplace(
         MailSenderOptions{.connections = settings_.smtp_connections,
                           .max_mail_bytes = static_cast<size_t>(settings_.max_outgoing_bytes)},
         std::move(accounts), blobs_.get(), &context_.clock, metrics_.send_seconds);
-    channel::DelivererOptions options;
-    options.kind = wissel::common::v1::CHANNEL_KIND_EMAIL;
-    options.deliverer_id = RandomUuid();
-    options.policy.max_attempts = settings_.max_attempts;
-    options.policy.max_age = settings_.max_age;
-    // A second copy has the same Message-ID and is shown once.
-    options.policy.uncertain = channel::UncertainPolicy::kResend;
-    options.policy.settle_wait = absl::Seconds(5);
-    // More could not be called within the time that an attempt has to begin.
-    options.policy.max_in_flight = settings_.smtp_connections;
-    deliverer_ = channel::Deliverer::Start(std::move(options), &bus, sender_.get(), &context_.clock,
-                                           context_.log, &context_.metrics);
+    deliverer_ = channel::Deliverer::Start(
+        {.kind = wissel::common::v1::CHANNEL_KIND_EMAIL,
+         .group = "",
+         .deliverer_id = absl::StrCat("email-", getpid(), "-", RandomUuid()),
+         .policy = settings_.delivery.policy,
+         .session_timeout = settings_.delivery.session_timeout},
+        &bus_, &*sender_, &context_.clock, context_.log, &context_.metrics);
   }
 
-  const Settings settings_;
+  // Connects the publisher, then says whether the bus answers.
+  void WatchBus() {
+    while (!stop_.HasBeenNotified()) {
+      const absl::Status status = publisher_->connected() ? bus_.Health() : publisher_->Connect();
+      if (status.ok()) {
+        ready_.SetReady();
+      } else {
+        ready_.SetNotReady(status.message());
+      }
+      stop_.WaitFor(status.ok() ? kHealthInterval : kReconnectPause);
+    }
+  }
+
+  bus::Bus& bus_;
+  const EmailSettings settings_;
   const service::Context context_;
   const Metrics metrics_;
   std::unique_ptr<channel::BlobStore> blobs_;
   std::vector<std::unique_ptr<ThreadSigner>> signers_;
-  std::unique_ptr<channel::Publisher> publisher_;
-  std::vector<std::unique_ptr<MailIngest>> takers_;
-  // Destroyed from the last to the first: the deliverer before the sender that it calls.
-  std::unique_ptr<MailSender> sender_;
+  std::optional<channel::Publisher> publisher_;
+  std::optional<MailSender> sender_;
   std::unique_ptr<channel::Deliverer> deliverer_;
+  std::vector<std::unique_ptr<MailIngest>> takers_;
   std::vector<std::unique_ptr<MailboxReader>> readers_;
+
+  telemetry::Readiness::Condition ready_;
+  Notification stop_;
+  std::jthread watch_;
 };
 
 // Owns the bus beside the app that uses it.
@@ -170,20 +212,19 @@ class OwnBusApp final : public service::App {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<service::App>> StartOn(bus::Bus& bus, const Settings& settings,
+absl::StatusOr<std::unique_ptr<service::App>> StartOn(bus::Bus& bus, const EmailSettings& settings,
                                                       const service::Context& context) {
-  auto app = std::make_unique<EmailApp>(settings, context);
-  WISSEL_RETURN_IF_ERROR(app->Start(bus));
+  auto app = std::make_unique<EmailApp>(bus, settings, context);
+  WISSEL_RETURN_IF_ERROR(app->Start());
   return app;
 }
 
 absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
                                                     const service::Context& context) {
-  bus::KafkaOptions options;
-  options.brokers = settings.brokers;
-  options.client_id = "wissel-email";
-  WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<bus::Bus> bus, bus::NewKafkaBus(std::move(options)));
-  WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<service::App> app, StartOn(*bus, settings, context));
+  WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<bus::Bus> bus,
+                          connections::OpenKafka(settings.kafka, "wissel-email", context.log));
+  WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<service::App> app,
+                          StartOn(*bus, settings.email, context));
   return std::make_unique<OwnBusApp>(std::move(bus), std::move(app));
 }
 

@@ -9,14 +9,14 @@
 
 namespace wissel::email {
 
-// The e-mail channel on `bus`, which must outlive it: a reader for each mailbox, a deliverer, or
-// both.
+// The channel on a bus that is there, which must outlive it: for wissel-dev, which shares it, and
+// for tests. A reader for each mailbox, a deliverer, or both.
 //   INVALID_ARGUMENT  settings that contradict each other, with what to change
-//   UNAVAILABLE       the blob folder cannot be made or written
-absl::StatusOr<std::unique_ptr<service::App>> StartOn(bus::Bus& bus, const Settings& settings,
+//   UNAVAILABLE       a folder cannot be made or written
+absl::StatusOr<std::unique_ptr<service::App>> StartOn(bus::Bus& bus, const EmailSettings& settings,
                                                       const service::Context& context);
 
-// The same with a connection to Kafka of its own.
+// The service as its settings say.
 absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
                                                     const service::Context& context);
 

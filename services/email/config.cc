@@ -49,15 +49,21 @@ void AccountSettings::Describe(config::Binder& b) {
   b.Require(since.empty() || absl::ParseCivilTime(since, &day), "since must be a day");
 }
 
-void Settings::Describe(config::Binder& b) {
-  b.Enum("role", &role, "Which half of the channel this process is.",
-         {{"ingest", Role::kIngest}, {"deliver", Role::kDeliver}, {"all", Role::kAll}});
-  b.List("accounts", &accounts, "The mailboxes.", {.max_items = 500, .required = true});
+EmailSettings::EmailSettings() {
+  // A second copy has the same Message-ID and is shown once.
+  delivery.policy.uncertain = channel::UncertainPolicy::kResend;
+  delivery.policy.settle_wait = absl::Seconds(5);
+  delivery.policy.max_attempts = 12;
+  // No more than can be called within the time that an attempt has to begin.
+  delivery.policy.max_in_flight = smtp_connections;
+}
+
+void EmailSettings::Describe(config::Binder& b) {
+  channel::DescribeRole(b, &role);
+  b.List("accounts", &accounts, "The mailboxes.", {.max_items = 500});
   b.List("thread_keys", &thread_keys,
          "Secrets that sign our Message-IDs: the first signs, all are recognised.",
-         {.max_items = 8, .required = true});
-  b.Text("brokers", &brokers, "Kafka's bootstrap servers, HOST:PORT with commas between.");
-  b.Text("blob_folder", &blob_folder, "Where mails and attachments are kept.");
+         {.max_items = 8});
   b.Text("state_folder", &state_folder,
          "Where marks are kept for servers that keep no keywords; must outlive the process.");
   b.Bytes("max_mail_bytes", &max_mail_bytes,
@@ -77,9 +83,18 @@ void Settings::Describe(config::Binder& b) {
   b.Duration("poll_interval", &poll_interval, "How often to look where the server has no IDLE.",
              {.min = absl::Seconds(1), .max = absl::Minutes(28)});
   b.Int("smtp_connections", &smtp_connections, "Mails sent at once.", {.min = 1, .max = 64});
-  b.Int("max_attempts", &max_attempts, "Attempts to send one mail.", {.min = 1, .max = 100});
-  b.Duration("max_age", &max_age, "From an agent's answer to the last attempt to send it.",
-             {.min = absl::Minutes(1), .max = absl::Hours(24 * 7)});
+  b.Group("delivery", &delivery, "How answers are delivered.");
+  b.Group("blobs", &blobs, "Where mails and attachments are kept.");
+  // A mail that waited for a connection could be sent later than its attempt may begin.
+  b.Require(delivery.policy.max_in_flight <= smtp_connections,
+            "delivery.max_in_flight must not exceed smtp_connections");
+  b.Require(blobs.max_blob_bytes >= max_mail_bytes,
+            "blobs.max_blob_bytes must be at least max_mail_bytes: whole mails are kept");
+}
+
+void Settings::Describe(config::Binder& b) {
+  b.Group("kafka", &kafka, "The log.");
+  email.Describe(b);
 }
 
 }  // namespace wissel::email

@@ -5,14 +5,15 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "libs/channel/settings.h"
 #include "libs/config/binder.h"
 #include "libs/config/secret.h"
+#include "libs/connections/kafka_settings.h"
 #include "services/email/imap.h"
 
 namespace wissel::email {
 
-enum class Role { kIngest, kDeliver, kAll };
-
+// A mail server, and who we are there.
 struct ServerSettings {
   std::string host;
   uint16_t port = 0;  // 0: the usual one
@@ -47,15 +48,15 @@ struct AccountSettings {
   void Describe(config::Binder& b);
 };
 
-struct Settings {
-  Role role = Role::kAll;
+// What decides how the channel works, whatever bus it stands on.
+struct EmailSettings {
+  EmailSettings();
+
+  channel::Role role = channel::Role::kAll;
   std::vector<AccountSettings> accounts;
   std::vector<ThreadKeySettings> thread_keys;
 
-  std::string brokers = "127.0.0.1:9092";
-  std::string blob_folder = "/var/lib/wissel/blobs";
-  std::string state_folder = "/var/lib/wissel/email";
-
+  std::string state_folder = "email";
   int64_t max_mail_bytes = 36 << 20;
   int64_t max_attachment_bytes = 30 << 20;
   int64_t max_outgoing_bytes = 25 << 20;
@@ -64,8 +65,17 @@ struct Settings {
   absl::Duration idle_renewal = absl::Minutes(5);
   absl::Duration poll_interval = absl::Seconds(30);
   int smtp_connections = 4;
-  int max_attempts = 12;
-  absl::Duration max_age = absl::Hours(24);
+
+  channel::DeliverySettings delivery;
+  channel::BlobSettings blobs;
+
+  void Describe(config::Binder& b);
+};
+
+// Everything wissel-email can be told.
+struct Settings {
+  connections::KafkaSettings kafka;
+  EmailSettings email;
 
   void Describe(config::Binder& b);
 };

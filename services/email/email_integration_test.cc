@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <map>
 #include <memory>
 #include <set>
@@ -19,10 +20,13 @@
 #include "libs/channel/blob.h"
 #include "libs/channel/deliverer.h"
 #include "libs/channel/testing/tiny_router.h"
+#include "libs/config/config.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/temp_dir.h"
 #include "libs/testing/test_env.h"
+#include "services/email/app.h"
 #include "services/email/compose.h"
+#include "services/email/config.h"
 #include "services/email/imap.h"
 #include "services/email/mail_ingest.h"
 #include "services/email/mail_sender.h"
@@ -67,6 +71,7 @@ class EmailIntegrationTest : public ::testing::Test {
     blobs_ = *channel::NewFolderBlobStore({.folder = folder_.Join("blobs")});
     publisher_ =
         std::make_unique<channel::Publisher>(bus_.get(), &clock_, channel::PublisherOptions{});
+    WISSEL_ASSERT_OK(publisher_->Connect());
     // Tests share the server: what they do not send themselves they must not see.
     Empty(shop_);
     Empty(customer_);
@@ -479,6 +484,56 @@ TEST_F(EmailIntegrationTest, DeliversWhatTheLogAsksFor) {
   ASSERT_EQ(mails.size(), 1u);
   EXPECT_EQ(signer_.CheckMessageId(mails[0].message_id)->outbound.value(), sent);
   deliverer->Drain(absl::Seconds(5));
+}
+
+TEST_F(EmailIntegrationTest, RunsAsItsConfigurationSays) {
+  const auto write = [this](const std::string& name, const std::string& text) {
+    std::ofstream(folder_.Join(name)) << text << "\n";
+    return folder_.Join(name);
+  };
+  const std::string password = write("password", password_);
+  const std::string key = write("key", "a key of 16 bytes");
+  EmailSettings settings;
+  WISSEL_ASSERT_OK(config::LoadText(
+      [&](config::Binder& b) { settings.Describe(b); },
+      absl::StrCat("state_folder: ", folder_.Join("state"), "\nblobs: {folder: ",
+                   folder_.Join("app-blobs"), "}\nthread_keys:\n  - key: {file: ", key,
+                   "}\naccounts:\n  - workspace_id: shop\n    routing_group_id: main\n"
+                   "    account_id: support\n    address: ",
+                   shop_,
+                   "\n    display_name: The Shop\n    imap:\n      host: localhost\n"
+                   "      port: ",
+                   imaps_port_, "\n      ca_file: ", ca_file_, "\n      user: ", shop_,
+                   "\n      password: {file: ", password,
+                   "}\n    smtp:\n      host: localhost\n"
+                   "      port: ",
+                   smtp_port_, "\n      security: starttls\n      ca_file: ", ca_file_,
+                   "\n      user: ", shop_, "\n      password: {file: ", password, "}\n"),
+      "email.yaml"));
+  telemetry::Registry registry;
+  telemetry::Readiness readiness;
+  telemetry::Endpoint endpoint(registry, readiness);
+  absl::Status failure;
+  const service::Context context{
+      clock_,   telemetry::Logger(),
+      registry, readiness,
+      endpoint, [&](absl::Status status) { failure = std::move(status); }};
+  WISSEL_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<service::App> app,
+                              StartOn(*bus_, settings, context));
+  channel::testing::TinyRouter router(bus_.get());
+  Append({Simple(1)});
+  EXPECT_THAT(Inbound(1), ::testing::SizeIs(1));
+  const std::string outbound = RandomUuid();
+  router.Reply("shop/main", kConversation, outbound, Delivery(customer_, outbound).message);
+  EXPECT_TRUE(router.WaitFor(outbound, receiptv1::DELIVERY_STATE_SENT));
+  EXPECT_THAT(Mails(customer_, 1), ::testing::SizeIs(1));
+  WaitUntilMarked();
+  EXPECT_TRUE(readiness.Ready()) << readiness.ToJson();
+  EXPECT_THAT(registry.Expose(),
+              HasSubstr("wissel_email_mailbox_connected{account=\"support\"} 1"));
+  EXPECT_THAT(registry.Expose(), HasSubstr("outcome=\"message\"} 1"));
+  WISSEL_EXPECT_OK(app->Drain(absl::Seconds(5)));
+  WISSEL_EXPECT_OK(failure);
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ deadletterv1::DeadLetter MailIngest::MakeDeadLetter(const FoundMail& mail,
 }
 
 absl::Status MailIngest::Take(absl::Span<const FoundMail> mails) {
-  if (!publisher_->connected()) WISSEL_RETURN_IF_ERROR(publisher_->Connect());
+  if (!publisher_->connected()) return absl::UnavailableError("the bus has not been reached yet");
   struct Acknowledged {
     Notification done;
     absl::Status status;
