@@ -3,6 +3,7 @@
 import base64
 import os
 import pathlib
+import shlex
 import socket
 import struct
 import subprocess
@@ -66,6 +67,8 @@ def servers(stack, brokers):
     ports = {name: stack.ports(name, 2) for name in names}
     addresses = ",".join(f"127.0.0.1:{ports[name][0]}" for name in names)
     voters = ",".join(f"{n}@127.0.0.1:{ports[name][1]}" for n, name in enumerate(names, 1))
+    program = pathlib.Path(__file__).resolve().parents[2] / "stack"
+    restart = shlex.join([str(program), "restart", "kafka", "--dir", str(stack.folder)])
     unformatted = []
     result = []
     for n, name in enumerate(names, 1):
@@ -87,7 +90,7 @@ def servers(stack, brokers):
                   "-cp", jars(), "kafka.Kafka", str(properties)],
             log=home / "log",
             ready=lambda port=ports[name][0]: brokers_known(port) == brokers,
-            exports={"WISSEL_TEST_KAFKA": addresses}))
+            exports={"WISSEL_TEST_KAFKA": addresses, "WISSEL_TEST_KAFKA_RESTART": restart}))
     format_storage(unformatted, stack.options["cluster"])
     return result
 

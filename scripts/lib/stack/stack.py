@@ -11,6 +11,7 @@ import json
 import os
 import pathlib
 import random
+import shlex
 import shutil
 import signal
 import socket
@@ -238,7 +239,7 @@ class Stack:
         for name, process in self.processes.items():
             if self.is_running(name):
                 merged.update(process["exports"])
-        return "".join(f"export {key}={value}\n" for key, value in sorted(merged.items()))
+        return "".join(f"export {key}={shlex.quote(value)}\n" for key, value in sorted(merged.items()))
 
     def write_env(self):
         (self.folder / "env").write_text(self.exports(), encoding="utf-8")
