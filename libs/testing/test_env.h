@@ -19,9 +19,9 @@ inline std::string TestEnv(const char* variable) {
 
 // Declares `name` as the variable's value. Without one the test fails: a test that needs a server
 // never passes for want of it. In a test's body or SetUp only.
-#define WISSEL_TEST_ENV(name, variable)                                                      \
-  const std::string name = ::wissel::testing::TestEnv(variable);                             \
-  if (name.empty()) {                                                                        \
-    FAIL() << variable << " is not set: run this test through scripts/test, or start the "   \
-           << "servers with scripts/stack up and take the addresses from scripts/stack env"; \
+#define WISSEL_TEST_ENV(name, variable)                                               \
+  const std::string name = ::wissel::testing::TestEnv(variable);                      \
+  if (name.empty()) {                                                                 \
+    FAIL() << variable << " is not set: run this test through scripts/test, or start" \
+           << " the servers first: eval \"$(scripts/stack up --env)\"";               \
   }
