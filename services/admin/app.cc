@@ -58,6 +58,7 @@ class App final : public AdminApp {
   int port() const override { return server_->port(); }
 
   absl::Status Drain(absl::Duration limit) override {
+    watcher_ = {};  // or it would say ready again
     ready_.SetNotReady("draining");
     server_->Drain(absl::Now() + limit);
     return absl::OkStatus();
