@@ -167,6 +167,7 @@ TEST_F(ClientTest, NoAnswerInTimeIsUnknownAndNotRepeated) {
   result = client_->FetchAndWait({.method = "POST", .url = Url("/"), .body = "x"}, options);
   EXPECT_EQ(result.fate, Fate::kUnknown);
   EXPECT_EQ(result.attempts, 4);
+  server_.reset();  // Its handler uses what is declared here.
 }
 
 TEST_F(ClientTest, RepeatsWhatTheServerRefused) {
@@ -257,6 +258,7 @@ TEST_F(ClientTest, RefusesWhenFullAndEndsWhatIsLeft) {
   small->reset();
   EXPECT_EQ(ended, 1);
   EXPECT_EQ(fate, Fate::kUnknown);
+  server_.reset();  // Its handler uses what is declared here.
 }
 
 TEST_F(ClientTest, DoesNotBeginWhatIsTooLate) {
