@@ -126,6 +126,9 @@ messagev1::Automation ClassifyAutomation(const Mail& mail, const AutomationConte
   if (IsLoop(mail, context)) return messagev1::AUTOMATION_LOOP;
   if (IsBounce(mail)) return messagev1::AUTOMATION_BOUNCE;
 
+  // Any other report (RFC 6522): mostly that somebody has opened a mail (RFC 8098).
+  if (mail.content_type == "multipart/report") return messagev1::AUTOMATION_AUTO_REPLY;
+
   const std::string precedence = Keyword(mail.FindHeader("precedence"));
   const std::string submitted = Keyword(mail.FindHeader("auto-submitted"));
   const bool answers = !mail.in_reply_to.empty() || !mail.references.empty();

@@ -253,6 +253,9 @@ TEST_F(NormaliseTest, RecognisesMachines) {
   EXPECT_EQ(Automation("Return-Path: <>"), messagev1::AUTOMATION_AUTO_REPLY);
   EXPECT_EQ(Automation("X-Loop: support@shop.example"), messagev1::AUTOMATION_LOOP);
   EXPECT_EQ(Automation("X-Wissel-Id: x"), messagev1::AUTOMATION_LOOP);
+  EXPECT_EQ(Automation("Content-Type: multipart/report; report-type=disposition-notification; "
+                       "boundary=x"),
+            messagev1::AUTOMATION_AUTO_REPLY);
   EXPECT_EQ(Automation(absl::StrCat("Message-ID: <", OwnId(), ">")), messagev1::AUTOMATION_LOOP);
 }
 
