@@ -3,6 +3,7 @@
 
 #include <benchmark/benchmark.h>
 #include <grpcpp/grpcpp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -14,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/notification.h"
@@ -221,8 +223,42 @@ double ResidentKib() {
   return resident * static_cast<double>(sysconf(_SC_PAGESIZE)) / 1024;
 }
 
-// Clients in a process of their own, so that only the server's memory is counted.
+// Memory is measured in processes of their own, one for the server and one for its clients: what
+// earlier benchmarks have left behind would be used again, and the clients' is not the server's.
+constexpr char kServerMode[] = "WISSEL_BENCHMARK_SERVER";
 constexpr char kClientPort[] = "WISSEL_BENCHMARK_CLIENT_PORT";
+
+struct Child {
+  pid_t pid = -1;
+  int output = -1;
+};
+
+// Runs this program again with the variable set; its output is to be read.
+Child RunAgain(const char* variable, const std::string& value) {
+  int output[2];
+  if (pipe(output) != 0) return {};
+  const pid_t pid = fork();
+  if (pid == 0) {
+    dup2(output[1], STDOUT_FILENO);
+    setenv(variable, value.c_str(), 1);
+    execl("/proc/self/exe", "benchmark", nullptr);
+    _exit(127);
+  }
+  close(output[1]);
+  return {pid, output[0]};
+}
+
+std::string ReadLine(const Child& child) {
+  char line[64] = {};
+  const ssize_t size = read(child.output, line, sizeof(line) - 1);
+  return size > 0 ? line : "";
+}
+
+void End(const Child& child) {
+  kill(child.pid, SIGKILL);
+  waitpid(child.pid, nullptr, 0);
+  close(child.output);
+}
 
 int RunIdleClients(int port) {
   std::vector<std::unique_ptr<AgentService::Stub>> stubs;
@@ -243,50 +279,58 @@ int RunIdleClients(int port) {
   return 0;
 }
 
-void IdleStreams(benchmark::State& state, int port) {
+int MeasureIdleStreams(int port) {
+  const double before = ResidentKib();
+  const Child clients = RunAgain(kClientPort, absl::StrCat(port));
+  if (ReadLine(clients).empty()) return 1;
+  usleep(500'000);  // for what is still being allocated behind the first messages
+  const double grown = ResidentKib() - before;
+  End(clients);  // before this process is ended in turn
+  printf("%f\n", grown / kIdleStreams);
+  fflush(stdout);
+  return 0;
+}
+
+int RunServer(absl::string_view mode) {
+  unsetenv(kServerMode);
+  if (mode == "bare") {
+    BareService service(1);
+    const auto server = *rpc::Server::Start({.max_concurrent_streams = 10'000}, {&service});
+    return MeasureIdleStreams(server->port());
+  }
+  Shop shop(1);
+  return MeasureIdleStreams(shop.server->port());
+}
+
+void IdleStreams(benchmark::State& state, const char* mode) {
   for (auto unused : state) {
-    const double before = ResidentKib();
-    int output[2];
-    if (pipe(output) != 0) return state.SkipWithError("pipe");
-    const pid_t child = fork();
-    if (child == 0) {
-      dup2(output[1], STDOUT_FILENO);
-      setenv(kClientPort, absl::StrCat(port).c_str(), 1);
-      execl("/proc/self/exe", "clients", nullptr);
-      _exit(127);
+    double kib = 0;
+    const Child server = RunAgain(kServerMode, mode);
+    const std::string line = ReadLine(server);
+    End(server);
+    if (!absl::SimpleAtod(absl::StripAsciiWhitespace(line), &kib)) {
+      state.SkipWithError("the server did not measure");
     }
-    char line[8] = {};
-    if (read(output[0], line, sizeof(line)) <= 0) state.SkipWithError("clients did not start");
-    usleep(500'000);  // for what is still being allocated behind the first messages
-    state.counters["KiB_per_stream"] = (ResidentKib() - before) / kIdleStreams;
-    kill(child, SIGKILL);
-    waitpid(child, nullptr, 0);
-    close(output[0]);
-    close(output[1]);
+    state.counters["KiB_per_stream"] = kib;
   }
 }
 
-void BM_IdleStreamBare(benchmark::State& state) {
-  BareService service(1);
-  const auto server = *rpc::Server::Start({.max_concurrent_streams = 10'000}, {&service});
-  IdleStreams(state, server->port());
-}
+void BM_IdleStreamBare(benchmark::State& state) { IdleStreams(state, "bare"); }
 BENCHMARK(BM_IdleStreamBare)->Iterations(1);
 
-void BM_IdleStreamGateway(benchmark::State& state) {
-  Shop shop(1);
-  IdleStreams(state, shop.server->port());
-}
+void BM_IdleStreamGateway(benchmark::State& state) { IdleStreams(state, "gateway"); }
 BENCHMARK(BM_IdleStreamGateway)->Iterations(1);
 
 }  // namespace
 }  // namespace wissel::agent_gateway
 
 int main(int argc, char** argv) {
-  if (const char* port = getenv(wissel::agent_gateway::kClientPort); port != nullptr) {
+  using namespace wissel::agent_gateway;  // NOLINT: what the modes are called
+  if (const char* port = getenv(kClientPort); port != nullptr) {
     int number = 0;
-    return absl::SimpleAtoi(port, &number) ? wissel::agent_gateway::RunIdleClients(number) : 2;
+    return absl::SimpleAtoi(port, &number) ? RunIdleClients(number) : 2;
   }
+  if (const char* mode = getenv(kServerMode); mode != nullptr) return RunServer(mode);
   benchmark::Initialize(&argc, argv);
   benchmark::RunSpecifiedBenchmarks();
   benchmark::Shutdown();
