@@ -100,6 +100,10 @@ absl::StatusOr<std::unique_ptr<RedisProcess>> RedisProcess::Start(Options option
   if (pid == 0) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent) _exit(1);  // The parent died before the line above.
+    // A service blocks the signals it waits for, and a child inherits that: it must hear SIGTERM.
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
     // A group of its own: Ctrl-C in a terminal is for the parent, which then stops us in its turn.
     setpgid(0, 0);
     close_range(3, ~0U, 0);

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <signal.h>
+
 #include <filesystem>
 #include <fstream>
 
@@ -56,6 +58,18 @@ TEST(RedisServer, ListensWhileItRuns) {
   server.Kill();
   server.Start();
   EXPECT_TRUE(std::filesystem::exists(server.address()));
+}
+
+TEST(RedisServer, EndsInOrderThoughItsParentBlocksSignals) {
+  sigset_t term;
+  sigemptyset(&term);
+  sigaddset(&term, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &term, nullptr);
+  RedisServer server;
+  server.Stop();
+  // Killed, it would have left its socket behind.
+  EXPECT_FALSE(std::filesystem::exists(server.address()));
+  pthread_sigmask(SIG_UNBLOCK, &term, nullptr);
 }
 
 }  // namespace
