@@ -11,8 +11,8 @@
 #include "libs/channel/ids.h"
 #include "libs/channel/publisher.h"
 #include "libs/telemetry/trace.h"
-#include "libs/views/checkpoint.h"
 #include "libs/views/keys.h"
+#include "libs/views/restore.h"
 
 namespace wissel::router {
 
@@ -76,31 +76,28 @@ absl::Status Partition::Open() {
                                .wakeup = shared_.wakeup,
                                .clock = &shared_.clock,
                                .ignore_reader_rule = shared_.settings.chaos_ignore_reader_rule};
-  folding_.emplace();
+  absl::StatusOr<views::Restored> restored = absl::UnavailableError("checkpoints are not used");
   if (use_checkpoint_ && shared_.redis != nullptr) {
-    absl::StatusOr<views::CheckpointLoad> load =
-        views::LoadCheckpoint(*shared_.redis, views::PartitionKeys(partition_));
-    if (!load.ok()) {
-      shared_.log.Warning("no checkpoint: Redis does not answer, folding the log alone",
-                          {{"partition", partition_}, {"error", load.status()}});
-    } else if (load->outcome == views::CheckpointLoad::Outcome::kLoaded &&
-               load->checkpoint.meta.whole && load->checkpoint.meta.position.has_value()) {
-      for (const domain::Piece& piece : load->checkpoint.pieces) {
-        WISSEL_RETURN_IF_ERROR(folding_->Load(piece));
-      }
-      options.from = load->checkpoint.meta.position;
-      from_checkpoint_ = true;
-    } else if (load->outcome != views::CheckpointLoad::Outcome::kNone) {
-      shared_.log.Warning("checkpoint not used, folding the log alone",
-                          {{"partition", partition_}, {"reason", load->detail}});
+    restored = views::Restore(*shared_.redis, views::PartitionKeys(partition_), shared_.bus);
+    if (!restored.ok()) {
+      shared_.log.Warning("no checkpoint, folding the log alone",
+                          {{"partition", partition_}, {"reason", restored.status()}});
     }
   }
+  if (!restored.ok()) restored = views::RestoreFromLog(shared_.bus, partition_);
+  WISSEL_RETURN_IF_ERROR(restored.status());
+  // A checkpoint that is not whole is no better than the log that it was made from.
+  if (restored->source == views::Restored::Source::kCheckpoint && !restored->meta.whole) {
+    WISSEL_ASSIGN_OR_RETURN(*restored, views::RestoreFromLog(shared_.bus, partition_));
+  }
+  from_checkpoint_ = restored->source == views::Restored::Source::kCheckpoint;
+  if (from_checkpoint_) options.from = restored->meta.position;
+  folding_ = std::move(restored->state);
   appender_ = shared_.bus.NewAppender(
       {.gapless = true,
        .max_in_flight = static_cast<size_t>(shared_.settings.max_in_flight),
        .max_in_flight_bytes = static_cast<size_t>(shared_.settings.max_in_flight_bytes)});
   WISSEL_ASSIGN_OR_RETURN(log_, bus::OwnedLog::Open(shared_.bus, appender_, std::move(options)));
-  if (!from_checkpoint_ && log_->position().offset > 0) folding_->BeginsAfterCut();
   return absl::OkStatus();
 }
 
