@@ -4,9 +4,10 @@
 
 namespace wissel::ctl {
 
-absl::StatusOr<Client> MakeClient(const Session& session, absl::string_view who) {
+absl::StatusOr<Client> MakeClient(const Session& session, Session::Service service,
+                                  absl::string_view who) {
   rpc::ChannelOptions options;
-  WISSEL_ASSIGN_OR_RETURN(options.target, session.server());
+  WISSEL_ASSIGN_OR_RETURN(options.target, session.Server(service));
   if (!session.flags.insecure_local) {
     options.tls.emplace();
     if (!session.flags.ca_file.empty()) {

@@ -24,7 +24,8 @@ struct Client {
 };
 
 // Connects when first used. `who` names the context's token where no other was given.
-absl::StatusOr<Client> MakeClient(const Session& session, absl::string_view who);
+absl::StatusOr<Client> MakeClient(const Session& session, Session::Service service,
+                                  absl::string_view who);
 
 // One unary call within the session's timeout.
 template <class Service, class Method, class Request>

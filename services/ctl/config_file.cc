@@ -21,7 +21,8 @@ absl::StatusOr<admin::v1::ApplyConfigResponse> SubmitFile(const Session& session
                                                    session.flags.workspace, ", found ",
                                                    config.workspace_id()));
   }
-  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(session, "admin"));
+  WISSEL_ASSIGN_OR_RETURN(const Client client,
+                          MakeClient(session, Session::Service::kAdmin, "admin"));
   if (config.version() == 0) {
     const auto in_force = Call<AdminService>(client, &AdminService::StubInterface::GetConfig,
                                              admin::v1::GetConfigRequest());

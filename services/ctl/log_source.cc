@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "libs/bus/embedded.h"
+#include "libs/bus/kafka.h"
 
 namespace wissel::ctl {
 namespace {
@@ -118,6 +119,11 @@ absl::Status Walk(bus::Bus& bus, const WalkOptions& options,
 
 absl::StatusOr<std::unique_ptr<bus::Bus>> OpenLog(const Session& session) {
   if (!session.flags.log_file.empty()) return bus::OpenEmbeddedLogReadOnly(session.flags.log_file);
+  if (!session.flags.kafka.empty()) {
+    return bus::NewKafkaBus({.brokers = session.flags.kafka,
+                             .client_id = "wisselctl",
+                             .request_timeout = session.timeout()});
+  }
   return absl::InvalidArgumentError(
       "which log? Give --kafka HOST:PORT, --log-file FILE, or --context FILE (wissel-dev writes "
       "one)");

@@ -57,9 +57,13 @@ class ContextReader {
 
   absl::Status ReadEntry(const YAML::Node& key, const YAML::Node& value) {
     const std::string& name = key.Scalar();
-    const std::map<std::string, std::string*> texts = {
-        {"server", &c_.server}, {"workspace", &c_.workspace}, {"kafka", &c_.kafka},
-        {"smtp", &c_.smtp},     {"redis", &c_.redis},         {"outbox", &c_.outbox}};
+    const std::map<std::string, std::string*> texts = {{"server", &c_.server},
+                                                       {"workspace", &c_.workspace},
+                                                       {"kafka", &c_.kafka},
+                                                       {"redis", &c_.redis},
+                                                       {"outbox", &c_.outbox},
+                                                       {"admin_server", &c_.admin_server},
+                                                       {"history_server", &c_.history_server}};
     const std::map<std::string, std::string*> paths = {
         {"ca", &c_.ca},
         {"log_file", &c_.log_file},
@@ -150,7 +154,14 @@ Format Session::format() const {
   return flags.output == "yaml" ? Format::kYaml : Format::kTable;
 }
 
-absl::StatusOr<std::string> Session::server() const {
+absl::StatusOr<std::string> Session::Server(Service service) const {
+  const bool given = flags.server != context_.server;
+  if (!given && service == Service::kAdmin && !context_.admin_server.empty()) {
+    return context_.admin_server;
+  }
+  if (!given && service == Service::kHistory && !context_.history_server.empty()) {
+    return context_.history_server;
+  }
   if (!flags.server.empty()) return flags.server;
   return absl::InvalidArgumentError(
       "which server? Give --server HOST:PORT, WISSEL_SERVER, or --context FILE (wissel-dev writes "

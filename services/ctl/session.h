@@ -34,7 +34,9 @@ struct GlobalFlags {
 // (.wissel/dev/context.yaml); the same can be written by hand for a cluster. Paths are relative to
 // the file's folder.
 struct Context {
-  std::string server;  // host:port of the gRPC services
+  std::string server;          // host:port of the agents' service
+  std::string admin_server;    // of the admin service; empty: the same
+  std::string history_server;  // of the history service; empty: the same
   std::string workspace;
   std::string ca;  // PEM file; empty: the system's authorities
   bool insecure_local = false;
@@ -45,8 +47,7 @@ struct Context {
   std::map<std::string, std::string> token_files;  // who → file, for --as
   std::map<std::string, std::string> webhooks;     // channel → URL
   std::string whatsapp_secret_file;
-  std::string outbox;  // folder or http:// address of the development outbox
-  std::string smtp;    // host:port that takes mail for the example mailbox
+  std::string outbox;  // URL of the development outbox's JSON
 };
 
 // INVALID_ARGUMENT with file and line for an unknown key or a wrong type.
@@ -71,8 +72,10 @@ class Session {
   const Context& context() const { return context_; }
   Format format() const;
   absl::Duration timeout() const { return timeout_; }
-  // FAILED_PRECONDITION, naming the flag, where nothing says it.
-  absl::StatusOr<std::string> server() const;
+  // Where a service is: --server, else what environment and context say. INVALID_ARGUMENT, naming
+  // the flag, where nothing does.
+  enum class Service { kAgent, kAdmin, kHistory };
+  absl::StatusOr<std::string> Server(Service service) const;
   // By --token-file, WISSEL_TOKEN, or the context's token of `who` (--as, else `fallback`).
   absl::StatusOr<std::string> Token(absl::string_view fallback) const;
 

@@ -57,7 +57,7 @@ class Terminal {
 
   absl::Status Run() {
     AgentStream::Options options;
-    WISSEL_ASSIGN_OR_RETURN(options.client, MakeClient(s_, s_.flags.as));
+    WISSEL_ASSIGN_OR_RETURN(options.client, MakeClient(s_, Session::Service::kAgent, s_.flags.as));
     if (!f_.cursor_file.empty()) {
       auto cursor = ReadFile(f_.cursor_file, 1 << 16);
       if (!cursor.ok() && !absl::IsNotFound(cursor.status())) return cursor.status();
@@ -303,7 +303,7 @@ class Terminal {
 
 // One command without a stream.
 absl::Status Do(Session& s, const std::vector<std::string>& words) {
-  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, s.flags.as));
+  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, Session::Service::kAgent, s.flags.as));
   WISSEL_ASSIGN_OR_RETURN(const auto work,
                           Call<AgentService>(client, &AgentService::StubInterface::GetWork,
                                              agent::v1::GetWorkRequest()));
@@ -327,7 +327,7 @@ absl::Status Do(Session& s, const std::vector<std::string>& words) {
 }
 
 absl::Status Work(Session& s) {
-  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, s.flags.as));
+  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, Session::Service::kAgent, s.flags.as));
   WISSEL_ASSIGN_OR_RETURN(const auto work,
                           Call<AgentService>(client, &AgentService::StubInterface::GetWork,
                                              agent::v1::GetWorkRequest()));

@@ -39,7 +39,8 @@ std::string Contact(const ConversationState& c) {
 }
 
 absl::Status List(Session& s, const ListFlags& f) {
-  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, "supervisor"));
+  WISSEL_ASSIGN_OR_RETURN(const Client client,
+                          MakeClient(s, Session::Service::kHistory, "supervisor"));
   history::v1::ListConversationsResponse all;
   std::string page;
   do {
@@ -109,7 +110,8 @@ void PrintHistory(const history::v1::Message& m, std::ostream& out) {
 }
 
 absl::Status Show(Session& s, const std::string& id) {
-  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, "supervisor"));
+  WISSEL_ASSIGN_OR_RETURN(const Client client,
+                          MakeClient(s, Session::Service::kHistory, "supervisor"));
   history::v1::GetConversationRequest request;
   request.set_conversation_id(id);
   WISSEL_ASSIGN_OR_RETURN(
@@ -134,7 +136,8 @@ absl::Status Show(Session& s, const std::string& id) {
 
 // The workspace's stream, events of one conversation (or all), until interrupted.
 absl::Status Tail(Session& s, const std::string& id) {
-  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, "supervisor"));
+  WISSEL_ASSIGN_OR_RETURN(const Client client,
+                          MakeClient(s, Session::Service::kAgent, "supervisor"));
   const auto stub = agent::v1::AgentService::NewStub(client.channel);
   grpc::ClientContext context;
   rpc::Prepare({.timeout = absl::InfiniteDuration(), .token = client.token}, context);

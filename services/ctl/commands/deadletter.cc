@@ -24,7 +24,7 @@ std::string OriginText(const deadletter::v1::Origin& origin) {
 }
 
 absl::Status List(Session& s, int limit) {
-  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, "admin"));
+  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, Session::Service::kAdmin, "admin"));
   admin::v1::ListDeadLettersResponse all;
   std::string page;
   do {
@@ -51,7 +51,7 @@ absl::Status List(Session& s, int limit) {
 }
 
 absl::Status Show(Session& s, const std::string& id, bool raw) {
-  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, "admin"));
+  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, Session::Service::kAdmin, "admin"));
   admin::v1::GetDeadLetterRequest request;
   request.set_dead_letter_id(id);
   WISSEL_ASSIGN_OR_RETURN(
@@ -67,7 +67,7 @@ absl::Status Show(Session& s, const std::string& id, bool raw) {
 }
 
 absl::Status Replay(Session& s, const std::string& id) {
-  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, "admin"));
+  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, Session::Service::kAdmin, "admin"));
   admin::v1::ReplayDeadLetterRequest request;
   request.set_dead_letter_id(id);
   WISSEL_ASSIGN_OR_RETURN(

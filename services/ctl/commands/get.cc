@@ -12,7 +12,7 @@ namespace {
 using admin::v1::AdminService;
 
 absl::Status GetConfig(Session& s) {
-  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, "admin"));
+  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, Session::Service::kAdmin, "admin"));
   WISSEL_ASSIGN_OR_RETURN(const auto response,
                           Call<AdminService>(client, &AdminService::StubInterface::GetConfig,
                                              admin::v1::GetConfigRequest()));

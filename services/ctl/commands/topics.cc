@@ -35,7 +35,7 @@ absl::Status Print(Session& s, const Response& response) {
 }
 
 absl::Status Create(Session& s, int partitions, int replication) {
-  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, "admin"));
+  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, Session::Service::kAdmin, "admin"));
   admin::v1::CreateTopicsRequest request;
   request.set_partitions(partitions);
   request.set_replication_factor(replication);
@@ -46,7 +46,7 @@ absl::Status Create(Session& s, int partitions, int replication) {
 }
 
 absl::Status Check(Session& s) {
-  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, "admin"));
+  WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, Session::Service::kAdmin, "admin"));
   WISSEL_ASSIGN_OR_RETURN(const auto response,
                           Call<AdminService>(client, &AdminService::StubInterface::CheckTopics,
                                              admin::v1::CheckTopicsRequest()));

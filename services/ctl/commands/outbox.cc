@@ -1,0 +1,59 @@
+#include <CLI/CLI.hpp>
+#include <boost/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status_macros.h"
+#include "libs/http/client.h"
+#include "services/ctl/commands/commands.h"
+
+namespace wissel::ctl {
+namespace {
+
+std::string At(const boost::json::value& value, const char* pointer) {
+  boost::system::error_code error;
+  const auto* found = value.find_pointer(pointer, error);
+  return found != nullptr && found->is_string() ? std::string(found->get_string().c_str()) : "";
+}
+
+absl::Status List(Session& s) {
+  const std::string& url = s.context().outbox;
+  if (url.empty()) {
+    return absl::InvalidArgumentError(
+        "no outbox: only wissel-dev has one; give --context with the file it writes");
+  }
+  WISSEL_ASSIGN_OR_RETURN(const auto http, http::Client::Create({}));
+  const http::FetchResult result = http->FetchAndWait(
+      {.url = url},
+      {.total_timeout = s.timeout(), .max_response_bytes = 64 << 20, .idempotent = true});
+  if (!result.ok()) {
+    return absl::UnavailableError(absl::StrCat(url, ": ", result.error, " status ", result.status));
+  }
+  if (s.format() != Format::kTable) {
+    s.out << result.body << "\n";
+    return absl::OkStatus();
+  }
+  boost::system::error_code error;
+  const boost::json::value all = boost::json::parse(result.body, error);
+  if (error || !all.is_array()) return absl::DataLossError(absl::StrCat(url, ": not an outbox"));
+  Table table({"TIME", "ACCOUNT", "TO", "CONVERSATION", "TEXT"});
+  for (const auto& item : all.get_array()) {
+    table.Add({At(item, "/time"), At(item, "/message/account/account_id"),
+               OneLine(At(item, "/message/recipient/address"), 40), At(item, "/conversation_id"),
+               OneLine(At(item, "/message/contents/0/text/text"), 80)});
+  }
+  table.Print(s.out);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddOutbox(CLI::App& app, Session& s) {
+  auto* command = app.add_subcommand("outbox", "What wissel-dev would have sent to customers");
+  command->require_subcommand(1);
+  command->footer("\nExample:\n  wisselctl outbox list");
+  command->add_subcommand("list", "Newest first")->callback([&s] {
+    s.action = [&s] { return List(s); };
+  });
+}
+
+}  // namespace wissel::ctl
