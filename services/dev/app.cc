@@ -1,0 +1,337 @@
+#include "services/dev/app.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "libs/base/notification.h"
+#include "libs/base/status.h"
+#include "libs/base/status_macros.h"
+#include "libs/base/thread.h"
+#include "libs/base/timeout.h"
+#include "libs/base/uuid.h"
+#include "libs/bus/embedded.h"
+#include "libs/bus/kafka.h"
+#include "libs/channel/deliverer.h"
+#include "libs/rpc/jwt.h"
+#include "libs/store/redis_process.h"
+#include "services/agent-gateway/app.h"
+#include "services/dev/outbox.h"
+#include "services/dev/page.h"
+#include "services/dev/state_folder.h"
+#include "services/dev/workspaces.h"
+#include "services/projector/app.h"
+#include "services/router/app.h"
+#include "services/whatsapp/app.h"
+
+namespace wissel::dev {
+namespace {
+
+using config::v1::WorkspaceConfig;
+
+// Tokens are made anew at each start.
+constexpr absl::Duration kTokenLifetime = absl::Hours(30 * 24);
+constexpr absl::Duration kAnnouncePoll = absl::Milliseconds(5);
+// Everything is in this process: who is gone is gone at once.
+constexpr absl::Duration kSessionTimeout = absl::Seconds(6);
+
+struct Token {
+  std::string name;
+  std::string agent;
+  std::string group;
+  std::string role;
+};
+
+std::vector<Token> TokensOf(const WorkspaceConfig& config) {
+  std::vector<Token> tokens = {{.name = "admin", .role = "admin"},
+                               {.name = "supervisor", .role = "supervisor"}};
+  for (const auto& agent : config.agents()) {
+    tokens.push_back({.name = agent.agent_id(),
+                      .agent = agent.agent_id(),
+                      .group = agent.routing_group_id(),
+                      .role = agent.is_bot() ? "bot" : "agent"});
+  }
+  return tokens;
+}
+
+class DevApp final : public service::App {
+ public:
+  DevApp(const Settings& settings, const service::Context& context)
+      : settings_(settings), context_(context) {}
+
+  ~DevApp() override {
+    stopping_.Notify();
+    if (announcer_.joinable()) announcer_.join();
+  }
+
+  absl::Status Start() {
+    WISSEL_ASSIGN_OR_RETURN(folder_, StateFolder::Open(settings_.state));
+    std::error_code ignored;
+    std::filesystem::remove(folder_->Path("context.yaml"), ignored);
+    WISSEL_RETURN_IF_ERROR(folder_->MakeFolder("outbox"));
+    WISSEL_RETURN_IF_ERROR(folder_->MakeFolder("tokens"));
+    WISSEL_RETURN_IF_ERROR(OpenBus());
+    WISSEL_RETURN_IF_ERROR(FindWorkspaces());
+    WISSEL_RETURN_IF_ERROR(StartRedis());
+    WISSEL_RETURN_IF_ERROR(StartServices());
+    WISSEL_RETURN_IF_ERROR(WriteTokens());
+    announcer_ = StartThread("announcer", [this] { Announce(); });
+    return absl::OkStatus();
+  }
+
+  // Nothing new comes in, then what is on its way goes out, then the log is decided to its end.
+  absl::Status Drain(absl::Duration limit) override {
+    stopping_.Notify();
+    const Timeout timeout(limit);
+    absl::Status first;
+    const auto drain = [&](service::App* app) {
+      if (app != nullptr) first.Update(app->Drain(timeout.Remaining()));
+    };
+    if (page_ != nullptr) page_->Drain(timeout.Remaining());
+    drain(whatsapp_.get());
+    drain(gateway_.get());
+    for (const auto& deliverer : deliverers_) deliverer->Drain(timeout.Remaining());
+    drain(router_.get());
+    drain(projector_.get());
+    return first;
+  }
+
+ private:
+  absl::Status OpenBus() {
+    if (settings_.kafka.empty()) {
+      WISSEL_ASSIGN_OR_RETURN(bus_, bus::NewEmbeddedBus({.path = folder_->Path("log.sqlite"),
+                                                         .partitions = settings_.partitions,
+                                                         .clock = &context_.clock}));
+    } else {
+      WISSEL_ASSIGN_OR_RETURN(
+          bus_, bus::NewKafkaBus({.brokers = settings_.kafka, .client_id = "wissel-dev"}));
+    }
+    const absl::StatusOr<int> found = bus_->PartitionCount(bus::Topic::kLog);
+    if (!found.ok() && !absl::IsNotFound(found.status())) return found.status();
+    return bus_->EnsureTopics(bus::DefaultTopics(found.ok() ? *found : settings_.partitions));
+  }
+
+  absl::Status FindWorkspaces() {
+    WISSEL_ASSIGN_OR_RETURN(workspaces_, ReadWorkspaces(*bus_));
+    if (!workspaces_.empty()) return absl::OkStatus();
+    if (settings_.workspace_file.empty()) {
+      return absl::InvalidArgumentError(
+          "no workspace is configured yet: give --workspace-file, for example "
+          "deploy/examples/web-shop.yaml");
+    }
+    WISSEL_RETURN_IF_ERROR(ApplyFirst(*bus_, settings_.workspace_file, context_.clock.Now()));
+    WISSEL_ASSIGN_OR_RETURN(workspaces_, ReadWorkspaces(*bus_));
+    return absl::OkStatus();
+  }
+
+  // A child's socket is this process's own: one that a dying predecessor's child still has, and
+  // will remove, is never taken for it. It keeps nothing: the views are folded from the log.
+  absl::Status StartRedis() {
+    redis_address_ = settings_.redis;
+    if (!redis_address_.empty()) return absl::OkStatus();
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_->Path("redis"), ignored);
+    WISSEL_RETURN_IF_ERROR(folder_->MakeFolder("redis"));
+    redis_address_ = folder_->Path(absl::StrCat("redis/", getpid(), ".sock"));
+    WISSEL_ASSIGN_OR_RETURN(redis_, store::RedisProcess::Start(
+                                        {.dir = folder_->Path("redis"), .socket = redis_address_}));
+    return absl::OkStatus();
+  }
+
+  absl::Status StartServices() {
+    const store::RedisOptions redis{.address = redis_address_};
+    router::RouterSettings router;
+    router.session_timeout = kSessionTimeout;
+    router_ = router::NewApp(router, *bus_, redis, context_);
+
+    projector::ProjectorSettings projector;
+    projector.session_timeout = kSessionTimeout;
+    projector_ = projector::NewApp(*bus_, redis, projector, context_);
+
+    WISSEL_ASSIGN_OR_RETURN(jwt_secret_, folder_->Secret("jwt"));
+    agent_gateway::GatewaySettings gateway;
+    gateway.grpc.listen = settings_.grpc_listen;
+    gateway.auth.hs256_secret = config::Secret(jwt_secret_, "generated");
+    gateway_ = agent_gateway::NewApp(*bus_, redis, gateway, context_);
+
+    WISSEL_RETURN_IF_ERROR(StartWhatsapp());
+    StartOutbox(common::v1::CHANNEL_KIND_WHATSAPP);
+    StartOutbox(common::v1::CHANNEL_KIND_EMAIL);
+
+    WISSEL_ASSIGN_OR_RETURN(blobs_,
+                            channel::NewFolderBlobStore({.folder = folder_->Path("blobs")}));
+    publisher_ = std::make_unique<channel::Publisher>(bus_.get(), &context_.clock,
+                                                      channel::PublisherOptions{});
+    WISSEL_RETURN_IF_ERROR(publisher_->Connect());
+    PageOptions page{.listen = settings_.page_listen,
+                     .outbox_folder = folder_->Path("outbox"),
+                     .mailboxes = Mailboxes()};
+    WISSEL_ASSIGN_OR_RETURN(page_, StartPage(page, publisher_.get(), blobs_.get()));
+    return absl::OkStatus();
+  }
+
+  // Takes webhooks in, signed with a secret of our own; what goes out goes to the outbox.
+  absl::Status StartWhatsapp() {
+    WISSEL_ASSIGN_OR_RETURN(const std::string app_secret, folder_->Secret("whatsapp-app-secret"));
+    WISSEL_ASSIGN_OR_RETURN(const std::string verify_token,
+                            folder_->Secret("whatsapp-verify-token"));
+    whatsapp::WhatsappSettings settings;
+    settings.role = channel::Role::kIngest;
+    settings.webhook.listen = settings_.webhook_listen;
+    settings.blobs.folder = folder_->Path("blobs");
+    webhook_path_ = settings.webhook.path;
+    for (const WorkspaceConfig& workspace : workspaces_) {
+      for (const auto& account : workspace.accounts()) {
+        if (account.account().kind() != common::v1::CHANNEL_KIND_WHATSAPP) continue;
+        whatsapp::AccountSettings a;
+        a.account_id = account.account().account_id();
+        a.workspace_id = workspace.workspace_id();
+        a.routing_group_id = account.routing_group_id();
+        a.phone_number_id = account.address();
+        a.app_secret = config::Secret(app_secret, "generated");
+        a.verify_token = config::Secret(verify_token, "generated");
+        a.access_token = config::Secret("none", "no provider");
+        settings.accounts.push_back(std::move(a));
+      }
+    }
+    if (settings.accounts.empty()) return absl::OkStatus();
+    WISSEL_ASSIGN_OR_RETURN(whatsapp_, whatsapp::WhatsappApp::New(*bus_, settings, context_));
+    return absl::OkStatus();
+  }
+
+  void StartOutbox(common::v1::ChannelKind kind) {
+    senders_.push_back(std::make_unique<OutboxSender>(folder_->Path("outbox"), &context_.clock));
+    channel::DelivererOptions options;
+    options.kind = kind;
+    options.deliverer_id = absl::StrCat("wissel-dev-", RandomUuid());
+    options.session_timeout = kSessionTimeout;
+    deliverers_.push_back(channel::Deliverer::Start(std::move(options), bus_.get(),
+                                                    senders_.back().get(), &context_.clock,
+                                                    context_.log, &context_.metrics));
+  }
+
+  std::vector<email::Mailbox> Mailboxes() const {
+    std::vector<email::Mailbox> mailboxes;
+    for (const WorkspaceConfig& workspace : workspaces_) {
+      for (const auto& account : workspace.accounts()) {
+        if (account.account().kind() != common::v1::CHANNEL_KIND_EMAIL) continue;
+        mailboxes.push_back({.workspace = WorkspaceId(workspace.workspace_id()),
+                             .routing_group = RoutingGroupId(account.routing_group_id()),
+                             .account = ChannelAccountId(account.account().account_id()),
+                             .address = account.address()});
+      }
+    }
+    return mailboxes;
+  }
+
+  // For the first workspace; a second one's can be had with `wisselctl token mint`.
+  absl::Status WriteTokens() {
+    const WorkspaceConfig& workspace = workspaces_.front();
+    const absl::Time now = context_.clock.Now();
+    for (const Token& token : TokensOf(workspace)) {
+      rpc::Claims claims;
+      claims.subject = token.name;
+      claims.workspace = workspace.workspace_id();
+      claims.routing_group = token.group;
+      claims.agent = token.agent;
+      claims.roles = {token.role};
+      claims.expires_at = now + kTokenLifetime;
+      WISSEL_ASSIGN_OR_RETURN(const std::string text,
+                              rpc::MintJwt(claims, jwt_secret_, /*key_id=*/"", now));
+      WISSEL_RETURN_IF_ERROR(folder_->Write(absl::StrCat("tokens/", token.name), text + "\n"));
+    }
+    return absl::OkStatus();
+  }
+
+  std::string Url(int port, absl::string_view path) const {
+    return absl::StrCat("http://127.0.0.1:", port, path);
+  }
+
+  // What wisselctl needs to find everything; written when everything is there to be found.
+  absl::Status WriteContext() const {
+    std::string yaml = absl::StrCat(
+        "# Written by wissel-dev at each start; read by wisselctl.\nserver: 127.0.0.1:",
+        gateway_->port(), "\nworkspace: ", workspaces_.front().workspace_id(),
+        "\ninsecure_local: true\nredis: ", redis_address_,
+        "\nstatez: [\"127.0.0.1:", context_.endpoint.port(),
+        "\"]\noutbox: ", Url(page_->port(), "/outbox.json"), "\nwebhooks:\n");
+    if (whatsapp_ != nullptr) {
+      absl::StrAppend(&yaml, "  whatsapp: ", Url(whatsapp_->webhook_port(), webhook_path_), "\n");
+    }
+    absl::StrAppend(&yaml, "  email: ", Url(page_->port(), "/inject/email"),
+                    "\nwhatsapp_secret_file: secrets/whatsapp-app-secret\n");
+    if (settings_.kafka.empty()) {
+      absl::StrAppend(&yaml, "log_file: log.sqlite\n");
+    } else {
+      absl::StrAppend(&yaml, "kafka: ", settings_.kafka, "\n");
+    }
+    absl::StrAppend(&yaml, "token_files:\n");
+    for (const Token& token : TokensOf(workspaces_.front())) {
+      absl::StrAppend(&yaml, "  ", token.name, ": tokens/", token.name, "\n");
+    }
+    return folder_->Write("context.yaml", yaml);
+  }
+
+  void PrintBanner() const {
+    std::cout << "wissel-dev is ready: workspace " << workspaces_.front().workspace_id() << "\n"
+              << "  agents' service  127.0.0.1:" << gateway_->port() << "\n";
+    if (whatsapp_ != nullptr) {
+      std::cout << "  WhatsApp webhook " << Url(whatsapp_->webhook_port(), webhook_path_) << "\n";
+    }
+    std::cout << "  outbox           " << Url(page_->port(), "/outbox") << "\n"
+              << "  operators        " << Url(context_.endpoint.port(), "/metrics") << "\n"
+              << "  state            " << folder_->path() << "\n"
+              << "  try              wisselctl --context " << folder_->Path("context.yaml")
+              << " agent --as ";
+    const auto& agents = workspaces_.front().agents();
+    std::cout << (agents.empty() ? "supervisor" : agents[0].agent_id()) << std::endl;
+  }
+
+  void Announce() {
+    while (!context_.readiness.Ready() || gateway_->port() == 0) {
+      if (stopping_.WaitFor(kAnnouncePoll)) return;
+    }
+    if (const absl::Status status = WriteContext(); !status.ok()) {
+      return context_.fail(Annotate(status, "the context file"));
+    }
+    PrintBanner();
+  }
+
+  const Settings settings_;
+  const service::Context context_;
+  std::unique_ptr<StateFolder> folder_;
+  std::unique_ptr<bus::Bus> bus_;
+  std::vector<WorkspaceConfig> workspaces_;
+  std::string redis_address_;
+  std::unique_ptr<store::RedisProcess> redis_;
+  std::string jwt_secret_;
+  std::string webhook_path_;
+  std::unique_ptr<service::App> router_;
+  std::unique_ptr<service::App> projector_;
+  std::unique_ptr<agent_gateway::GatewayApp> gateway_;
+  std::unique_ptr<whatsapp::WhatsappApp> whatsapp_;
+  std::vector<std::unique_ptr<OutboxSender>> senders_;
+  std::vector<std::unique_ptr<channel::Deliverer>> deliverers_;
+  std::unique_ptr<channel::BlobStore> blobs_;
+  std::unique_ptr<channel::Publisher> publisher_;
+  std::unique_ptr<http::Server> page_;
+  Notification stopping_;
+  std::jthread announcer_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
+                                                    const service::Context& context) {
+  auto app = std::make_unique<DevApp>(settings, context);
+  WISSEL_RETURN_IF_ERROR(app->Start());
+  return app;
+}
+
+}  // namespace wissel::dev

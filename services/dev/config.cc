@@ -1,0 +1,26 @@
+#include "services/dev/config.h"
+
+namespace wissel::dev {
+
+void Settings::Describe(config::Binder& b) {
+  b.Text("state", &state, "Folder that everything is kept in; made when it is not there.",
+         {.required = true});
+  b.Text("workspace_file", &workspace_file,
+         "Workspace file that is put in force when none is: on the first start.");
+  b.Text("kafka", &kafka,
+         "HOST:PORT of a Kafka to use; empty: the embedded log, a file in `state`.");
+  b.Text("redis", &redis,
+         "HOST:PORT or unix socket of a Redis to use; empty: a child process, in memory.");
+  b.Int("partitions", &partitions, "Of a log that is made; one that is there keeps its own.",
+        {.min = 1, .max = 64});
+  b.Text("grpc_listen", &grpc_listen,
+         "HOST:PORT of the agents' service, without TLS; port 0 takes a free one.",
+         {.required = true});
+  b.Text("webhook_listen", &webhook_listen, "HOST:PORT of the webhooks; port 0 takes a free one.",
+         {.required = true});
+  b.Text("page_listen", &page_listen,
+         "HOST:PORT of the outbox's page and of injected mail; port 0 takes a free one.",
+         {.required = true});
+}
+
+}  // namespace wissel::dev
