@@ -10,7 +10,7 @@
 namespace wissel::channel {
 
 std::optional<std::string> DetectLanguage(absl::string_view text) {
-  constexpr size_t kMaxBytes = 4096;
+  constexpr size_t kMaxBytes = 512;
   // CLD2 reads a little past what it is given; a string ends in a zero.
   std::string sample(text.substr(0, kMaxBytes));
   if (sample.size() < text.size()) {
