@@ -21,11 +21,13 @@
 #include "libs/channel/deliverer.h"
 #include "libs/rpc/jwt.h"
 #include "libs/store/redis_process.h"
+#include "services/admin/app.h"
 #include "services/agent-gateway/app.h"
 #include "services/dev/outbox.h"
 #include "services/dev/page.h"
 #include "services/dev/state_folder.h"
 #include "services/dev/workspaces.h"
+#include "services/history/app.h"
 #include "services/projector/app.h"
 #include "services/router/app.h"
 #include "services/whatsapp/app.h"
@@ -96,6 +98,8 @@ class DevApp final : public service::App {
     if (page_ != nullptr) page_->Drain(timeout.Remaining());
     drain(whatsapp_.get());
     drain(gateway_.get());
+    drain(admin_.get());
+    drain(history_.get());
     for (const auto& deliverer : deliverers_) deliverer->Drain(timeout.Remaining());
     drain(router_.get());
     drain(projector_.get());
@@ -159,6 +163,18 @@ class DevApp final : public service::App {
     gateway.grpc.listen = settings_.grpc_listen;
     gateway.auth.hs256_secret = config::Secret(jwt_secret_, "generated");
     gateway_ = agent_gateway::NewApp(*bus_, redis, gateway, context_);
+
+    admin::AdminSettings admin;
+    admin.grpc.listen = settings_.admin_listen;
+    admin.auth = gateway.auth;
+    // One person's machine: its admin is the operator too.
+    admin.operator_workspace = workspaces_.front().workspace_id();
+    WISSEL_ASSIGN_OR_RETURN(admin_, admin::NewApp(*bus_, admin, context_));
+
+    history::HistorySettings history;
+    history.grpc.listen = settings_.history_listen;
+    history.auth = gateway.auth;
+    history_ = history::NewApp(*bus_, redis, history, context_);
 
     WISSEL_RETURN_IF_ERROR(StartWhatsapp());
     StartOutbox(common::v1::CHANNEL_KIND_WHATSAPP);
@@ -257,7 +273,9 @@ class DevApp final : public service::App {
   absl::Status WriteContext() const {
     std::string yaml = absl::StrCat(
         "# Written by wissel-dev at each start; read by wisselctl.\nserver: 127.0.0.1:",
-        gateway_->port(), "\nworkspace: ", workspaces_.front().workspace_id(),
+        gateway_->port(), "\nadmin_server: 127.0.0.1:", admin_->port(),
+        "\nhistory_server: 127.0.0.1:", history_->port(),
+        "\nworkspace: ", workspaces_.front().workspace_id(),
         "\ninsecure_local: true\nredis: ", redis_address_,
         "\nstatez: [\"127.0.0.1:", context_.endpoint.port(),
         "\"]\noutbox: ", Url(page_->port(), "/outbox.json"), "\nwebhooks:\n");
@@ -280,7 +298,8 @@ class DevApp final : public service::App {
 
   void PrintBanner() const {
     std::cout << "wissel-dev is ready: workspace " << workspaces_.front().workspace_id() << "\n"
-              << "  agents' service  127.0.0.1:" << gateway_->port() << "\n";
+              << "  agents' service  127.0.0.1:" << gateway_->port() << ", admin " << admin_->port()
+              << ", history " << history_->port() << "\n";
     if (whatsapp_ != nullptr) {
       std::cout << "  WhatsApp webhook " << Url(whatsapp_->webhook_port(), webhook_path_) << "\n";
     }
@@ -294,7 +313,7 @@ class DevApp final : public service::App {
   }
 
   void Announce() {
-    while (!context_.readiness.Ready() || gateway_->port() == 0) {
+    while (!context_.readiness.Ready() || gateway_->port() == 0 || history_->port() == 0) {
       if (stopping_.WaitFor(kAnnouncePoll)) return;
     }
     if (const absl::Status status = WriteContext(); !status.ok()) {
@@ -315,6 +334,8 @@ class DevApp final : public service::App {
   std::unique_ptr<service::App> router_;
   std::unique_ptr<service::App> projector_;
   std::unique_ptr<agent_gateway::GatewayApp> gateway_;
+  std::unique_ptr<admin::AdminApp> admin_;
+  std::unique_ptr<history::HistoryApp> history_;
   std::unique_ptr<whatsapp::WhatsappApp> whatsapp_;
   std::vector<std::unique_ptr<OutboxSender>> senders_;
   std::vector<std::unique_ptr<channel::Deliverer>> deliverers_;

@@ -16,6 +16,10 @@ void Settings::Describe(config::Binder& b) {
   b.Text("grpc_listen", &grpc_listen,
          "HOST:PORT of the agents' service, without TLS; port 0 takes a free one.",
          {.required = true});
+  b.Text("admin_listen", &admin_listen, "HOST:PORT of the admin service; port 0 takes a free one.",
+         {.required = true});
+  b.Text("history_listen", &history_listen,
+         "HOST:PORT of the history service; port 0 takes a free one.", {.required = true});
   b.Text("webhook_listen", &webhook_listen, "HOST:PORT of the webhooks; port 0 takes a free one.",
          {.required = true});
   b.Text("page_listen", &page_listen,

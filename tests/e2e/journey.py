@@ -41,7 +41,7 @@ class Dev:
         self.process = subprocess.Popen(
             [self.binary, "--state", self.state, "--workspace-file", EXAMPLES / "web-shop.yaml",
              "--set", f"grpc_listen={free}", "--set", f"webhook_listen={free}",
-             "--set", f"page_listen={free}", "--set", f"telemetry.listen={free}"],
+             "--set", f"admin_listen={free}", "--set", f"history_listen={free}", "--set", f"page_listen={free}", "--set", f"telemetry.listen={free}"],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
         while not self.context.exists():

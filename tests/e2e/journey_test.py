@@ -3,6 +3,7 @@
 
 import argparse
 import collections
+import json
 import pathlib
 import sys
 import tempfile
@@ -11,7 +12,7 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
-from journey import Ctl, Dev, Morning, Stage, until  # noqa: E402  pylint: disable=wrong-import-position
+from journey import EXAMPLES, Ctl, Dev, JourneyError, Morning, Stage, until  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARIES = None
 
@@ -49,6 +50,26 @@ class Journey(unittest.TestCase):
         m.verify()
         sent = collections.Counter(file["conversation_id"] for file in self.ctl.outbox())
         self.assertEqual(sent, {m.jan: 1, m.mail: 1})
+
+    def test_what_operations_asks(self):
+        shop = EXAMPLES / "web-shop.yaml"
+        self.ctl.run("diff", "-f", shop)  # exit code 0: the same
+        changed = self.folder / "shop.yaml"
+        changed.write_text(self.ctl.run("get", "config").replace("capacity_units: 4", "capacity_units: 5"),
+                           encoding="utf-8")
+        self.assertIn("agents[bram].capacity_units: 4 → 5", self.ctl.run("apply", "-f", changed, "--dry-run"))
+        self.ctl.run("apply", "-f", changed)
+        with self.assertRaisesRegex(JourneyError, "exit code 4"):
+            self.ctl.run("apply", "-f", changed)  # written for version 1, and 2 is in force
+        self.ctl.run("topics", "check")
+        self.assertEqual(json.loads(self.ctl.run("deadletter", "list", "--output", "json")), {})
+        self.morning.agents_arrive()
+        self.morning.whatsapp_question()
+        jan = self.morning.jan
+        listed = until(lambda: json.loads(self.ctl.run("conversations", "list", "--output", "json")))
+        self.assertEqual([c["conversation_id"] for c in listed["conversations"]], [jan])
+        self.assertIn("Dag Jan", self.ctl.run("conversations", "show", jan))
+        self.assertIn("chosen: anna", self.ctl.run("explain", jan[:8]))
 
     def test_one_redis_at_a_time(self):
         def sockets():
