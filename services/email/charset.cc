@@ -142,6 +142,14 @@ std::string CleanText(absl::string_view utf8) {
   out.reserve(utf8.size());
   size_t start = 0;
   for (size_t i = 0; i < utf8.size(); ++i) {
+    // Eight bytes at once while none of them is a control character.
+    for (uint64_t word; i + sizeof(word) <= utf8.size(); i += sizeof(word)) {
+      constexpr uint64_t kOnes = 0x0101010101010101u;
+      std::memcpy(&word, utf8.data() + i, sizeof(word));
+      const uint64_t del = word ^ (kOnes * 0x7F);
+      if ((((word - kOnes * 0x20) & ~word) | ((del - kOnes) & ~del)) & (kOnes * 0x80)) break;
+    }
+    if (i == utf8.size()) break;
     const unsigned char c = utf8[i];
     if (c >= 0x20 && c != 0x7F) continue;
     if (c == '\n' || c == '\t') continue;

@@ -42,6 +42,20 @@ TEST(CleanText, UnifiesLineEndsAndDropsControls) {
   EXPECT_EQ(CleanText("a\r\nb\rc\nd\te\x01\x7F"s + '\0' + "f"), "a\nb\nc\nd\tef");
 }
 
+TEST(CleanText, FindsControlsWhereverTheyStand) {
+  for (size_t length = 0; length < 40; ++length) {
+    const std::string text = std::string(length, '~') + "é" + std::string(length, ' ');
+    EXPECT_EQ(CleanText(text), text);
+    for (size_t at = 0; at <= length; ++at) {
+      for (const char control : {'\x1F', '\x7F', '\0'}) {
+        std::string dirty = text;
+        dirty.insert(at, 1, control);
+        EXPECT_EQ(CleanText(dirty), text) << length << " " << at;
+      }
+    }
+  }
+}
+
 TEST(CleanLine, IsOneLineWithinItsLimit) {
   EXPECT_EQ(CleanLine("  a \r\n\t b\x02  ", 100), "a b");
   EXPECT_EQ(CleanLine("xé", 2), "x");
