@@ -1,0 +1,55 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "tests/chaos/history.h"
+
+// Judges a run by what it left behind. Pure, and with a knowledge of its own of who holds a
+// conversation: nothing here is the code that it judges, but for the fold of CheckStates, which is
+// the point of comparison.
+namespace wissel::chaos {
+
+enum class Fault {
+  kLost,            // Acknowledged, and not in the log; or answered, and neither sent nor reported.
+  kDoubled,         // In the log twice; or accepted by the provider twice.
+  kDoublyAssigned,  // A conversation with two agents.
+  kOutOfOrder,      // Not in the order of writing; or the log's time goes backwards.
+  kStreamGap,       // An agent's stream is not what the log says that the agent may see.
+  kStateDiffers,    // Somebody's state is not the fold of the log.
+};
+inline constexpr std::array kFaults = {Fault::kLost,           Fault::kDoubled,
+                                       Fault::kDoublyAssigned, Fault::kOutOfOrder,
+                                       Fault::kStreamGap,      Fault::kStateDiffers};
+
+// "doubly assigned"
+absl::string_view FaultName(Fault fault);
+
+struct Violation {
+  Fault fault;
+  std::string detail;
+};
+using Violations = std::vector<Violation>;
+
+// Each message acknowledged is in the log, none is there twice, each customer's in order;
+// decisions' times never go backwards.
+Violations CheckMessages(const History& history);
+
+// Each answer that an agent was told is done is in the log once; each answer in the log was
+// accepted by the provider once, or the log says that it failed, is held or uncertain.
+Violations CheckReplies(const History& history);
+
+// Nobody gets a conversation that another has: by the log, and by what the agents' streams showed.
+Violations CheckAssignments(const History& history);
+
+// Each stream showed, decision by decision, what the log says that its agent may see.
+Violations CheckStreams(const History& history);
+
+// Each held state is the fold of the log at its place. A place that the log does not have is a
+// violation too.
+Violations CheckStates(const History& history, const std::vector<HeldState>& held);
+
+}  // namespace wissel::chaos

@@ -1,0 +1,347 @@
+#include "tests/chaos/checkers.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/proto_time.h"
+#include "libs/domain/state.h"
+
+// A good history passes; each way in which one can be bad is planted and must be found.
+namespace wissel::chaos {
+namespace {
+
+using conversation::v1::Event;
+using receipt::v1::DeliveryState;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+Event Opened(const std::string& conversation) {
+  Event event;
+  event.mutable_conversation_opened()->set_conversation_id(conversation);
+  return event;
+}
+Event Received(const std::string& conversation, const std::string& message) {
+  Event event;
+  event.mutable_message_received()->set_conversation_id(conversation);
+  event.mutable_message_received()->mutable_message()->set_provider_message_id(message);
+  return event;
+}
+Event Queued(const std::string& conversation) {
+  Event event;
+  event.mutable_queued()->set_conversation_id(conversation);
+  return event;
+}
+Event Offered(const std::string& conversation, const std::string& agent) {
+  Event event;
+  event.mutable_offered()->set_conversation_id(conversation);
+  event.mutable_offered()->set_agent_id(agent);
+  return event;
+}
+Event Assigned(const std::string& conversation, const std::string& agent) {
+  Event event;
+  event.mutable_assigned()->set_conversation_id(conversation);
+  event.mutable_assigned()->set_agent_id(agent);
+  return event;
+}
+Event Replied(const std::string& conversation, const std::string& outbound) {
+  Event event;
+  event.mutable_reply_sent()->set_conversation_id(conversation);
+  event.mutable_reply_sent()->set_outbound_id(outbound);
+  return event;
+}
+Event Delivery(const std::string& conversation, const std::string& outbound, DeliveryState state) {
+  Event event;
+  event.mutable_delivery_updated()->set_conversation_id(conversation);
+  event.mutable_delivery_updated()->set_outbound_id(outbound);
+  event.mutable_delivery_updated()->set_state(state);
+  return event;
+}
+Event Resolved(const std::string& conversation) {
+  Event event;
+  event.mutable_resolved()->set_conversation_id(conversation);
+  return event;
+}
+
+class CheckersTest : public ::testing::Test {
+ protected:
+  CheckersTest() {
+    history_.log.resize(2);
+    bus::LogEntry claim;
+    claim.record.mutable_owner_claimed()->set_epoch(1);
+    history_.log[0].push_back(claim);
+  }
+
+  // Appends a decision to partition 0, a second after the one before.
+  void Decide(const std::vector<Event>& events, const std::string& cause = "") {
+    bus::LogEntry entry;
+    entry.offset = static_cast<int64_t>(history_.log[0].size());
+    log::v1::Decision& decision = *entry.record.mutable_decision();
+    decision.set_epoch(1);
+    decision.set_sequence(entry.offset);
+    *decision.mutable_time() = ToProto(absl::FromUnixSeconds(entry.offset));
+    decision.mutable_cause()->mutable_input()->set_id(cause);
+    for (const Event& event : events) *decision.add_events() = event;
+    history_.log[0].push_back(std::move(entry));
+  }
+  log::v1::Decision& decision(size_t offset) {
+    return *history_.log[0][offset].record.mutable_decision();
+  }
+
+  void Wrote(const std::string& id, int step, bool acknowledged = true) {
+    history_.messages.push_back({id, "customer", step, acknowledged});
+  }
+
+  // What `agent` was shown of the decision at `offset`.
+  void Show(const std::string& agent, size_t offset, const std::vector<int>& events) {
+    Stretch& stretch = TranscriptOf(agent).stretches[0];
+    Shown shown{.until = static_cast<int64_t>(offset) + 1};
+    *shown.events.mutable_time() = decision(offset).time();
+    for (int i : events) *shown.events.add_events() = decision(offset).events(i);
+    stretch.shown.push_back(std::move(shown));
+  }
+  Transcript& TranscriptOf(const std::string& agent) {
+    for (Transcript& t : history_.transcripts) {
+      if (t.agent_id == agent) return t;
+    }
+    history_.transcripts.push_back({.agent_id = agent});
+    history_.transcripts.back().stretches.push_back({.until = 1'000});
+    return history_.transcripts.back();
+  }
+
+  History history_;
+};
+
+std::vector<Fault> Faults(const Violations& violations) {
+  std::vector<Fault> faults;
+  for (const Violation& violation : violations) faults.push_back(violation.fault);
+  return faults;
+}
+
+// --- messages
+
+TEST_F(CheckersTest, PassesMessagesThatArrivedOnceAndInOrder) {
+  Decide({Opened("c"), Received("c", "m1")});
+  Decide({Received("c", "m3")});
+  Decide({Received("c", "m2")});
+  Wrote("m1", 1);
+  Wrote("m2", 2);
+  Wrote("m3", 2);  // Under way together with m2: either order will do.
+  Wrote("given up", 3, false);
+  EXPECT_THAT(CheckMessages(history_), IsEmpty());
+}
+
+TEST_F(CheckersTest, FindsALostMessage) {
+  Wrote("m1", 1);
+  EXPECT_THAT(Faults(CheckMessages(history_)), ElementsAre(Fault::kLost));
+}
+
+TEST_F(CheckersTest, FindsAMessageReceivedTwice) {
+  Decide({Received("c", "m1")});
+  Decide({Received("c", "m1")});
+  Wrote("m1", 1);
+  EXPECT_THAT(Faults(CheckMessages(history_)), ElementsAre(Fault::kDoubled));
+}
+
+TEST_F(CheckersTest, FindsMessagesOutOfOrder) {
+  Decide({Received("c", "m2")});
+  Decide({Received("c", "m1")});
+  Wrote("m1", 1);
+  Wrote("m2", 2);
+  EXPECT_THAT(Faults(CheckMessages(history_)), ElementsAre(Fault::kOutOfOrder));
+}
+
+TEST_F(CheckersTest, FindsOneOfTwoTogetherBehindALaterOne) {
+  Decide({Received("c", "m1a")});
+  Decide({Received("c", "m2")});
+  Decide({Received("c", "m1b")});
+  Wrote("m1a", 1);
+  Wrote("m1b", 1);
+  Wrote("m2", 2);
+  EXPECT_THAT(Faults(CheckMessages(history_)), ElementsAre(Fault::kOutOfOrder));
+}
+
+TEST_F(CheckersTest, FindsTimeGoingBackwards) {
+  Decide({});
+  Decide({});
+  *decision(2).mutable_time() = ToProto(absl::FromUnixSeconds(0));
+  EXPECT_THAT(Faults(CheckMessages(history_)), ElementsAre(Fault::kOutOfOrder));
+}
+
+// --- replies
+
+TEST_F(CheckersTest, PassesAnswersThatWereSentOnceOrReported) {
+  Decide({Replied("c", "sent")}, "command-1");
+  Decide({Delivery("c", "sent", DeliveryState::DELIVERY_STATE_SENT)});
+  Decide({Replied("c", "failed")}, "command-2");
+  Decide({Delivery("c", "failed", DeliveryState::DELIVERY_STATE_FAILED)});
+  Decide({Replied("c", "held")}, "command-3");
+  Decide({Delivery("c", "held", DeliveryState::DELIVERY_STATE_HELD)});
+  history_.book = {"sent", "held"};
+  TranscriptOf("anna").replies_done = {"command-1", "command-2", "command-3"};
+  EXPECT_THAT(CheckReplies(history_), IsEmpty());
+}
+
+TEST_F(CheckersTest, FindsAnAnswerThatWasSaidToBeDone) {
+  TranscriptOf("anna").replies_done = {"command-1"};
+  EXPECT_THAT(Faults(CheckReplies(history_)), ElementsAre(Fault::kLost));
+}
+
+TEST_F(CheckersTest, FindsAnAnswerThatWasNeverSent) {
+  Decide({Replied("c", "o1")});
+  EXPECT_THAT(Faults(CheckReplies(history_)), ElementsAre(Fault::kLost));
+}
+
+TEST_F(CheckersTest, FindsAnAnswerThatTheLogWronglySaysIsSent) {
+  Decide({Replied("c", "o1")});
+  Decide({Delivery("c", "o1", DeliveryState::DELIVERY_STATE_DELIVERED)});
+  EXPECT_THAT(Faults(CheckReplies(history_)), ElementsAre(Fault::kLost));
+}
+
+TEST_F(CheckersTest, FindsAnAnswerSentTwice) {
+  Decide({Replied("c", "o1")});
+  history_.book = {"o1", "o1"};
+  EXPECT_THAT(Faults(CheckReplies(history_)), ElementsAre(Fault::kDoubled));
+}
+
+TEST_F(CheckersTest, FindsAnAnswerDecidedTwice) {
+  Decide({Replied("c", "o1")}, "command-1");
+  Decide({Replied("c", "o1")}, "command-1");
+  history_.book = {"o1"};
+  EXPECT_THAT(Faults(CheckReplies(history_)), ElementsAre(Fault::kDoubled));
+}
+
+TEST_F(CheckersTest, FindsAnAnswerThatNobodyDecided) {
+  history_.book = {"o1"};
+  EXPECT_THAT(Faults(CheckReplies(history_)), ElementsAre(Fault::kDoubled));
+}
+
+// --- assignments
+
+TEST_F(CheckersTest, PassesAConversationThatGoesFromHandToHand) {
+  Decide({Opened("c"), Queued("c"), Offered("c", "anna")});
+  Decide({Assigned("c", "anna")});
+  Decide({Queued("c"), Offered("c", "bram")});
+  Decide({Assigned("c", "bram")});
+  Decide({Resolved("c")});
+  Decide({Offered("c", "anna")});
+  EXPECT_THAT(CheckAssignments(history_), IsEmpty());
+}
+
+TEST_F(CheckersTest, FindsAConversationOfTwoAgentsInTheLog) {
+  Decide({Assigned("c", "anna")});
+  Decide({Offered("c", "bram")});
+  EXPECT_THAT(Faults(CheckAssignments(history_)), ElementsAre(Fault::kDoublyAssigned));
+}
+
+TEST_F(CheckersTest, FindsAConversationOfTwoAgentsInTheStreams) {
+  Decide({Assigned("c", "anna")});
+  Decide({Queued("c")});
+  Decide({Assigned("c", "bram")});
+  Show("anna", 1, {0});
+  Show("anna", 2, {0});
+  Show("bram", 3, {0});
+  EXPECT_THAT(CheckAssignments(history_), IsEmpty());
+  TranscriptOf("anna").stretches[0].shown.pop_back();  // Anna believes that it is still hers.
+  const Violations found = CheckAssignments(history_);
+  ASSERT_THAT(Faults(found), ElementsAre(Fault::kDoublyAssigned));
+  EXPECT_THAT(found[0].detail, HasSubstr("streams"));
+}
+
+// --- streams
+
+class StreamsTest : public CheckersTest {
+ protected:
+  StreamsTest() {
+    Decide({Opened("c"), Received("c", "m1"), Queued("c"), Offered("c", "anna")});
+    Decide({Assigned("c", "anna")});
+    Decide({Received("d", "other")});
+    Decide({Received("c", "m2")});
+    Decide({Queued("c"), Offered("c", "bram")});
+    Decide({Assigned("c", "bram"), Received("c", "m3")});
+    Show("anna", 1, {3});
+    Show("anna", 2, {0});
+    Show("anna", 4, {0});
+    Show("anna", 5, {0});
+    Show("bram", 5, {1});
+    Show("bram", 6, {0, 1});
+    history_.streams_reach = {7, 0};
+  }
+  std::vector<Shown>& annas() { return TranscriptOf("anna").stretches[0].shown; }
+};
+
+TEST_F(StreamsTest, PassesWhatTheLogSays) { EXPECT_THAT(CheckStreams(history_), IsEmpty()); }
+
+TEST_F(StreamsTest, PassesAStreamThatBeganLater) {
+  annas().erase(annas().begin());
+  TranscriptOf("anna").stretches[0].from = 2;
+  EXPECT_THAT(CheckStreams(history_), IsEmpty());
+}
+
+TEST_F(StreamsTest, FindsAMissingMessage) {
+  annas().erase(annas().begin() + 1);
+  EXPECT_THAT(CheckStreams(history_), Not(IsEmpty()));
+}
+
+TEST_F(StreamsTest, FindsAMissingLastMessage) {
+  annas().pop_back();
+  EXPECT_THAT(Faults(CheckStreams(history_)), ElementsAre(Fault::kStreamGap));
+}
+
+TEST_F(StreamsTest, FindsARepeatedMessage) {
+  annas().insert(annas().begin() + 1, annas()[0]);
+  EXPECT_THAT(CheckStreams(history_), Not(IsEmpty()));
+}
+
+TEST_F(StreamsTest, FindsAMissingEvent) {
+  TranscriptOf("bram").stretches[0].shown[1].events.mutable_events()->RemoveLast();
+  EXPECT_THAT(Faults(CheckStreams(history_)), ElementsAre(Fault::kStreamGap));
+}
+
+TEST_F(StreamsTest, FindsWhatTheAgentMayNotSee) {
+  Show("bram", 3, {0});
+  EXPECT_THAT(CheckStreams(history_), Not(IsEmpty()));
+}
+
+TEST_F(StreamsTest, FindsAStreamThatStoodStill) {
+  TranscriptOf("bram").stretches[0].until = 6;
+  TranscriptOf("bram").stretches[0].shown.pop_back();
+  const Violations found = CheckStreams(history_);
+  ASSERT_THAT(Faults(found), ElementsAre(Fault::kStreamGap));
+  EXPECT_THAT(found[0].detail, HasSubstr("did not reach"));
+}
+
+// --- states
+
+TEST_F(CheckersTest, ComparesStatesAtTheirPlaces) {
+  domain::State state;
+  std::vector<uint64_t> hashes = {state.Hash()};
+  for (int i = 1; i <= 3; ++i) {
+    Decide({Opened(absl::StrCat("c", i))});
+    state.Apply(decision(static_cast<size_t>(i)));
+    hashes.push_back(state.Hash());
+  }
+  ASSERT_NE(hashes[1], hashes[2]);
+  const std::vector<HeldState> good = {
+      {.holder = "claimed", .hash = hashes[0], .epoch = 1, .sequence = 0},
+      {.holder = "router", .hash = hashes[2], .epoch = 1, .sequence = 2},
+      {.holder = "middle", .hash = hashes[2], .next_offset = 3},
+      {.holder = "end", .hash = hashes[3], .next_offset = 4},
+      {.holder = "empty", .partition = 1, .hash = hashes[0], .next_offset = 0}};
+  EXPECT_THAT(CheckStates(history_, good), IsEmpty());
+  for (HeldState bad : good) {
+    ++bad.hash;
+    EXPECT_THAT(Faults(CheckStates(history_, {bad})), ElementsAre(Fault::kStateDiffers))
+        << bad.holder;
+  }
+}
+
+TEST_F(CheckersTest, FindsAStateOfAPlaceThatTheLogDoesNotHave) {
+  Decide({Opened("c")});
+  EXPECT_THAT(Faults(CheckStates(history_, {{.holder = "r", .epoch = 2, .sequence = 1}})),
+              ElementsAre(Fault::kStateDiffers));
+}
+
+}  // namespace
+}  // namespace wissel::chaos

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "libs/bus/log_reader.h"
+#include "wissel/agent/v1/agent_service.pb.h"
+
+// What a run leaves behind: plain data, written by the workload, judged by the checkers.
+namespace wissel::chaos {
+
+// A message that a customer wrote.
+struct CustomerMessage {
+  std::string provider_message_id;
+  std::string customer;
+  // Messages of one customer with a lower step were acknowledged before this one was first sent;
+  // those with the same step were under way at the same time.
+  int step = 0;
+  // A webhook that carried it was answered with 200.
+  bool acknowledged = false;
+};
+
+// One message of an agent's stream: what the agent may see of one decision.
+struct Shown {
+  int64_t until = 0;  // The place that its cursor names: behind the decision.
+  agent::v1::Events events;
+};
+
+// What an agent's stream showed from one snapshot on, across all reconnections with a cursor.
+struct Stretch {
+  int32_t partition = 0;
+  int64_t from = 0;   // The snapshot's place: the first record it does not contain.
+  int64_t until = 0;  // The last cursor's place.
+  std::vector<Shown> shown;
+};
+
+struct Transcript {
+  std::string agent_id;
+  std::vector<Stretch> stretches;
+  // Ids of SendReply commands whose outcome was that they were done.
+  std::set<std::string> replies_done;
+};
+
+struct History {
+  std::vector<CustomerMessage> messages;
+  // Outbound ids in the order in which the provider accepted them.
+  std::vector<std::string> book;
+  std::vector<Transcript> transcripts;
+  // Valid records only, by partition.
+  std::vector<std::vector<bus::LogEntry>> log;
+  // By partition: every stream must have reached this place.
+  std::vector<int64_t> streams_reach;
+};
+
+// A state hash that somebody holds of a partition, and the place in the log it is good for.
+struct HeldState {
+  std::string holder;  // For people: "router-1", "checkpoint".
+  int32_t partition = 0;
+  uint64_t hash = 0;
+  // A router's place: after its decision `sequence` of `epoch`; 0: after its claim.
+  int64_t epoch = 0;
+  int64_t sequence = 0;
+  // A checkpoint's place: before this offset. Negative: the place is a router's.
+  int64_t next_offset = -1;
+};
+
+}  // namespace wissel::chaos

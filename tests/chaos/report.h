@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "tests/chaos/checkers.h"
+
+namespace wissel::chaos {
+
+// Every check but that of the states.
+Violations CheckHistory(const History& history);
+
+// Prints a few violations of each kind and the line of counts: "lost 0, doubled to a customer 0,
+// …".
+void PrintVerdict(const Violations& violations);
+
+// A line on standard output, at once.
+void Say(absl::string_view line);
+
+}  // namespace wissel::chaos

@@ -1,0 +1,368 @@
+#include "tests/chaos/run.h"
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
+#include "libs/base/status_macros.h"
+#include "libs/base/thread.h"
+#include "libs/base/timeout.h"
+#include "tests/chaos/agents.h"
+#include "tests/chaos/checkers.h"
+#include "tests/chaos/customers.h"
+#include "tests/chaos/log_follower.h"
+#include "tests/chaos/report.h"
+#include "tests/chaos/schedule.h"
+#include "tests/stubs/graph/graph_stub.h"
+
+namespace wissel::chaos {
+namespace {
+
+using Fault = stubs::GraphStub::Fault;
+
+constexpr absl::Duration kReady = absl::Seconds(60);
+constexpr absl::Duration kQuiet = absl::Seconds(120);
+constexpr absl::Duration kTick = absl::Milliseconds(20);
+// A zombie's session is over for certain.
+constexpr absl::Duration kPause = absl::Seconds(5);
+static_assert(kPause > kSessionTimeout);
+
+const std::vector<std::string>& Routers() {
+  static const std::vector<std::string> names = {"router-1", "router-2"};
+  return names;
+}
+
+const std::vector<std::string>& Services() {
+  static const std::vector<std::string> names = {"router-1",  "router-2",  "ingest-1",
+                                                 "ingest-2",  "deliver",   "deliver-2",
+                                                 "gateway-1", "gateway-2", "projector"};
+  return names;
+}
+
+// One run, from the empty stage to the judgement.
+class ChaosRun {
+ public:
+  explicit ChaosRun(const RunOptions& options) : options_(options) {}
+
+  absl::StatusOr<bool> Go() {
+    const absl::Time begin = absl::Now();
+    WISSEL_RETURN_IF_ERROR(SetUp());
+    Say(absl::StrFormat("seed %d: %d messages in %s", options_.seed, options_.messages,
+                        absl::FormatDuration(options_.duration)));
+    const std::vector<Incident> schedule = MakeSchedule({.seed = options_.seed,
+                                                         .duration = options_.duration,
+                                                         .processes = Services(),
+                                                         .pausable = Routers(),
+                                                         .pause = kPause});
+    for (const Incident& incident : schedule) Say(absl::StrCat("  ", incident.ToString()));
+    Suffer(schedule);
+    Mend();
+    WISSEL_RETURN_IF_ERROR(AwaitQuiet());
+    WISSEL_ASSIGN_OR_RETURN(const std::vector<HeldState> held, CollectStates());
+    WISSEL_RETURN_IF_ERROR(AwaitStreams());
+    return Judge(held, absl::Now() - begin);
+  }
+
+ private:
+  absl::Status SetUp() {
+    WISSEL_ASSIGN_OR_RETURN(
+        graph_, stubs::GraphStub::Start({.access_token = std::string(Stage::access_token()),
+                                         .app_secret = std::string(Stage::app_secret()),
+                                         .send_statuses = true,
+                                         .seed = options_.seed}));
+    StageOptions stage = options_.stage;
+    stage.graph_url = graph_->base_url();
+    WISSEL_ASSIGN_OR_RETURN(stage_, Stage::Set(stage));
+    WISSEL_ASSIGN_OR_RETURN(follower_, LogFollower::Start(stage_->bus()));
+    WISSEL_RETURN_IF_ERROR(stage_->StartRouter("router-1"));
+    WISSEL_RETURN_IF_ERROR(stage_->StartRouter("router-2"));
+    WISSEL_RETURN_IF_ERROR(stage_->StartProjector("projector"));
+    WISSEL_RETURN_IF_ERROR(stage_->StartIngest("ingest-1"));
+    WISSEL_RETURN_IF_ERROR(stage_->StartIngest("ingest-2"));
+    WISSEL_RETURN_IF_ERROR(stage_->StartDeliver("deliver"));
+    WISSEL_RETURN_IF_ERROR(stage_->StartDeliver("deliver-2"));
+    WISSEL_RETURN_IF_ERROR(stage_->StartGateway("gateway-1"));
+    WISSEL_RETURN_IF_ERROR(stage_->StartGateway("gateway-2"));
+    for (const std::string& name : Services()) {
+      WISSEL_RETURN_IF_ERROR(stage_->fleet().WaitReady(name, kReady));
+    }
+    graph_->SetWebhookUrl(stage_->webhook_urls()[0]);
+    graph_->SetManners({.repeat = 0.1, .max_delay = absl::Milliseconds(300)});
+    WISSEL_ASSIGN_OR_RETURN(std::vector<AgentSeat> seats, stage_->Seats());
+    seats_ = static_cast<int>(seats.size());
+    agents_ = std::make_unique<Agents>(AgentsOptions{
+        .seed = options_.seed, .seats = std::move(seats), .gateways = stage_->gateways()});
+    const Timeout limit(kReady);
+    while (!follower_->configured() || agents_->connected() < seats_ ||
+           agents_->pending_commands() > 0) {
+      if (limit.Expired()) return absl::UnavailableError("the agents do not get their streams");
+      absl::SleepFor(kTick);
+    }
+    customers_ = std::make_unique<Customers>(
+        CustomersOptions{.seed = options_.seed,
+                         .messages = options_.messages,
+                         .duration = options_.duration,
+                         .customers = std::clamp(options_.messages / 20, 32, 500),
+                         .phone_number_ids = stage_->phone_number_ids(),
+                         .app_secret = std::string(Stage::app_secret()),
+                         .webhook_urls = stage_->webhook_urls()});
+    return absl::OkStatus();
+  }
+
+  // Lets the incidents happen, and the customers finish.
+  void Suffer(const std::vector<Incident>& schedule) {
+    start_ = absl::Now();
+    std::vector<Incident> ahead = schedule;
+    const Timeout limit(options_.duration + absl::Minutes(3));
+    while (!limit.Expired() && (!ahead.empty() || !customers_->done())) {
+      for (const Incident& incident : std::exchange(ahead, {})) {
+        if (start_ + incident.at <= absl::Now()) {
+          Begin(incident);
+        } else {
+          ahead.push_back(incident);
+        }
+      }
+      for (Incident& incident : std::exchange(postponed_, {})) ahead.push_back(std::move(incident));
+      Tend();
+      absl::SleepFor(kTick);
+    }
+    if (!customers_->done()) Say("the customers could not finish");
+  }
+
+  void Begin(const Incident& incident) {
+    using Kind = Incident::Kind;
+    Fleet& fleet = stage_->fleet();
+    const absl::Time end = absl::Now() + incident.lasts;
+    switch (incident.kind) {
+      case Kind::kKill:
+        if (Postponed(incident)) return;
+        fleet.Kill(incident.target);
+        endings_.emplace(end,
+                         [this, name = incident.target] { Note(stage_->fleet().Restart(name)); });
+        break;
+      case Kind::kPause:
+        if (Postponed(incident)) return;
+        fleet.Pause(incident.target);
+        endings_.emplace(end, [this, name = incident.target] { stage_->fleet().Resume(name); });
+        break;
+      case Kind::kRestartBroker:
+        BrokerGoes({"restart", "kafka"});
+        break;
+      case Kind::kKillBroker:
+        BrokerGoes({"kill", "kafka"});
+        break;
+      case Kind::kFlushRedis:
+        Note(stage_->FlushRedis());
+        break;
+      case Kind::kProviderErrors:
+        ProviderTurns({.kind = Fault::Kind::kError, .status = 500}, 0.3, end);
+        break;
+      case Kind::kProviderHangs:
+        ProviderTurns({.kind = Fault::Kind::kHangAfterAccept}, 0.05, end);
+        break;
+      case Kind::kProviderDeaf:
+        ProviderTurns({.kind = Fault::Kind::kHangBeforeAccept}, 0.05, end);
+        break;
+      case Kind::kProviderSlow:
+        ProviderTurns({.kind = Fault::Kind::kDelay, .delay = absl::Milliseconds(800)}, 0.3, end);
+        break;
+    }
+    ++incidents_[incident.kind];
+  }
+
+  // What is paused or down has its trouble already: this one comes a second later.
+  bool Postponed(const Incident& incident) {
+    const Fleet& fleet = stage_->fleet();
+    if (fleet.Runs(incident.target) && !fleet.IsPaused(incident.target)) return false;
+    postponed_.push_back(incident);
+    postponed_.back().at = absl::Now() - start_ + absl::Seconds(1);
+    return true;
+  }
+
+  void BrokerGoes(std::vector<std::string> how) {
+    broker_.push_back(StartThread("broker", [this, how = std::move(how)] {
+      Note(stage_->Stack(how));
+      if (how[0] == "kill") Note(stage_->Stack({"up"}));
+    }));
+  }
+
+  void ProviderTurns(const Fault& fault, double share, absl::Time end) {
+    graph_->FailAtRandom(fault, share);
+    endings_.emplace(end, [this] { graph_->FailAtRandom({}, 0); });
+  }
+
+  // Ends what is over, and brings back what fell by itself, which is remembered.
+  void Tend() {
+    while (!endings_.empty() && endings_.begin()->first <= absl::Now()) {
+      endings_.begin()->second();
+      endings_.erase(endings_.begin());
+    }
+    for (std::string& fallen : stage_->fleet().TakeFallen()) {
+      Say(absl::StrCat("fell by itself: ", fallen));
+      Note(stage_->fleet().Restart(fallen.substr(0, fallen.find(':'))));
+      fallen_.push_back(std::move(fallen));
+    }
+  }
+
+  void Mend() {
+    for (auto& [time, end] : endings_) end();
+    endings_.clear();
+    broker_.clear();
+    Tend();
+  }
+
+  // Until everything acknowledged is in the log, and nothing is under way any more. What is missing
+  // after the time is the checkers' matter.
+  absl::Status AwaitQuiet() {
+    const absl::Time begin = absl::Now();
+    const Timeout limit(kQuiet);
+    graph_->WaitForWebhooks(kQuiet);
+    std::string missing;
+    while (!limit.Expired()) {
+      Tend();
+      int64_t absent = 0;
+      for (const CustomerMessage& message : customers_->messages()) {
+        absent += message.acknowledged && !follower_->HasMessage(message.provider_message_id);
+      }
+      const int64_t open = follower_->open_replies();
+      const int64_t pending = agents_->pending_commands();
+      missing = absl::StrCat(absent, " messages, ", open, " answers, ", pending, " commands");
+      if (absent + open + pending == 0) break;
+      absl::SleepFor(absl::Milliseconds(200));
+    }
+    Say(absl::StrFormat("quiet after %.1f s; still missing: %s",
+                        absl::ToDoubleSeconds(absl::Now() - begin), missing));
+    return absl::OkStatus();
+  }
+
+  absl::Status AwaitStreams() {
+    WISSEL_RETURN_IF_ERROR(follower_->CatchUp());
+    reach_ = follower_->ends();
+    const Timeout limit(absl::Seconds(30));
+    while (!agents_->Reached(reach_) && !limit.Expired()) {
+      Tend();
+      absl::SleepFor(kTick);
+    }
+    return absl::OkStatus();
+  }
+
+  // What routers and checkpoints hold, before and after a FLUSHALL.
+  absl::StatusOr<std::vector<HeldState>> CollectStates() {
+    WISSEL_ASSIGN_OR_RETURN(std::vector<HeldState> all, stage_->RouterStates(Routers()));
+    router_states_ = all.size();
+    for (const char* when : {"checkpoint", "checkpoint after FLUSHALL"}) {
+      const Timeout limit(absl::Seconds(60));
+      for (;;) {
+        Tend();
+        absl::StatusOr<std::vector<HeldState>> found = stage_->Checkpoints();
+        if (found.ok()) {
+          for (HeldState& held : *found) held.holder = when;
+          checkpoints_ += found->size();
+          std::move(found->begin(), found->end(), std::back_inserter(all));
+          break;
+        }
+        if (limit.Expired()) return found.status();
+        absl::SleepFor(absl::Milliseconds(200));
+      }
+      if (absl::string_view(when) == "checkpoint") {
+        WISSEL_RETURN_IF_ERROR(stage_->FlushRedis());
+      }
+    }
+    return all;
+  }
+
+  absl::StatusOr<bool> Judge(const std::vector<HeldState>& held, absl::Duration took) {
+    History history{.messages = customers_->messages(),
+                    .transcripts = agents_->Finish(),
+                    .streams_reach = reach_};
+    WISSEL_RETURN_IF_ERROR(follower_->CatchUp());
+    for (const stubs::GraphStub::Accepted& accepted : graph_->book()) {
+      history.book.push_back(accepted.outbound_id);
+    }
+    history.log = follower_->Finish();
+    Violations violations = CheckHistory(history);
+    Violations states = CheckStates(history, held);
+    std::move(states.begin(), states.end(), std::back_inserter(violations));
+
+    std::vector<std::string> counts;
+    for (const auto& [kind, count] : incidents_) {
+      counts.push_back(absl::StrCat(count, " × ", IncidentName(kind)));
+    }
+    Say(absl::StrCat("incidents: ", absl::StrJoin(counts, ", ")));
+    Say(absl::StrCat("customers: ", history.messages.size(), " messages, ",
+                     customers_->acknowledged(), " acknowledged, by ", customers_->webhooks(),
+                     " webhooks, of which ", customers_->refused(), " not answered with 200"));
+    Say(absl::StrCat("log: ", follower_->messages(), " messages in ", follower_->decisions(),
+                     " decisions, ", follower_->claims(),
+                     " claims; void: ", follower_->void_decisions(), " decisions, ",
+                     follower_->void_claims(), " claims"));
+    std::vector<std::string> deliveries;
+    for (const auto& [state, count] : follower_->replies_by_state()) {
+      deliveries.push_back(absl::StrCat(
+          receipt::v1::DeliveryState_Name(static_cast<receipt::v1::DeliveryState>(state))
+              .substr(15),
+          " ", count));
+    }
+    Say(absl::StrCat("answers: ", follower_->replies(), " in the log, ", history.book.size(),
+                     " accepted by the provider (", absl::StrJoin(deliveries, ", "), ")"));
+    size_t shown = 0;
+    for (const Transcript& transcript : history.transcripts) {
+      for (const Stretch& stretch : transcript.stretches) shown += stretch.shown.size();
+    }
+    Say(absl::StrCat("agents: ", seats_, " streams showed ", shown, " decisions, ",
+                     agents_->reconnections(), " times lost, ", agents_->snapshots(),
+                     " snapshots, ", agents_->commands(), " commands"));
+    Say(absl::StrCat("states compared with the log's fold: ", router_states_, " of routers, ",
+                     checkpoints_, " checkpoints, half of them after FLUSHALL"));
+    for (const std::string& fallen : fallen_) Say(absl::StrCat("fell by itself: ", fallen));
+    for (const std::string& note : notes_) Say(absl::StrCat("trouble: ", note));
+    PrintVerdict(violations);
+    Say(absl::StrFormat("seed %d, %.1f s", options_.seed, absl::ToDoubleSeconds(took)));
+    return violations.empty() && fallen_.empty() && notes_.empty();
+  }
+
+  void Note(const absl::Status& status) {
+    if (status.ok()) return;
+    MutexLock lock(mutex_);
+    notes_.push_back(status.ToString());
+  }
+
+  const RunOptions& options_;
+  std::unique_ptr<stubs::GraphStub> graph_;
+  std::unique_ptr<Stage> stage_;
+  std::unique_ptr<LogFollower> follower_;
+  std::unique_ptr<Agents> agents_;
+  std::unique_ptr<Customers> customers_;
+  int seats_ = 0;
+
+  absl::Time start_;
+  std::vector<Incident> postponed_;
+  std::multimap<absl::Time, std::function<void()>> endings_;
+  std::map<Incident::Kind, int> incidents_;
+  std::vector<std::string> fallen_;
+  std::vector<int64_t> reach_;
+  size_t router_states_ = 0;
+  size_t checkpoints_ = 0;
+
+  Mutex mutex_;
+  std::vector<std::string> notes_;
+
+  std::vector<std::jthread> broker_;
+};
+
+}  // namespace
+
+absl::StatusOr<bool> RunChaos(const RunOptions& options) { return ChaosRun(options).Go(); }
+
+}  // namespace wissel::chaos
