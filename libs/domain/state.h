@@ -166,6 +166,8 @@ class State {
   void Index(const state::v1::ConversationState& conversation);
   void Unindex(const state::v1::ConversationState& conversation);
   void IndexDeliveries(const state::v1::ConversationState& conversation);
+  void UnindexDelivery(const state::v1::ConversationState& conversation,
+                       const state::v1::Delivery& delivery);
   void PutConversation(state::v1::ConversationState conversation);
   void EraseConversation(const std::string& id);
   void PutSeen(const state::v1::SeenIds& seen);

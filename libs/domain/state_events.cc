@@ -1,0 +1,424 @@
+// The fold: what each event does to the state.
+
+#include <algorithm>
+
+#include "google/protobuf/repeated_ptr_field.h"
+#include "libs/base/proto_time.h"
+#include "libs/domain/state.h"
+
+namespace wissel::domain {
+
+using common::v1::InputTopic;
+using config::v1::WorkspaceConfig;
+using receipt::v1::DeliveryState;
+using state::v1::AgentState;
+using state::v1::ConversationState;
+using state::v1::ConversationStatus;
+using state::v1::SeenIds;
+
+void State::Apply(const log::v1::Decision& decision) {
+  BeginDecision(decision.cause(), FromProto(decision.time()));
+  for (const conversation::v1::Event& event : decision.events()) ApplyEvent(event);
+}
+
+void State::BeginDecision(const log::v1::Cause& cause, absl::Time time) {
+  time_ = std::max(time_, time);
+  *partition_.mutable_time() = ToProto(time_);
+  if (cause.has_input()) {
+    const log::v1::InputCause& input = cause.input();
+    state::v1::InputPosition* position = nullptr;
+    for (state::v1::InputPosition& p : *partition_.mutable_positions()) {
+      if (p.topic() == input.topic() && p.partition() == input.partition()) position = &p;
+    }
+    if (position == nullptr) {
+      position = partition_.add_positions();
+      position->set_topic(input.topic());
+      position->set_partition(input.partition());
+      std::sort(partition_.mutable_positions()->begin(), partition_.mutable_positions()->end(),
+                [](const auto& a, const auto& b) {
+                  return std::make_pair(a.topic(), a.partition()) <
+                         std::make_pair(b.topic(), b.partition());
+                });
+      for (state::v1::InputPosition& p : *partition_.mutable_positions()) {
+        if (p.topic() == input.topic() && p.partition() == input.partition()) position = &p;
+      }
+    }
+    position->set_next_offset(input.offset() + 1);
+    if (!input.id().empty() && (input.topic() == InputTopic::INPUT_TOPIC_INBOUND ||
+                                input.topic() == InputTopic::INPUT_TOPIC_COMMANDS)) {
+      Remember(input.id());
+    }
+  }
+  ForgetOldIds();
+  Touch(PieceKind::kPartition, "");
+}
+
+void State::ApplyEvent(const conversation::v1::Event& event) {
+  using Kind = conversation::v1::Event::KindCase;
+  switch (event.kind_case()) {
+    case Kind::kConversationOpened:
+      return On(event.conversation_opened());
+    case Kind::kMessageReceived:
+      return On(event.message_received());
+    case Kind::kQueued:
+      return On(event.queued());
+    case Kind::kOffered:
+      return On(event.offered());
+    case Kind::kOfferAccepted:
+      return On(event.offer_accepted());
+    case Kind::kOfferDeclined:
+      return On(event.offer_declined());
+    case Kind::kOfferTimedOut:
+      return On(event.offer_timed_out());
+    case Kind::kOfferWithdrawn:
+      return On(event.offer_withdrawn());
+    case Kind::kAssigned:
+      return On(event.assigned());
+    case Kind::kTransferred:
+      return On(event.transferred());
+    case Kind::kReplySent:
+      return On(event.reply_sent());
+    case Kind::kDeliveryUpdated:
+      return On(event.delivery_updated());
+    case Kind::kParked:
+      return On(event.parked());
+    case Kind::kResolved:
+      return On(event.resolved());
+    case Kind::kReopened:
+      return On(event.reopened());
+    case Kind::kConversationForgotten:
+      return EraseConversation(event.conversation_forgotten().conversation_id());
+    case Kind::kAgentConnected:
+      return On(event.agent_connected());
+    case Kind::kAgentDisconnected:
+      return On(event.agent_disconnected());
+    case Kind::kGatewayLeaseRenewed:
+      return SetLease(event.gateway_lease_renewed().gateway_id(),
+                      event.gateway_lease_renewed().lease_expire_time());
+    case Kind::kAgentPresenceChanged:
+      return On(event.agent_presence_changed());
+    case Kind::kAgentCapacityChanged:
+      return On(event.agent_capacity_changed());
+    case Kind::kConfigApplied:
+      return PutConfig(event.config_applied().config(),
+                       event.config_applied().held_routing_group_ids());
+    case Kind::kRestateStarted:
+      return On(event.restate_started());
+    case Kind::kConfigRestated:
+      return PutConfig(event.config_restated().config(),
+                       event.config_restated().held_routing_group_ids());
+    case Kind::kConversationRestated:
+      return PutConversation(event.conversation_restated().conversation());
+    case Kind::kAgentRestated: {
+      const AgentState& agent = event.agent_restated().agent();
+      const std::string key = AgentKey(agent.workspace_id(), agent.agent_id());
+      agents_[key] = agent;
+      return Touch(PieceKind::kAgent, key);
+    }
+    case Kind::kSeenRestated:
+      for (const SeenIds& seen : event.seen_restated().seen()) PutSeen(seen);
+      return;
+    case Kind::kRestateCompleted:
+      if (partition_.restating() &&
+          partition_.restate_round() == event.restate_completed().round()) {
+        partition_.set_restating(false);
+        whole_ = true;
+      }
+      return;
+    // What people read and the working state does not need.
+    case Kind::kMessageEdited:
+    case Kind::kNoteAdded:
+    case Kind::kResumed:
+    case Kind::kCommandRejected:
+    case Kind::kDuplicateSkipped:
+    case Kind::kInputDeadLettered:
+    case Kind::kReceiptIgnored:
+    case Kind::kDelivererMarked:
+    case Kind::KIND_NOT_SET:
+      return;
+  }
+}
+
+void State::On(const conversation::v1::ConversationOpened& e) {
+  ConversationState c;
+  c.set_conversation_id(e.conversation_id());
+  c.set_workspace_id(e.workspace_id());
+  c.set_routing_group_id(e.routing_group_id());
+  *c.mutable_account() = e.account();
+  *c.mutable_contact() = e.contact();
+  c.set_subject(e.subject());
+  c.set_language(e.language());
+  c.set_status(ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  *c.mutable_open_time() = ToProto(time_);
+  PutConversation(std::move(c));
+}
+
+void State::On(const conversation::v1::MessageReceived& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  c->set_messages(c->messages() + 1);
+  *c->mutable_last_customer_time() = ToProto(time_);
+  AddProviderMessageId(*c, e.message().provider_message_id());
+}
+
+void State::On(const conversation::v1::Queued& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  Release(*c);
+  c->clear_agent_id();
+  c->clear_resolve_time();
+  c->set_status(ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  c->set_queue_id(e.queue_id());
+  *c->mutable_waiting_since() = e.waiting_since();
+}
+
+void State::On(const conversation::v1::Offered& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  Release(*c);
+  c->clear_agent_id();
+  c->set_status(ConversationStatus::CONVERSATION_STATUS_OFFERED);
+  c->set_offers(c->offers() + 1);
+  c->mutable_offer()->set_offer_id(e.offer_id());
+  c->mutable_offer()->set_agent_id(e.agent_id());
+  *c->mutable_offer()->mutable_expire_time() = e.expire_time();
+  Give(*c, e.agent_id(), e.units());
+}
+
+void State::On(const conversation::v1::OfferAccepted& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  if (AgentState* agent = Agent(c->workspace_id(), e.agent_id())) agent->set_missed_offers(0);
+}
+
+void State::On(const conversation::v1::OfferDeclined& e) {
+  EndOffer(e.conversation_id(), e.offer_id());
+  if (ConversationState* c = Conversation(e.conversation_id())) Exclude(*c, e.agent_id());
+}
+
+void State::On(const conversation::v1::OfferTimedOut& e) {
+  EndOffer(e.conversation_id(), e.offer_id());
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  Exclude(*c, e.agent_id());
+  if (AgentState* agent = Agent(c->workspace_id(), e.agent_id())) {
+    agent->set_missed_offers(agent->missed_offers() + 1);
+  }
+}
+
+void State::On(const conversation::v1::OfferWithdrawn& e) {
+  EndOffer(e.conversation_id(), e.offer_id());
+}
+
+void State::On(const conversation::v1::Assigned& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  Release(*c);
+  c->set_status(ConversationStatus::CONVERSATION_STATUS_ACTIVE);
+  c->set_agent_id(e.agent_id());
+  c->clear_resolve_time();
+  c->clear_excluded_agent_ids();
+  c->clear_exclusion_expire_time();
+  Give(*c, e.agent_id(), e.units());
+  if (AgentState* agent = Agent(c->workspace_id(), e.agent_id())) {
+    *agent->mutable_idle_since() = ToProto(time_);
+  }
+}
+
+void State::On(const conversation::v1::Transferred& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  Release(*c);
+  c->clear_agent_id();
+  c->clear_excluded_agent_ids();
+  c->clear_exclusion_expire_time();
+  c->set_status(ConversationStatus::CONVERSATION_STATUS_QUEUED);
+}
+
+void State::On(const conversation::v1::ReplySent& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  c->set_replies(c->replies() + 1);
+  *c->mutable_last_reply_time() = ToProto(time_);
+  auto& deliveries = *c->mutable_deliveries();
+  if (deliveries.size() >= kMaxDeliveries) {
+    const auto settled = std::find_if(deliveries.begin(), deliveries.end(),
+                                      [](const auto& d) { return IsSettled(d.state()); });
+    if (settled != deliveries.end()) {
+      UnindexDelivery(*c, *settled);
+      deliveries.erase(settled);
+    }
+  }
+  state::v1::Delivery* d = deliveries.Add();
+  d->set_outbound_id(e.outbound_id());
+  d->set_state(DeliveryState::DELIVERY_STATE_PENDING);
+  by_outbound_[e.outbound_id()] = c->conversation_id();
+}
+
+void State::On(const conversation::v1::DeliveryUpdated& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  for (state::v1::Delivery& d : *c->mutable_deliveries()) {
+    if (d.outbound_id() != e.outbound_id()) continue;
+    d.set_state(e.state());
+    if (e.attempt() > 0) d.set_attempt(e.attempt());
+    if (!e.attempt_id().empty()) d.set_attempt_id(e.attempt_id());
+    if (e.has_retry_time()) {
+      *d.mutable_retry_time() = e.retry_time();
+    } else {
+      d.clear_retry_time();
+    }
+    if (!e.provider_message_id().empty() && d.provider_message_id() != e.provider_message_id()) {
+      d.set_provider_message_id(e.provider_message_id());
+      AddProviderMessageId(*c, e.provider_message_id());
+    }
+    IndexDeliveries(*c);
+    return;
+  }
+}
+
+void State::On(const conversation::v1::Parked& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  Release(*c);
+  c->set_status(ConversationStatus::CONVERSATION_STATUS_PARKED);
+  Give(*c, c->agent_id(), 0);
+}
+
+void State::On(const conversation::v1::Resolved& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  Release(*c);
+  c->clear_excluded_agent_ids();
+  c->clear_exclusion_expire_time();
+  c->set_status(ConversationStatus::CONVERSATION_STATUS_RESOLVED);
+  *c->mutable_resolve_time() = ToProto(time_);
+}
+
+void State::On(const conversation::v1::Reopened& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  c->clear_agent_id();
+  c->clear_resolve_time();
+  c->set_status(ConversationStatus::CONVERSATION_STATUS_QUEUED);
+}
+
+void State::On(const conversation::v1::AgentConnected& e) {
+  SetLease(e.gateway_id(), e.lease_expire_time());
+  AgentState* agent = Agent(e.workspace_id(), e.agent_id());
+  if (agent == nullptr) return;
+  agent->clear_lost_time();
+  for (const state::v1::AgentSession& s : agent->sessions()) {
+    if (s.session_id() == e.session_id()) return;
+  }
+  state::v1::AgentSession* session = agent->add_sessions();
+  session->set_session_id(e.session_id());
+  session->set_gateway_id(e.gateway_id());
+}
+
+void State::On(const conversation::v1::AgentDisconnected& e) {
+  AgentState* agent = Agent(e.workspace_id(), e.agent_id());
+  if (agent == nullptr) return;
+  auto& sessions = *agent->mutable_sessions();
+  const auto gone = std::remove_if(sessions.begin(), sessions.end(),
+                                   [&](const auto& s) { return s.session_id() == e.session_id(); });
+  if (gone == sessions.end()) return;
+  sessions.erase(gone, sessions.end());
+  if (sessions.empty()) *agent->mutable_lost_time() = ToProto(time_);
+}
+
+void State::SetLease(const std::string& gateway_id,
+                     const google::protobuf::Timestamp& expire_time) {
+  auto& leases = *partition_.mutable_gateway_leases();
+  // A lease that has run out has been dealt with by the decision that found it so.
+  leases.erase(std::remove_if(leases.begin(), leases.end(),
+                              [&](const auto& l) {
+                                return l.gateway_id() != gateway_id &&
+                                       FromProto(l.expire_time()) + absl::Minutes(10) < time_;
+                              }),
+               leases.end());
+  auto it = std::lower_bound(
+      leases.begin(), leases.end(), gateway_id,
+      [](const state::v1::GatewayLease& l, const std::string& id) { return l.gateway_id() < id; });
+  if (it == leases.end() || it->gateway_id() != gateway_id) {
+    state::v1::GatewayLease* added = leases.Add();
+    added->set_gateway_id(gateway_id);
+    *added->mutable_expire_time() = expire_time;
+    std::sort(leases.begin(), leases.end(),
+              [](const auto& a, const auto& b) { return a.gateway_id() < b.gateway_id(); });
+    return;
+  }
+  *it->mutable_expire_time() = expire_time;
+}
+
+void State::On(const conversation::v1::AgentPresenceChanged& e) {
+  AgentState* agent = Agent(e.workspace_id(), e.agent_id());
+  if (agent == nullptr) return;
+  agent->set_presence(e.presence());
+  agent->set_presence_reason(e.reason());
+  agent->clear_lost_time();
+  if (e.presence() == command::v1::PRESENCE_AVAILABLE) {
+    *agent->mutable_idle_since() = ToProto(time_);
+    agent->set_missed_offers(0);
+  }
+  if (e.presence() != command::v1::PRESENCE_OFFLINE && agent->sessions().empty()) {
+    *agent->mutable_lost_time() = ToProto(time_);
+  }
+}
+
+void State::On(const conversation::v1::AgentCapacityChanged& e) {
+  if (AgentState* agent = Agent(e.workspace_id(), e.agent_id())) {
+    agent->set_capacity_units(e.capacity_units());
+  }
+}
+
+void State::On(const conversation::v1::RestateStarted& e) {
+  const google::protobuf::Timestamp now = partition_.time();
+  if (!whole_) {
+    // What the head that was cut off knew, and this reader cannot.
+    *partition_.mutable_positions() = e.partition().positions();
+    *partition_.mutable_gateway_leases() = e.partition().gateway_leases();
+  }
+  partition_.set_restate_round(e.round());
+  *partition_.mutable_restate_start_time() = now;
+  partition_.set_restating(true);
+}
+
+void State::PutConfig(
+    const WorkspaceConfig& config,
+    const google::protobuf::RepeatedPtrField<std::string>& held_routing_group_ids) {
+  configs_[config.workspace_id()] = config;
+  Touch(PieceKind::kConfig, config.workspace_id());
+  std::set<std::string> wanted;
+  for (const config::v1::Agent& a : config.agents()) {
+    if (std::find(held_routing_group_ids.begin(), held_routing_group_ids.end(),
+                  a.routing_group_id()) == held_routing_group_ids.end()) {
+      continue;
+    }
+    const std::string key = AgentKey(config.workspace_id(), a.agent_id());
+    wanted.insert(key);
+    auto [it, added] = agents_.try_emplace(key);
+    AgentState& agent = it->second;
+    if (added) {
+      agent.set_workspace_id(config.workspace_id());
+      agent.set_agent_id(a.agent_id());
+      agent.set_presence(command::v1::PRESENCE_OFFLINE);
+      *agent.mutable_idle_since() = ToProto(time_);
+    }
+    agent.set_routing_group_id(a.routing_group_id());
+    agent.set_capacity_units(a.capacity_units());
+    Touch(PieceKind::kAgent, key);
+  }
+  const std::string prefix = AgentKey(config.workspace_id(), "");
+  for (auto it = agents_.lower_bound(prefix);
+       it != agents_.end() && it->first.compare(0, prefix.size(), prefix) == 0;) {
+    if (wanted.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    Touch(PieceKind::kAgent, it->first);
+    it = agents_.erase(it);
+  }
+}
+
+}  // namespace wissel::domain
