@@ -172,7 +172,8 @@ void Outbox::OnReplySent(absl::string_view key, const conversation::v1::ReplySen
                    .routing_group_id = slash == absl::string_view::npos
                                            ? std::string()
                                            : std::string(key.substr(slash + 1)),
-                   .message = event.message()};
+                   .message = event.message(),
+                   .by_bot = event.actor().role() == common::v1::ROLE_BOT};
   item.reply_time = time;
   item.observed = now;
   order_[event.conversation_id()].push_back(event.outbound_id());

@@ -117,6 +117,23 @@ TEST_F(OutboxTest, DeliversOnceThroughTheLog) {
   EXPECT_EQ(outbox.NextStep(), absl::InfiniteFuture());
 }
 
+TEST_F(OutboxTest, SaysOfABotsAnswerThatAMachineWroteIt) {
+  Outbox outbox = MakeOutbox();
+  Settle(outbox);
+  for (common::v1::Role role : {common::v1::ROLE_AGENT, common::v1::ROLE_BOT}) {
+    const std::string id = absl::StrCat("m", role);
+    message::v1::OutboundMessage message;
+    message.mutable_account()->set_kind(common::v1::CHANNEL_KIND_WHATSAPP);
+    log::v1::Decision decision = router_.Reply(id, id, message, now_);
+    decision.mutable_events(0)->mutable_reply_sent()->mutable_actor()->set_role(role);
+    Log(std::move(decision), {&outbox});
+  }
+  Settle(outbox);
+  ASSERT_THAT(calls_, SizeIs(2));
+  EXPECT_FALSE(calls_[0].delivery.by_bot);
+  EXPECT_TRUE(calls_[1].delivery.by_bot);
+}
+
 TEST_F(OutboxTest, DoesNotCallBeforeTheLogHasAcceptedTheAttempt) {
   Outbox outbox = MakeOutbox();
   Settle(outbox);

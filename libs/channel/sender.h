@@ -17,7 +17,8 @@ struct OutboundDelivery {
   std::string workspace_id;
   std::string routing_group_id;
   message::v1::OutboundMessage message;
-  int attempt = 0;  // 1 for the first.
+  int attempt = 0;      // 1 for the first.
+  bool by_bot = false;  // A machine wrote it, and may have to say so.
 };
 
 // What became of a call to the provider. Each kind has one consequence; which error of the

@@ -64,6 +64,7 @@ absl::StatusOr<MailDraft> MakeDraft(const OutboundDelivery& delivery,
                           account.signer->MessageId(OutboundId(delivery.outbound_id), conversation,
                                                     DomainOf(account.mailbox.address)));
   draft.outbound_id = delivery.outbound_id;
+  draft.automatic = delivery.by_bot;
   draft.date = now;
   draft.from_name = account.from_name;
   draft.from_address = account.mailbox.address;
