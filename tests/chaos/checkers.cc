@@ -308,6 +308,29 @@ Violations CheckReplies(const History& history) {
   return violations;
 }
 
+Violations CheckServed(const History& history) {
+  Violations violations;
+  // By conversation: where it was put into its queue.
+  std::map<std::string, std::string> waiting;
+  ForEachDecision(history,
+                  [&](size_t partition, const bus::LogEntry& entry, const Decision& decision) {
+                    for (const Event& event : decision.events()) {
+                      if (event.has_queued()) {
+                        waiting[event.queued().conversation_id()] = At(partition, entry.offset);
+                      } else if (event.has_assigned()) {
+                        waiting.erase(event.assigned().conversation_id());
+                      } else if (event.has_resolved()) {
+                        waiting.erase(event.resolved().conversation_id());
+                      }
+                    }
+                  });
+  for (const auto& [conversation, place] : waiting) {
+    Add(violations, Fault::kLost,
+        absl::StrCat("conversation ", conversation, " has been waiting since ", place));
+  }
+  return violations;
+}
+
 Violations CheckAssignments(const History& history) {
   Violations violations;
   for (size_t partition = 0; partition < history.log.size(); ++partition) {

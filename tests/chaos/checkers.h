@@ -14,7 +14,8 @@
 namespace wissel::chaos {
 
 enum class Fault {
-  kLost,            // Acknowledged, and not in the log; or answered, and neither sent nor reported.
+  kLost,            // Acknowledged, and not in the log; answered, and neither sent nor reported; or
+                    // waiting though there was somebody for it.
   kDoubled,         // In the log twice; or accepted by the provider twice.
   kDoublyAssigned,  // A conversation with two agents.
   kOutOfOrder,      // Not in the order of writing; or the log's time goes backwards.
@@ -41,6 +42,9 @@ Violations CheckMessages(const History& history);
 // Each answer that an agent was told is done is in the log once; each answer in the log was
 // accepted by the provider once, or the log says that it failed, is held or uncertain.
 Violations CheckReplies(const History& history);
+
+// No conversation waits at the end: the agents had room and time for all of them.
+Violations CheckServed(const History& history);
 
 // Nobody gets a conversation that another has: by the log, and by what the agents' streams showed.
 Violations CheckAssignments(const History& history);

@@ -217,6 +217,23 @@ TEST_F(CheckersTest, FindsAnAnswerThatNobodyDecided) {
   EXPECT_THAT(Faults(CheckReplies(history_)), ElementsAre(Fault::kDoubled));
 }
 
+// --- waiting
+
+TEST_F(CheckersTest, PassesConversationsThatSomebodyGot) {
+  Decide({Opened("c"), Queued("c"), Offered("c", "anna")});
+  Decide({Assigned("c", "anna")});
+  Decide({Opened("d"), Queued("d")});
+  Decide({Resolved("d")});
+  EXPECT_THAT(CheckServed(history_), IsEmpty());
+}
+
+TEST_F(CheckersTest, FindsAConversationThatNobodyGot) {
+  Decide({Opened("c"), Queued("c"), Offered("c", "anna")});
+  Decide({Assigned("c", "anna")});
+  Decide({Queued("c"), Offered("c", "bram")});
+  EXPECT_THAT(Faults(CheckServed(history_)), ElementsAre(Fault::kLost));
+}
+
 // --- assignments
 
 TEST_F(CheckersTest, PassesAConversationThatGoesFromHandToHand) {

@@ -88,6 +88,12 @@ void LogFollower::Take(size_t partition, std::vector<bus::LogEntry> entries) {
       for (const conversation::v1::Event& event : entry.record.decision().events()) {
         if (event.has_message_received()) {
           messages_.insert(event.message_received().message().provider_message_id());
+        } else if (event.has_queued()) {
+          waiting_.insert(event.queued().conversation_id());
+        } else if (event.has_assigned()) {
+          waiting_.erase(event.assigned().conversation_id());
+        } else if (event.has_resolved()) {
+          waiting_.erase(event.resolved().conversation_id());
         } else if (event.has_config_applied()) {
           configured_.insert(partition);
         } else if (event.has_reply_sent()) {
@@ -150,6 +156,10 @@ bool LogFollower::HasMessage(const std::string& provider_message_id) const {
 std::vector<int64_t> LogFollower::ends() const {
   MutexLock lock(mutex_);
   return ends_;
+}
+int64_t LogFollower::waiting() const {
+  MutexLock lock(mutex_);
+  return static_cast<int64_t>(waiting_.size());
 }
 bool LogFollower::configured() const {
   MutexLock lock(mutex_);

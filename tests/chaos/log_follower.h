@@ -35,6 +35,8 @@ class LogFollower {
   // Answers in the log, and those of them whose delivery is still under way.
   int64_t replies() const;
   int64_t open_replies() const;
+  // Conversations that nobody has.
+  int64_t waiting() const;
   // Answers by where their delivery stands.
   std::unordered_map<int, int64_t> replies_by_state() const;
   bool HasMessage(const std::string& provider_message_id) const;
@@ -65,6 +67,7 @@ class LogFollower {
   std::vector<std::vector<bus::LogEntry>> log_ ABSL_GUARDED_BY(mutex_);
   std::vector<int64_t> ends_ ABSL_GUARDED_BY(mutex_);
   std::vector<int64_t> epochs_ ABSL_GUARDED_BY(mutex_);
+  std::unordered_set<std::string> waiting_ ABSL_GUARDED_BY(mutex_);
   std::set<size_t> configured_ ABSL_GUARDED_BY(mutex_);
   std::unordered_set<std::string> messages_ ABSL_GUARDED_BY(mutex_);
   std::unordered_map<std::string, receipt::v1::DeliveryState> replies_ ABSL_GUARDED_BY(mutex_);

@@ -7,7 +7,7 @@
 
 namespace wissel::chaos {
 
-// Every check but that of the states.
+// What holds of any run: messages, answers, assignments, streams.
 Violations CheckHistory(const History& history);
 
 // Prints a few violations of each kind and the line of counts: "lost 0, doubled to a customer 0,

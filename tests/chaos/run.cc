@@ -237,8 +237,10 @@ class ChaosRun {
       }
       const int64_t open = follower_->open_replies();
       const int64_t pending = agents_->pending_commands();
-      missing = absl::StrCat(absent, " messages, ", open, " answers, ", pending, " commands");
-      if (absent + open + pending == 0) break;
+      const int64_t waiting = follower_->waiting();
+      missing = absl::StrCat(absent, " messages, ", open, " answers, ", pending, " commands, ",
+                             waiting, " conversations waiting");
+      if (absent + open + pending + waiting == 0) break;
       absl::SleepFor(absl::Milliseconds(200));
     }
     Say(absl::StrFormat("quiet after %.1f s; still missing: %s",
@@ -292,8 +294,9 @@ class ChaosRun {
     }
     history.log = follower_->Finish();
     Violations violations = CheckHistory(history);
-    Violations states = CheckStates(history, held);
-    std::move(states.begin(), states.end(), std::back_inserter(violations));
+    for (Violations more : {CheckServed(history), CheckStates(history, held)}) {
+      std::move(more.begin(), more.end(), std::back_inserter(violations));
+    }
 
     std::vector<std::string> counts;
     for (const auto& [kind, count] : incidents_) {
