@@ -227,6 +227,12 @@ class DevApp final : public service::App {
     options.kind = kind;
     options.deliverer_id = absl::StrCat("wissel-dev-", RandomUuid());
     options.session_timeout = kSessionTimeout;
+    // Nobody reports on an answer later, its file tells at once, and a repeat writes the same file.
+    options.policy.settle_wait = absl::Seconds(1);
+    // An attempt of a process that was killed is over by then: writing a file is quick.
+    options.policy.start_limit = absl::Seconds(2);
+    options.policy.call_timeout = absl::Seconds(2);
+    options.policy.uncertain = channel::UncertainPolicy::kResend;
     deliverers_.push_back(channel::Deliverer::Start(std::move(options), bus_.get(),
                                                     senders_.back().get(), &context_.clock,
                                                     context_.log, &context_.metrics));

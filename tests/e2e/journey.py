@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -21,12 +22,18 @@ class JourneyError(Exception):
 
 
 class Dev:
-    """One wissel-dev with a state folder; all ports free ones."""
+    """One wissel-dev with a state folder; its ports are free ones, and the same after a restart."""
+
+    LISTENERS = ("grpc_listen", "admin_listen", "history_listen", "webhook_listen", "page_listen", "telemetry.listen")
 
     def __init__(self, binaries, state):
         self.binary = pathlib.Path(binaries) / "wissel-dev"
         self.state = pathlib.Path(state)
         self.process = None
+        sockets = [socket.create_server(("127.0.0.1", 0)) for _ in self.LISTENERS]
+        self.ports = [s.getsockname()[1] for s in sockets]
+        for s in sockets:
+            s.close()
 
     @property
     def context(self):
@@ -35,13 +42,12 @@ class Dev:
     def start(self, timeout=30):
         self.state.mkdir(parents=True, exist_ok=True)
         self.context.unlink(missing_ok=True)
-        free = "127.0.0.1:0"
         log = open(self.state / "wissel-dev.log", "ab")
         began = time.monotonic()
         self.process = subprocess.Popen(
             [self.binary, "--state", self.state, "--workspace-file", EXAMPLES / "web-shop.yaml",
-             "--set", f"grpc_listen={free}", "--set", f"webhook_listen={free}",
-             "--set", f"admin_listen={free}", "--set", f"history_listen={free}", "--set", f"page_listen={free}", "--set", f"telemetry.listen={free}"],
+             *(word for name, port in zip(self.LISTENERS, self.ports)
+               for word in ("--set", f"{name}=127.0.0.1:{port}"))],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         log.close()
         while not self.context.exists():
@@ -147,12 +153,15 @@ class Agent:
                     raise JourneyError(f"{self.name} saw no {kind} within {timeout} s")
                 self.lock.wait(left)
 
-    def do(self, line):
-        """Types a line and waits for its outcome."""
+    def type(self, line):
         with self.lock:
             self.taken = len(self.seen)
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
+
+    def do(self, line):
+        """Types a line and waits for its outcome."""
+        self.type(line)
         outcome = self.wait("outcome")
         if "rejected" in outcome:
             raise JourneyError(f"{self.name}: {line}: refused: {outcome['rejected']}")

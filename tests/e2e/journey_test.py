@@ -7,12 +7,14 @@ import json
 import pathlib
 import sys
 import tempfile
+import threading
+import time
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
-from journey import EXAMPLES, Ctl, Dev, JourneyError, Morning, Stage, until  # noqa: E402  pylint: disable=wrong-import-position
+from journey import EXAMPLES, MESSAGES, Ctl, Dev, JourneyError, Morning, Stage, until  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARIES = None
 
@@ -71,13 +73,62 @@ class Journey(unittest.TestCase):
         self.assertIn("Dag Jan", self.ctl.run("conversations", "show", jan))
         self.assertIn("chosen: anna", self.ctl.run("explain", jan[:8]))
 
-    def test_one_redis_at_a_time(self):
-        def sockets():
-            return list((self.dev.state / "redis").glob("*.sock"))
-        self.assertEqual(len(sockets()), 1)
+    def test_kill_with_work_in_flight(self):
+        m = self.morning
+        m.agents_arrive()
+        m.whatsapp_question()
+        agent = m.agent(m.jans_agent)
+
+        def provide():
+            # As a provider does: until it is told that the webhook was taken.
+            while True:
+                try:
+                    return self.ctl.run("inject", "whatsapp", MESSAGES / "thank-you.json")
+                except JourneyError:
+                    time.sleep(0.05)
+        provider = threading.Thread(target=provide)
+        provider.start()
+        agent.type(f"reply @{m.jan} Tot morgen.")
+        time.sleep(0.02)
         self.dev.kill()
         self.dev.start()
-        self.assertTrue(until(lambda: len(sockets()) == 1))
+        provider.join()
+
+        # The agent's client has come back by itself, and has sent again what had no outcome.
+        def farewell(event):
+            return event["message"]["contents"][0]["text"]["text"] == "Tot morgen."
+        self.assertTrue(until(lambda: agent.count("outcome", lambda o: "rejected" not in o) >= 3), agent.seen)
+        sent = until(lambda: len(self.ctl.outbox()) == 2)
+        self.assertTrue(sent, self.ctl.run("log", "tail")[-3000:])
+        m.verify()
+        events = self.ctl.events()
+        self.assertEqual(sum(1 for k, e in events if k == "reply_sent" and farewell(e)), 1)
+        self.assertEqual(sum(1 for k, e in events if k == "message_received"), 2)
+        self.assertTrue(until(lambda: agent.count("reply_sent", farewell) == 1), agent.seen)
+        # The first message came before the offer, and so not on this stream.
+        self.assertTrue(until(lambda: agent.count("message_received") == 1), agent.seen)
+        time.sleep(0.5)
+        self.assertEqual(agent.count("reply_sent", farewell), 1)
+        self.assertEqual(agent.count("message_received"), 1)
+
+    def test_redis_does_not_outlive_it(self):
+        def children():
+            mine = str(self.dev.state / "redis")
+            found = []
+            for process in pathlib.Path("/proc").glob("[0-9]*"):
+                try:
+                    words = (process / "cmdline").read_text(encoding="utf-8")
+                except OSError:
+                    continue
+                if "redis-server" in words and mine in words:
+                    found.append(process.name)
+            return found
+        first = children()
+        self.assertEqual(len(first), 1)
+        self.dev.kill()
+        self.assertTrue(until(lambda: not children()))
+        self.dev.start()
+        self.assertEqual(len(children()), 1)
 
 
 if __name__ == "__main__":
