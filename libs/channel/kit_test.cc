@@ -274,6 +274,25 @@ TEST_F(PublisherTest, PublishesByRoutingGroupWithHeaders) {
   EXPECT_EQ(read.envelope().id().size(), 36u);
 }
 
+TEST_F(PublisherTest, TellsTheLanguageOfWhatIsNew) {
+  message::v1::InboundMessage message = Message();
+  message::v1::Text& text = *message.mutable_contents(0)->mutable_text();
+  text.set_text("Waar blijft mijn bestelling van vorige week?");
+  text.set_quoted("Thank you for your order, it will be delivered as soon as we have it.");
+  WISSEL_EXPECT_OK(Publish(message));
+  text.set_text("ok");
+  WISSEL_EXPECT_OK(Publish(message));
+  message.set_language("fy");
+  WISSEL_EXPECT_OK(Publish(message));
+  std::vector<std::string> languages;
+  for (const bus::Record& record : ReadAll(bus::Topic::kInbound)) {
+    message::v1::InboundMessage read;
+    ASSERT_TRUE(read.ParseFromString(record.value));
+    languages.push_back(read.language());
+  }
+  EXPECT_THAT(languages, ElementsAre("nl", "", "fy"));
+}
+
 TEST_F(PublisherTest, AMessageOutOfBoundsBecomesADeadLetter) {
   message::v1::InboundMessage message = Message();
   message.clear_contents();

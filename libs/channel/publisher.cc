@@ -7,6 +7,7 @@
 #include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/channel/ids.h"
+#include "libs/channel/language.h"
 #include "libs/channel/text.h"
 #include "libs/domain/state.h"
 #include "libs/telemetry/trace.h"
@@ -26,6 +27,15 @@ deadletter::v1::DeadLetter ToDeadLetter(const message::v1::InboundMessage& messa
   letter.set_raw(message.SerializeAsString());
   letter.set_workspace_id(message.envelope().workspace_id());
   return letter;
+}
+
+// Of the texts together: one sentence alone is often too short to tell.
+std::string LanguageOf(const message::v1::InboundMessage& message) {
+  std::string text;
+  for (const message::v1::Content& content : message.contents()) {
+    if (content.has_text()) absl::StrAppend(&text, content.text().text(), "\n");
+  }
+  return DetectLanguage(text).value_or("");
 }
 
 std::string OriginKey(const deadletter::v1::Origin& origin) {
@@ -66,6 +76,7 @@ void Publisher::Publish(message::v1::InboundMessage message, absl::string_view t
     return Publish(ToDeadLetter(message, deadletter::v1::REASON_INVALID, valid.message()),
                    traceparent, std::move(done));
   }
+  if (message.language().empty()) message.set_language(LanguageOf(message));
   bus::Outgoing record{.topic = bus::Topic::kInbound,
                        .key = domain::RoutingKey(message.envelope().workspace_id(),
                                                  message.envelope().routing_group_id()),

@@ -23,9 +23,9 @@ struct PublisherOptions {
 };
 
 // Puts what a channel took in on the bus: messages into the inbound topic, receipts into theirs, by
-// routing group, with ids derived, bounds checked, and the headers `content-type` and
-// `traceparent`. Thread-safe. `done` gets OK only when the record is durable; it is called exactly
-// once, perhaps before the call returns, and must not block.
+// routing group, with ids derived, bounds checked, the language told where the channel has not, and
+// the headers `content-type` and `traceparent`. Thread-safe. `done` gets OK only when the record is
+// durable; it is called exactly once, perhaps before the call returns, and must not block.
 //
 // A message that breaks the contract's bounds, or is larger than a record may be, becomes a dead
 // letter instead: `done` tells of that one. Errors:

@@ -75,6 +75,7 @@ std::shared_ptr<CLI::App> MakeCommandLine(Session& session) {
   AddConversations(*app, session);
   AddExplain(*app, session);
   AddAgent(*app, session);
+  AddNormalize(*app, session);
   AddInject(*app, session);
   AddOutbox(*app, session);
   AddLog(*app, session);

@@ -52,6 +52,16 @@ std::string Write(const wissel::testing::TempDir& dir, const char* name, absl::s
   return path;
 }
 
+TEST(Cli, NormalizeShowsWhatAMessageBecomes) {
+  const Result mail = Wisselctl({"normalize", "email", "deploy/examples/messages/broken-bell.eml"});
+  EXPECT_EQ(mail.code, 0) << mail.err;
+  EXPECT_THAT(mail.out, HasSubstr("pieter@customer.example"));
+  const Result webhook =
+      Wisselctl({"normalize", "whatsapp", "deploy/examples/messages/where-is-my-bike.json"});
+  EXPECT_EQ(webhook.code, 0) << webhook.err;
+  EXPECT_THAT(webhook.out, HasSubstr("31612345678"));
+}
+
 TEST(Cli, ExitCodesTellWhatWentWrong) {
   const wissel::testing::TempDir dir;
   const std::string token = Write(dir, "token", "x\n");

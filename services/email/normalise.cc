@@ -11,7 +11,6 @@
 #include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/uuid.h"
-#include "libs/channel/language.h"
 #include "services/email/automation.h"
 #include "services/email/charset.h"
 #include "services/email/html_text.h"
@@ -333,9 +332,6 @@ class Normaliser {
       split.text.resize(TruncateUtf8(split.text, kMaxTextBytes).size());
     }
     split.quoted.resize(TruncateUtf8(split.quoted, kMaxQuotedBytes).size());
-    if (const auto language = channel::DetectLanguage(split.text)) {
-      result_.message.set_language(*language);
-    }
     out->set_text(std::move(split.text));
     out->set_quoted(std::move(split.quoted));
     if (html.size() <= kMaxHtmlBytes) {

@@ -86,16 +86,6 @@ TEST_F(NormaliseTest, MakesAMessageOfAMail) {
   EXPECT_EQ(message.automation(), messagev1::AUTOMATION_NONE);
 }
 
-TEST_F(NormaliseTest, NamesTheLanguageOfWhatIsNew) {
-  EXPECT_EQ(
-      Message("From: a@b.example\n\nWaar blijft mijn bestelling van vorige week?\n\n"
-              "On 3 Nov 2025 Shop <s@shop.example> wrote:\n> Thank you for your order, it will "
-              "be delivered as soon as we have it in the warehouse.\n")
-          .language(),
-      "nl");
-  EXPECT_EQ(Message("From: a@b.example\n\nok\n").language(), "");
-}
-
 TEST_F(NormaliseTest, PrefersPlainTextAndReadsHtmlWhereThereIsNone) {
   messagev1::InboundMessage message = Message(
       "From: a@b.example\nContent-Type: multipart/alternative; boundary=x\n\n"

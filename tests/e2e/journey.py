@@ -250,6 +250,11 @@ class Morning:
                   if kind == "offered" and event["conversation_id"] == conversation]
         return offers[-1] if offers else None
 
+    def queue_of(self, conversation):
+        """The queue the conversation was put into last."""
+        return [event["queue_id"] for kind, event in self.ctl.events()
+                if kind == "queued" and event["conversation_id"] == conversation][-1]
+
     def conversation_with(self, address):
         for kind, event in self.ctl.events():
             if kind == "conversation_opened" and event["contact"]["address"] == address:
@@ -339,12 +344,15 @@ class Morning:
         self.olivia = until(lambda: self.conversation_with("447700900123"))
         self.stage.check(self.olivia, "the webhook opened a conversation")
         name = self.take(self.olivia)
-        if name != "chloe":
-            self.stage.who(name, "transfers it to the queue en, with a note")
-            self.agent(name).do(f"transfer @{self.olivia} queue en wants to change an address")
-            moved = until(lambda: (self.offered(self.olivia) or {}).get("agent_id") != name)
-            self.stage.check(moved, "it is offered to somebody else, who speaks English")
-            name = self.take(self.olivia)
+        colleague = "anna" if name == "chloe" else "chloe"
+        self.stage.check(self.offered(self.olivia) and self.queue_of(self.olivia) == "en",
+                         "it is English, and went to the queue en")
+        self.stage.who(name, f"transfers it to {colleague}, with a note")
+        self.agent(name).do(f"transfer @{self.olivia} agent {colleague} wants to change an address")
+        moved = until(lambda: self.offered(self.olivia)["agent_id"] == colleague)
+        self.stage.check(moved, f"it is offered to {colleague}")
+        name = self.take(self.olivia)
+        self.stage.check(name == colleague, f"{colleague} has it now")
         self.answer(name, self.olivia, "Of course, Olivia. Which address should it be?")
 
     def stream_lost(self):

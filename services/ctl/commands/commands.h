@@ -22,6 +22,7 @@ void AddExplain(CLI::App& app, Session& session);
 void AddGet(CLI::App& app, Session& session);
 void AddInject(CLI::App& app, Session& session);
 void AddLog(CLI::App& app, Session& session);
+void AddNormalize(CLI::App& app, Session& session);
 void AddOutbox(CLI::App& app, Session& session);
 void AddToken(CLI::App& app, Session& session);
 void AddTopics(CLI::App& app, Session& session);

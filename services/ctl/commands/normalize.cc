@@ -1,0 +1,103 @@
+#include <CLI/CLI.hpp>
+
+#include <memory>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/hash.h"
+#include "libs/base/status_macros.h"
+#include "libs/channel/ids.h"
+#include "services/ctl/commands/commands.h"
+#include "services/email/normalise.h"
+#include "services/whatsapp/normalise.h"
+
+namespace wissel::ctl {
+namespace {
+
+constexpr size_t kMaxBytes = 64 << 20;
+
+struct NormalizeFlags {
+  std::string channel;
+  std::string file;
+  std::string group = "desk";
+  std::string account = "account";
+  std::string address = "support@shop.example";
+};
+
+absl::Status NormalizeMail(Session& s, const NormalizeFlags& f, absl::string_view raw) {
+  const email::Mailbox mailbox{.workspace = WorkspaceId(s.flags.workspace),
+                               .routing_group = RoutingGroupId(f.group),
+                               .account = ChannelAccountId(f.account),
+                               .address = f.address};
+  // Attachments are named by what they hold, and kept nowhere.
+  const auto sink = [](absl::string_view bytes) -> absl::StatusOr<std::string> {
+    return Sha256Hex(bytes);
+  };
+  WISSEL_ASSIGN_OR_RETURN(const email::MailOutcome outcome,
+                          email::NormaliseMail(raw, mailbox, std::nullopt, nullptr, sink));
+  if (const auto* rejected = std::get_if<email::RejectedMail>(&outcome)) {
+    return absl::InvalidArgumentError(absl::StrCat(f.file, ": a dead letter: ", rejected->detail));
+  }
+  const auto& mail = std::get<email::NormalisedMail>(outcome);
+  const Format format = s.format() == Format::kYaml ? Format::kYaml : Format::kJson;
+  PrintMessage(mail.message, format, s.out);
+  if (mail.receipt) PrintMessage(*mail.receipt, format, s.out);
+  return absl::OkStatus();
+}
+
+// A webhook becomes messages, receipts and, for what nobody understands, dead letters: all are
+// shown.
+void NormalizeWebhook(Session& s, const NormalizeFlags& f, absl::string_view json) {
+  const whatsapp::AccountRef account{
+      .workspace_id = s.flags.workspace, .routing_group_id = f.group, .account_id = f.account};
+  whatsapp::Normalised webhook =
+      whatsapp::Normalise(json, [&account](absl::string_view) { return &account; });
+  const Format format = s.format() == Format::kYaml ? Format::kYaml : Format::kJson;
+  for (whatsapp::NormalisedMessage& m : webhook.messages) {
+    channel::DeriveIds(&m.message);
+    PrintMessage(m.message, format, s.out);
+  }
+  for (const receipt::v1::Receipt& r : webhook.receipts) PrintMessage(r, format, s.out);
+  for (const deadletter::v1::DeadLetter& d : webhook.dead_letters) PrintMessage(d, format, s.out);
+}
+
+absl::Status Normalize(Session& s, const NormalizeFlags& f) {
+  if (s.flags.workspace.empty()) s.flags.workspace = "workspace";
+  WISSEL_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(f.file, kMaxBytes));
+  if (f.channel == "email") return NormalizeMail(s, f, bytes);
+  NormalizeWebhook(s, f, bytes);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddNormalize(CLI::App& app, Session& s) {
+  auto* command =
+      app.add_subcommand("normalize", "Show what a customer's message becomes; needs no server");
+  command->footer(
+      "\nPrints wissel.message.v1.InboundMessage as JSON, or as YAML with --output yaml. A message "
+      "that\n"
+      "would become a dead letter says why, with exit code 2. Of a WhatsApp webhook every "
+      "message,\n"
+      "receipt and dead letter is shown, whatever its phone number.\n"
+      "\nExamples:\n"
+      "  wisselctl normalize email deploy/examples/messages/broken-bell.eml\n"
+      "  wisselctl normalize whatsapp deploy/examples/messages/where-is-my-bike.json");
+  auto f = std::make_shared<NormalizeFlags>();
+  command->add_option("CHANNEL", f->channel, "Which channel")
+      ->required()
+      ->check(CLI::IsMember({"email", "whatsapp"}));
+  command->add_option("FILE", f->file, "The mail or webhook; - for standard input")->required();
+  command->add_option("--group", f->group, "The account's routing group")
+      ->type_name("ID")
+      ->capture_default_str();
+  command->add_option("--account", f->account, "The account's id")
+      ->type_name("ID")
+      ->capture_default_str();
+  command->add_option("--address", f->address, "The mailbox's address")
+      ->type_name("ADDRESS")
+      ->capture_default_str();
+  command->callback([&s, f] { s.action = [&s, f] { return Normalize(s, *f); }; });
+}
+
+}  // namespace wissel::ctl
