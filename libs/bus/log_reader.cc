@@ -1,5 +1,8 @@
 #include "libs/bus/log_reader.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/wire_format_lite.h>
+
 #include <utility>
 
 #include "libs/base/status_macros.h"
@@ -30,6 +33,37 @@ RecordStamp ReadStamp(absl::string_view value, wissel::log::v1::LogRecord& recor
   return stamp;
 }
 
+std::optional<RecordStamp> PeekDecision(absl::string_view value) {
+  using google::protobuf::internal::WireFormatLite;
+  using wissel::log::v1::Decision;
+  using wissel::log::v1::LogRecord;
+  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(value.data()),
+                                            static_cast<int>(value.size()));
+  const auto tag = [](int field, WireFormatLite::WireType type) {
+    return WireFormatLite::MakeTag(field, type);
+  };
+  uint32_t size = 0;
+  if (in.ReadTag() !=
+          tag(LogRecord::kDecisionFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED) ||
+      !in.ReadVarint32(&size) || static_cast<size_t>(in.CurrentPosition()) + size != value.size()) {
+    return std::nullopt;
+  }
+  // In the order of their numbers, those that are zero left out.
+  RecordStamp stamp{.kind = RecordKind::kDecision};
+  uint32_t next = in.ReadTag();
+  for (const auto& [field, number] :
+       {std::pair(Decision::kEpochFieldNumber, &stamp.epoch),
+        std::pair(Decision::kSequenceFieldNumber, &stamp.sequence),
+        std::pair(Decision::kClaimOffsetFieldNumber, &stamp.claim_offset)}) {
+    if (next != tag(field, WireFormatLite::WIRETYPE_VARINT)) continue;
+    uint64_t varint = 0;
+    if (!in.ReadVarint64(&varint)) return std::nullopt;
+    *number = static_cast<int64_t>(varint);
+    next = in.ReadTag();
+  }
+  return stamp;
+}
+
 absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Open(Bus& bus, int32_t partition,
                                                            LogReaderOptions options) {
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<Reader> reader,
@@ -54,7 +88,16 @@ absl::StatusOr<std::vector<LogEntry>> LogReader::Poll(size_t max, absl::Duration
   entries.reserve(records.size());
   for (Record& record : records) {
     LogEntry entry;
-    const RecordStamp stamp = ReadStamp(record.value, entry.record);
+    std::optional<RecordStamp> peeked;
+    if (options_.known) peeked = PeekDecision(record.value);
+    const bool known = peeked.has_value() && options_.known(*peeked);
+    if (known) {
+      wissel::log::v1::Decision& decision = *entry.record.mutable_decision();
+      decision.set_epoch(peeked->epoch);
+      decision.set_sequence(peeked->sequence);
+      decision.set_claim_offset(peeked->claim_offset);
+    }
+    const RecordStamp stamp = known ? *std::move(peeked) : ReadStamp(record.value, entry.record);
     const Verdict verdict = ApplyRule(stamp, record.offset, rule_);
     ++counts_[static_cast<size_t>(verdict)];
     const bool passes = verdict == Verdict::kValid ||

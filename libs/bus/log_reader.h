@@ -49,6 +49,10 @@ LogPosition UnknownPosition(int64_t offset);
 // What the rule looks at in the bytes of a record; the parsed record goes to `record`.
 RecordStamp ReadStamp(absl::string_view value, wissel::log::v1::LogRecord& record);
 
+// The stamp of a decision from its first bytes, the rest unread; nothing where they are no decision
+// as OwnedLog writes it.
+std::optional<RecordStamp> PeekDecision(absl::string_view value);
+
 struct LogReaderOptions {
   // Where to go on; from what retention has left if not given.
   std::optional<LogPosition> from;
@@ -57,6 +61,10 @@ struct LogReaderOptions {
 
   // Sees each skipped record, in its place between the valid ones, during Poll.
   absl::AnyInvocable<void(const VoidRecord&)> on_void;
+
+  // Asked with the stamp of each decision before it is parsed: true where the caller has its body
+  // already. Then its stamp is judged like any other, and its entry's record has the stamp alone.
+  absl::AnyInvocable<bool(const RecordStamp&)> known;
 
   // For the chaos test's canary only: passes every record that parses, valid or not.
   bool ignore_reader_rule = false;

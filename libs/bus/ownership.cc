@@ -53,6 +53,11 @@ absl::StatusOr<std::unique_ptr<OwnedLog>> OwnedLog::Open(Bus& bus,
                       {.from = log->options_.from,
                        .wakeup = log->options_.wakeup,
                        .on_void = [raw = log.get()](const VoidRecord& r) { raw->OnVoid(r); },
+                       // Nobody else knows where our claim stands before it is there.
+                       .known =
+                           [raw = log.get()](const RecordStamp& stamp) {
+                             return raw->IsOwn(stamp.epoch, stamp.claim_offset);
+                           },
                        .ignore_reader_rule = log->options_.ignore_reader_rule}));
   WISSEL_ASSIGN_OR_RETURN(log->fold_end_, log->reader_->EndOffset());
   return log;

@@ -56,7 +56,8 @@ class OwnedLog {
 
   struct Entry {
     LogEntry entry;
-    // Appended through this object: the owner folded it when it decided it.
+    // Appended through this object: the owner folded it when it decided it. Its record has the
+    // stamp alone.
     bool own = false;
   };
 

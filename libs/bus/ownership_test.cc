@@ -66,6 +66,64 @@ class OwnershipTest : public ::testing::Test {
   std::unique_ptr<Bus> bus_;
 };
 
+TEST_F(OwnershipTest, ReadsOfItsOwnDecisionsTheStampAlone) {
+  const auto log = OpenLog("a");
+  EXPECT_THAT(Settle(*log), IsEmpty());
+  wissel::log::v1::Decision decision;
+  decision.mutable_cause()->mutable_input()->set_offset(7);
+  decision.add_events()->mutable_note_added()->set_text("seen");
+  WISSEL_ASSERT_OK_AND_ASSIGN(const OwnedLog::Stamp stamp, log->Append(decision, "k"));
+  std::vector<OwnedLog::Entry> own;
+  while (log->unconfirmed() > 0) {
+    WISSEL_ASSERT_OK_AND_ASSIGN(own, log->Poll(100, kLong));
+  }
+  ASSERT_EQ(own.size(), 1u);
+  EXPECT_TRUE(own[0].own);
+  const wissel::log::v1::Decision& read = own[0].entry.record.decision();
+  EXPECT_EQ(read.epoch(), stamp.epoch);
+  EXPECT_EQ(read.sequence(), stamp.sequence);
+  EXPECT_EQ(read.claim_offset(), stamp.claim_offset);
+  EXPECT_EQ(read.events_size(), 0);
+
+  // Whoever comes next gets all of it.
+  const auto next = OpenLog("b");
+  wissel::log::v1::Decision folded;
+  while (next->phase() != OwnedLog::Phase::kOwning) {
+    WISSEL_ASSERT_OK_AND_ASSIGN(const auto entries, next->Poll(100, kLong));
+    for (const auto& e : entries) {
+      if (e.entry.record.has_decision()) folded = e.entry.record.decision();
+    }
+  }
+  EXPECT_EQ(folded.cause().input().offset(), 7);
+  ASSERT_EQ(folded.events_size(), 1);
+  EXPECT_EQ(folded.events(0).note_added().text(), "seen");
+}
+
+TEST(PeekDecisionTest, GivesWhatParsingGives) {
+  for (const int64_t offset : {int64_t{0}, int64_t{1} << 40}) {
+    wissel::log::v1::LogRecord record;
+    record.mutable_decision()->set_epoch(3);
+    record.mutable_decision()->set_sequence(12345);
+    record.mutable_decision()->set_claim_offset(offset);
+    record.mutable_decision()->add_events()->mutable_note_added()->set_text("x");
+    const std::string bytes = record.SerializeAsString();
+    const auto peeked = PeekDecision(bytes);
+    ASSERT_TRUE(peeked.has_value());
+    const RecordStamp parsed = ReadStamp(bytes, record);
+    EXPECT_EQ(peeked->kind, parsed.kind);
+    EXPECT_EQ(peeked->epoch, parsed.epoch);
+    EXPECT_EQ(peeked->sequence, parsed.sequence);
+    EXPECT_EQ(peeked->claim_offset, parsed.claim_offset);
+    // A cut or lengthened record is for the parser to judge.
+    EXPECT_FALSE(PeekDecision(bytes.substr(0, bytes.size() - 1)).has_value());
+    EXPECT_FALSE(PeekDecision(bytes + "x").has_value());
+  }
+  wissel::log::v1::LogRecord claim;
+  claim.mutable_owner_claimed()->set_epoch(1);
+  EXPECT_FALSE(PeekDecision(claim.SerializeAsString()).has_value());
+  EXPECT_FALSE(PeekDecision("").has_value());
+}
+
 TEST_F(OwnershipTest, ClaimsDecidesAndReadsItsDecisionsBack) {
   const auto log = OpenLog("a");
   EXPECT_EQ(log->phase(), OwnedLog::Phase::kFolding);
