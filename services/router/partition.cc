@@ -37,6 +37,10 @@ struct Partition::Input {
   common::v1::InputTopic name;
   absl::string_view cause;  // of the metric
   std::unique_ptr<bus::Reader> reader;
+  // Read ahead; decided up to `next`. What is left waits here while too much is in flight, as going
+  // back in the topic would throw away what the client has fetched.
+  std::vector<bus::Record> records = {};
+  size_t next = 0;
 };
 
 Partition::Partition(Shared& shared, int32_t partition, bool use_checkpoint)
@@ -150,6 +154,7 @@ absl::Status Partition::StartDeciding() {
   }
   WISSEL_ASSIGN_OR_RETURN(
       config_, shared_.bus.OpenReader(bus::Topic::kConfig, 0, {.wakeup = shared_.wakeup}));
+  WISSEL_ASSIGN_OR_RETURN(config_end_, config_->EndOffset());
   dead_letters_ = shared_.bus.NewAppender({.max_in_flight = 100});
 
   const absl::Duration took = shared_.clock.Now() - began_;
@@ -272,6 +277,8 @@ absl::StatusOr<size_t> Partition::TakeTimers() {
 absl::StatusOr<size_t> Partition::TakeInputs() {
   const size_t batch = static_cast<size_t>(shared_.settings.batch);
   size_t made = 0;
+  // A message to a shop that has just been configured is no garbage.
+  if (config_->position() < config_end_) return made;
   bool backlog = false;
   for (const std::unique_ptr<Input>& input : inputs_) {
     const bool inbound = input->topic == bus::Topic::kInbound;
@@ -286,29 +293,32 @@ absl::StatusOr<size_t> Partition::TakeInputs() {
 
 absl::StatusOr<size_t> Partition::Take(Input& input, size_t max) {
   if (!CanDecide()) return 0;
-  absl::StatusOr<std::vector<bus::Record>> records = input.reader->Poll(max, absl::ZeroDuration());
-  if (!records.ok()) {
-    if (!absl::IsOutOfRange(records.status())) return records.status();
-    // Retention has overtaken the router, or the topic was made anew. Nothing can be decided on
-    // what is gone: say so loudly and go on with what is left.
-    WISSEL_ASSIGN_OR_RETURN(const int64_t start, input.reader->StartOffset());
-    shared_.log.Error("inputs are gone from the topic before they were decided",
-                      {{"partition", partition_},
-                       {"topic", input.cause},
-                       {"next", input.reader->position()},
-                       {"start", start}});
-    WISSEL_RETURN_IF_ERROR(input.reader->Seek(start));
-    return 1;
-  }
-  for (size_t i = 0; i < records->size(); ++i) {
-    if (!CanDecide()) {
-      // The rest is read again when there is room.
-      WISSEL_RETURN_IF_ERROR(input.reader->Seek((*records)[i].offset));
-      return i;
+  if (input.next == input.records.size()) {
+    input.records.clear();
+    input.next = 0;
+    absl::StatusOr<std::vector<bus::Record>> records =
+        input.reader->Poll(max, absl::ZeroDuration());
+    if (absl::IsOutOfRange(records.status())) {
+      // Retention has overtaken the router, or the topic was made anew. Nothing can be decided on
+      // what is gone: say so loudly and go on with what is left.
+      WISSEL_ASSIGN_OR_RETURN(const int64_t start, input.reader->StartOffset());
+      shared_.log.Error("inputs are gone from the topic before they were decided",
+                        {{"partition", partition_},
+                         {"topic", input.cause},
+                         {"next", input.reader->position()},
+                         {"start", start}});
+      WISSEL_RETURN_IF_ERROR(input.reader->Seek(start));
+      return 1;
     }
-    WISSEL_RETURN_IF_ERROR(Decide(input, (*records)[i]));
+    if (!records.ok()) return records.status();
+    input.records = *std::move(records);
   }
-  return records->size();
+  size_t made = 0;
+  while (made < max && input.next < input.records.size() && CanDecide()) {
+    WISSEL_RETURN_IF_ERROR(Decide(input, input.records[input.next++]));
+    ++made;
+  }
+  return made;
 }
 
 absl::Status Partition::Decide(const Input& input, const bus::Record& record) {

@@ -114,6 +114,7 @@ class Partition {
   std::vector<std::unique_ptr<Input>>
       inputs_;  // commands, receipts, inbound: in order of precedence
   std::unique_ptr<bus::Reader> config_;
+  int64_t config_end_ = 0;  // What stood there when ownership began goes before any input.
   domain::ConfigHistory config_history_;
   int64_t last_sequence_ = 0;
 
