@@ -47,8 +47,8 @@ struct Outgoing {
 size_t SizeOf(const Outgoing& record);
 
 struct AppenderOptions {
-  // For the owner of a partition: after one append has failed, every later one is refused (ABORTED),
-  // so that nothing follows a gap. Without it each append stands alone.
+  // For the owner of a partition: after one append has failed, every later one is refused
+  // (ABORTED), so that nothing follows a gap. Without it each append stands alone.
   bool gapless = false;
 
   // Appends not yet answered, at most.

@@ -59,10 +59,17 @@ def jars():
     return f"{folder}/*"
 
 
+def cluster_id():
+    """A random id in Kafka's form; one that begins with "-" its own tools would take for a flag."""
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):
+            return text
+
+
 def servers(stack, brokers):
     """The nodes of the cluster, formatted and ready to be started."""
-    stack.options.setdefault(
-        "cluster", base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("="))
+    stack.options.setdefault("cluster", cluster_id())
     names = [f"kafka-{n}" for n in range(1, brokers + 1)]
     ports = {name: stack.ports(name, 2) for name in names}
     addresses = ",".join(f"127.0.0.1:{ports[name][0]}" for name in names)
