@@ -99,13 +99,17 @@ class ChaosRun {
     }
     graph_->SetWebhookUrl(stage_->webhook_urls()[0]);
     graph_->SetManners({.repeat = 0.1, .max_delay = absl::Milliseconds(300)});
+    // Before that an agent's first commands would be refused: nobody knows the agent yet.
+    const Timeout limit(kReady);
+    while (!follower_->configured()) {
+      if (limit.Expired()) return absl::UnavailableError("the configuration is not in force");
+      absl::SleepFor(kTick);
+    }
     WISSEL_ASSIGN_OR_RETURN(std::vector<AgentSeat> seats, stage_->Seats());
     seats_ = static_cast<int>(seats.size());
     agents_ = std::make_unique<Agents>(AgentsOptions{
         .seed = options_.seed, .seats = std::move(seats), .gateways = stage_->gateways()});
-    const Timeout limit(kReady);
-    while (!follower_->configured() || agents_->connected() < seats_ ||
-           agents_->pending_commands() > 0) {
+    while (agents_->connected() < seats_ || agents_->pending_commands() > 0) {
       if (limit.Expired()) return absl::UnavailableError("the agents do not get their streams");
       absl::SleepFor(kTick);
     }
