@@ -23,8 +23,7 @@ def backlog(run):
                       comment=f"{count} messages of 300 bytes in {partitions} partition(s); bare:"
                               " librdkafka, consume and produce the same bytes")
         cpu = Figure(name + "_cpu", "us/message", "lower",
-                     comment="processor time of the process, its clients' threads included; counts no"
-                             " waiting for others, so it is steadier than the rate")
+                     comment="processor time of the process, its clients' threads included")
         size = ("--partitions", partitions, "--count", count)
 
         def ours(size=size):
