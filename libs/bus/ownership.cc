@@ -183,7 +183,7 @@ absl::Status OwnedLog::Reclaim() {
   return claimed;
 }
 
-absl::StatusOr<OwnedLog::Stamp> OwnedLog::Append(wissel::log::v1::Decision decision,
+absl::StatusOr<OwnedLog::Stamp> OwnedLog::Append(wissel::log::v1::Decision&& decision,
                                                  absl::string_view key, Headers headers) {
   if (phase_ == Phase::kLost) return loss_;
   if (phase_ != Phase::kOwning) return absl::FailedPreconditionError("not the owner yet");
@@ -192,13 +192,14 @@ absl::StatusOr<OwnedLog::Stamp> OwnedLog::Append(wissel::log::v1::Decision decis
   decision.set_sequence(stamp.sequence);
   decision.set_claim_offset(stamp.claim_offset);
   wissel::log::v1::LogRecord record;
-  *record.mutable_decision() = std::move(decision);
+  record.mutable_decision()->Swap(&decision);
   Outgoing out{.topic = Topic::kLog,
                .partition = options_.partition,
                .key = std::string(key),
                .value = record.SerializeAsString(),
                .headers = std::move(headers)};
   if (absl::Status refusal = appender_->Admit(out); !refusal.ok()) {
+    record.mutable_decision()->Swap(&decision);
     return absl::IsAborted(refusal) ? Lose(refusal.message()) : refusal;
   }
   ++next_sequence_;

@@ -85,7 +85,9 @@ class OwnedLog {
   //   ABORTED              lost
   //   INVALID_ARGUMENT     larger than the bus takes: not appended, decide something smaller
   //   RESOURCE_EXHAUSTED   too much in flight: not appended, come back later
-  absl::StatusOr<Stamp> Append(wissel::log::v1::Decision decision, absl::string_view key,
+  //
+  // What was not appended is left in `decision`.
+  absl::StatusOr<Stamp> Append(wissel::log::v1::Decision&& decision, absl::string_view key,
                                Headers headers = {});
 
   // Claims once more, with a higher epoch, while owning. Before each round of restating, so that

@@ -72,7 +72,8 @@ TEST_F(OwnershipTest, ReadsOfItsOwnDecisionsTheStampAlone) {
   wissel::log::v1::Decision decision;
   decision.mutable_cause()->mutable_input()->set_offset(7);
   decision.add_events()->mutable_note_added()->set_text("seen");
-  WISSEL_ASSERT_OK_AND_ASSIGN(const OwnedLog::Stamp stamp, log->Append(decision, "k"));
+  WISSEL_ASSERT_OK_AND_ASSIGN(const OwnedLog::Stamp stamp,
+                              log->Append(wissel::log::v1::Decision(decision), "k"));
   std::vector<OwnedLog::Entry> own;
   while (log->unconfirmed() > 0) {
     WISSEL_ASSERT_OK_AND_ASSIGN(own, log->Poll(100, kLong));

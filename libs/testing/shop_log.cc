@@ -53,7 +53,8 @@ log::v1::InputCause ShopLog::Cause(common::v1::InputTopic topic) {
 }
 
 log::v1::Decision ShopLog::Append(log::v1::Decision decision) {
-  WISSEL_CHECK_OK(log_->Append(decision, domain::RoutingKey(kWorkspace, kGroup)));
+  WISSEL_CHECK_OK(
+      log_->Append(log::v1::Decision(decision), domain::RoutingKey(kWorkspace, kGroup)));
   return decision;
 }
 

@@ -3,11 +3,18 @@
 namespace wissel::router {
 
 Metrics::Metrics(telemetry::Registry& r)
-    : decisions(r.AddCounterFamily("wissel_router_decisions_total",
-                                   "Decisions appended, by what caused them.",
-                                   {{.name = "cause",
-                                     .values = {"message", "command", "receipt", "config", "timer",
-                                                "restate", "garbage"}}})),
+    : decisions_(r.AddCounterFamily("wissel_router_decisions_total",
+                                    "Decisions appended, by what caused them.",
+                                    {{.name = "cause",
+                                      .values = {"message", "command", "receipt", "config", "timer",
+                                                 "restate", "garbage"}}})),
+      messages(decisions_.With({"message"})),
+      commands(decisions_.With({"command"})),
+      receipts(decisions_.With({"receipt"})),
+      configs(decisions_.With({"config"})),
+      timers(decisions_.With({"timer"})),
+      restatings(decisions_.With({"restate"})),
+      garbage(decisions_.With({"garbage"})),
       events(r.AddCounter("wissel_router_events_total", "Events in the decisions appended.")),
       duplicates(
           r.AddCounter("wissel_router_duplicates_total", "Inputs recognised as decided before.")),

@@ -8,7 +8,18 @@ namespace wissel::router {
 struct Metrics {
   explicit Metrics(telemetry::Registry& registry);
 
-  telemetry::CounterFamily decisions;  // by cause
+ private:
+  telemetry::CounterFamily decisions_;
+
+ public:
+  // Decisions, by cause.
+  telemetry::Counter messages;
+  telemetry::Counter commands;
+  telemetry::Counter receipts;
+  telemetry::Counter configs;
+  telemetry::Counter timers;
+  telemetry::Counter restatings;
+  telemetry::Counter garbage;
   telemetry::Counter events;
   telemetry::Counter duplicates;
   telemetry::Counter dead_letters;

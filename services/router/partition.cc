@@ -35,7 +35,7 @@ absl::string_view HeaderOf(const bus::Headers& headers, absl::string_view name) 
 struct Partition::Input {
   bus::Topic topic;
   common::v1::InputTopic name;
-  absl::string_view cause;  // of the metric
+  telemetry::Counter& decisions;
   std::unique_ptr<bus::Reader> reader;
   // Read ahead; decided up to `next`. What is left waits here while too much is in flight, as going
   // back in the topic would throw away what the client has fetched.
@@ -138,13 +138,14 @@ absl::Status Partition::StartDeciding() {
   struct Kind {
     bus::Topic topic;
     common::v1::InputTopic name;
-    absl::string_view cause;
+    telemetry::Counter& decisions;
   };
+  Metrics& metrics = shared_.metrics;
   for (const Kind& kind :
-       {Kind{bus::Topic::kCommands, common::v1::INPUT_TOPIC_COMMANDS, "command"},
-        Kind{bus::Topic::kReceipts, common::v1::INPUT_TOPIC_RECEIPTS, "receipt"},
-        Kind{bus::Topic::kInbound, common::v1::INPUT_TOPIC_INBOUND, "message"}}) {
-    auto input = std::make_unique<Input>(kind.topic, kind.name, kind.cause, nullptr);
+       {Kind{bus::Topic::kCommands, common::v1::INPUT_TOPIC_COMMANDS, metrics.commands},
+        Kind{bus::Topic::kReceipts, common::v1::INPUT_TOPIC_RECEIPTS, metrics.receipts},
+        Kind{bus::Topic::kInbound, common::v1::INPUT_TOPIC_INBOUND, metrics.messages}}) {
+    auto input = std::make_unique<Input>(kind.topic, kind.name, kind.decisions, nullptr);
     WISSEL_ASSIGN_OR_RETURN(
         input->reader,
         shared_.bus.OpenReader(kind.topic, partition_,
@@ -257,7 +258,7 @@ absl::StatusOr<size_t> Partition::TakeConfigs() {
     shared_.log.Info("configuration in force", {{"partition", partition_},
                                                 {"workspace", config.workspace_id()},
                                                 {"version", config.version()}});
-    WISSEL_RETURN_IF_ERROR(Append(*std::move(decision), "config", &record));
+    WISSEL_RETURN_IF_ERROR(Append(*std::move(decision), shared_.metrics.configs, &record));
     ++made;
   }
   return made;
@@ -268,7 +269,7 @@ absl::StatusOr<size_t> Partition::TakeTimers() {
   while (CanDecide() && made < static_cast<size_t>(shared_.settings.batch)) {
     std::optional<log::v1::Decision> decision = engine_->DecideTimer(shared_.clock.Now());
     if (!decision.has_value()) break;
-    WISSEL_RETURN_IF_ERROR(Append(*std::move(decision), "timer", nullptr));
+    WISSEL_RETURN_IF_ERROR(Append(*std::move(decision), shared_.metrics.timers, nullptr));
     ++made;
   }
   return made;
@@ -304,7 +305,7 @@ absl::StatusOr<size_t> Partition::Take(Input& input, size_t max) {
       WISSEL_ASSIGN_OR_RETURN(const int64_t start, input.reader->StartOffset());
       shared_.log.Error("inputs are gone from the topic before they were decided",
                         {{"partition", partition_},
-                         {"topic", input.cause},
+                         {"topic", bus::TopicName(input.topic)},
                          {"next", input.reader->position()},
                          {"start", start}});
       WISSEL_RETURN_IF_ERROR(input.reader->Seek(start));
@@ -315,7 +316,10 @@ absl::StatusOr<size_t> Partition::Take(Input& input, size_t max) {
   }
   size_t made = 0;
   while (made < max && input.next < input.records.size() && CanDecide()) {
-    WISSEL_RETURN_IF_ERROR(Decide(input, input.records[input.next++]));
+    WISSEL_RETURN_IF_ERROR(Decide(input, input.records[input.next]));
+    if (config_->position() < config_end_)
+      break;  // Not decided: comes again behind the configuration.
+    ++input.next;
     ++made;
   }
   return made;
@@ -356,11 +360,17 @@ absl::Status Partition::DecideAs(const Input& input, const bus::Record& record) 
                        absl::StrCat("not a ", std::string(Message::descriptor()->full_name()))});
   }
   if (std::optional<domain::Refusal> refusal = engine_->Refuse(message)) {
+    if (refusal->reason == deadletter::v1::REASON_MISROUTED) {
+      // Perhaps its configuration has just been applied, and is only not read yet.
+      WISSEL_ASSIGN_OR_RETURN(config_end_, config_->EndOffset());
+      if (config_->position() < config_end_) return absl::OkStatus();
+    }
     return DeadLetter(record, std::move(cause), *refusal);
   }
   const absl::Time now = shared_.clock.Now();
   shared_.metrics.input_age.Observe(std::max(absl::ZeroDuration(), now - record.time));
-  return Append(engine_->Decide(std::move(cause), std::move(message), now), input.cause, &record);
+  return Append(engine_->Decide(std::move(cause), std::move(message), now), input.decisions,
+                &record);
 }
 
 absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCause cause,
@@ -403,7 +413,7 @@ absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCaus
                                               {"reason", refusal.detail}});
   return Append(engine_->DecideDeadLetter(std::move(cause), letter.dead_letter_id(), refusal.detail,
                                           shared_.clock.Now()),
-                "garbage", &record);
+                shared_.metrics.garbage, &record);
 }
 
 absl::StatusOr<size_t> Partition::TakeRestating() {
@@ -434,24 +444,24 @@ absl::StatusOr<size_t> Partition::TakeRestating() {
     shared_.metrics.conversations.With({absl::StrCat(partition_)})
         .Set(static_cast<double>(engine_->state().conversations().size()));
   }
-  WISSEL_RETURN_IF_ERROR(Append(*std::move(decision), "restate", nullptr));
+  WISSEL_RETURN_IF_ERROR(Append(*std::move(decision), shared_.metrics.restatings, nullptr));
   return 1;
 }
 
 // ---------------------------------------------------------------------------------------------
 // Appending
 
-absl::Status Partition::Append(log::v1::Decision decision, absl::string_view cause,
+absl::Status Partition::Append(log::v1::Decision decision, telemetry::Counter& made,
                                const bus::Record* record) {
-  shared_.metrics.decisions.With({cause}).Increment();
+  made.Increment();
   shared_.metrics.events.Increment(decision.events_size());
   for (const conversation::v1::Event& event : decision.events()) {
     if (event.has_duplicate_skipped()) shared_.metrics.duplicates.Increment();
     if (event.has_command_rejected()) shared_.metrics.rejected_commands.Increment();
   }
   Waiting next{.decision = std::move(decision), .key = record == nullptr ? "" : record->key};
-  next.headers.emplace_back(channel::kContentTypeHeader,
-                            channel::ProtobufContentType("wissel.log.v1.LogRecord"));
+  static const std::string kType = channel::ProtobufContentType("wissel.log.v1.LogRecord");
+  next.headers.emplace_back(channel::kContentTypeHeader, kType);
   if (record != nullptr) {
     const absl::string_view trace = HeaderOf(record->headers, telemetry::kTraceParent);
     if (!trace.empty()) next.headers.emplace_back(telemetry::kTraceParent, trace);
@@ -464,7 +474,7 @@ absl::Status Partition::FlushWaiting() {
   while (!waiting_.empty() && log_->phase() == bus::OwnedLog::Phase::kOwning) {
     Waiting& next = waiting_.front();
     const absl::StatusOr<bus::OwnedLog::Stamp> stamp =
-        log_->Append(next.decision, next.key, next.headers);
+        log_->Append(std::move(next.decision), next.key, next.headers);
     if (absl::IsResourceExhausted(stamp.status())) {
       shared_.metrics.append_full.Increment();
       return absl::OkStatus();

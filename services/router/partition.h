@@ -86,7 +86,8 @@ class Partition {
   absl::Status Decide(const Input& input, const bus::Record& record);
   absl::Status DeadLetter(const bus::Record& record, log::v1::InputCause cause,
                           const domain::Refusal& refusal);
-  absl::Status Append(log::v1::Decision decision, absl::string_view cause,
+  // `made` counts decisions of this cause.
+  absl::Status Append(log::v1::Decision decision, telemetry::Counter& made,
                       const bus::Record* record);
   absl::Status FlushWaiting();
   void Lose(absl::Status status);
@@ -114,7 +115,7 @@ class Partition {
   std::vector<std::unique_ptr<Input>>
       inputs_;  // commands, receipts, inbound: in order of precedence
   std::unique_ptr<bus::Reader> config_;
-  int64_t config_end_ = 0;  // What stood there when ownership began goes before any input.
+  int64_t config_end_ = 0;  // What stands before it goes before any input.
   domain::ConfigHistory config_history_;
   int64_t last_sequence_ = 0;
 

@@ -163,6 +163,24 @@ TEST_F(RouterTest, GarbageIsPutAsideAndHoldsNothingUp) {
   EXPECT_TRUE(router.Drain().ok());
 }
 
+TEST_F(RouterTest, AMessageRightBehindItsConfigurationIsNoGarbage) {
+  Router router(*bus_);
+  constexpr int kWorkspaces = 200;
+  for (int i = 0; i < kWorkspaces; ++i) {
+    config::v1::WorkspaceConfig config = ShopConfig();
+    config.set_workspace_id(absl::StrCat("shop-", i));
+    Put(config);
+    message::v1::InboundMessage m = Text("31600000001", i, "nl");
+    m.mutable_envelope()->set_workspace_id(config.workspace_id());
+    Put(m);
+  }
+  while (seen_[Event::kMessageReceived] < kWorkspaces) {
+    ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+  }
+  EXPECT_EQ(seen_[Event::kInputDeadLettered], 0);
+  EXPECT_TRUE(router.Drain().ok());
+}
+
 TEST_F(RouterTest, OfTwoConfigurationsWithOneVersionTheFirstIsInForce) {
   Put(ShopConfig(1));
   config::v1::WorkspaceConfig rival = ShopConfig(1);

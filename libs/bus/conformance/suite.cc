@@ -669,7 +669,7 @@ TEST_P(BusConformance, ALogCutDownToNothingCanBeClaimed) {
   WISSEL_ASSERT_OK(bus_->TruncateBefore(Topic::kLog, 0, 4));
   const auto b = OpenLog("b");
   Settle(*b);
-  ASSERT_EQ(b->phase(), OwnedLog::Phase::kOwning);
+  ASSERT_EQ(b->phase(), OwnedLog::Phase::kOwning) << b->loss();
   WISSEL_ASSERT_OK(b->Append(DecisionFor(3), "k"));
   WISSEL_ASSERT_OK(a->Append(DecisionFor(3), "k"));  // It does not know yet.
   const std::vector<int64_t> valid = Confirm(*b);

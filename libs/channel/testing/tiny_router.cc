@@ -211,13 +211,13 @@ void TinyRouter::Run() {
     if (owning) {
       MutexLock lock(mutex_);
       for (Request& request : std::exchange(requests_, {})) {
-        const log::v1::Decision decision =
+        log::v1::Decision decision =
             request.message ? decider_.Reply(request.conversation_id, request.outbound_id,
                                              *request.message, clock_.Now())
                             : decider_.Resend(request.outbound_id, clock_.Now());
         const int32_t at = bus::PartitionOf(request.routing_key, count);
-        WISSEL_CHECK_OK(
-            partitions[static_cast<size_t>(at)].log->Append(decision, request.routing_key));
+        WISSEL_CHECK_OK(partitions[static_cast<size_t>(at)].log->Append(std::move(decision),
+                                                                        request.routing_key));
       }
       for (Partition& partition : partitions) {
         if (paused) break;
