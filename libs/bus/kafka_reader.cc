@@ -1,6 +1,7 @@
 #include "libs/bus/kafka_reader.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
@@ -46,6 +47,7 @@ class KafkaReader final : public Reader {
     const Timeout limit(timeout);
     std::vector<Record> records;
     do {
+      WISSEL_RETURN_IF_ERROR(CheckRange());
       // The batch call waits until its batch is full: so the first by itself, the rest if there.
       const MessagePtr first(rd_kafka_consume_queue(queue_.get(), Millis(limit.Remaining())));
       if (first == nullptr) break;
@@ -108,8 +110,24 @@ class KafkaReader final : public Reader {
     }
     const absl::Status status = ToStatus(
         message.err, absl::StrCat("read ", name_, "/", partition_, " at offset ", position_));
+    if (absl::IsOutOfRange(status)) {
+      out_of_range_ = status;
+      return absl::OkStatus();
+    }
     // The client goes on trying by itself.
     return absl::IsUnavailable(status) ? absl::OkStatus() : status;
+  }
+
+  // A broker that has just cut the head off may refuse, for a moment, an offset that is there. The
+  // client then stops reading; so ask, and begin again where the offset is good.
+  absl::Status CheckRange() {
+    if (out_of_range_.ok()) return absl::OkStatus();
+    WISSEL_ASSIGN_OR_RETURN(const auto bounds, Bounds());
+    if (position_ < bounds.first || position_ > bounds.second) {
+      return std::exchange(out_of_range_, absl::OkStatus());
+    }
+    out_of_range_ = absl::OkStatus();
+    return Seek(position_);
   }
 
   absl::StatusOr<std::pair<int64_t, int64_t>> Bounds() {
@@ -132,6 +150,7 @@ class KafkaReader final : public Reader {
   const TopicHandle handle_;
   Queue queue_;
   int64_t position_;
+  absl::Status out_of_range_;  // What the client said, not yet checked.
   std::vector<rd_kafka_message_t*> batch_;
 };
 
