@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "libs/base/check.h"
@@ -34,9 +35,10 @@ class TestRouter {
     auto inbound = *bus_.OpenReader(bus::Topic::kInbound, partition_, {.wakeup = wakeup_});
     auto config = *bus_.OpenReader(bus::Topic::kConfig, 0, {.wakeup = wakeup_});
     domain::Engine engine(domain::State(), {.holds = [](absl::string_view) { return true; }});
-    const auto append = [&](const log::v1::Decision& decision) {
-      WISSEL_CHECK_OK(log->Append(
-          decision, domain::RoutingKey(domain::testing::kWorkspace, domain::testing::kGroup)));
+    const auto append = [&](log::v1::Decision decision) {
+      WISSEL_CHECK_OK(
+          log->Append(std::move(decision),
+                      domain::RoutingKey(domain::testing::kWorkspace, domain::testing::kGroup)));
     };
     const auto cause = [&](common::v1::InputTopic topic, const bus::Record& record) {
       log::v1::InputCause input;
