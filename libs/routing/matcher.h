@@ -1,120 +1,155 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
-#include <map>
+#include <limits>
+#include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <tuple>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "wissel/config/v1/config.pb.h"
+#include "libs/routing/policy.h"
+#include "wissel/common/v1/common.pb.h"
 #include "wissel/conversation/v1/events.pb.h"
 
 namespace wissel::routing {
 
-// What matching needs to know of an agent now; skills and queues come with the configuration.
+inline constexpr int kChannelKinds = 6;  // of common.v1.ChannelKind, unspecified included
+
+// What an agent holds of one channel.
+struct ChannelUse {
+  int32_t conversations = 0;
+  int32_t units = 0;
+};
+
+// What matching needs to know of an agent now; skills and queues come with the policy.
 struct AgentLoad {
   bool available = false;
-  int32_t free_units = 0;
+  int32_t capacity_units = 0;
+  std::array<ChannelUse, kChannelKinds> held = {};
   // Since when nothing new came to the agent.
   absl::Time idle_since;
+  // How many things had been given out in the group when the agent last got one.
+  int64_t last_given = 0;
 };
 
 // A conversation that waits for an agent.
 struct Waiting {
   std::string conversation_id;
   std::string queue_id;
-  // What it would take of an agent.
-  int32_t units = 1;
+  common::v1::ChannelKind kind = common::v1::CHANNEL_KIND_UNSPECIFIED;
+  // BCP 47 primary subtag; empty: unknown.
+  std::string language;
+  // The place: ageing and relaxation count from here.
   absl::Time waiting_since;
+  // The earlier of the due times of first and next response.
+  absl::Time sla_due = absl::InfiniteFuture();
+  // Everything of its priority but the queue's base and ageing: see PriorityParts.
+  PriorityParts priority;
+  // Steps in force beside those that are due by waiting.
+  int32_t extra_relaxation_steps = 0;
+  // Any agent of the group may be asked.
+  bool anyone = false;
+  // Goes first if eligible; empty: nobody.
+  std::string sticky_agent_id;
   // Not to be asked now.
   std::vector<std::string> excluded_agent_ids;
 };
 
-struct Choice {
-  // Nothing: nobody is eligible, the conversation waits.
-  std::optional<std::string> agent_id;
-  conversation::v1::Explanation explanation;
-};
+// Why an agent may not be given a conversation now, in the order in which it is counted.
+using PassedOver = conversation::v1::Explanation::PassedOver;
 
 // Who gets what, in both directions, for the agents and queues of one routing group.
 //
-// Holds an index of the available agents with room by queue, and of the waiting conversations by
-// queue; both directions look only at the heads of these. A total order decides: agents by
-// longest idle, then agent id; conversations by priority, then place, then id. Pure and
-// deterministic: what was inserted in which order does not matter. Not thread-safe.
+// Owns an index of the agents and of the waiting conversations; refers to nothing outside. Not
+// thread-safe. Pure and deterministic: an answer is a function of the policy, of what was set last
+// for each agent and conversation, and of the time of the last Advance; the order in which things
+// were set, and how often time was advanced on the way, do not matter. Ids that are not known are
+// ignored or answered with nothing; no call fails.
+//
+// Definitions
+//   requirement   what a conversation asks of an agent: the policy's for (queue, language, ring,
+//                 anyone, channel kind). Conversations with the same one form a class.
+//   ring          relaxation steps in force: those whose `after` has passed since the place, plus
+//                 the extra ones, at most all.
+//   room          capacity_units less what is held of channels that this one may not interrupt is
+//                 at least the channel's weight, and fewer conversations of the channel are held
+//                 than its limit.
+//   eligible      available, meets the requirement, has room, is not excluded.
+//   better agent  sticky; then primary before secondary in the conversation's own queue (agents
+//                 who only came in by widening are secondary); then higher preferred score; then
+//                 the queue's strategy; then the smaller agent id.
+//   more urgent   higher effective priority; then the earlier sla_due; then the earlier
+//                 waiting_since; then the smaller conversation id.
 //
 // Invariant that its user keeps by asking after each change: no waiting conversation has an
 // eligible agent.
 class Matcher {
  public:
-  // Replaces queues, skills and requirements. Agents' loads and waiting conversations stay; those
-  // of agents and queues that are gone are dropped.
-  void Configure(const config::v1::WorkspaceConfig& config, absl::string_view routing_group_id);
+  Matcher();
+  ~Matcher();
+  Matcher(Matcher&&) noexcept;
+  Matcher& operator=(Matcher&&) noexcept;
 
-  // The queue a conversation belongs in: of the first queue with a matching rule, else the group's
-  // last; nothing where the group has no queue.
-  std::optional<std::string> SelectQueue(absl::string_view account_id,
-                                         absl::string_view language) const;
-  const config::v1::Queue* FindQueue(absl::string_view queue_id) const;
+  // Puts another policy in force. Agents' loads and waiting conversations stay; agents the policy
+  // does not have are dropped, conversations in queues it does not have wait unseen.
+  void Configure(std::shared_ptr<const Policy> policy);
+  const Policy& policy() const;
 
-  // What is new about an agent. An agent the configuration does not have is ignored.
+  // What is new about an agent. An agent the policy does not have is ignored.
   void SetAgent(absl::string_view agent_id, const AgentLoad& load);
 
   // The conversation waits; replaces what was said of it before. One in an unknown queue waits
   // unseen.
   void AddWaiting(Waiting waiting);
   void RemoveWaiting(absl::string_view conversation_id);
-  bool IsWaiting(absl::string_view conversation_id) const {
-    return waiting_.contains(conversation_id);
-  }
+  bool IsWaiting(absl::string_view conversation_id) const;
+  // Of a queue.
+  int32_t WaitingCount(absl::string_view queue_id) const;
 
-  // The best agent for a conversation with these needs, and why. Does not change anything.
-  Choice ChooseAgent(const Waiting& waiting) const;
-  // Whether this very agent may be given it now; the reason where not.
-  std::optional<conversation::v1::Explanation::PassedOver> WhyNot(absl::string_view agent_id,
-                                                                  const Waiting& waiting) const;
+  // Moves time on: relaxation and ageing that have fallen due take effect. Never goes backwards.
+  void Advance(absl::Time now);
+  // When waiting alone next makes some waiting conversation ask for less; InfiniteFuture: never.
+  absl::Time NextRelaxation() const;
+  // Ids of the waiting conversations that ask for less since the last call, sorted by urgency.
+  std::vector<std::string> TakeRelaxed();
+
+  // The best agent for a conversation with these needs, whether it waits here or not; nothing where
+  // nobody is eligible.
+  std::optional<std::string> ChooseAgent(const Waiting& waiting) const;
   // The most urgent waiting conversation that the agent may take.
   std::optional<std::string> ChooseConversation(absl::string_view agent_id) const;
 
+  // Why: who was looked at, who is eligible, the best (`chosen`) and up to 3 more, and counts of the
+  // others under the first reason that holds. Linear in the agents, by words of 64.
+  conversation::v1::Explanation Explain(const Waiting& waiting) const;
+  // Whether this very agent may be given it now; the reason where not. An agent may always be given
+  // what a person decides to give, so requirement and exclusion can be left out.
+  struct Check {
+    bool requirement = true;
+    bool exclusion = true;
+    bool room = true;
+  };
+  std::optional<PassedOver> WhyNot(absl::string_view agent_id, const Waiting& waiting,
+                                   const Check& check) const;
+  // Skill by skill, what the agent lacks of the requirement: for `wisselctl explain`. Empty where
+  // nothing.
+  std::vector<std::string> Lacks(absl::string_view agent_id, const Waiting& waiting) const;
+
+  // The conversation's effective priority, in its parts.
+  conversation::v1::Priority PriorityOf(const Waiting& waiting) const;
+  // How many in its queue are more urgent, plus 1; 0 where it does not wait. O(log waiting) per
+  // class of the queue.
+  int32_t Position(absl::string_view conversation_id) const;
+
+  // Bytes in use, for the benchmark.
+  size_t MemoryBytes() const;
+
  private:
-  struct Agent {
-    AgentLoad load;
-    // Ids of the queues served with all required skills, sorted.
-    std::vector<std::string> queues;
-    // Served, but lacking a skill.
-    std::vector<std::string> unskilled_queues;
-  };
-  // (idle since, agent id): the order of longest idle.
-  using IdleOrder = std::set<std::pair<absl::Time, std::string>>;
-  // (minus priority, place, id): the order of urgency.
-  using UrgencyOrder = std::set<std::tuple<int32_t, absl::Time, std::string>>;
-  struct Queue {
-    config::v1::Queue config;
-    IdleOrder with_room;
-    UrgencyOrder waiting;
-    // Of the agents that serve it with all skills: how many are available with so many units free.
-    std::map<int32_t, int32_t> available_by_free_units;
-    int32_t available = 0;
-    int32_t skilled = 0;
-    int32_t unskilled = 0;
-  };
-
-  void Enter(const std::string& agent_id, const Agent& agent);
-  void Leave(const std::string& agent_id, const Agent& agent);
-  static std::tuple<int32_t, absl::Time, std::string> Urgency(const Queue& queue,
-                                                              const Waiting& waiting);
-
-  int64_t config_version_ = 0;
-  std::vector<std::string> queue_order_;
-  std::map<std::string, Queue, std::less<>> queues_;
-  std::map<std::string, Agent, std::less<>> agents_;
-  absl::flat_hash_map<std::string, Waiting> waiting_;
+  class Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace wissel::routing
