@@ -25,6 +25,8 @@ Engine::Engine(State state, Options options)
     touched_conversations_.insert(id);
   for (const auto& [key, agent] : state_.agents()) touched_agents_.insert(key);
   Sync();
+  for (auto& [key, matcher] : matchers_) Advance(key, matcher);
+  advancing_.clear();
   for (const state::v1::GatewayLease& lease : state_.partition().gateway_leases()) {
     SetTimer(TimerKind::kGatewayLease, lease.gateway_id(), FromProto(lease.expire_time()));
   }
@@ -79,237 +81,88 @@ void Engine::TouchAgent(absl::string_view workspace_id, absl::string_view agent_
 }
 
 // ---------------------------------------------------------------------------------------------
-// Matching
-
-routing::Matcher* Engine::FindMatcher(absl::string_view workspace_id,
-                                      absl::string_view routing_group_id) {
-  const auto it = matchers_.find(RoutingKey(workspace_id, routing_group_id));
-  return it == matchers_.end() ? nullptr : &it->second;
-}
-
-routing::Matcher* Engine::MatcherOf(const ConversationState& conversation) {
-  return FindMatcher(conversation.workspace_id(), conversation.routing_group_id());
-}
-
-bool Engine::IsStray(const ConversationState& conversation) {
-  routing::Matcher* matcher = MatcherOf(conversation);
-  return matcher != nullptr &&
-         conversation.status() == ConversationStatus::CONVERSATION_STATUS_QUEUED &&
-         matcher->FindQueue(conversation.queue_id()) == nullptr && !QueueFor(conversation).empty();
-}
-
-routing::Waiting Engine::WaitingOf(const ConversationState& c) const {
-  routing::Waiting waiting;
-  waiting.conversation_id = c.conversation_id();
-  waiting.queue_id = c.queue_id();
-  waiting.units = UnitsOf(c);
-  waiting.waiting_since = FromProto(c.waiting_since());
-  if (FromProto(c.exclusion_expire_time()) > now_) {
-    waiting.excluded_agent_ids.assign(c.excluded_agent_ids().begin(), c.excluded_agent_ids().end());
-  }
-  return waiting;
-}
-
-void Engine::SyncConversation(const std::string& id) {
-  ClearTimer(TimerKind::kConversation, id);
-  const ConversationState* c = state_.FindConversation(id);
-  if (c == nullptr) {
-    for (auto& [key, matcher] : matchers_) matcher.RemoveWaiting(id);
-    return;
-  }
-  routing::Matcher* matcher = MatcherOf(*c);
-  if (matcher != nullptr && c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) {
-    matcher->RemoveWaiting(id);
-  }
-  const config::v1::ConversationPolicy& policy = Config(c->workspace_id()).conversations();
-  switch (c->status()) {
-    case ConversationStatus::CONVERSATION_STATUS_QUEUED: {
-      if (matcher == nullptr) return;
-      if (IsStray(*c)) stray_.insert(id);
-      if (!matcher->IsWaiting(id)) newly_waiting_.insert(id);
-      matcher->AddWaiting(WaitingOf(*c));
-      if (FromProto(c->exclusion_expire_time()) > now_) {
-        SetTimer(TimerKind::kConversation, id, FromProto(c->exclusion_expire_time()));
-      }
-      return;
-    }
-    case ConversationStatus::CONVERSATION_STATUS_OFFERED:
-      return SetTimer(TimerKind::kConversation, id, FromProto(c->offer().expire_time()));
-    case ConversationStatus::CONVERSATION_STATUS_ACTIVE:
-      if (const absl::Duration after = FromProto(policy.park_after());
-          after > absl::ZeroDuration() &&
-          FromProto(c->last_reply_time()) > FromProto(c->last_customer_time())) {
-        SetTimer(TimerKind::kConversation, id, FromProto(c->last_reply_time()) + after);
-      }
-      return;
-    case ConversationStatus::CONVERSATION_STATUS_RESOLVED:
-      return SetTimer(TimerKind::kConversation, id,
-                      FromProto(c->resolve_time()) + ForgetAfter(policy));
-    default:
-      return;
-  }
-}
-
-void Engine::SyncAgent(const std::string& key) {
-  ClearTimer(TimerKind::kAgentLost, key);
-  const auto it = state_.agents().find(key);
-  if (it == state_.agents().end()) return;
-  const AgentState& agent = it->second;
-  if (agent.has_lost_time() && agent.presence() != command::v1::PRESENCE_OFFLINE) {
-    SetTimer(TimerKind::kAgentLost, key,
-             FromProto(agent.lost_time()) +
-                 DisconnectGrace(Config(agent.workspace_id()).conversations()));
-  }
-  const auto matcher = matchers_.find(RoutingKey(agent.workspace_id(), agent.routing_group_id()));
-  if (matcher == matchers_.end()) return;
-  matcher->second.SetAgent(agent.agent_id(),
-                           {.available = agent.presence() == command::v1::PRESENCE_AVAILABLE &&
-                                         agent.sessions_size() > 0,
-                            .free_units = std::max(0, agent.capacity_units() - agent.used_units()),
-                            .idle_since = FromProto(agent.idle_since())});
-  changed_agents_.insert(key);
-}
-
-void Engine::Sync() {
-  for (const std::string& key : touched_agents_) SyncAgent(key);
-  for (const std::string& id : touched_conversations_) SyncConversation(id);
-  touched_agents_.clear();
-  touched_conversations_.clear();
-}
-
-void Engine::Match() {
-  Sync();
-  const auto full = [this] { return decision_.events_size() >= kMaxEvents; };
-  while (!stray_.empty() && !full()) {
-    const std::string id = *stray_.begin();
-    stray_.erase(stray_.begin());
-    const ConversationState* c = state_.FindConversation(id);
-    if (c == nullptr || !IsStray(*c)) continue;
-    Queue(id, Queued::REASON_CONFIG_CHANGED, FromProto(c->waiting_since()));
-    Sync();
-  }
-  // Agents who may have got room take the most urgent they may take: each such conversation goes to
-  // its own best agent, and so on until the agent can take nothing more.
-  while (!changed_agents_.empty() && !full()) {
-    const std::string key = *changed_agents_.begin();
-    const auto agent = state_.agents().find(key);
-    std::optional<std::string> id;
-    routing::Matcher* matcher = nullptr;
-    if (agent != state_.agents().end()) {
-      matcher = FindMatcher(agent->second.workspace_id(), agent->second.routing_group_id());
-      if (matcher != nullptr) id = matcher->ChooseConversation(agent->second.agent_id());
-    }
-    if (!id.has_value()) {
-      changed_agents_.erase(key);
-      continue;
-    }
-    Give(*id, matcher->ChooseAgent(WaitingOf(*state_.FindConversation(*id))));
-    Sync();
-  }
-  if (changed_agents_.empty() && stray_.empty()) MatchNewlyWaiting();
-  if (!changed_agents_.empty() || !newly_waiting_.empty() || !stray_.empty()) {
-    SetTimer(TimerKind::kMatch, "", now_);
-  }
-}
-
-// What began to wait and no changed agent could take may still go to another: most urgent first.
-void Engine::MatchNewlyWaiting() {
-  std::vector<std::tuple<int32_t, absl::Time, std::string>> waiting;
-  for (const std::string& id : newly_waiting_) {
-    const ConversationState* c = state_.FindConversation(id);
-    if (c == nullptr || c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) continue;
-    routing::Matcher* matcher = MatcherOf(*c);
-    if (matcher == nullptr) continue;
-    const config::v1::Queue* queue = matcher->FindQueue(c->queue_id());
-    waiting.emplace_back(queue == nullptr ? 0 : -queue->base_priority(),
-                         FromProto(c->waiting_since()), id);
-  }
-  newly_waiting_.clear();
-  std::sort(waiting.begin(), waiting.end());
-  for (const auto& [priority, since, id] : waiting) {
-    if (decision_.events_size() >= kMaxEvents) {
-      newly_waiting_.insert(id);
-      continue;
-    }
-    const ConversationState& c = *state_.FindConversation(id);
-    routing::Choice choice = MatcherOf(c)->ChooseAgent(WaitingOf(c));
-    if (choice.agent_id.has_value()) {
-      Give(id, choice);
-      Sync();
-      continue;
-    }
-    // It waits: the event that queued it says why.
-    for (auto event = decision_.mutable_events()->rbegin();
-         event != decision_.mutable_events()->rend(); ++event) {
-      if (event->queued().conversation_id() != id) continue;
-      *event->mutable_queued()->mutable_explanation() = std::move(choice.explanation);
-      break;
-    }
-  }
-  changed_agents_.clear();
-}
-
-void Engine::Give(const std::string& conversation_id, const routing::Choice& choice) {
-  const ConversationState& c = *state_.FindConversation(conversation_id);
-  const config::v1::Queue* queue = MatcherOf(c)->FindQueue(c.queue_id());
-  const int32_t units = UnitsOf(c);
-  const std::string workspace_id = c.workspace_id();
-  Event event;
-  if (queue != nullptr && queue->auto_accept()) {
-    conversation::v1::Assigned& assigned = *event.mutable_assigned();
-    assigned.set_conversation_id(conversation_id);
-    assigned.set_agent_id(*choice.agent_id);
-    assigned.set_reason(conversation::v1::Assigned::REASON_AUTO_ACCEPTED);
-    assigned.set_units(units);
-    *assigned.mutable_explanation() = choice.explanation;
-  } else {
-    conversation::v1::Offered& offered = *event.mutable_offered();
-    offered.set_conversation_id(conversation_id);
-    offered.set_offer_id(
-        UuidV5(kWisselNamespace, {"offer", conversation_id, absl::StrCat(c.offers() + 1)}));
-    offered.set_agent_id(*choice.agent_id);
-    *offered.mutable_expire_time() = ToProto(now_ + OfferTimeout(queue));
-    offered.set_units(units);
-    *offered.mutable_explanation() = choice.explanation;
-  }
-  Emit(std::move(event));
-  TouchConversation(conversation_id);
-  TouchAgent(workspace_id, *choice.agent_id);
-}
-
-// ---------------------------------------------------------------------------------------------
 // Steps shared by inputs
 
-std::string Engine::QueueFor(const ConversationState& c) {
-  routing::Matcher* matcher = MatcherOf(c);
+std::string Engine::QueueFor(const ConversationState& c) const {
+  const routing::Matcher* matcher = MatcherOf(c);
   if (matcher == nullptr) return "";
-  return matcher->SelectQueue(c.account().account_id(), c.language()).value_or("");
+  // The words of a message are looked at when it is decided, and not kept in the state.
+  std::string text;
+  for (const Event& event : decision_.events()) {
+    if (event.message_received().conversation_id() != c.conversation_id()) continue;
+    for (const message::v1::Content& content : event.message_received().message().contents()) {
+      absl::StrAppend(&text, content.text().text(), "\n");
+    }
+  }
+  return matcher->policy()
+      .SelectQueue({.account_id = c.account().account_id(),
+                    .language = c.language(),
+                    .subject = c.subject(),
+                    .text = text,
+                    .facts = &c.facts(),
+                    .time = now_})
+      .value_or("");
 }
 
 void Engine::Queue(const std::string& conversation_id, Queued::Reason reason,
-                   absl::Time waiting_since) {
+                   absl::Time waiting_since, const std::string& wanted_queue_id) {
   const ConversationState& c = *state_.FindConversation(conversation_id);
   routing::Matcher* matcher = MatcherOf(c);
-  std::string queue_id = c.queue_id();
-  if (matcher == nullptr || matcher->FindQueue(queue_id) == nullptr) queue_id = QueueFor(c);
+  std::string queue_id = wanted_queue_id.empty() ? c.queue_id() : wanted_queue_id;
+  if (matcher == nullptr || matcher->policy().FindQueue(queue_id) == nullptr) {
+    queue_id = QueueFor(c);
+  }
   TouchAgent(c.workspace_id(), c.has_offer() ? c.offer().agent_id() : c.agent_id());
   Event event;
-  event.mutable_queued()->set_conversation_id(conversation_id);
-  event.mutable_queued()->set_queue_id(queue_id);
-  event.mutable_queued()->set_reason(reason);
-  *event.mutable_queued()->mutable_waiting_since() = ToProto(waiting_since);
+  Queued& queued = *event.mutable_queued();
+  queued.set_conversation_id(conversation_id);
+  queued.set_queue_id(queue_id);
+  queued.set_reason(reason);
+  *queued.mutable_waiting_since() = ToProto(waiting_since);
+  if (const config::v1::Queue* queue =
+          matcher == nullptr ? nullptr : matcher->policy().FindQueue(queue_id)) {
+    queued.set_sticky_agent_id(StickyAgent(c, *queue, reason));
+  }
   Emit(std::move(event));
   TouchConversation(conversation_id);
   newly_waiting_.insert(conversation_id);
+}
+
+std::string Engine::StickyAgent(const ConversationState& c, const config::v1::Queue& queue,
+                                Queued::Reason reason) const {
+  const absl::Duration window = FromProto(queue.sticky_window());
+  if (window <= absl::ZeroDuration()) return "";
+  switch (reason) {
+    case Queued::REASON_RESUMED:
+      // Its own last agent.
+      return c.agent_id();
+    case Queued::REASON_REOPENED:
+      for (const Event& event : decision_.events()) {
+        if (event.reopened().conversation_id() == c.conversation_id()) {
+          return event.reopened().from_agent_id();
+        }
+      }
+      return "";
+    case Queued::REASON_NEW: {
+      const ConversationState* last = state_.FindPrevious(c);
+      return last != nullptr && now_ - FromProto(last->resolve_time()) <= window ? last->agent_id()
+                                                                                 : "";
+    }
+    default:
+      // Back in the queue, for whatever reason: who went first goes first again.
+      return c.sticky_agent_id();
+  }
 }
 
 void Engine::ResumeConversation(const std::string& conversation_id, absl::string_view agent_id) {
   const ConversationState& c = *state_.FindConversation(conversation_id);
   const AgentState* agent = state_.FindAgent(c.workspace_id(), agent_id);
   const int32_t units = UnitsOf(c);
-  const bool takes_it = agent != nullptr && agent->presence() == command::v1::PRESENCE_AVAILABLE &&
-                        agent->sessions_size() > 0 &&
-                        agent->capacity_units() - agent->used_units() >= units;
+  routing::Matcher* matcher = MatcherOf(c);
+  Sync();
+  const bool takes_it =
+      agent != nullptr && matcher != nullptr &&
+      !matcher->WhyNot(agent_id, WaitingOf(c), {.requirement = false, .exclusion = false});
   if (!takes_it) return Queue(conversation_id, Queued::REASON_RESUMED, now_);
   Event event;
   event.mutable_assigned()->set_conversation_id(conversation_id);
@@ -333,7 +186,7 @@ void Engine::WithdrawOffer(const ConversationState& c, OfferWithdrawn::Reason re
 }
 
 void Engine::AgentGone(const std::string& workspace_id, const std::string& agent_id,
-                       OfferWithdrawn::Reason withdrawn, bool requeue_live) {
+                       OfferWithdrawn::Reason withdrawn, Work requeue) {
   const std::set<std::string> ids = state_.ConversationsOf(workspace_id, agent_id);
   for (const std::string& id : ids) {
     const ConversationState& c = *state_.FindConversation(id);
@@ -341,10 +194,67 @@ void Engine::AgentGone(const std::string& workspace_id, const std::string& agent
     if (c.has_offer()) {
       WithdrawOffer(c, withdrawn);
       Queue(id, Queued::REASON_OFFER_WITHDRAWN, place);
-    } else if (requeue_live && IsLive(c) &&
+    } else if (requeue == Work::kAll) {
+      Queue(id, Queued::REASON_FORCED_LOGOUT, place);
+    } else if (requeue == Work::kLive && IsLive(c) &&
                c.status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE) {
       Queue(id, Queued::REASON_AGENT_LOST, place);
     }
+  }
+}
+
+void Engine::EndWrapUps(const AgentState& agent, absl::string_view which) {
+  const std::string workspace_id = agent.workspace_id();
+  const std::string agent_id = agent.agent_id();
+  const std::string group = agent.routing_group_id();
+  TouchAgent(workspace_id, agent_id);
+  std::vector<std::string> over;
+  for (const state::v1::WrapUp& wrap_up : agent.wrap_ups()) {
+    if (which == kAllWrapUps || which == wrap_up.conversation_id() ||
+        (which == kExpiredWrapUps && FromProto(wrap_up.expire_time()) <= now_)) {
+      over.push_back(wrap_up.conversation_id());
+    }
+  }
+  for (std::string& id : over) {
+    Event event;
+    event.mutable_wrap_up_ended()->set_workspace_id(workspace_id);
+    event.mutable_wrap_up_ended()->set_routing_group_id(group);
+    event.mutable_wrap_up_ended()->set_agent_id(agent_id);
+    event.mutable_wrap_up_ended()->set_conversation_id(std::move(id));
+    Emit(std::move(event));
+  }
+}
+
+absl::Time Engine::OwnerGoneTime(const AgentState& agent, const ConversationState& c) const {
+  if (!agent.has_offline_time() || IsLive(c) ||
+      c.status() != ConversationStatus::CONVERSATION_STATUS_ACTIVE) {
+    return absl::InfiniteFuture();
+  }
+  const config::v1::Queue* queue = QueueOf(c);
+  const absl::Duration limit =
+      queue == nullptr ? absl::ZeroDuration() : FromProto(queue->owner_limit());
+  return limit > absl::ZeroDuration() ? FromProto(agent.offline_time()) + limit
+                                      : absl::InfiniteFuture();
+}
+
+absl::Time Engine::NextOwnerGone(const AgentState& agent) const {
+  absl::Time next = absl::InfiniteFuture();
+  if (!agent.has_offline_time()) return next;
+  for (const std::string& id : state_.ConversationsOf(agent.workspace_id(), agent.agent_id())) {
+    next = std::min(next, OwnerGoneTime(agent, *state_.FindConversation(id)));
+  }
+  return next;
+}
+
+void Engine::GiveUpOwner(const AgentState& agent) {
+  TouchAgent(agent.workspace_id(), agent.agent_id());
+  const std::set<std::string> ids =
+      state_.ConversationsOf(agent.workspace_id(), agent.agent_id());
+  for (const std::string& id : ids) {
+    if (decision_.events_size() >= kMaxEvents) return;  // the timer is set again, due at once
+    const ConversationState& c = *state_.FindConversation(id);
+    if (OwnerGoneTime(agent, c) > now_) continue;
+    Queue(id, Queued::REASON_OWNER_GONE, FromProto(c.waiting_since()));
   }
 }
 
@@ -365,9 +275,13 @@ void Engine::SetPresence(const AgentState& agent, command::v1::Presence presence
   TouchAgent(workspace_id, agent_id);
   switch (presence) {
     case command::v1::PRESENCE_OFFLINE:
-      return AgentGone(workspace_id, agent_id, OfferWithdrawn::REASON_AGENT_LOST, true);
+      return AgentGone(workspace_id, agent_id, OfferWithdrawn::REASON_AGENT_LOST,
+                       cause == conversation::v1::AgentPresenceChanged::CAUSE_FORCED_LOGOUT
+                           ? Work::kAll
+                           : Work::kLive);
     case command::v1::PRESENCE_AWAY:
-      return AgentGone(workspace_id, agent_id, OfferWithdrawn::REASON_AGENT_UNAVAILABLE, false);
+      return AgentGone(workspace_id, agent_id, OfferWithdrawn::REASON_AGENT_UNAVAILABLE,
+                       Work::kNothing);
     default:
       return;
   }
@@ -400,27 +314,30 @@ void Engine::Configure(const WorkspaceConfig& config) {
   for (const std::string& group : HeldGroups(config)) {
     const std::string key = RoutingKey(config.workspace_id(), group);
     wanted.insert(key);
-    matchers_[key].Configure(config, group);
+    matchers_[key].Configure(routing::Policy::Compile(config, group));
+    advancing_.insert(key);
   }
   const std::string prefix = RoutingKey(config.workspace_id(), "");
   for (auto it = matchers_.lower_bound(prefix);
        it != matchers_.end() && it->first.compare(0, prefix.size(), prefix) == 0;) {
-    it = wanted.contains(it->first) ? std::next(it) : matchers_.erase(it);
+    if (wanted.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    ClearTimer(TimerKind::kRelax, it->first);
+    it = matchers_.erase(it);
   }
 }
 
 int32_t Engine::UnitsOf(const ConversationState& c) const {
-  for (const config::v1::ChannelPolicy& policy : Config(c.workspace_id()).channels()) {
-    if (policy.kind() == c.account().kind()) return std::max(1, policy.weight_units());
-  }
-  return 1;
+  const routing::Matcher* matcher = MatcherOf(c);
+  return matcher == nullptr ? 1 : matcher->policy().WeightUnits(c.account().kind());
 }
 
 bool Engine::IsLive(const ConversationState& c) const {
-  for (const config::v1::ChannelPolicy& policy : Config(c.workspace_id()).channels()) {
-    if (policy.kind() == c.account().kind()) return policy.live();
-  }
-  return c.account().kind() != common::v1::CHANNEL_KIND_EMAIL;
+  const routing::Matcher* matcher = MatcherOf(c);
+  return matcher == nullptr ? c.account().kind() != common::v1::CHANNEL_KIND_EMAIL
+                            : matcher->policy().IsLive(c.account().kind());
 }
 
 std::optional<log::v1::Decision> Engine::Decide(log::v1::InputCause cause,
@@ -523,7 +440,7 @@ void Engine::FireConversation(const ConversationState& c) {
       const absl::Time place = FromProto(c.waiting_since());
       routing::Matcher* matcher = MatcherOf(c);
       const int32_t max_missed =
-          MaxMissedOffers(matcher == nullptr ? nullptr : matcher->FindQueue(c.queue_id()));
+          MaxMissedOffers(matcher == nullptr ? nullptr : matcher->policy().FindQueue(c.queue_id()));
       Event event;
       event.mutable_offer_timed_out()->set_conversation_id(id);
       event.mutable_offer_timed_out()->set_offer_id(c.offer().offer_id());
@@ -572,6 +489,24 @@ void Engine::Fire(TimerKind kind, const std::string& key) {
     }
     case TimerKind::kMatch:
       return;  // Finish does it
+    case TimerKind::kRelax:
+      advancing_.insert(key);
+      return;
+    case TimerKind::kOverflow:
+      overflowing_.insert(key);
+      return;
+    case TimerKind::kEstimate:
+      return EstimateQueue(key);
+    case TimerKind::kWrapUp: {
+      const auto agent = state_.agents().find(key);
+      if (agent != state_.agents().end()) EndWrapUps(agent->second, kExpiredWrapUps);
+      return;
+    }
+    case TimerKind::kOwnerGone: {
+      const auto agent = state_.agents().find(key);
+      if (agent != state_.agents().end()) GiveUpOwner(agent->second);
+      return;
+    }
     case TimerKind::kGatewayLease: {
       std::vector<Event> events;
       for (const auto& [agent_key, agent] : state_.agents()) {
@@ -610,9 +545,8 @@ std::optional<log::v1::Decision> Engine::Restate(absl::Time now, size_t max_byte
   const bool starts = !restate_.has_value();
   if (starts) {
     restate_ = RestateRound{.round = state_.partition().restate_round() + 1, .todo = {}};
-    // Agents last: what they hold is counted over conversations, which must all be known by then.
-    for (PieceKind kind :
-         {PieceKind::kConfig, PieceKind::kConversation, PieceKind::kSeen, PieceKind::kAgent}) {
+    for (PieceKind kind : kPieceKinds) {
+      if (kind == PieceKind::kPartition) continue;  // in RestateStarted
       for (std::string& key : state_.Keys(kind)) restate_->todo.push_back({kind, std::move(key)});
     }
     std::reverse(restate_->todo.begin(), restate_->todo.end());
@@ -665,6 +599,12 @@ std::optional<log::v1::Decision> Engine::Restate(absl::Time now, size_t max_byte
         const auto agent = state_.agents().find(piece.key);
         if (agent == state_.agents().end()) continue;
         *event.mutable_agent_restated()->mutable_agent() = agent->second;
+        break;
+      }
+      case PieceKind::kQueue: {
+        const auto queue = state_.queues().find(piece.key);
+        if (queue == state_.queues().end()) continue;
+        *event.mutable_queue_restated()->mutable_queue() = queue->second;
         break;
       }
       case PieceKind::kPartition:

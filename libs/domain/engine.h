@@ -14,7 +14,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "libs/domain/state.h"
+#include "libs/routing/flow.h"
 #include "libs/routing/matcher.h"
+#include "libs/routing/policy.h"
 #include "wissel/command/v1/command.pb.h"
 #include "wissel/config/v1/config.pb.h"
 #include "wissel/conversation/v1/events.pb.h"
@@ -86,8 +88,24 @@ class Engine {
   bool restating() const { return restate_.has_value(); }
 
  private:
-  // A conversation has one timer at most, and its status says what for.
-  enum class TimerKind { kConversation, kAgentLost, kGatewayLease, kMatch };
+  enum class TimerKind {
+    // By the conversation's status: offer timeout, exclusion, parking, forgetting.
+    kConversation,
+    kAgentLost,
+    kGatewayLease,
+    // What the last decision had no room for, by "".
+    kMatch,
+    // Somebody who waits asks for less, by routing key.
+    kRelax,
+    // By conversation.
+    kOverflow,
+    kSla,
+    // Waiting times of a queue, by QueueKey.
+    kEstimate,
+    // After-work, and work left by an agent who is offline; by AgentKey.
+    kWrapUp,
+    kOwnerGone,
+  };
   // In one decision, about: a record has its limit.
   static constexpr int kMaxEvents = 500;
   using Timer = std::tuple<absl::Time, TimerKind, std::string>;
@@ -103,7 +121,11 @@ class Engine {
   // --- matching
   routing::Matcher* FindMatcher(absl::string_view workspace_id, absl::string_view routing_group_id);
   routing::Matcher* MatcherOf(const state::v1::ConversationState& conversation);
+  const routing::Matcher* MatcherOf(const state::v1::ConversationState& conversation) const;
+  const config::v1::Queue* QueueOf(const state::v1::ConversationState& conversation) const;
   routing::Waiting WaitingOf(const state::v1::ConversationState& conversation) const;
+  // Lets time take effect on who waits where, and schedules the next time it will.
+  void Advance(const std::string& routing_key, routing::Matcher& matcher);
   void SyncConversation(const std::string& id);
   void SyncAgent(const std::string& key);
   void Sync();
@@ -113,16 +135,50 @@ class Engine {
   // left to a timer that is due at once.
   void Match();
   void MatchNewlyWaiting();
-  void Give(const std::string& conversation_id, const routing::Choice& choice);
+  void Give(const std::string& conversation_id, const std::string& agent_id);
+  conversation::v1::Explanation Explain(const state::v1::ConversationState& conversation) const;
+  // What the queue's rules do with a conversation that has just begun to wait, or has waited long
+  // enough for one of them. True where it changed whom it waits for.
+  bool Overflow(const std::string& conversation_id);
+  void SetOverflowTimer(const state::v1::ConversationState& conversation);
+
+  // --- waiting times
+  void EstimateQueue(const std::string& queue_key);
+  // Says what there is to say of one conversation.
+  void Estimate(const state::v1::ConversationState& conversation);
+  routing::Staffing StaffingOf(const routing::Matcher& matcher,
+                               const state::v1::ConversationState& conversation) const;
 
   // --- steps shared by inputs
+  // In the present queue where none is named, and in one the rules choose where that is gone.
   void Queue(const std::string& conversation_id, conversation::v1::Queued::Reason reason,
-             absl::Time waiting_since);
-  std::string QueueFor(const state::v1::ConversationState& conversation);
+             absl::Time waiting_since, const std::string& wanted_queue_id = "");
+  std::string QueueFor(const state::v1::ConversationState& conversation) const;
+  std::string StickyAgent(const state::v1::ConversationState& conversation,
+                          const config::v1::Queue& queue,
+                          conversation::v1::Queued::Reason reason) const;
   // Back to its agent where possible, else to the queue.
   void ResumeConversation(const std::string& conversation_id, absl::string_view agent_id);
+  // Which of an agent's active work goes back to its queue.
+  enum class Work { kNothing, kLive, kAll };
   void AgentGone(const std::string& workspace_id, const std::string& agent_id,
-                 conversation::v1::OfferWithdrawn::Reason withdrawn, bool requeue_live);
+                 conversation::v1::OfferWithdrawn::Reason withdrawn, Work requeue);
+  // Ends the after-work of a conversation, all of it, or what has expired.
+  static constexpr absl::string_view kAllWrapUps = "*";
+  static constexpr absl::string_view kExpiredWrapUps = "";
+  void EndWrapUps(const state::v1::AgentState& agent, absl::string_view which);
+  // When a conversation of an agent who is offline goes back to its queue; InfiniteFuture: never.
+  absl::Time OwnerGoneTime(const state::v1::AgentState& agent,
+                           const state::v1::ConversationState& conversation) const;
+  // Takes from an agent who is offline what has waited for them long enough.
+  void GiveUpOwner(const state::v1::AgentState& agent);
+  // When the next of those is due; InfiniteFuture: never.
+  absl::Time NextOwnerGone(const state::v1::AgentState& agent) const;
+  void SendReply(const state::v1::ConversationState& conversation,
+                 const message::v1::OutboundMessage& wanted, std::string outbound_id,
+                 const command::v1::Actor& actor);
+  void Assign(const state::v1::ConversationState& conversation, const std::string& agent_id,
+              conversation::v1::Assigned::Reason reason, const command::v1::Command& command);
   void WithdrawOffer(const state::v1::ConversationState& conversation,
                      conversation::v1::OfferWithdrawn::Reason reason);
   void SetPresence(const state::v1::AgentState& agent, command::v1::Presence presence,
@@ -151,6 +207,15 @@ class Engine {
   Verdict On(const command::v1::Command& command, const command::v1::Resolve& c);
   Verdict On(const command::v1::Command& command, const command::v1::Reopen& c);
   Verdict On(const command::v1::Command& command, const command::v1::SettleDelivery& c);
+  Verdict On(const command::v1::Command& command, const command::v1::Pull& c);
+  Verdict On(const command::v1::Command& command, const command::v1::Reassign& c);
+  Verdict On(const command::v1::Command& command, const command::v1::Consult& c);
+  Verdict On(const command::v1::Command& command, const command::v1::EndConsult& c);
+  Verdict On(const command::v1::Command& command, const command::v1::BargeIn& c);
+  Verdict On(const command::v1::Command& command, const command::v1::LeaveConversation& c);
+  Verdict On(const command::v1::Command& command, const command::v1::ForceLogout& c);
+  Verdict On(const command::v1::Command& command, const command::v1::EndWrapUp& c);
+  Verdict On(const command::v1::Command& command, const command::v1::UpdateConversation& c);
   Verdict On(const command::v1::Command& command, const command::v1::ConnectAgent& c);
   Verdict On(const command::v1::Command& command, const command::v1::DisconnectAgent& c);
   Verdict On(const command::v1::Command& command, const command::v1::RenewGatewayLease& c);
@@ -209,6 +274,15 @@ class Engine {
   std::set<std::string> newly_waiting_;
   std::set<std::string> changed_agents_;
   std::set<std::string> stray_;
+  // Routing keys of matchers whose time has come, conversations whose overflow has.
+  std::set<std::string> advancing_;
+  std::set<std::string> overflowing_;
+  // How often a conversation has overflowed in this decision: rules that lead in a circle end here.
+  std::map<std::string, int> overflows_;
+  // Conversations waiting in queues whose waiting times are told, by QueueKey.
+  std::map<std::string, std::set<std::string>> told_;
+  // Where EstimateQueue goes on.
+  std::map<std::string, std::string> estimated_up_to_;
 };
 
 }  // namespace wissel::domain

@@ -29,6 +29,18 @@ constexpr size_t kMaxReasonBytes = 128;
 constexpr size_t kMaxReplyContents = 10;
 constexpr size_t kMaxReplyTextBytes = 256 << 10;
 constexpr absl::Duration kMaxLease = absl::Minutes(10);
+constexpr int kMaxCompany = 5;
+constexpr int32_t kMaxOwnPriority = 1000;
+constexpr size_t kMaxLanguageBytes = 8;
+
+bool FactsFit(const message::v1::ContactFacts& facts) {
+  constexpr size_t kMaxBytes = 64;
+  constexpr int kMaxTags = 50;
+  return facts.tags_size() <= kMaxTags && facts.tier().size() <= kMaxBytes &&
+         facts.order_state().size() <= kMaxBytes && facts.language().size() <= kMaxLanguageBytes &&
+         std::all_of(facts.tags().begin(), facts.tags().end(),
+                     [](const std::string& tag) { return tag.size() <= kMaxBytes; });
+}
 
 bool MaySupervise(const command::v1::Actor& actor) {
   return actor.role() == common::v1::ROLE_SUPERVISOR || actor.role() == common::v1::ROLE_ADMIN;
@@ -119,6 +131,24 @@ Engine::Verdict Engine::Execute(const Command& command) {
       return On(command, command.reopen());
     case Command::kSettleDelivery:
       return On(command, command.settle_delivery());
+    case Command::kPull:
+      return On(command, command.pull());
+    case Command::kReassign:
+      return On(command, command.reassign());
+    case Command::kConsult:
+      return On(command, command.consult());
+    case Command::kEndConsult:
+      return On(command, command.end_consult());
+    case Command::kBargeIn:
+      return On(command, command.barge_in());
+    case Command::kLeaveConversation:
+      return On(command, command.leave_conversation());
+    case Command::kForceLogout:
+      return On(command, command.force_logout());
+    case Command::kEndWrapUp:
+      return On(command, command.end_wrap_up());
+    case Command::kUpdateConversation:
+      return On(command, command.update_conversation());
     case Command::kConnectAgent:
       return On(command, command.connect_agent());
     case Command::kDisconnectAgent:
@@ -151,6 +181,30 @@ std::optional<Rejected> CheckAgent(const State& state, const Command& command,
                     absl::StrCat("the configuration in force has no agent ", agent_id)};
   }
   return std::nullopt;
+}
+
+Rejected CannotTake(absl::string_view agent_id, routing::PassedOver why) {
+  using conversation::v1::Explanation;
+  const absl::string_view words = [why] {
+    switch (why) {
+      case Explanation::PASSED_OVER_NO_CAPACITY:
+        return " has no room for it";
+      case Explanation::PASSED_OVER_CHANNEL_LIMIT:
+        return " has as many conversations of that channel as allowed";
+      case Explanation::PASSED_OVER_LACKS_SKILL:
+        return " lacks a skill it needs";
+      case Explanation::PASSED_OVER_NOT_IN_QUEUE:
+        return " does not serve its queue";
+      default:
+        return " is not available";
+    }
+  }();
+  return {CommandRejected::REASON_WRONG_STATE, absl::StrCat(agent_id, words)};
+}
+
+bool Contains(const google::protobuf::RepeatedPtrField<std::string>& values,
+              absl::string_view value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
 }
 
 absl::string_view StatusName(ConversationStatus status) {
@@ -384,19 +438,26 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::SendReply&
     return Rejection{CommandRejected::REASON_WRONG_STATE,
                      absl::StrCat(kMaxDeliveries, " replies are still on their way")};
   }
+  SendReply(conversation, c.message(), UuidV5(kWisselNamespace, {"outbound", command.envelope().id()}),
+            command.actor());
+  return std::nullopt;
+}
+
+void Engine::SendReply(const ConversationState& conversation,
+                       const message::v1::OutboundMessage& wanted, std::string outbound_id,
+                       const command::v1::Actor& actor) {
   TouchConversation(conversation.conversation_id());
   Event event;
   conversation::v1::ReplySent& sent = *event.mutable_reply_sent();
   sent.set_conversation_id(conversation.conversation_id());
-  sent.set_outbound_id(UuidV5(kWisselNamespace, {"outbound", command.envelope().id()}));
-  *sent.mutable_actor() = command.actor();
+  sent.set_outbound_id(std::move(outbound_id));
+  *sent.mutable_actor() = actor;
   message::v1::OutboundMessage& message = *sent.mutable_message();
-  *message.mutable_contents() = contents;
+  *message.mutable_contents() = wanted.contents();
   *message.mutable_account() = conversation.account();
   *message.mutable_recipient() = conversation.contact();
-  const bool mail = conversation.account().kind() == common::v1::CHANNEL_KIND_EMAIL;
-  if (mail) {
-    message.set_subject(!c.message().subject().empty() ? c.message().subject()
+  if (conversation.account().kind() == common::v1::CHANNEL_KIND_EMAIL) {
+    message.set_subject(!wanted.subject().empty() ? wanted.subject()
                         : absl::StartsWithIgnoreCase(conversation.subject(), "re:")
                             ? conversation.subject()
                             : absl::StrCat("Re: ", conversation.subject()));
@@ -406,10 +467,9 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::SendReply&
     }
   } else {
     // Where a quote is shown, it is the agent's choice what to quote.
-    message.set_in_reply_to_provider_message_id(c.message().in_reply_to_provider_message_id());
+    message.set_in_reply_to_provider_message_id(wanted.in_reply_to_provider_message_id());
   }
   Emit(std::move(event));
-  return std::nullopt;
 }
 
 Engine::Verdict Engine::On(const Command& command, const command::v1::AddNote& c) {
@@ -443,7 +503,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
   switch (c.target_case()) {
     case command::v1::Transfer::kQueueId:
       queue_id = c.queue_id();
-      if (matcher.FindQueue(queue_id) == nullptr) {
+      if (matcher.policy().FindQueue(queue_id) == nullptr) {
         return Rejection{CommandRejected::REASON_UNKNOWN_QUEUE,
                          absl::StrCat("the routing group has no queue ", queue_id)};
       }
@@ -456,19 +516,19 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
       if (c.agent_id() == conversation.agent_id()) {
         return Rejection{CommandRejected::REASON_INVALID, "the agent has the conversation already"};
       }
-      const auto why_not = matcher.WhyNot(c.agent_id(), WaitingOf(conversation));
+      const auto why_not = matcher.WhyNot(c.agent_id(), WaitingOf(conversation),
+                                          {.requirement = false, .exclusion = false});
       if (why_not.has_value()) {
-        return Rejection{CommandRejected::REASON_WRONG_STATE,
-                         *why_not == conversation::v1::Explanation::PASSED_OVER_NO_CAPACITY
-                             ? absl::StrCat(c.agent_id(), " has no room for it")
-                             : absl::StrCat(c.agent_id(), " is not available")};
-      }
+    const auto [reason, detail] = CannotTake(c.agent_id(), *why_not);
+    return Rejection{reason, detail};
+  }
       break;
     }
     case command::v1::Transfer::TARGET_NOT_SET:
       return Rejection{CommandRejected::REASON_INVALID, "a transfer goes to a queue or an agent"};
   }
 
+  const google::protobuf::Timestamp place = conversation.waiting_since();
   if (conversation.has_offer()) WithdrawOffer(conversation, OfferWithdrawn::REASON_TRANSFERRED);
   TouchAgent(workspace_id, conversation.agent_id());
   TouchConversation(id);
@@ -489,7 +549,8 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
   queued.mutable_queued()->set_conversation_id(id);
   queued.mutable_queued()->set_queue_id(queue_id);
   queued.mutable_queued()->set_reason(Queued::REASON_TRANSFERRED);
-  *queued.mutable_queued()->mutable_waiting_since() = ToProto(now_);
+  *queued.mutable_queued()->mutable_waiting_since() =
+      c.keep_place() && c.has_queue_id() ? place : ToProto(now_);
   Emit(std::move(queued));
   if (c.has_agent_id()) {
     Event offered;
@@ -498,7 +559,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
     offer.set_offer_id(
         UuidV5(kWisselNamespace, {"offer", id, absl::StrCat(conversation.offers() + 1)}));
     offer.set_agent_id(c.agent_id());
-    *offer.mutable_expire_time() = ToProto(now_ + OfferTimeout(matcher.FindQueue(queue_id)));
+    *offer.mutable_expire_time() = ToProto(now_ + OfferTimeout(matcher.policy().FindQueue(queue_id)));
     offer.set_units(units);
     offer.mutable_explanation()->set_agents_considered(1);
     offer.mutable_explanation()->set_agents_eligible(1);
@@ -551,11 +612,30 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Resolve& c
   if (conversation.has_offer()) WithdrawOffer(conversation, OfferWithdrawn::REASON_RESOLVED);
   TouchAgent(conversation.workspace_id(), conversation.agent_id());
   TouchConversation(conversation.conversation_id());
+  const int32_t units =
+      conversation.status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE ? conversation.units()
+                                                                              : 0;
   Event event;
   event.mutable_resolved()->set_conversation_id(conversation.conversation_id());
   *event.mutable_resolved()->mutable_actor() = command.actor();
   event.mutable_resolved()->set_resolution(c.resolution());
   Emit(std::move(event));
+  const config::v1::Queue* queue = QueueOf(conversation);
+  const absl::Duration after_work =
+      queue == nullptr ? absl::ZeroDuration() : FromProto(queue->wrap_up_time());
+  if (units > 0 && after_work > absl::ZeroDuration() &&
+      state_.FindAgent(conversation.workspace_id(), conversation.agent_id()) != nullptr) {
+    Event wrap_up;
+    conversation::v1::WrapUpStarted& started = *wrap_up.mutable_wrap_up_started();
+    started.set_workspace_id(conversation.workspace_id());
+    started.set_routing_group_id(conversation.routing_group_id());
+    started.set_agent_id(conversation.agent_id());
+    started.set_conversation_id(conversation.conversation_id());
+    started.set_channel_kind(conversation.account().kind());
+    started.set_units(units);
+    *started.mutable_expire_time() = ToProto(now_ + after_work);
+    Emit(std::move(wrap_up));
+  }
   return std::nullopt;
 }
 
@@ -574,6 +654,241 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Reopen& c)
   event.mutable_reopened()->set_conversation_id(c.conversation_id());
   Emit(std::move(event));
   Queue(c.conversation_id(), Queued::REASON_REOPENED, now_);
+  return std::nullopt;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Beside the queue's way: pull, reassign, consult, barge in, force out
+
+void Engine::Assign(const ConversationState& conversation, const std::string& agent_id,
+                    conversation::v1::Assigned::Reason reason, const Command& command) {
+  const std::string id = conversation.conversation_id();
+  const std::string workspace_id = conversation.workspace_id();
+  TouchConversation(id);
+  TouchAgent(workspace_id, conversation.agent_id());
+  TouchAgent(workspace_id, agent_id);
+  Event event;
+  conversation::v1::Assigned& assigned = *event.mutable_assigned();
+  assigned.set_conversation_id(id);
+  assigned.set_agent_id(agent_id);
+  assigned.set_reason(reason);
+  assigned.set_units(UnitsOf(conversation));
+  if (conversation.agent_id() != agent_id) assigned.set_from_agent_id(conversation.agent_id());
+  *assigned.mutable_actor() = command.actor();
+  Emit(std::move(event));
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::Pull& c) {
+  const AgentState* agent = nullptr;
+  if (const auto rejected = CheckAgent(state_, command, c.agent_id(), &agent)) {
+    return Rejection{rejected->first, rejected->second};
+  }
+  const Target target = FindTarget(command, c.conversation_id(), false);
+  if (target.verdict.has_value()) return target.verdict;
+  if (target.conversation->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) {
+    return Rejection{
+        CommandRejected::REASON_WRONG_STATE,
+        absl::StrCat("only what waits is pulled; the conversation is ",
+                     StatusName(target.conversation->status()))};
+  }
+  routing::Matcher& matcher = *MatcherOf(*target.conversation);
+  Advance(RoutingKey(agent->workspace_id(), agent->routing_group_id()), matcher);
+  // Whoever declined it may think better of it.
+  const auto why_not =
+      matcher.WhyNot(c.agent_id(), WaitingOf(*target.conversation), {.exclusion = false});
+  if (why_not.has_value()) {
+    const auto [reason, detail] = CannotTake(c.agent_id(), *why_not);
+    return Rejection{reason, detail};
+  }
+  Assign(*target.conversation, c.agent_id(), conversation::v1::Assigned::REASON_PULLED, command);
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::Reassign& c) {
+  if (!MaySupervise(command.actor())) {
+    return Rejection{CommandRejected::REASON_FORBIDDEN, "only supervisors reassign"};
+  }
+  const Target target = FindTarget(command, c.conversation_id(), true);
+  if (target.verdict.has_value()) return target.verdict;
+  const ConversationState& conversation = *target.conversation;
+  const AgentState* agent = state_.FindAgent(conversation.workspace_id(), c.agent_id());
+  if (agent == nullptr) {
+    return Rejection{CommandRejected::REASON_UNKNOWN_AGENT,
+                     absl::StrCat("the configuration in force has no agent ", c.agent_id())};
+  }
+  if (agent->agent_id() == conversation.agent_id() &&
+      conversation.status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE) {
+    return Rejection{CommandRejected::REASON_INVALID, "the agent has the conversation already"};
+  }
+  const auto why_not = MatcherOf(conversation)
+                           ->WhyNot(c.agent_id(), WaitingOf(conversation),
+                                    {.requirement = false, .exclusion = false,
+                                     .room = !c.over_capacity()});
+  if (why_not.has_value()) {
+    const auto [reason, detail] = CannotTake(c.agent_id(), *why_not);
+    return Rejection{reason, detail};
+  }
+  if (conversation.has_offer()) WithdrawOffer(conversation, OfferWithdrawn::REASON_REASSIGNED);
+  Assign(conversation, c.agent_id(), conversation::v1::Assigned::REASON_REASSIGNED, command);
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::Consult& c) {
+  const Target target = FindTarget(command, c.conversation_id(), true);
+  if (target.verdict.has_value()) return target.verdict;
+  const ConversationState& conversation = *target.conversation;
+  const AgentState* agent = state_.FindAgent(conversation.workspace_id(), c.agent_id());
+  if (agent == nullptr || agent->routing_group_id() != conversation.routing_group_id()) {
+    return Rejection{CommandRejected::REASON_UNKNOWN_AGENT,
+                     absl::StrCat("the routing group has no agent ", c.agent_id())};
+  }
+  if (c.note().size() > kMaxNoteBytes) {
+    return Rejection{CommandRejected::REASON_INVALID, "a note has at most 64 KiB of text"};
+  }
+  if (c.agent_id() == conversation.agent_id() ||
+      Contains(conversation.consulted_agent_ids(), c.agent_id())) {
+    return Rejection{CommandRejected::REASON_INVALID,
+                     absl::StrCat(c.agent_id(), " sees the conversation already")};
+  }
+  if (conversation.consulted_agent_ids_size() >= kMaxCompany) {
+    return Rejection{CommandRejected::REASON_WRONG_STATE,
+                     absl::StrCat("at most ", kMaxCompany, " agents are consulted at a time")};
+  }
+  Event event;
+  conversation::v1::ConsultStarted& started = *event.mutable_consult_started();
+  started.set_conversation_id(c.conversation_id());
+  started.set_agent_id(c.agent_id());
+  *started.mutable_actor() = command.actor();
+  started.set_note(c.note());
+  Emit(std::move(event));
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::EndConsult& c) {
+  const Target target = FindTarget(command, c.conversation_id(), false);
+  if (target.verdict.has_value()) return target.verdict;
+  const ConversationState& conversation = *target.conversation;
+  const std::string& actor = command.actor().agent_id();
+  if (!MaySupervise(command.actor()) && actor != c.agent_id() &&
+      (actor.empty() || actor != conversation.agent_id())) {
+    return Rejection{CommandRejected::REASON_NOT_YOURS,
+                     "a consult is ended by its conversation's agent or by the one consulted"};
+  }
+  if (!Contains(conversation.consulted_agent_ids(), c.agent_id())) {
+    return Rejection{CommandRejected::REASON_WRONG_STATE,
+                     absl::StrCat(c.agent_id(), " is not being consulted")};
+  }
+  Event event;
+  event.mutable_consult_ended()->set_conversation_id(c.conversation_id());
+  event.mutable_consult_ended()->set_agent_id(c.agent_id());
+  Emit(std::move(event));
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::BargeIn& c) {
+  if (!MaySupervise(command.actor())) {
+    return Rejection{CommandRejected::REASON_FORBIDDEN, "only supervisors barge in"};
+  }
+  const Target target = FindTarget(command, c.conversation_id(), true);
+  if (target.verdict.has_value()) return target.verdict;
+  const ConversationState& conversation = *target.conversation;
+  if (Contains(conversation.joined_subjects(), command.actor().subject())) return std::nullopt;
+  if (conversation.joined_subjects_size() >= kMaxCompany) {
+    return Rejection{CommandRejected::REASON_WRONG_STATE,
+                     absl::StrCat("at most ", kMaxCompany, " supervisors join at a time")};
+  }
+  Event event;
+  event.mutable_supervisor_joined()->set_conversation_id(c.conversation_id());
+  *event.mutable_supervisor_joined()->mutable_actor() = command.actor();
+  Emit(std::move(event));
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::LeaveConversation& c) {
+  const Target target = FindTarget(command, c.conversation_id(), false);
+  if (target.verdict.has_value()) return target.verdict;
+  if (!Contains(target.conversation->joined_subjects(), command.actor().subject())) {
+    return Rejection{CommandRejected::REASON_WRONG_STATE, "you have not joined the conversation"};
+  }
+  Event event;
+  event.mutable_supervisor_left()->set_conversation_id(c.conversation_id());
+  event.mutable_supervisor_left()->set_subject(command.actor().subject());
+  Emit(std::move(event));
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::ForceLogout& c) {
+  if (!MaySupervise(command.actor())) {
+    return Rejection{CommandRejected::REASON_FORBIDDEN, "only supervisors log agents out"};
+  }
+  const AgentState* agent = nullptr;
+  if (const auto rejected = CheckAgent(state_, command, c.agent_id(), &agent)) {
+    return Rejection{rejected->first, rejected->second};
+  }
+  if (c.reason().size() > kMaxReasonBytes) {
+    return Rejection{CommandRejected::REASON_INVALID, "reason must be at most 128 bytes"};
+  }
+  SetPresence(*agent, command::v1::PRESENCE_OFFLINE, c.reason(),
+              conversation::v1::AgentPresenceChanged::CAUSE_FORCED_LOGOUT);
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::EndWrapUp& c) {
+  const AgentState* agent = nullptr;
+  if (const auto rejected = CheckAgent(state_, command, c.agent_id(), &agent)) {
+    return Rejection{rejected->first, rejected->second};
+  }
+  const bool any = std::any_of(agent->wrap_ups().begin(), agent->wrap_ups().end(), [&](auto& w) {
+    return c.conversation_id().empty() || w.conversation_id() == c.conversation_id();
+  });
+  if (!any) {
+    return Rejection{CommandRejected::REASON_WRONG_STATE,
+                     absl::StrCat(c.agent_id(), " has no after-work")};
+  }
+  EndWrapUps(*agent, c.conversation_id().empty() ? kAllWrapUps
+                                                 : absl::string_view(c.conversation_id()));
+  return std::nullopt;
+}
+
+Engine::Verdict Engine::On(const Command& command, const command::v1::UpdateConversation& c) {
+  const Target target = FindTarget(command, c.conversation_id(), false);
+  if (target.verdict.has_value()) return target.verdict;
+  const ConversationState& conversation = *target.conversation;
+  if (!IsOpen(conversation)) {
+    return Rejection{CommandRejected::REASON_CLOSED, "the conversation is resolved"};
+  }
+  const bool may = MaySupervise(command.actor()) ||
+                   command.actor().role() == common::v1::ROLE_INTEGRATOR ||
+                   (!command.actor().agent_id().empty() &&
+                    conversation.agent_id() == command.actor().agent_id());
+  if (!may) {
+    return Rejection{CommandRejected::REASON_NOT_YOURS,
+                     "only its agent, a supervisor or an integrator updates a conversation"};
+  }
+  if (c.priority_points() < -kMaxOwnPriority || c.priority_points() > kMaxOwnPriority) {
+    return Rejection{CommandRejected::REASON_INVALID, "priority_points must be -1,000 to 1,000"};
+  }
+  if (c.language().size() > kMaxLanguageBytes || !FactsFit(c.facts())) {
+    return Rejection{CommandRejected::REASON_INVALID,
+                     "a language has at most 8 bytes, facts at most 50 tags, each text at most 64 bytes"};
+  }
+  TouchConversation(c.conversation_id());
+  Event event;
+  conversation::v1::ConversationUpdated& updated = *event.mutable_conversation_updated();
+  updated.set_conversation_id(c.conversation_id());
+  *updated.mutable_actor() = command.actor();
+  if (c.has_priority_points()) updated.set_priority_points(c.priority_points());
+  if (c.has_language()) updated.set_language(c.language());
+  if (c.has_facts()) *updated.mutable_facts() = c.facts();
+  Emit(std::move(event));
+  if (conversation.status() == ConversationStatus::CONVERSATION_STATUS_QUEUED) {
+    // Other needs may suit other agents.
+    newly_waiting_.insert(c.conversation_id());
+    if (c.choose_queue_again()) {
+      Queue(c.conversation_id(), Queued::REASON_UPDATED, FromProto(conversation.waiting_since()),
+            QueueFor(conversation));
+    }
+  }
   return std::nullopt;
 }
 

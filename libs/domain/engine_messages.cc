@@ -189,7 +189,10 @@ void Engine::Receive(InboundMessage message) {
     *opened.mutable_contact() = message.sender();
     opened.set_subject(message.subject());
     opened.set_previous_conversation_id(previous);
-    opened.set_language(message.language().substr(0, message.language().find('-')));
+    const std::string& language =
+        message.language().empty() ? message.facts().language() : message.language();
+    opened.set_language(language.substr(0, language.find('-')));
+    if (message.has_facts()) *opened.mutable_facts() = message.facts();
     Emit(std::move(event));
   } else {
     id = c->conversation_id();

@@ -11,6 +11,7 @@
 #include "libs/base/hash.h"
 #include "libs/base/proto_time.h"
 #include "libs/base/uuid.h"
+#include "libs/routing/flow.h"
 
 namespace wissel::domain {
 
@@ -75,13 +76,14 @@ absl::string_view PieceKindName(PieceKind kind) {
       return "agent";
     case PieceKind::kSeen:
       return "seen";
+    case PieceKind::kQueue:
+      return "queue";
   }
   return "";
 }
 
 std::optional<PieceKind> ParsePieceKind(absl::string_view name) {
-  for (PieceKind kind : {PieceKind::kPartition, PieceKind::kConfig, PieceKind::kConversation,
-                         PieceKind::kAgent, PieceKind::kSeen}) {
+  for (PieceKind kind : kPieceKinds) {
     if (PieceKindName(kind) == name) return kind;
   }
   return std::nullopt;
@@ -104,6 +106,10 @@ uint64_t PieceHash(const PieceKey& key, absl::string_view bytes) {
 
 std::string AgentKey(absl::string_view workspace_id, absl::string_view agent_id) {
   return absl::StrCat(workspace_id, "/", agent_id);
+}
+
+std::string QueueKey(absl::string_view workspace_id, absl::string_view queue_id) {
+  return absl::StrCat(workspace_id, "/", queue_id);
 }
 
 std::string RoutingKey(absl::string_view workspace_id, absl::string_view routing_group_id) {
@@ -138,7 +144,7 @@ void State::Release(ConversationState& c) {
       if (it->second.empty()) by_agent_.erase(it);
     }
     if (AgentState* agent = Agent(c.workspace_id(), holder)) {
-      agent->set_used_units(std::max(0, agent->used_units() - c.units()));
+      if (c.units() > 0) Hold(*agent, c.account().kind(), -1, -c.units());
       if (c.status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE) {
         *agent->mutable_idle_since() = ToProto(time_);
       }
@@ -153,15 +159,72 @@ void State::Give(ConversationState& c, absl::string_view agent_id, int32_t units
   if (agent_id.empty()) return;
   by_agent_[AgentKey(c.workspace_id(), agent_id)].insert(c.conversation_id());
   if (AgentState* agent = Agent(c.workspace_id(), agent_id)) {
-    agent->set_used_units(agent->used_units() + units);
+    if (units > 0) Hold(*agent, c.account().kind(), 1, units);
   }
+}
+
+void State::Hold(AgentState& agent, common::v1::ChannelKind kind, int32_t conversations,
+                 int32_t units) {
+  agent.set_used_units(std::max(0, agent.used_units() + units));
+  auto& loads = *agent.mutable_channel_loads();
+  auto load = std::find_if(loads.begin(), loads.end(),
+                           [kind](const auto& l) { return l.kind() == kind; });
+  if (load == loads.end()) {
+    if (units <= 0) return;
+    loads.Add()->set_kind(kind);
+    std::sort(loads.begin(), loads.end(),
+              [](const auto& a, const auto& b) { return a.kind() < b.kind(); });
+    load = std::find_if(loads.begin(), loads.end(),
+                        [kind](const auto& l) { return l.kind() == kind; });
+  }
+  load->set_conversations(std::max(0, load->conversations() + conversations));
+  load->set_units(std::max(0, load->units() + units));
+  if (load->conversations() == 0 && load->units() == 0) loads.erase(load);
+}
+
+state::v1::QueueState* State::Queue(absl::string_view workspace_id, absl::string_view queue_id) {
+  const auto it = queues_.find(QueueKey(workspace_id, queue_id));
+  if (it == queues_.end()) return nullptr;
+  Touch(PieceKind::kQueue, it->first);
+  return &it->second;
+}
+
+void State::SetPlace(ConversationState& c, ConversationStatus status,
+                     const std::string& queue_id) {
+  const bool waited = c.status() == ConversationStatus::CONVERSATION_STATUS_QUEUED;
+  const bool waits = status == ConversationStatus::CONVERSATION_STATUS_QUEUED;
+  if (waited != waits || c.queue_id() != queue_id) {
+    if (waited) {
+      if (auto* queue = Queue(c.workspace_id(), c.queue_id())) {
+        routing::NoteWaiting(*queue, -1, time_);
+      }
+    }
+    if (waits) {
+      if (auto* queue = Queue(c.workspace_id(), queue_id)) routing::NoteWaiting(*queue, 1, time_);
+    }
+  }
+  c.set_status(status);
+  c.set_queue_id(queue_id);
+}
+
+void State::NoteHandled(ConversationState& c) {
+  if (!c.has_assign_time()) return;
+  if (auto* queue = Queue(c.workspace_id(), c.queue_id())) {
+    routing::NoteHandled(*queue, time_ - FromProto(c.assign_time()), time_);
+  }
+  c.clear_assign_time();
+}
+
+void State::NoteGiven(AgentState* agent) {
+  partition_.set_given(partition_.given() + 1);
+  if (agent != nullptr) agent->set_last_given(partition_.given());
 }
 
 void State::EndOffer(absl::string_view conversation_id, absl::string_view offer_id) {
   ConversationState* c = Conversation(conversation_id);
   if (c == nullptr || c->offer().offer_id() != offer_id) return;
   Release(*c);
-  c->set_status(ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_QUEUED);
 }
 
 void State::Exclude(ConversationState& c, const std::string& agent_id) {
@@ -275,6 +338,7 @@ void State::EraseConversation(const std::string& id) {
   const auto it = conversations_.find(id);
   if (it == conversations_.end()) return;
   Release(*it->second);
+  SetStatus(*it->second, ConversationStatus::CONVERSATION_STATUS_RESOLVED);
   Unindex(*it->second);
   conversations_.erase(it);
   Touch(PieceKind::kConversation, id);
@@ -319,6 +383,20 @@ const ConversationState* State::FindByContact(const ChannelAccount& account,
   return it == by_contact_.end() ? nullptr : FindConversation(it->second.rbegin()->second);
 }
 
+const ConversationState* State::FindPrevious(const ConversationState& c) const {
+  const auto it = by_contact_.find(ContactIndexKey(c.account(), c.contact().contact_id()));
+  if (it == by_contact_.end()) return nullptr;
+  const ConversationState* last = nullptr;
+  for (const auto& [opened, id] : it->second) {
+    const ConversationState* other = FindConversation(id);
+    if (id == c.conversation_id() || other == nullptr || IsOpen(*other)) continue;
+    if (last == nullptr || FromProto(last->resolve_time()) <= FromProto(other->resolve_time())) {
+      last = other;
+    }
+  }
+  return last;
+}
+
 const ConversationState* State::FindByOutbound(absl::string_view outbound_id) const {
   const auto it = by_outbound_.find(outbound_id);
   return it == by_outbound_.end() ? nullptr : FindConversation(it->second);
@@ -335,6 +413,12 @@ const AgentState* State::FindAgent(absl::string_view workspace_id,
                                    absl::string_view agent_id) const {
   const auto it = agents_.find(AgentKey(workspace_id, agent_id));
   return it == agents_.end() ? nullptr : &it->second;
+}
+
+const state::v1::QueueState* State::FindQueue(absl::string_view workspace_id,
+                                              absl::string_view queue_id) const {
+  const auto it = queues_.find(QueueKey(workspace_id, queue_id));
+  return it == queues_.end() ? nullptr : &it->second;
 }
 
 const std::set<std::string>& State::ConversationsOf(absl::string_view workspace_id,
@@ -373,6 +457,9 @@ std::vector<std::string> State::Keys(PieceKind kind) const {
     case PieceKind::kSeen:
       for (const auto& [key, ids] : seen_pieces_) keys.push_back(SeenPieceKey(key));
       break;
+    case PieceKind::kQueue:
+      for (const auto& [key, queue] : queues_) keys.push_back(key);
+      break;
   }
   return keys;
 }
@@ -396,6 +483,11 @@ std::optional<std::string> State::PieceBytes(const PieceKey& key) const {
       if (it == agents_.end()) return std::nullopt;
       return it->second.SerializeAsString();
     }
+    case PieceKind::kQueue: {
+      const auto it = queues_.find(key.key);
+      if (it == queues_.end()) return std::nullopt;
+      return it->second.SerializeAsString();
+    }
     case PieceKind::kSeen: {
       const std::optional<std::pair<int64_t, int32_t>> parsed = ParseSeenKey(key.key);
       if (!parsed.has_value()) return std::nullopt;
@@ -413,8 +505,7 @@ std::optional<std::string> State::PieceBytes(const PieceKey& key) const {
 
 uint64_t State::Hash() const {
   uint64_t sum = 0;
-  for (PieceKind kind : {PieceKind::kPartition, PieceKind::kConfig, PieceKind::kConversation,
-                         PieceKind::kAgent, PieceKind::kSeen}) {
+  for (PieceKind kind : kPieceKinds) {
     for (std::string& key : Keys(kind)) {
       const PieceKey piece{kind, std::move(key)};
       sum += PieceHash(piece, *PieceBytes(piece));
@@ -461,6 +552,12 @@ absl::Status State::Load(const Piece& piece) {
       AgentState agent;
       if (!agent.ParseFromString(*piece.bytes)) return bad();
       agents_[AgentKey(agent.workspace_id(), agent.agent_id())] = std::move(agent);
+      return absl::OkStatus();
+    }
+    case PieceKind::kQueue: {
+      state::v1::QueueState queue;
+      if (!queue.ParseFromString(*piece.bytes)) return bad();
+      queues_[QueueKey(queue.workspace_id(), queue.queue_id())] = std::move(queue);
       return absl::OkStatus();
     }
     case PieceKind::kSeen: {

@@ -34,13 +34,19 @@ inline constexpr size_t kMaxSeenIds = 2048;
 inline constexpr int kMaxProviderMessageIds = 20;
 
 // The state's pieces: what checkpoints hold and restating rounds write.
-enum class PieceKind { kPartition, kConfig, kConversation, kAgent, kSeen };
+enum class PieceKind { kPartition, kConfig, kConversation, kAgent, kSeen, kQueue };
+
+// All of them, in the order in which a restating round writes them: what is counted over
+// conversations stands behind them.
+inline constexpr PieceKind kPieceKinds[] = {PieceKind::kPartition, PieceKind::kConfig,
+                                            PieceKind::kConversation, PieceKind::kSeen,
+                                            PieceKind::kAgent, PieceKind::kQueue};
 
 absl::string_view PieceKindName(PieceKind kind);
 std::optional<PieceKind> ParsePieceKind(absl::string_view name);
 
 // Partition: "". Config: the workspace id. Conversation: its id. Agent: AgentKey. Seen:
-// "second.part".
+// "second.part". Queue: QueueKey.
 struct PieceKey {
   PieceKind kind;
   std::string key;
@@ -66,6 +72,9 @@ uint64_t PieceHash(const PieceKey& key, absl::string_view bytes);
 
 // "workspace_id/agent_id".
 std::string AgentKey(absl::string_view workspace_id, absl::string_view agent_id);
+
+// "workspace_id/queue_id".
+std::string QueueKey(absl::string_view workspace_id, absl::string_view queue_id);
 
 // The key of a record: "workspace_id/routing_group_id".
 std::string RoutingKey(absl::string_view workspace_id, absl::string_view routing_group_id);
@@ -105,6 +114,9 @@ class State {
   // The contact's latest conversation on this account.
   const state::v1::ConversationState* FindByContact(const common::v1::ChannelAccount& account,
                                                     absl::string_view contact_id) const;
+  // The contact's conversation on the same account that was resolved last, but for this one.
+  const state::v1::ConversationState* FindPrevious(
+      const state::v1::ConversationState& conversation) const;
   const state::v1::ConversationState* FindByOutbound(absl::string_view outbound_id) const;
   // By the provider's id of an answer of ours; the outbound id, or empty.
   std::string FindOutbound(absl::string_view workspace_id,
@@ -112,6 +124,8 @@ class State {
                            absl::string_view provider_message_id) const;
   const state::v1::AgentState* FindAgent(absl::string_view workspace_id,
                                          absl::string_view agent_id) const;
+  const state::v1::QueueState* FindQueue(absl::string_view workspace_id,
+                                         absl::string_view queue_id) const;
   // Ids of the conversations offered to, active with or parked with the agent.
   const std::set<std::string>& ConversationsOf(absl::string_view workspace_id,
                                                absl::string_view agent_id) const;
@@ -125,6 +139,7 @@ class State {
   }
   const std::map<std::string, state::v1::AgentState>& agents() const { return agents_; }
   const std::map<std::string, config::v1::WorkspaceConfig>& configs() const { return configs_; }
+  const std::map<std::string, state::v1::QueueState>& queues() const { return queues_; }
   // Keys of all pieces of a kind, sorted.
   std::vector<std::string> Keys(PieceKind kind) const;
   // A piece's bytes; nothing where there is none.
@@ -159,6 +174,20 @@ class State {
   void Touch(PieceKind kind, absl::string_view key);
   void Remember(absl::string_view uuid);
   void ForgetOldIds();
+  // What it says from now on; keeps the count of the queue it waits in or ceases to wait in.
+  void SetStatus(state::v1::ConversationState& conversation,
+                 state::v1::ConversationStatus status) {
+    SetPlace(conversation, status, conversation.queue_id());
+  }
+  void SetPlace(state::v1::ConversationState& conversation, state::v1::ConversationStatus status,
+                const std::string& queue_id);
+  state::v1::QueueState* Queue(absl::string_view workspace_id, absl::string_view queue_id);
+  // The time its agent had it is over.
+  void NoteHandled(state::v1::ConversationState& conversation);
+  void NoteGiven(state::v1::AgentState* agent);
+  // Adds to what the agent holds; negative takes away.
+  static void Hold(state::v1::AgentState& agent, common::v1::ChannelKind kind,
+                   int32_t conversations, int32_t units);
   // Takes the conversation from whoever has it: agent, offer, units.
   void Release(state::v1::ConversationState& conversation);
   void Give(state::v1::ConversationState& conversation, absl::string_view agent_id, int32_t units);
@@ -196,6 +225,15 @@ class State {
   void On(const conversation::v1::AgentDisconnected& e);
   void On(const conversation::v1::AgentPresenceChanged& e);
   void On(const conversation::v1::AgentCapacityChanged& e);
+  void On(const conversation::v1::Overflowed& e);
+  void On(const conversation::v1::ConversationUpdated& e);
+  void On(const conversation::v1::ConsultStarted& e);
+  void On(const conversation::v1::ConsultEnded& e);
+  void On(const conversation::v1::SupervisorJoined& e);
+  void On(const conversation::v1::SupervisorLeft& e);
+  void On(const conversation::v1::WrapUpStarted& e);
+  void On(const conversation::v1::WrapUpEnded& e);
+  void On(const conversation::v1::WaitEstimated& e);
   void On(const conversation::v1::RestateStarted& e);
   void SetLease(const std::string& gateway_id, const google::protobuf::Timestamp& expire_time);
   void Exclude(state::v1::ConversationState& conversation, const std::string& agent_id);
@@ -205,6 +243,7 @@ class State {
   ConversationMap conversations_;
   std::map<std::string, state::v1::AgentState> agents_;
   std::map<std::string, config::v1::WorkspaceConfig> configs_;
+  std::map<std::string, state::v1::QueueState> queues_;
 
   std::map<SeenKey, std::string> seen_pieces_;
   absl::flat_hash_set<absl::uint128> seen_;

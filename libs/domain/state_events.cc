@@ -5,6 +5,7 @@
 #include "google/protobuf/repeated_ptr_field.h"
 #include "libs/base/proto_time.h"
 #include "libs/domain/state.h"
+#include "libs/routing/flow.h"
 
 namespace wissel::domain {
 
@@ -118,6 +119,44 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
     case Kind::kSeenRestated:
       for (const SeenIds& seen : event.seen_restated().seen()) PutSeen(seen);
       return;
+    case Kind::kQueueRestated: {
+      const state::v1::QueueState& queue = event.queue_restated().queue();
+      const std::string key = QueueKey(queue.workspace_id(), queue.queue_id());
+      queues_[key] = queue;
+      return Touch(PieceKind::kQueue, key);
+    }
+    case Kind::kOverflowed:
+      return On(event.overflowed());
+    case Kind::kConversationUpdated:
+      return On(event.conversation_updated());
+    case Kind::kConsultStarted:
+      return On(event.consult_started());
+    case Kind::kConsultEnded:
+      return On(event.consult_ended());
+    case Kind::kSupervisorJoined:
+      return On(event.supervisor_joined());
+    case Kind::kSupervisorLeft:
+      return On(event.supervisor_left());
+    case Kind::kWrapUpStarted:
+      return On(event.wrap_up_started());
+    case Kind::kWrapUpEnded:
+      return On(event.wrap_up_ended());
+    case Kind::kWaitEstimated:
+      return On(event.wait_estimated());
+    case Kind::kSlaAtRisk:
+      if (ConversationState* c = Conversation(event.sla_at_risk().conversation_id())) {
+        c->set_at_risk(true);
+      }
+      return;
+    case Kind::kSlaPolicyApplied:
+      return On(event.sla_policy_applied());
+    case Kind::kSlaWarned:
+      return NoteSaid(event.sla_warned().conversation_id(), event.sla_warned().metric(),
+                      event.sla_warned().percent());
+    case Kind::kSlaBreached:
+      return NoteSaid(event.sla_breached().conversation_id(), event.sla_breached().metric(), 100);
+    case Kind::kSlaEscalated:
+      return On(event.sla_escalated());
     case Kind::kRestateCompleted:
       if (partition_.restating() &&
           partition_.restate_round() == event.restate_completed().round()) {
@@ -128,7 +167,7 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
     // What people read and the working state does not need.
     case Kind::kMessageEdited:
     case Kind::kNoteAdded:
-    case Kind::kResumed:
+    case Kind::kCallbackRequested:
     case Kind::kCommandRejected:
     case Kind::kDuplicateSkipped:
     case Kind::kInputDeadLettered:
@@ -148,6 +187,7 @@ void State::On(const conversation::v1::ConversationOpened& e) {
   *c.mutable_contact() = e.contact();
   c.set_subject(e.subject());
   c.set_language(e.language());
+  if (e.has_facts()) *c.mutable_facts() = e.facts();
   c.set_status(ConversationStatus::CONVERSATION_STATUS_QUEUED);
   *c.mutable_open_time() = ToProto(time_);
   PutConversation(std::move(c));
@@ -164,11 +204,17 @@ void State::On(const conversation::v1::MessageReceived& e) {
 void State::On(const conversation::v1::Queued& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
+  NoteHandled(*c);
   Release(*c);
   c->clear_agent_id();
   c->clear_resolve_time();
-  c->set_status(ConversationStatus::CONVERSATION_STATUS_QUEUED);
-  c->set_queue_id(e.queue_id());
+  if (c->queue_id() != e.queue_id()) {
+    c->clear_overflow_rules_applied();
+    c->clear_overflowed_to_anyone();
+    c->clear_escalation_relax_steps();
+  }
+  SetPlace(*c, ConversationStatus::CONVERSATION_STATUS_QUEUED, e.queue_id());
+  c->set_sticky_agent_id(e.sticky_agent_id());
   *c->mutable_waiting_since() = e.waiting_since();
 }
 
@@ -177,12 +223,13 @@ void State::On(const conversation::v1::Offered& e) {
   if (c == nullptr) return;
   Release(*c);
   c->clear_agent_id();
-  c->set_status(ConversationStatus::CONVERSATION_STATUS_OFFERED);
+  SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_OFFERED);
   c->set_offers(c->offers() + 1);
   c->mutable_offer()->set_offer_id(e.offer_id());
   c->mutable_offer()->set_agent_id(e.agent_id());
   *c->mutable_offer()->mutable_expire_time() = e.expire_time();
   Give(*c, e.agent_id(), e.units());
+  NoteGiven(Agent(c->workspace_id(), e.agent_id()));
 }
 
 void State::On(const conversation::v1::OfferAccepted& e) {
@@ -213,26 +260,36 @@ void State::On(const conversation::v1::OfferWithdrawn& e) {
 void State::On(const conversation::v1::Assigned& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
+  const bool waited = c->status() == ConversationStatus::CONVERSATION_STATUS_QUEUED ||
+                      c->status() == ConversationStatus::CONVERSATION_STATUS_OFFERED;
+  if (e.agent_id() != c->agent_id()) NoteHandled(*c);
   Release(*c);
-  c->set_status(ConversationStatus::CONVERSATION_STATUS_ACTIVE);
+  SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_ACTIVE);
+  if (waited) {
+    if (auto* queue = Queue(c->workspace_id(), c->queue_id())) {
+      routing::NoteDeparture(*queue, time_);
+    }
+  }
   c->set_agent_id(e.agent_id());
+  if (!c->has_assign_time()) *c->mutable_assign_time() = ToProto(time_);
   c->clear_resolve_time();
   c->clear_excluded_agent_ids();
   c->clear_exclusion_expire_time();
   Give(*c, e.agent_id(), e.units());
-  if (AgentState* agent = Agent(c->workspace_id(), e.agent_id())) {
-    *agent->mutable_idle_since() = ToProto(time_);
-  }
+  AgentState* agent = Agent(c->workspace_id(), e.agent_id());
+  if (agent != nullptr) *agent->mutable_idle_since() = ToProto(time_);
+  if (e.reason() != conversation::v1::Assigned::REASON_OFFER_ACCEPTED) NoteGiven(agent);
 }
 
 void State::On(const conversation::v1::Transferred& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
+  NoteHandled(*c);
   Release(*c);
   c->clear_agent_id();
   c->clear_excluded_agent_ids();
   c->clear_exclusion_expire_time();
-  c->set_status(ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_QUEUED);
 }
 
 void State::On(const conversation::v1::ReplySent& e) {
@@ -240,6 +297,7 @@ void State::On(const conversation::v1::ReplySent& e) {
   if (c == nullptr) return;
   c->set_replies(c->replies() + 1);
   *c->mutable_last_reply_time() = ToProto(time_);
+  if (!c->has_first_reply_time()) *c->mutable_first_reply_time() = ToProto(time_);
   auto& deliveries = *c->mutable_deliveries();
   if (deliveries.size() >= kMaxDeliveries) {
     const auto settled = std::find_if(deliveries.begin(), deliveries.end(),
@@ -280,18 +338,22 @@ void State::On(const conversation::v1::DeliveryUpdated& e) {
 void State::On(const conversation::v1::Parked& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
+  NoteHandled(*c);
   Release(*c);
-  c->set_status(ConversationStatus::CONVERSATION_STATUS_PARKED);
+  SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_PARKED);
   Give(*c, c->agent_id(), 0);
 }
 
 void State::On(const conversation::v1::Resolved& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
+  NoteHandled(*c);
   Release(*c);
   c->clear_excluded_agent_ids();
   c->clear_exclusion_expire_time();
-  c->set_status(ConversationStatus::CONVERSATION_STATUS_RESOLVED);
+  c->clear_consulted_agent_ids();
+  c->clear_joined_subjects();
+  SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_RESOLVED);
   *c->mutable_resolve_time() = ToProto(time_);
 }
 
@@ -300,7 +362,7 @@ void State::On(const conversation::v1::Reopened& e) {
   if (c == nullptr) return;
   c->clear_agent_id();
   c->clear_resolve_time();
-  c->set_status(ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_QUEUED);
 }
 
 void State::On(const conversation::v1::AgentConnected& e) {
@@ -357,6 +419,11 @@ void State::On(const conversation::v1::AgentPresenceChanged& e) {
   agent->set_presence(e.presence());
   agent->set_presence_reason(e.reason());
   agent->clear_lost_time();
+  if (e.presence() == command::v1::PRESENCE_OFFLINE) {
+    *agent->mutable_offline_time() = ToProto(time_);
+  } else {
+    agent->clear_offline_time();
+  }
   if (e.presence() == command::v1::PRESENCE_AVAILABLE) {
     *agent->mutable_idle_since() = ToProto(time_);
     agent->set_missed_offers(0);
@@ -372,12 +439,107 @@ void State::On(const conversation::v1::AgentCapacityChanged& e) {
   }
 }
 
+void State::On(const conversation::v1::Overflowed& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  auto& applied = *c->mutable_overflow_rules_applied();
+  const auto place = std::lower_bound(applied.begin(), applied.end(), e.rule());
+  if (place != applied.end() && *place == e.rule()) return;
+  applied.Add(e.rule());
+  std::sort(applied.begin(), applied.end());
+  c->set_overflowed_to_anyone(c->overflowed_to_anyone() || e.to_anyone());
+}
+
+void State::On(const conversation::v1::ConversationUpdated& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  if (e.has_priority_points()) c->set_priority_points(e.priority_points());
+  if (e.has_language()) c->set_language(e.language());
+  if (e.has_facts()) *c->mutable_facts() = e.facts();
+}
+
+namespace {
+
+void AddOnce(google::protobuf::RepeatedPtrField<std::string>& values, const std::string& value) {
+  if (std::find(values.begin(), values.end(), value) == values.end()) *values.Add() = value;
+}
+
+void Remove(google::protobuf::RepeatedPtrField<std::string>& values, const std::string& value) {
+  values.erase(std::remove(values.begin(), values.end(), value), values.end());
+}
+
+}  // namespace
+
+void State::On(const conversation::v1::ConsultStarted& e) {
+  if (ConversationState* c = Conversation(e.conversation_id())) {
+    AddOnce(*c->mutable_consulted_agent_ids(), e.agent_id());
+  }
+}
+
+void State::On(const conversation::v1::ConsultEnded& e) {
+  if (ConversationState* c = Conversation(e.conversation_id())) {
+    Remove(*c->mutable_consulted_agent_ids(), e.agent_id());
+  }
+}
+
+void State::On(const conversation::v1::SupervisorJoined& e) {
+  if (ConversationState* c = Conversation(e.conversation_id())) {
+    AddOnce(*c->mutable_joined_subjects(), e.actor().subject());
+  }
+}
+
+void State::On(const conversation::v1::SupervisorLeft& e) {
+  if (ConversationState* c = Conversation(e.conversation_id())) {
+    Remove(*c->mutable_joined_subjects(), e.subject());
+  }
+}
+
+void State::On(const conversation::v1::WrapUpStarted& e) {
+  AgentState* agent = Agent(e.workspace_id(), e.agent_id());
+  if (agent == nullptr) return;
+  Hold(*agent, e.channel_kind(), 1, e.units());
+  state::v1::WrapUp& wrap_up = *agent->add_wrap_ups();
+  wrap_up.set_conversation_id(e.conversation_id());
+  wrap_up.set_channel_kind(e.channel_kind());
+  wrap_up.set_units(e.units());
+  *wrap_up.mutable_expire_time() = e.expire_time();
+  std::stable_sort(agent->mutable_wrap_ups()->begin(), agent->mutable_wrap_ups()->end(),
+                   [](const auto& a, const auto& b) {
+                     return FromProto(a.expire_time()) < FromProto(b.expire_time());
+                   });
+}
+
+void State::On(const conversation::v1::WrapUpEnded& e) {
+  AgentState* agent = Agent(e.workspace_id(), e.agent_id());
+  if (agent == nullptr) return;
+  auto& wrap_ups = *agent->mutable_wrap_ups();
+  const auto it = std::find_if(wrap_ups.begin(), wrap_ups.end(), [&](const auto& w) {
+    return w.conversation_id() == e.conversation_id();
+  });
+  if (it == wrap_ups.end()) return;
+  Hold(*agent, it->channel_kind(), -1, -it->units());
+  wrap_ups.erase(it);
+  *agent->mutable_idle_since() = ToProto(time_);
+}
+
+void State::On(const conversation::v1::WaitEstimated& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  *c->mutable_estimate_time() = ToProto(time_);
+  if (e.has_expected_wait()) {
+    *c->mutable_estimated_wait() = e.expected_wait();
+  } else {
+    c->clear_estimated_wait();
+  }
+}
+
 void State::On(const conversation::v1::RestateStarted& e) {
   const google::protobuf::Timestamp now = partition_.time();
   if (!whole_) {
     // What the head that was cut off knew, and this reader cannot.
     *partition_.mutable_positions() = e.partition().positions();
     *partition_.mutable_gateway_leases() = e.partition().gateway_leases();
+    partition_.set_given(e.partition().given());
   }
   partition_.set_restate_round(e.round());
   *partition_.mutable_restate_start_time() = now;
@@ -418,6 +580,30 @@ void State::PutConfig(
     }
     Touch(PieceKind::kAgent, it->first);
     it = agents_.erase(it);
+  }
+  wanted.clear();
+  for (const config::v1::Queue& q : config.queues()) {
+    if (std::find(held_routing_group_ids.begin(), held_routing_group_ids.end(),
+                  q.routing_group_id()) == held_routing_group_ids.end()) {
+      continue;
+    }
+    const std::string key = QueueKey(config.workspace_id(), q.queue_id());
+    wanted.insert(key);
+    const auto [it, added] = queues_.try_emplace(key);
+    if (!added && it->second.routing_group_id() == q.routing_group_id()) continue;
+    it->second.set_workspace_id(config.workspace_id());
+    it->second.set_routing_group_id(q.routing_group_id());
+    it->second.set_queue_id(q.queue_id());
+    Touch(PieceKind::kQueue, key);
+  }
+  for (auto it = queues_.lower_bound(prefix);
+       it != queues_.end() && it->first.compare(0, prefix.size(), prefix) == 0;) {
+    if (wanted.contains(it->first)) {
+      ++it;
+      continue;
+    }
+    Touch(PieceKind::kQueue, it->first);
+    it = queues_.erase(it);
   }
 }
 

@@ -41,6 +41,18 @@ void FillAgent(const AgentId& agent, Command& command) {
       return fill(command.mutable_accept_offer());
     case Kind::kDeclineOffer:
       return fill(command.mutable_decline_offer());
+    case Kind::kPull:
+      return fill(command.mutable_pull());
+    case Kind::kEndConsult:
+      return fill(command.mutable_end_consult());
+    case Kind::kEndWrapUp:
+      return fill(command.mutable_end_wrap_up());
+    case Kind::kReassign:
+    case Kind::kConsult:
+    case Kind::kBargeIn:
+    case Kind::kLeaveConversation:
+    case Kind::kForceLogout:
+    case Kind::kUpdateConversation:
     case Kind::kSendReply:
     case Kind::kAddNote:
     case Kind::kTransfer:
@@ -76,6 +88,15 @@ absl::Status CheckCommand(const Command& command) {
     case Kind::kResolve:
     case Kind::kReopen:
     case Kind::kSettleDelivery:
+    case Kind::kPull:
+    case Kind::kReassign:
+    case Kind::kConsult:
+    case Kind::kEndConsult:
+    case Kind::kBargeIn:
+    case Kind::kLeaveConversation:
+    case Kind::kForceLogout:
+    case Kind::kEndWrapUp:
+    case Kind::kUpdateConversation:
       return absl::OkStatus();
     case Kind::kConnectAgent:
     case Kind::kDisconnectAgent:

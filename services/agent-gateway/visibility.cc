@@ -62,6 +62,35 @@ absl::string_view ConversationOf(const Event& event) {
       return event.reopened().conversation_id();
     case Kind::kConversationForgotten:
       return event.conversation_forgotten().conversation_id();
+    case Kind::kOverflowed:
+      return event.overflowed().conversation_id();
+    case Kind::kCallbackRequested:
+      return event.callback_requested().conversation_id();
+    case Kind::kConversationUpdated:
+      return event.conversation_updated().conversation_id();
+    case Kind::kConsultStarted:
+      return event.consult_started().conversation_id();
+    case Kind::kConsultEnded:
+      return event.consult_ended().conversation_id();
+    case Kind::kSupervisorJoined:
+      return event.supervisor_joined().conversation_id();
+    case Kind::kSupervisorLeft:
+      return event.supervisor_left().conversation_id();
+    case Kind::kSlaPolicyApplied:
+      return event.sla_policy_applied().conversation_id();
+    case Kind::kSlaWarned:
+      return event.sla_warned().conversation_id();
+    case Kind::kSlaBreached:
+      return event.sla_breached().conversation_id();
+    case Kind::kSlaEscalated:
+      return event.sla_escalated().conversation_id();
+    case Kind::kWaitEstimated:
+      return event.wait_estimated().conversation_id();
+    case Kind::kSlaAtRisk:
+      return event.sla_at_risk().conversation_id();
+    // The agent's, though it names a conversation.
+    case Kind::kWrapUpStarted:
+    case Kind::kWrapUpEnded:
     case Kind::kAgentConnected:
     case Kind::kAgentDisconnected:
     case Kind::kGatewayLeaseRenewed:
@@ -79,6 +108,7 @@ absl::string_view ConversationOf(const Event& event) {
     case Kind::kAgentRestated:
     case Kind::kSeenRestated:
     case Kind::kRestateCompleted:
+    case Kind::kQueueRestated:
     case Kind::KIND_NOT_SET:
       return "";
   }
@@ -106,9 +136,26 @@ bool VisibleTo(const Viewer& viewer, const Event& event, const EventFacts& facts
     case Kind::kResolved:
     case Kind::kReopened:
     case Kind::kConversationForgotten:
+    case Kind::kOverflowed:
+    case Kind::kCallbackRequested:
+    case Kind::kConversationUpdated:
+    case Kind::kConsultStarted:
+    case Kind::kConsultEnded:
+    case Kind::kSupervisorJoined:
+    case Kind::kSupervisorLeft:
+    case Kind::kSlaPolicyApplied:
+    case Kind::kSlaWarned:
+    case Kind::kSlaBreached:
+    case Kind::kSlaEscalated:
+    case Kind::kWaitEstimated:
+    case Kind::kSlaAtRisk:
       if (facts.workspace != viewer.workspace) return false;
       if (viewer.whole_group && facts.routing_group == viewer.routing_group) return true;
       return IsOwnConversation(viewer, facts);
+    case Kind::kWrapUpStarted:
+      return AgentEventVisible(viewer, event.wrap_up_started());
+    case Kind::kWrapUpEnded:
+      return AgentEventVisible(viewer, event.wrap_up_ended());
     case Kind::kAgentConnected:
       return AgentEventVisible(viewer, event.agent_connected());
     case Kind::kAgentDisconnected:
@@ -134,6 +181,7 @@ bool VisibleTo(const Viewer& viewer, const Event& event, const EventFacts& facts
     case Kind::kAgentRestated:
     case Kind::kSeenRestated:
     case Kind::kRestateCompleted:
+    case Kind::kQueueRestated:
     case Kind::KIND_NOT_SET:
       return false;
   }
@@ -159,13 +207,14 @@ std::optional<AgentChange> AgentChangeOf(const Event& event) {
     case Kind::kOfferAccepted:
       return AgentChange{.before = event.offer_accepted().agent_id(),
                          .after = event.offer_accepted().agent_id()};
-    // A parked conversation goes back to its agent; in every other case another event about the
-    // conversation's agent stands just before this one, and leaves it with nobody or this agent.
+    // A parked conversation goes back to its agent, a reassigned one names whose it was; in every
+    // other case another event about the conversation's agent stands just before this one, and leaves
+    // it with nobody or this agent.
     case Kind::kAssigned:
       return AgentChange{
           .before = event.assigned().reason() == conversation::v1::Assigned::REASON_RESUMED
                         ? event.assigned().agent_id()
-                        : "",
+                        : event.assigned().from_agent_id(),
           .after = event.assigned().agent_id()};
     case Kind::kTransferred:
       return AgentChange{.before = event.transferred().from_agent_id(), .after = ""};
@@ -182,6 +231,21 @@ std::optional<AgentChange> AgentChangeOf(const Event& event) {
     case Kind::kDeliveryUpdated:
     case Kind::kResumed:
     case Kind::kResolved:
+    case Kind::kOverflowed:
+    case Kind::kCallbackRequested:
+    case Kind::kConversationUpdated:
+    case Kind::kConsultStarted:
+    case Kind::kConsultEnded:
+    case Kind::kSupervisorJoined:
+    case Kind::kSupervisorLeft:
+    case Kind::kSlaPolicyApplied:
+    case Kind::kSlaWarned:
+    case Kind::kSlaBreached:
+    case Kind::kSlaEscalated:
+    case Kind::kWaitEstimated:
+    case Kind::kSlaAtRisk:
+    case Kind::kWrapUpStarted:
+    case Kind::kWrapUpEnded:
     case Kind::kAgentConnected:
     case Kind::kAgentDisconnected:
     case Kind::kGatewayLeaseRenewed:
@@ -199,6 +263,7 @@ std::optional<AgentChange> AgentChangeOf(const Event& event) {
     case Kind::kAgentRestated:
     case Kind::kSeenRestated:
     case Kind::kRestateCompleted:
+    case Kind::kQueueRestated:
     case Kind::KIND_NOT_SET:
       return std::nullopt;
   }

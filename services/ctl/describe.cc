@@ -271,6 +271,61 @@ std::string Describe(const Event& event) {
       return "seen ids restated";
     case Event::kRestateCompleted:
       return absl::StrCat("restating round ", event.restate_completed().round(), " is complete");
+    case Event::kQueueRestated:
+      return absl::StrCat("queue ", event.queue_restated().queue().queue_id(), " restated");
+    case Event::kOverflowed:
+      return absl::StrCat("overflows from ", event.overflowed().queue_id(), ", where ",
+                          event.overflowed().waiting(), " wait, by rule ",
+                          event.overflowed().rule(),
+                          event.overflowed().to_anyone() ? ": anyone may take it" : "");
+    case Event::kCallbackRequested:
+      return "the customer should be offered to be called or written back";
+    case Event::kConversationUpdated: {
+      const auto& e = event.conversation_updated();
+      std::string text = absl::StrCat(Who(e.actor()), " updated it");
+      if (e.has_priority_points()) absl::StrAppend(&text, ", priority ", e.priority_points());
+      if (e.has_language()) absl::StrAppend(&text, ", language ", OneLine(e.language(), 12));
+      if (e.has_facts()) absl::StrAppend(&text, ", what is known of the contact");
+      return text;
+    }
+    case Event::kConsultStarted:
+      return absl::StrCat(Who(event.consult_started().actor()), " consults ",
+                          event.consult_started().agent_id(),
+                          Because(event.consult_started().note()));
+    case Event::kConsultEnded:
+      return absl::StrCat("consulting ", event.consult_ended().agent_id(), " is over");
+    case Event::kSupervisorJoined:
+      return absl::StrCat(Who(event.supervisor_joined().actor()), " joined");
+    case Event::kSupervisorLeft:
+      return absl::StrCat(event.supervisor_left().subject(), " left");
+    case Event::kWrapUpStarted:
+      return absl::StrCat(event.wrap_up_started().agent_id(), " has after-work until ",
+                          FormatTime(event.wrap_up_started().expire_time()));
+    case Event::kWrapUpEnded:
+      return absl::StrCat("the after-work of ", event.wrap_up_ended().agent_id(), " is over");
+    case Event::kSlaPolicyApplied:
+      return event.sla_policy_applied().sla_policy_id().empty()
+                 ? "is under no SLA policy"
+                 : absl::StrCat("is under SLA policy ", event.sla_policy_applied().sla_policy_id());
+    case Event::kSlaWarned:
+      return absl::StrCat(event.sla_warned().percent(), " % of ", Word(event.sla_warned().metric()),
+                          " used, due ", FormatTime(event.sla_warned().due_time()));
+    case Event::kSlaBreached:
+      return absl::StrCat(Word(event.sla_breached().metric()), " breached, was due ",
+                          FormatTime(event.sla_breached().due_time()));
+    case Event::kSlaEscalated:
+      return absl::StrCat("escalated: step ", event.sla_escalated().step(), " of its policy, for ",
+                          Word(event.sla_escalated().metric()));
+    case Event::kWaitEstimated: {
+      const auto& e = event.wait_estimated();
+      return absl::StrCat("is number ", e.position(), ", ",
+                          e.has_expected_wait()
+                              ? absl::StrCat("about ", FormatDuration(e.expected_wait()), " to wait")
+                              : std::string("nobody is at work"));
+    }
+    case Event::kSlaAtRisk:
+      return absl::StrCat("is at risk: the first response will be late with a probability of ",
+                          (event.sla_at_risk().probability_permille() + 5) / 10, " %");
     case Event::KIND_NOT_SET:
       break;
   }

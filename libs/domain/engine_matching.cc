@@ -1,0 +1,376 @@
+// How the engine keeps the matchers up to date, gives out what can be given out, and lets overflow.
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/proto_time.h"
+#include "libs/base/uuid.h"
+#include "libs/domain/defaults.h"
+#include "libs/domain/engine.h"
+
+namespace wissel::domain {
+
+using conversation::v1::Event;
+using conversation::v1::Queued;
+using state::v1::AgentState;
+using state::v1::ConversationState;
+using state::v1::ConversationStatus;
+
+namespace {
+
+constexpr int kMaxOverflowsInADecision = 8;
+
+bool Applied(const ConversationState& c, int rule) {
+  return std::binary_search(c.overflow_rules_applied().begin(), c.overflow_rules_applied().end(),
+                            rule);
+}
+
+}  // namespace
+
+// ---------------------------------------------------------------------------------------------
+// What the matchers know
+
+routing::Matcher* Engine::FindMatcher(absl::string_view workspace_id,
+                                      absl::string_view routing_group_id) {
+  const auto it = matchers_.find(RoutingKey(workspace_id, routing_group_id));
+  return it == matchers_.end() ? nullptr : &it->second;
+}
+
+const routing::Matcher* Engine::MatcherOf(const ConversationState& c) const {
+  const auto it = matchers_.find(RoutingKey(c.workspace_id(), c.routing_group_id()));
+  return it == matchers_.end() ? nullptr : &it->second;
+}
+
+routing::Matcher* Engine::MatcherOf(const ConversationState& c) {
+  return FindMatcher(c.workspace_id(), c.routing_group_id());
+}
+
+const config::v1::Queue* Engine::QueueOf(const ConversationState& c) const {
+  const routing::Matcher* matcher = MatcherOf(c);
+  return matcher == nullptr ? nullptr : matcher->policy().FindQueue(c.queue_id());
+}
+
+bool Engine::IsStray(const ConversationState& c) {
+  return MatcherOf(c) != nullptr && c.status() == ConversationStatus::CONVERSATION_STATUS_QUEUED &&
+         QueueOf(c) == nullptr && !QueueFor(c).empty();
+}
+
+routing::Waiting Engine::WaitingOf(const ConversationState& c) const {
+  routing::Waiting waiting;
+  waiting.conversation_id = c.conversation_id();
+  waiting.queue_id = c.queue_id();
+  waiting.kind = c.account().kind();
+  waiting.language = c.language();
+  waiting.waiting_since = FromProto(c.waiting_since());
+  const routing::Matcher* matcher = MatcherOf(c);
+  if (matcher != nullptr) waiting.priority = matcher->policy().FactPoints(c.facts());
+  waiting.priority.own = c.priority_points();
+  waiting.priority.escalation = c.escalation_points();
+  waiting.extra_relaxation_steps = c.escalation_relax_steps();
+  waiting.anyone = c.overflowed_to_anyone();
+  waiting.sticky_agent_id = c.sticky_agent_id();
+  if (FromProto(c.exclusion_expire_time()) > now_) {
+    waiting.excluded_agent_ids.assign(c.excluded_agent_ids().begin(), c.excluded_agent_ids().end());
+  }
+  return waiting;
+}
+
+void Engine::Advance(const std::string& routing_key, routing::Matcher& matcher) {
+  matcher.Advance(now_);
+  for (std::string& id : matcher.TakeRelaxed()) newly_waiting_.insert(std::move(id));
+  const absl::Time next = matcher.NextRelaxation();
+  if (next == absl::InfiniteFuture()) {
+    ClearTimer(TimerKind::kRelax, routing_key);
+  } else {
+    SetTimer(TimerKind::kRelax, routing_key, next);
+  }
+}
+
+void Engine::SyncConversation(const std::string& id) {
+  ClearTimer(TimerKind::kConversation, id);
+  ClearTimer(TimerKind::kOverflow, id);
+  const ConversationState* c = state_.FindConversation(id);
+  if (c == nullptr) {
+    for (auto& [key, matcher] : matchers_) matcher.RemoveWaiting(id);
+    for (auto& [key, ids] : told_) ids.erase(id);
+    return;
+  }
+  routing::Matcher* matcher = MatcherOf(*c);
+  if (c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) {
+    if (matcher != nullptr) matcher->RemoveWaiting(id);
+    if (const auto told = told_.find(QueueKey(c->workspace_id(), c->queue_id()));
+        told != told_.end()) {
+      told->second.erase(id);
+    }
+  }
+  const config::v1::ConversationPolicy& policy = Config(c->workspace_id()).conversations();
+  switch (c->status()) {
+    case ConversationStatus::CONVERSATION_STATUS_QUEUED: {
+      if (matcher == nullptr) return;
+      if (IsStray(*c)) stray_.insert(id);
+      if (!matcher->IsWaiting(id)) newly_waiting_.insert(id);
+      matcher->AddWaiting(WaitingOf(*c));
+      if (FromProto(c->exclusion_expire_time()) > now_) {
+        SetTimer(TimerKind::kConversation, id, FromProto(c->exclusion_expire_time()));
+      }
+      SetOverflowTimer(*c);
+      return;
+    }
+    case ConversationStatus::CONVERSATION_STATUS_OFFERED:
+      return SetTimer(TimerKind::kConversation, id, FromProto(c->offer().expire_time()));
+    case ConversationStatus::CONVERSATION_STATUS_ACTIVE:
+      if (const absl::Duration after = FromProto(policy.park_after());
+          after > absl::ZeroDuration() &&
+          FromProto(c->last_reply_time()) > FromProto(c->last_customer_time())) {
+        SetTimer(TimerKind::kConversation, id, FromProto(c->last_reply_time()) + after);
+      }
+      return;
+    case ConversationStatus::CONVERSATION_STATUS_RESOLVED:
+      return SetTimer(TimerKind::kConversation, id,
+                      FromProto(c->resolve_time()) + ForgetAfter(policy));
+    default:
+      return;
+  }
+}
+
+void Engine::SyncAgent(const std::string& key) {
+  for (TimerKind kind : {TimerKind::kAgentLost, TimerKind::kWrapUp, TimerKind::kOwnerGone}) {
+    ClearTimer(kind, key);
+  }
+  const auto it = state_.agents().find(key);
+  if (it == state_.agents().end()) return;
+  const AgentState& agent = it->second;
+  if (agent.has_lost_time() && agent.presence() != command::v1::PRESENCE_OFFLINE) {
+    SetTimer(TimerKind::kAgentLost, key,
+             FromProto(agent.lost_time()) +
+                 DisconnectGrace(Config(agent.workspace_id()).conversations()));
+  }
+  if (!agent.wrap_ups().empty()) {
+    SetTimer(TimerKind::kWrapUp, key, FromProto(agent.wrap_ups(0).expire_time()));
+  }
+  if (const absl::Time due = NextOwnerGone(agent); due != absl::InfiniteFuture()) {
+    SetTimer(TimerKind::kOwnerGone, key, due);
+  }
+  const auto matcher = matchers_.find(RoutingKey(agent.workspace_id(), agent.routing_group_id()));
+  if (matcher == matchers_.end()) return;
+  routing::AgentLoad load{
+      .available =
+          agent.presence() == command::v1::PRESENCE_AVAILABLE && agent.sessions_size() > 0,
+      .capacity_units = agent.capacity_units(),
+      .idle_since = FromProto(agent.idle_since()),
+      .last_given = agent.last_given()};
+  for (const state::v1::ChannelLoad& held : agent.channel_loads()) {
+    if (held.kind() < 0 || held.kind() >= routing::kChannelKinds) continue;
+    load.held[held.kind()] = {.conversations = held.conversations(), .units = held.units()};
+  }
+  matcher->second.SetAgent(agent.agent_id(), load);
+  changed_agents_.insert(key);
+}
+
+void Engine::Sync() {
+  for (const std::string& key : touched_agents_) SyncAgent(key);
+  for (const std::string& id : touched_conversations_) SyncConversation(id);
+  touched_agents_.clear();
+  touched_conversations_.clear();
+}
+
+// ---------------------------------------------------------------------------------------------
+// Giving out
+
+void Engine::Match() {
+  Sync();
+  overflows_.clear();
+  const auto full = [this] { return decision_.events_size() >= kMaxEvents; };
+  while (!stray_.empty() && !full()) {
+    const std::string id = *stray_.begin();
+    stray_.erase(stray_.begin());
+    const ConversationState* c = state_.FindConversation(id);
+    if (c == nullptr || !IsStray(*c)) continue;
+    Queue(id, Queued::REASON_CONFIG_CHANGED, FromProto(c->waiting_since()));
+    Sync();
+  }
+  // Time takes effect on every group that something is sought for.
+  for (const std::string& key : changed_agents_) {
+    const auto agent = state_.agents().find(key);
+    if (agent == state_.agents().end()) continue;
+    advancing_.insert(RoutingKey(agent->second.workspace_id(), agent->second.routing_group_id()));
+  }
+  for (const std::string& id : newly_waiting_) {
+    const ConversationState* c = state_.FindConversation(id);
+    if (c != nullptr) advancing_.insert(RoutingKey(c->workspace_id(), c->routing_group_id()));
+  }
+  for (const std::string& key : advancing_) {
+    if (const auto it = matchers_.find(key); it != matchers_.end()) Advance(key, it->second);
+  }
+  advancing_.clear();
+  for (const std::string& id : overflowing_) newly_waiting_.insert(id);
+  overflowing_.clear();
+  // Agents who may have got room take the most urgent they may take: each such conversation goes to
+  // its own best agent, and so on until the agent can take nothing more.
+  while (!changed_agents_.empty() && !full()) {
+    const std::string key = *changed_agents_.begin();
+    const auto agent = state_.agents().find(key);
+    std::optional<std::string> id;
+    routing::Matcher* matcher = nullptr;
+    if (agent != state_.agents().end()) {
+      matcher = FindMatcher(agent->second.workspace_id(), agent->second.routing_group_id());
+      if (matcher != nullptr) id = matcher->ChooseConversation(agent->second.agent_id());
+    }
+    if (!id.has_value()) {
+      changed_agents_.erase(key);
+      continue;
+    }
+    Give(*id, matcher->ChooseAgent(WaitingOf(*state_.FindConversation(*id))).value());
+    Sync();
+  }
+  if (changed_agents_.empty() && stray_.empty()) MatchNewlyWaiting();
+  if (!changed_agents_.empty() || !newly_waiting_.empty() || !stray_.empty()) {
+    SetTimer(TimerKind::kMatch, "", now_);
+  }
+}
+
+// What began to wait and no changed agent could take may still go to another: most urgent first.
+void Engine::MatchNewlyWaiting() {
+  while (!newly_waiting_.empty() && decision_.events_size() < kMaxEvents) {
+    std::vector<std::tuple<int32_t, absl::Time, std::string>> waiting;
+    for (const std::string& id : newly_waiting_) {
+      const ConversationState* c = state_.FindConversation(id);
+      if (c == nullptr || c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) continue;
+      const routing::Matcher* matcher = MatcherOf(*c);
+      if (matcher == nullptr) continue;
+      waiting.emplace_back(-matcher->PriorityOf(WaitingOf(*c)).effective(),
+                           FromProto(c->waiting_since()), id);
+    }
+    newly_waiting_.clear();
+    std::sort(waiting.begin(), waiting.end());
+    for (const auto& [priority, since, id] : waiting) {
+      if (decision_.events_size() >= kMaxEvents) {
+        newly_waiting_.insert(id);
+        continue;
+      }
+      const std::optional<std::string> agent_id =
+          MatcherOf(*state_.FindConversation(id))
+              ->ChooseAgent(WaitingOf(*state_.FindConversation(id)));
+      if (agent_id.has_value()) {
+        Give(id, *agent_id);
+        Sync();
+        continue;
+      }
+      if (Overflow(id)) {
+        newly_waiting_.insert(id);
+        Sync();
+        continue;
+      }
+      // It waits: the event that queued it says why.
+      const ConversationState& c = *state_.FindConversation(id);
+      for (auto event = decision_.mutable_events()->rbegin();
+           event != decision_.mutable_events()->rend(); ++event) {
+        if (event->queued().conversation_id() != id) continue;
+        *event->mutable_queued()->mutable_explanation() = Explain(c);
+        Estimate(c);
+        break;
+      }
+    }
+    changed_agents_.clear();
+  }
+}
+
+conversation::v1::Explanation Engine::Explain(const ConversationState& c) const {
+  return MatcherOf(c)->Explain(WaitingOf(c));
+}
+
+void Engine::Give(const std::string& conversation_id, const std::string& agent_id) {
+  const ConversationState& c = *state_.FindConversation(conversation_id);
+  const config::v1::Queue* queue = QueueOf(c);
+  const int32_t units = UnitsOf(c);
+  const std::string workspace_id = c.workspace_id();
+  Event event;
+  if (queue != nullptr && queue->auto_accept()) {
+    conversation::v1::Assigned& assigned = *event.mutable_assigned();
+    assigned.set_conversation_id(conversation_id);
+    assigned.set_agent_id(agent_id);
+    assigned.set_reason(conversation::v1::Assigned::REASON_AUTO_ACCEPTED);
+    assigned.set_units(units);
+    *assigned.mutable_explanation() = Explain(c);
+  } else {
+    conversation::v1::Offered& offered = *event.mutable_offered();
+    offered.set_conversation_id(conversation_id);
+    offered.set_offer_id(
+        UuidV5(kWisselNamespace, {"offer", conversation_id, absl::StrCat(c.offers() + 1)}));
+    offered.set_agent_id(agent_id);
+    *offered.mutable_expire_time() = ToProto(now_ + OfferTimeout(queue));
+    offered.set_units(units);
+    *offered.mutable_explanation() = Explain(c);
+  }
+  Emit(std::move(event));
+  TouchConversation(conversation_id);
+  TouchAgent(workspace_id, agent_id);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Overflow
+
+void Engine::SetOverflowTimer(const ConversationState& c) {
+  const config::v1::Queue* queue = QueueOf(c);
+  if (queue == nullptr) return;
+  absl::Time next = absl::InfiniteFuture();
+  for (int i = 0; i < queue->overflow_rules_size(); ++i) {
+    const absl::Time due =
+        FromProto(c.waiting_since()) + FromProto(queue->overflow_rules(i).after());
+    // A rule is looked at when the conversation is queued and when its time comes, not in between.
+    if (due > now_ && !Applied(c, i)) next = std::min(next, due);
+  }
+  if (next != absl::InfiniteFuture()) SetTimer(TimerKind::kOverflow, c.conversation_id(), next);
+}
+
+bool Engine::Overflow(const std::string& conversation_id) {
+  const ConversationState& c = *state_.FindConversation(conversation_id);
+  const config::v1::Queue* queue = QueueOf(c);
+  if (queue == nullptr || overflows_[conversation_id] >= kMaxOverflowsInADecision) return false;
+  for (int i = 0; i < queue->overflow_rules_size(); ++i) {
+    const config::v1::OverflowRule& rule = queue->overflow_rules(i);
+    if (Applied(c, i) || FromProto(c.waiting_since()) + FromProto(rule.after()) > now_) continue;
+    const int32_t waiting = MatcherOf(c)->WaitingCount(queue->queue_id());
+    if (rule.above_waiting() > 0 && waiting <= rule.above_waiting()) continue;
+    ++overflows_[conversation_id];
+    Event event;
+    conversation::v1::Overflowed& overflowed = *event.mutable_overflowed();
+    overflowed.set_conversation_id(conversation_id);
+    overflowed.set_queue_id(queue->queue_id());
+    overflowed.set_rule(i);
+    overflowed.set_waiting(waiting);
+    overflowed.set_to_anyone(rule.to_anyone());
+    Emit(std::move(event));
+    TouchConversation(conversation_id);
+    switch (rule.action_case()) {
+      case config::v1::OverflowRule::kToQueueId:
+        Queue(conversation_id, Queued::REASON_OVERFLOWED, FromProto(c.waiting_since()),
+              rule.to_queue_id());
+        return true;
+      case config::v1::OverflowRule::kToAnyone:
+        return true;
+      case config::v1::OverflowRule::kRequestCallback: {
+        Event callback;
+        callback.mutable_callback_requested()->set_conversation_id(conversation_id);
+        Emit(std::move(callback));
+        break;
+      }
+      case config::v1::OverflowRule::kSendText: {
+        message::v1::OutboundMessage message;
+        message.add_contents()->mutable_text()->set_text(rule.send_text());
+        command::v1::Actor nobody;
+        SendReply(c, std::move(message),
+                  UuidV5(kWisselNamespace,
+                         {"overflow", conversation_id, queue->queue_id(), absl::StrCat(i),
+                          absl::StrCat(c.replies())}),
+                  nobody);
+        break;
+      }
+      case config::v1::OverflowRule::ACTION_NOT_SET:
+        break;
+    }
+  }
+  return false;
+}
+
+}  // namespace wissel::domain
