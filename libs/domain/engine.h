@@ -142,12 +142,21 @@ class Engine {
   bool Overflow(const std::string& conversation_id);
   void SetOverflowTimer(const state::v1::ConversationState& conversation);
 
+  // --- SLA
+  // When the conversation's clock of this metric will have used up its target; InfiniteFuture where
+  // it does not run.
+  absl::Time SlaDue(const state::v1::ConversationState& conversation,
+                    config::v1::SlaMetric metric) const;
+
   // --- waiting times
   void EstimateQueue(const std::string& queue_key);
   // Says what there is to say of one conversation.
   void Estimate(const state::v1::ConversationState& conversation);
-  routing::Staffing StaffingOf(const routing::Matcher& matcher,
-                               const state::v1::ConversationState& conversation) const;
+  // The conversation begins or ceases to wait in its queue.
+  void TellWaits(const state::v1::ConversationState& conversation, bool waits);
+  // Keeps count of who is at work in queues whose waiting times are told; null: the agent is gone.
+  void CountStaff(const std::string& agent_key, const state::v1::AgentState* agent);
+  routing::Staffing StaffingOf(const state::v1::ConversationState& conversation) const;
 
   // --- steps shared by inputs
   // In the present queue where none is named, and in one the rules choose where that is gone.
@@ -174,6 +183,8 @@ class Engine {
   void GiveUpOwner(const state::v1::AgentState& agent);
   // When the next of those is due; InfiniteFuture: never.
   absl::Time NextOwnerGone(const state::v1::AgentState& agent) const;
+  // Those consulted and those who joined leave.
+  void EndCompany(const state::v1::ConversationState& conversation);
   void SendReply(const state::v1::ConversationState& conversation,
                  const message::v1::OutboundMessage& wanted, std::string outbound_id,
                  const command::v1::Actor& actor);
@@ -281,6 +292,18 @@ class Engine {
   std::map<std::string, int> overflows_;
   // Conversations waiting in queues whose waiting times are told, by QueueKey.
   std::map<std::string, std::set<std::string>> told_;
+  struct Staff {
+    int32_t agents = 0;
+    int64_t capacity_units = 0;
+    int64_t used_units = 0;
+  };
+  struct CountedAgent {
+    std::vector<std::string> queue_keys;
+    int64_t capacity_units;
+    int64_t used_units;
+  };
+  std::map<std::string, Staff> staff_;  // by QueueKey
+  std::map<std::string, CountedAgent> counted_;  // by AgentKey
   // Where EstimateQueue goes on.
   std::map<std::string, std::string> estimated_up_to_;
 };

@@ -610,6 +610,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Resolve& c
   }
   const ConversationState& conversation = *target.conversation;
   if (conversation.has_offer()) WithdrawOffer(conversation, OfferWithdrawn::REASON_RESOLVED);
+  EndCompany(conversation);
   TouchAgent(conversation.workspace_id(), conversation.agent_id());
   TouchConversation(conversation.conversation_id());
   const int32_t units =
@@ -783,6 +784,22 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::EndConsult
   event.mutable_consult_ended()->set_agent_id(c.agent_id());
   Emit(std::move(event));
   return std::nullopt;
+}
+
+void Engine::EndCompany(const ConversationState& c) {
+  const std::string id = c.conversation_id();
+  while (!c.consulted_agent_ids().empty()) {
+    Event event;
+    event.mutable_consult_ended()->set_conversation_id(id);
+    event.mutable_consult_ended()->set_agent_id(c.consulted_agent_ids(0));
+    Emit(std::move(event));
+  }
+  while (!c.joined_subjects().empty()) {
+    Event event;
+    event.mutable_supervisor_left()->set_conversation_id(id);
+    event.mutable_supervisor_left()->set_subject(c.joined_subjects(0));
+    Emit(std::move(event));
+  }
 }
 
 Engine::Verdict Engine::On(const Command& command, const command::v1::BargeIn& c) {

@@ -98,10 +98,7 @@ void Engine::SyncConversation(const std::string& id) {
   routing::Matcher* matcher = MatcherOf(*c);
   if (c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) {
     if (matcher != nullptr) matcher->RemoveWaiting(id);
-    if (const auto told = told_.find(QueueKey(c->workspace_id(), c->queue_id()));
-        told != told_.end()) {
-      told->second.erase(id);
-    }
+    TellWaits(*c, false);
   }
   const config::v1::ConversationPolicy& policy = Config(c->workspace_id()).conversations();
   switch (c->status()) {
@@ -114,6 +111,7 @@ void Engine::SyncConversation(const std::string& id) {
         SetTimer(TimerKind::kConversation, id, FromProto(c->exclusion_expire_time()));
       }
       SetOverflowTimer(*c);
+      TellWaits(*c, true);
       return;
     }
     case ConversationStatus::CONVERSATION_STATUS_OFFERED:
@@ -138,6 +136,7 @@ void Engine::SyncAgent(const std::string& key) {
     ClearTimer(kind, key);
   }
   const auto it = state_.agents().find(key);
+  CountStaff(key, it == state_.agents().end() ? nullptr : &it->second);
   if (it == state_.agents().end()) return;
   const AgentState& agent = it->second;
   if (agent.has_lost_time() && agent.presence() != command::v1::PRESENCE_OFFLINE) {

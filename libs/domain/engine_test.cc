@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "libs/domain/testing.h"
+#include "libs/domain/testing_shop.h"
 
 namespace wissel::domain {
 namespace {
@@ -18,6 +19,8 @@ using conversation::v1::CommandRejected;
 using conversation::v1::Event;
 using conversation::v1::Queued;
 using domain::testing::CommandBy;
+using domain::testing::Kinds;
+using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using domain::testing::StartTime;
 using domain::testing::Text;
@@ -28,129 +31,6 @@ using state::v1::ConversationStatus;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-std::vector<Event::KindCase> Kinds(const Decision& decision) {
-  std::vector<Event::KindCase> kinds;
-  for (const Event& event : decision.events()) kinds.push_back(event.kind_case());
-  return kinds;
-}
-
-// A shop, its engine and its log, with a clock that is moved by hand.
-class Shop {
- public:
-  Shop() : engine_(State(), {.holds = [](absl::string_view) { return true; }}) {
-    Record(engine_.Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), ShopConfig(), now).value());
-  }
-
-  const Decision& Receive(const message::v1::InboundMessage& m) {
-    return Record(engine_.Decide(Cause(common::v1::INPUT_TOPIC_INBOUND), m, now));
-  }
-  const Decision& Do(const Command& c) {
-    return Record(engine_.Decide(Cause(common::v1::INPUT_TOPIC_COMMANDS), c, now));
-  }
-  const Decision& Report(const receipt::v1::Receipt& r) {
-    return Record(engine_.Decide(Cause(common::v1::INPUT_TOPIC_RECEIPTS), r, now));
-  }
-  // Lets the clock run, firing what falls due on the way.
-  std::vector<Decision> Wait(absl::Duration d) {
-    const absl::Time until = now + d;
-    std::vector<Decision> fired;
-    while (engine_.NextTimer() <= until) {
-      now = std::max(now, engine_.NextTimer());
-      fired.push_back(Record(engine_.DecideTimer(now).value()));
-    }
-    now = until;
-    return fired;
-  }
-  void Restate(size_t step_bytes) {
-    do {
-      if (auto decision = engine_.Restate(now, step_bytes)) Record(*std::move(decision));
-      now += absl::Milliseconds(400);
-    } while (engine_.restating());
-  }
-
-  void Connect(absl::string_view agent) {
-    Command c = CommandBy(agent, absl::StrCat("connect", ++commands_));
-    c.mutable_connect_agent()->set_agent_id(std::string(agent));
-    c.mutable_connect_agent()->set_session_id(absl::StrCat(agent, "-session"));
-    c.mutable_connect_agent()->set_gateway_id("gateway-1");
-    *c.mutable_connect_agent()->mutable_lease() = ToProto(absl::Seconds(60));
-    Do(c);
-  }
-  void Disconnect(absl::string_view agent) {
-    Command c = CommandBy(agent, absl::StrCat("disconnect", ++commands_));
-    c.mutable_disconnect_agent()->set_agent_id(std::string(agent));
-    c.mutable_disconnect_agent()->set_session_id(absl::StrCat(agent, "-session"));
-    Do(c);
-  }
-  void RenewLease() {
-    Command c = CommandBy("gateway-1", absl::StrCat("renew", ++commands_));
-    c.mutable_renew_gateway_lease()->set_gateway_id("gateway-1");
-    *c.mutable_renew_gateway_lease()->mutable_lease() = ToProto(absl::Seconds(60));
-    Do(c);
-  }
-  const Decision& SetPresence(absl::string_view agent, command::v1::Presence presence) {
-    Command c = CommandBy(agent, absl::StrCat("presence", ++commands_));
-    c.mutable_set_presence()->set_agent_id(std::string(agent));
-    c.mutable_set_presence()->set_presence(presence);
-    return Do(c);
-  }
-  void Online(absl::string_view agent) {
-    Connect(agent);
-    SetPresence(agent, command::v1::PRESENCE_AVAILABLE);
-  }
-  Command Accept(const std::string& conversation_id) {
-    const ConversationState& c = Conversation(conversation_id);
-    Command command = CommandBy(c.offer().agent_id(), absl::StrCat("accept", ++commands_));
-    command.mutable_accept_offer()->set_offer_id(c.offer().offer_id());
-    command.mutable_accept_offer()->set_agent_id(c.offer().agent_id());
-    return command;
-  }
-  Command Reply(absl::string_view agent, const std::string& conversation_id) {
-    Command command = CommandBy(agent, absl::StrCat("reply", ++commands_));
-    command.mutable_send_reply()->set_conversation_id(conversation_id);
-    command.mutable_send_reply()->mutable_message()->add_contents()->mutable_text()->set_text("hi");
-    return command;
-  }
-  Command Resolve(absl::string_view agent, const std::string& conversation_id) {
-    Command command = CommandBy(agent, absl::StrCat("resolve", ++commands_));
-    command.mutable_resolve()->set_conversation_id(conversation_id);
-    return command;
-  }
-  // Opens a conversation and returns its id.
-  std::string Open(absl::string_view from, absl::string_view language) {
-    return Receive(Text(from, ++messages_, language))
-        .events(0)
-        .conversation_opened()
-        .conversation_id();
-  }
-
-  const ConversationState& Conversation(const std::string& id) const {
-    return *engine_.state().FindConversation(id);
-  }
-  const state::v1::AgentState& Agent(absl::string_view id) const {
-    return *engine_.state().FindAgent(domain::testing::kWorkspace, id);
-  }
-  Engine& engine() { return engine_; }
-  const std::vector<Decision>& log() const { return log_; }
-
-  log::v1::InputCause Cause(common::v1::InputTopic topic) {
-    log::v1::InputCause cause;
-    cause.set_topic(topic);
-    cause.set_offset(offsets_[topic]++);
-    return cause;
-  }
-  const Decision& Record(Decision decision) { return log_.emplace_back(std::move(decision)); }
-
-  absl::Time now = StartTime();
-
- private:
-  Engine engine_;
-  std::vector<Decision> log_;
-  std::map<common::v1::InputTopic, int64_t> offsets_;
-  int commands_ = 0;
-  int messages_ = 0;
-};
 
 std::string OutboundOf(const Decision& decision) {
   for (const Event& e : decision.events()) {
@@ -655,8 +535,7 @@ TEST_P(RandomDays, KeepInvariantsAndFoldToTheSameStateFromLogCheckpointAndCutLog
     cut_off.Apply(shop.log()[i]);
   }
   EXPECT_TRUE(cut_off.whole());
-  for (PieceKind kind : {PieceKind::kPartition, PieceKind::kConfig, PieceKind::kConversation,
-                         PieceKind::kAgent, PieceKind::kSeen}) {
+  for (PieceKind kind : kPieceKinds) {
     EXPECT_EQ(cut_off.Keys(kind), truth.Keys(kind));
     for (const std::string& key : truth.Keys(kind)) {
       EXPECT_EQ(cut_off.PieceBytes({kind, key}), truth.PieceBytes({kind, key}))

@@ -207,6 +207,13 @@ void State::SetPlace(ConversationState& c, ConversationStatus status,
   c.set_queue_id(queue_id);
 }
 
+void State::NoteDeparture(const ConversationState& c) {
+  if (c.status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) return;
+  if (auto* queue = Queue(c.workspace_id(), c.queue_id())) {
+    routing::NoteDeparture(*queue, time_ - FromProto(c.waiting_since()), time_);
+  }
+}
+
 void State::NoteHandled(ConversationState& c) {
   if (!c.has_assign_time()) return;
   if (auto* queue = Queue(c.workspace_id(), c.queue_id())) {

@@ -182,6 +182,8 @@ class State {
   void SetPlace(state::v1::ConversationState& conversation, state::v1::ConversationStatus status,
                 const std::string& queue_id);
   state::v1::QueueState* Queue(absl::string_view workspace_id, absl::string_view queue_id);
+  // It is given to somebody; counts where it waited.
+  void NoteDeparture(const state::v1::ConversationState& conversation);
   // The time its agent had it is over.
   void NoteHandled(state::v1::ConversationState& conversation);
   void NoteGiven(state::v1::AgentState* agent);

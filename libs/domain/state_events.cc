@@ -221,6 +221,7 @@ void State::On(const conversation::v1::Queued& e) {
 void State::On(const conversation::v1::Offered& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
+  NoteDeparture(*c);
   Release(*c);
   c->clear_agent_id();
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_OFFERED);
@@ -260,16 +261,10 @@ void State::On(const conversation::v1::OfferWithdrawn& e) {
 void State::On(const conversation::v1::Assigned& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
-  const bool waited = c->status() == ConversationStatus::CONVERSATION_STATUS_QUEUED ||
-                      c->status() == ConversationStatus::CONVERSATION_STATUS_OFFERED;
+  NoteDeparture(*c);
   if (e.agent_id() != c->agent_id()) NoteHandled(*c);
   Release(*c);
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_ACTIVE);
-  if (waited) {
-    if (auto* queue = Queue(c->workspace_id(), c->queue_id())) {
-      routing::NoteDeparture(*queue, time_);
-    }
-  }
   c->set_agent_id(e.agent_id());
   if (!c->has_assign_time()) *c->mutable_assign_time() = ToProto(time_);
   c->clear_resolve_time();
@@ -297,7 +292,13 @@ void State::On(const conversation::v1::ReplySent& e) {
   if (c == nullptr) return;
   c->set_replies(c->replies() + 1);
   *c->mutable_last_reply_time() = ToProto(time_);
-  if (!c->has_first_reply_time()) *c->mutable_first_reply_time() = ToProto(time_);
+  if (!c->has_first_reply_time()) {
+    *c->mutable_first_reply_time() = ToProto(time_);
+    auto* queue = Queue(c->workspace_id(), c->queue_id());
+    if (queue != nullptr && c->has_assign_time()) {
+      routing::NoteAnswered(*queue, time_ - FromProto(c->assign_time()), time_);
+    }
+  }
   auto& deliveries = *c->mutable_deliveries();
   if (deliveries.size() >= kMaxDeliveries) {
     const auto settled = std::find_if(deliveries.begin(), deliveries.end(),
@@ -351,8 +352,6 @@ void State::On(const conversation::v1::Resolved& e) {
   Release(*c);
   c->clear_excluded_agent_ids();
   c->clear_exclusion_expire_time();
-  c->clear_consulted_agent_ids();
-  c->clear_joined_subjects();
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_RESOLVED);
   *c->mutable_resolve_time() = ToProto(time_);
 }

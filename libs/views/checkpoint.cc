@@ -1,6 +1,5 @@
 #include "libs/views/checkpoint.h"
 
-#include <array>
 #include <iterator>
 #include <utility>
 
@@ -18,9 +17,6 @@ using store::Script;
 
 namespace {
 
-constexpr std::array kPieceKinds = {domain::PieceKind::kPartition, domain::PieceKind::kConfig,
-                                    domain::PieceKind::kConversation, domain::PieceKind::kAgent,
-                                    domain::PieceKind::kSeen};
 
 // KEYS[1]: meta. ARGV: the incarnation and next_offset expected, the number of arguments that set
 // meta, those, then the changes, each as the number of its words and the words.
@@ -283,7 +279,7 @@ absl::StatusOr<CheckpointLoad> LoadCheckpoint(Redis& redis, const PartitionKeys&
   std::vector<Command> commands = {{"MULTI"}};
   Command& read_meta = commands.emplace_back(Command{"HMGET", keys.Meta()});
   for (absl::string_view field : kMetaFields) read_meta.emplace_back(field);
-  for (const domain::PieceKind kind : kPieceKinds) {
+  for (const domain::PieceKind kind : domain::kPieceKinds) {
     commands.push_back({"HGETALL", keys.Pieces(domain::PieceKindName(kind))});
   }
   commands.push_back({"EXEC"});
@@ -291,7 +287,7 @@ absl::StatusOr<CheckpointLoad> LoadCheckpoint(Redis& redis, const PartitionKeys&
   Reply& result = replies.back();
   // A key of another type is an error inside the transaction's result.
   WISSEL_RETURN_IF_ERROR(result.status());
-  if (result.elements.size() != 1 + kPieceKinds.size()) {
+  if (result.elements.size() != 1 + std::size(domain::kPieceKinds)) {
     return absl::InternalError("Redis: EXEC answered something else");
   }
   for (const Reply& part : result.elements) {
@@ -314,12 +310,12 @@ absl::StatusOr<CheckpointLoad> LoadCheckpoint(Redis& redis, const PartitionKeys&
   load.outcome = Outcome::kLoaded;
   load.checkpoint.meta = **std::move(meta);
   uint64_t sum = 0;
-  for (size_t i = 0; i < kPieceKinds.size(); ++i) {
+  for (size_t i = 0; i < std::size(domain::kPieceKinds); ++i) {
     std::vector<Reply>& fields = result.elements[1 + i].elements;
     load.checkpoint.pieces.reserve(load.checkpoint.pieces.size() + fields.size() / 2);
     for (size_t j = 0; j + 1 < fields.size(); j += 2) {
       domain::Piece& piece = load.checkpoint.pieces.emplace_back();
-      piece.key = {kPieceKinds[i], std::move(fields[j].text)};
+      piece.key = {domain::kPieceKinds[i], std::move(fields[j].text)};
       piece.bytes = std::move(fields[j + 1].text);
       sum += domain::PieceHash(piece.key, *piece.bytes);
     }

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "libs/base/proto_time.h"
 #include "services/ctl/output.h"
 #include "services/ctl/proto_yaml.h"
 
@@ -320,7 +321,7 @@ std::string Describe(const Event& event) {
       const auto& e = event.wait_estimated();
       return absl::StrCat("is number ", e.position(), ", ",
                           e.has_expected_wait()
-                              ? absl::StrCat("about ", FormatDuration(e.expected_wait()), " to wait")
+                              ? absl::StrCat("about ", absl::FormatDuration(FromProto(e.expected_wait())), " to wait")
                               : std::string("nobody is at work"));
     }
     case Event::kSlaAtRisk:

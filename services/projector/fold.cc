@@ -39,8 +39,7 @@ std::string ScoreText(double score) {
 
 Fold::Fold(const views::PartitionKeys& keys, FoldOptions options, domain::State state)
     : keys_(keys), options_(options), state_(std::move(state)), batch_(keys) {
-  for (const PieceKind kind : {PieceKind::kPartition, PieceKind::kConfig, PieceKind::kConversation,
-                               PieceKind::kAgent, PieceKind::kSeen}) {
+  for (const PieceKind kind : domain::kPieceKinds) {
     for (std::string& key : state_.Keys(kind)) {
       Piece piece{{kind, std::move(key)}, std::nullopt};
       piece.bytes = state_.PieceBytes(piece.key);

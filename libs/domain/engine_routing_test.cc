@@ -1,0 +1,560 @@
+// What routing adds to the engine: rings, overflow, after-work, and what people may do beside it.
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/domain/engine.h"
+#include "libs/domain/testing.h"
+#include "libs/domain/testing_shop.h"
+
+namespace wissel::domain {
+namespace {
+
+using config::v1::Queue;
+using config::v1::WorkspaceConfig;
+using conversation::v1::Assigned;
+using conversation::v1::CommandRejected;
+using conversation::v1::Event;
+using conversation::v1::Queued;
+using domain::testing::Command;
+using domain::testing::CommandBy;
+using domain::testing::Decision;
+using domain::testing::Kinds;
+using domain::testing::Shop;
+using domain::testing::ShopConfig;
+using domain::testing::Text;
+using state::v1::ConversationStatus;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+Queue& QueueIn(WorkspaceConfig& config, absl::string_view id) {
+  for (Queue& queue : *config.mutable_queues()) {
+    if (queue.queue_id() == id) return queue;
+  }
+  return *config.add_queues();
+}
+
+config::v1::Agent& AgentIn(WorkspaceConfig& config, absl::string_view id) {
+  for (config::v1::Agent& agent : *config.mutable_agents()) {
+    if (agent.agent_id() == id) return agent;
+  }
+  return *config.add_agents();
+}
+
+Command BySupervisor(absl::string_view key) {
+  Command command = CommandBy("boss", key);
+  command.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
+  command.mutable_actor()->clear_agent_id();
+  return command;
+}
+
+CommandRejected::Reason Refusal(const Decision& decision) {
+  return decision.events_size() == 1 ? decision.events(0).command_rejected().reason()
+                                     : CommandRejected::REASON_UNSPECIFIED;
+}
+
+const Event* Find(const std::vector<Decision>& decisions, Event::KindCase kind) {
+  for (const Decision& decision : decisions) {
+    for (const Event& event : decision.events()) {
+      if (event.kind_case() == kind) return &event;
+    }
+  }
+  return nullptr;
+}
+
+// Keeps the agents' gateway alive while time passes.
+std::vector<Decision> WaitConnected(Shop& shop, absl::Duration d) {
+  std::vector<Decision> fired;
+  while (d > absl::ZeroDuration()) {
+    shop.RenewLease();
+    const absl::Duration step = std::min(d, absl::Seconds(30));
+    for (Decision& decision : shop.Wait(step)) fired.push_back(std::move(decision));
+    d -= step;
+  }
+  return fired;
+}
+
+ConversationStatus StatusOf(const Shop& shop, const std::string& id) {
+  return shop.Conversation(id).status();
+}
+
+// ---------------------------------------------------------------------------------------------
+// Relaxation
+
+TEST(Rings, AConversationAsksForLessOnceItHasWaited) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::RelaxationStep& step = *QueueIn(config, "en").add_relaxation_steps();
+  *step.mutable_after() = ToProto(absl::Seconds(30));
+  step.add_widen_to_agent_ids("bram");
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("44700000001", "en");
+  EXPECT_EQ(StatusOf(shop, id), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  EXPECT_THAT(shop.Wait(absl::Milliseconds(29'999)), IsEmpty());
+  const std::vector<Decision> fired = shop.Wait(absl::Milliseconds(1));
+  const Event* offered = Find(fired, Event::kOffered);
+  ASSERT_NE(offered, nullptr);
+  EXPECT_EQ(offered->offered().agent_id(), "bram");
+  EXPECT_EQ(offered->offered().explanation().requirement().ring(), 1);
+}
+
+TEST(Rings, ASuccessorRelaxesAtTheSameInstant) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::RelaxationStep& step = *QueueIn(config, "en").add_relaxation_steps();
+  *step.mutable_after() = ToProto(absl::Seconds(30));
+  step.add_widen_to_agent_ids("bram");
+  Shop shop(config);
+  shop.Online("bram");
+  shop.Open("44700000001", "en");
+  State folded;
+  for (const Decision& decision : shop.log()) folded.Apply(decision);
+  Engine successor(std::move(folded), {.holds = [](absl::string_view) { return true; }});
+  // What is waiting for a successor alone: it asks for all agents once.
+  while (successor.NextTimer() <= shop.now) successor.DecideTimer(shop.now);
+  EXPECT_EQ(successor.NextTimer(), shop.now + absl::Seconds(30));
+}
+
+// ---------------------------------------------------------------------------------------------
+// Queue rules
+
+TEST(QueueRules, WordsOfTheFirstMessageChooseTheQueue) {
+  WorkspaceConfig config = ShopConfig();
+  Queue returns = QueueIn(config, "nl");
+  returns.set_queue_id("returns");
+  returns.clear_rules();
+  returns.add_rules()->add_topic_patterns("\\bretour(neren)?\\b");
+  *config.add_queues() = returns;
+  config.mutable_queues()->SwapElements(0, config.queues_size() - 1);
+  Shop shop(config);
+  const Decision& d = shop.Receive(Text("31600000001", 1, "nl", "Hoe kan ik dit RETOURNEREN?"));
+  EXPECT_EQ(d.events(2).queued().queue_id(), "returns");
+  const Decision& other = shop.Receive(Text("31600000002", 1, "nl", "Waar is mijn fiets?"));
+  EXPECT_EQ(other.events(2).queued().queue_id(), "nl");
+}
+
+TEST(QueueRules, WhatIsLearntLaterChoosesAgainAndKeepsThePlace) {
+  WorkspaceConfig config = ShopConfig();
+  Queue vip = QueueIn(config, "nl");
+  vip.set_queue_id("vip");
+  vip.clear_rules();
+  vip.add_rules()->add_contact_tiers("gold");
+  *config.add_queues() = vip;
+  config.mutable_queues()->SwapElements(0, config.queues_size() - 1);
+  Shop shop(config);
+  const absl::Time place = shop.now;
+  const std::string id = shop.Open("31600000001", "nl");
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "nl");
+  shop.now += absl::Seconds(20);
+  Command update = BySupervisor("update");
+  update.mutable_update_conversation()->set_conversation_id(id);
+  update.mutable_update_conversation()->mutable_facts()->set_tier("gold");
+  update.mutable_update_conversation()->set_choose_queue_again(true);
+  EXPECT_THAT(Kinds(shop.Do(update)), ElementsAre(Event::kConversationUpdated, Event::kQueued));
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "vip");
+  EXPECT_EQ(FromProto(shop.Conversation(id).waiting_since()), place);
+}
+
+TEST(QueueRules, FactsBeyondTheirBoundsAreRefused) {
+  Shop shop;
+  const std::string id = shop.Open("31600000001", "nl");
+  Command update = BySupervisor("update");
+  update.mutable_update_conversation()->set_conversation_id(id);
+  update.mutable_update_conversation()->set_priority_points(1001);
+  EXPECT_EQ(Refusal(shop.Do(update)), CommandRejected::REASON_INVALID);
+  update = BySupervisor("update 2");
+  update.mutable_update_conversation()->set_conversation_id(id);
+  update.mutable_update_conversation()->mutable_facts()->set_tier(std::string(65, 'x'));
+  EXPECT_EQ(Refusal(shop.Do(update)), CommandRejected::REASON_INVALID);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Priority
+
+TEST(Priority, AMoreUrgentConversationGoesFirst) {
+  Shop shop;
+  const std::string first = shop.Open("31600000001", "nl");
+  shop.now += absl::Seconds(1);
+  shop.Open("31600000002", "nl");
+  shop.now += absl::Seconds(1);
+  const std::string third = shop.Open("31600000003", "nl");
+  Command update = BySupervisor("update");
+  update.mutable_update_conversation()->set_conversation_id(third);
+  update.mutable_update_conversation()->set_priority_points(50);
+  shop.Do(update);
+  shop.Online("anna");
+  EXPECT_EQ(shop.Conversation(third).offer().agent_id(), "anna");
+  EXPECT_EQ(shop.Conversation(first).offer().agent_id(), "anna");
+}
+
+// ---------------------------------------------------------------------------------------------
+// Sticky agents
+
+TEST(Sticky, TheContactsLastAgentGoesFirst) {
+  WorkspaceConfig config = ShopConfig();
+  *QueueIn(config, "nl").mutable_sticky_window() = ToProto(absl::Hours(1000));
+  *config.mutable_conversations()->mutable_reopen_window() = ToProto(absl::Seconds(1));
+  Shop shop(config);
+  shop.Online("anna");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  shop.Do(shop.Resolve("anna", id));
+  // Bram has been idle for longer by then.
+  shop.Online("bram");
+  shop.now += absl::Seconds(5);
+  const std::string other = shop.Open("31600000009", "nl");
+  shop.Do(shop.Accept(other));
+  shop.now += absl::Seconds(5);
+  ASSERT_EQ(shop.Conversation(other).agent_id(), "anna");
+  const Decision& again = shop.Receive(Text("31600000001", 77, "nl"));
+  const Event& offered = again.events(again.events_size() - 1);
+  EXPECT_EQ(offered.offered().agent_id(), "anna");
+  EXPECT_TRUE(offered.offered().explanation().chosen().sticky());
+}
+
+// ---------------------------------------------------------------------------------------------
+// Capacity by channel
+
+TEST(Capacity, AChatMayInterruptMailAndNotTheReverse) {
+  WorkspaceConfig config = ShopConfig();
+  config.mutable_channels(0)->add_may_interrupt(common::v1::CHANNEL_KIND_EMAIL);
+  Shop shop(config);
+  AgentIn(config, "bram");
+  shop.Online("bram");
+  for (int i = 0; i < 3; ++i) {
+    message::v1::InboundMessage mail = Text(absl::StrCat("3160000010", i), i, "nl");
+    mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
+    mail.mutable_account()->set_account_id("shop-mail");
+    shop.Receive(mail);
+  }
+  EXPECT_EQ(shop.Agent("bram").used_units(), 2);  // full of mail, the third waits
+  const std::string chat = shop.Open("31600000001", "nl");
+  EXPECT_EQ(shop.Conversation(chat).offer().agent_id(), "bram");
+  EXPECT_EQ(shop.Agent("bram").used_units(), 3);
+  ASSERT_THAT(shop.Agent("bram").channel_loads(), SizeIs(2));
+  EXPECT_EQ(shop.Agent("bram").channel_loads(0).conversations(), 2);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Overflow
+
+TEST(Overflow, ToAnotherQueueAfterAWaitAndInTheOldPlace) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& rule = *QueueIn(config, "en").add_overflow_rules();
+  *rule.mutable_after() = ToProto(absl::Seconds(60));
+  rule.set_to_queue_id("nl");
+  Shop shop(config);
+  shop.Online("bram");
+  const absl::Time place = shop.now;
+  const std::string id = shop.Open("44700000001", "en");
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Seconds(60));
+  ASSERT_NE(Find(fired, Event::kOverflowed), nullptr);
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "nl");
+  EXPECT_EQ(FromProto(shop.Conversation(id).waiting_since()), place);
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+}
+
+TEST(Overflow, AFullQueueSendsTheNewcomerAway) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& rule = *QueueIn(config, "en").add_overflow_rules();
+  rule.set_above_waiting(2);
+  rule.set_to_queue_id("nl");
+  Shop shop(config);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 4; ++i) {
+    ids.push_back(shop.Open(absl::StrCat("4470000000", i), "en"));
+    shop.now += absl::Seconds(1);
+  }
+  EXPECT_EQ(shop.Conversation(ids[1]).queue_id(), "en");
+  EXPECT_EQ(shop.Conversation(ids[2]).queue_id(), "nl");
+  EXPECT_EQ(shop.Conversation(ids[3]).queue_id(), "nl");
+}
+
+TEST(Overflow, ToAnyoneAsksWhoeverHasRoom) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& rule = *QueueIn(config, "en").add_overflow_rules();
+  *rule.mutable_after() = ToProto(absl::Seconds(60));
+  rule.set_to_anyone(true);
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("44700000001", "en");
+  WaitConnected(shop, absl::Seconds(60));
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+}
+
+TEST(Overflow, ATextIsSentOnceAndACallbackAskedForOnce) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
+  *text.mutable_after() = ToProto(absl::Seconds(30));
+  text.set_send_text("Het is druk; we antwoorden zo snel we kunnen.");
+  config::v1::OverflowRule& callback = *QueueIn(config, "nl").add_overflow_rules();
+  *callback.mutable_after() = ToProto(absl::Seconds(90));
+  callback.set_request_callback(true);
+  Shop shop(config);
+  const std::string id = shop.Open("31600000001", "nl");
+  const std::vector<Decision> fired = shop.Wait(absl::Minutes(10));
+  int texts = 0;
+  int callbacks = 0;
+  for (const Decision& decision : fired) {
+    for (const Event& event : decision.events()) {
+      texts += event.has_reply_sent() ? 1 : 0;
+      callbacks += event.has_callback_requested() ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(texts, 1);
+  EXPECT_EQ(callbacks, 1);
+  EXPECT_EQ(StatusOf(shop, id), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  EXPECT_THAT(shop.Conversation(id).deliveries(), SizeIs(1));
+}
+
+TEST(Overflow, RulesThatLeadInACircleEndAfterAFewSteps) {
+  // Such a configuration is refused when it is applied; a log may hold one all the same.
+  WorkspaceConfig config = ShopConfig();
+  QueueIn(config, "en").add_overflow_rules()->set_to_queue_id("nl");
+  QueueIn(config, "nl").add_overflow_rules()->set_to_queue_id("en");
+  Shop shop(config);
+  const std::string id = shop.Open("44700000001", "en");
+  EXPECT_EQ(StatusOf(shop, id), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  EXPECT_LT(shop.log().back().events_size(), 30);
+}
+
+// ---------------------------------------------------------------------------------------------
+// After-work
+
+TEST(WrapUp, KeepsTheUnitsTakenUntilItIsOver) {
+  WorkspaceConfig config = ShopConfig();
+  *QueueIn(config, "en").mutable_wrap_up_time() = ToProto(absl::Seconds(20));
+  Shop shop(config);
+  shop.Online("carol");  // one unit
+  const std::string first = shop.Open("44700000001", "en");
+  shop.Do(shop.Accept(first));
+  const std::string second = shop.Open("44700000002", "en");
+  EXPECT_THAT(Kinds(shop.Do(shop.Resolve("carol", first))),
+              ElementsAre(Event::kResolved, Event::kWrapUpStarted));
+  EXPECT_EQ(shop.Agent("carol").used_units(), 1);
+  EXPECT_EQ(StatusOf(shop, second), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  shop.Wait(absl::Seconds(20));
+  EXPECT_EQ(shop.Conversation(second).offer().agent_id(), "carol");
+  EXPECT_EQ(shop.Agent("carol").used_units(), 1);
+  EXPECT_THAT(shop.Agent("carol").wrap_ups(), IsEmpty());
+}
+
+TEST(WrapUp, IsEndedByTheAgentBeforeItsTime) {
+  WorkspaceConfig config = ShopConfig();
+  *QueueIn(config, "en").mutable_wrap_up_time() = ToProto(absl::Seconds(20));
+  Shop shop(config);
+  shop.Online("carol");
+  const std::string first = shop.Open("44700000001", "en");
+  shop.Do(shop.Accept(first));
+  shop.Do(shop.Resolve("carol", first));
+  Command end = CommandBy("carol", "end");
+  end.mutable_end_wrap_up()->set_agent_id("carol");
+  EXPECT_THAT(Kinds(shop.Do(end)), ElementsAre(Event::kWrapUpEnded));
+  EXPECT_EQ(shop.Agent("carol").used_units(), 0);
+  end = CommandBy("carol", "end again");
+  end.mutable_end_wrap_up()->set_agent_id("carol");
+  EXPECT_EQ(Refusal(shop.Do(end)), CommandRejected::REASON_WRONG_STATE);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Pull, reassign, consult, barge in, force out
+
+TEST(Pull, TakesWhatWaitsIfTheAgentMayHaveIt) {
+  Shop shop;
+  std::vector<std::string> ids;
+  shop.Online("bram");
+  for (int i = 0; i < 4; ++i) ids.push_back(shop.Open(absl::StrCat("3160000000", i), "nl"));
+  Command resolve = shop.Resolve("bram", ids[0]);
+  shop.Do(shop.Accept(ids[0]));
+  Command pull = CommandBy("bram", "pull");
+  pull.mutable_pull()->set_agent_id("bram");
+  pull.mutable_pull()->set_conversation_id(ids[3]);
+  const Decision& full = shop.Do(pull);
+  EXPECT_EQ(Refusal(full), CommandRejected::REASON_WRONG_STATE);
+  EXPECT_EQ(full.events(0).command_rejected().detail(), "bram has no room for it");
+  pull = CommandBy("bram", "pull offered");
+  pull.mutable_pull()->set_agent_id("bram");
+  pull.mutable_pull()->set_conversation_id(ids[1]);
+  EXPECT_EQ(Refusal(shop.Do(pull)), CommandRejected::REASON_WRONG_STATE);
+  const std::string english = shop.Open("44700000001", "en");
+  pull = CommandBy("bram", "pull english");
+  pull.mutable_pull()->set_agent_id("bram");
+  pull.mutable_pull()->set_conversation_id(english);
+  EXPECT_EQ(Refusal(shop.Do(pull)), CommandRejected::REASON_WRONG_STATE);
+}
+
+TEST(Pull, AnAgentMayPullWhatTheyDeclined) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  Command decline = CommandBy("bram", "decline");
+  decline.mutable_decline_offer()->set_agent_id("bram");
+  decline.mutable_decline_offer()->set_offer_id(shop.Conversation(id).offer().offer_id());
+  shop.Do(decline);
+  Command pull = CommandBy("bram", "pull");
+  pull.mutable_pull()->set_agent_id("bram");
+  pull.mutable_pull()->set_conversation_id(id);
+  const Decision& d = shop.Do(pull);
+  ASSERT_THAT(Kinds(d), ElementsAre(Event::kAssigned));
+  EXPECT_EQ(d.events(0).assigned().reason(), Assigned::REASON_PULLED);
+  EXPECT_EQ(shop.Agent("bram").used_units(), 1);
+}
+
+TEST(Reassign, MovesAConversationFromAgentToAgentWithoutAsking) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  shop.Online("anna");
+  Command reassign = BySupervisor("reassign");
+  reassign.mutable_reassign()->set_conversation_id(id);
+  reassign.mutable_reassign()->set_agent_id("anna");
+  const Decision& d = shop.Do(reassign);
+  ASSERT_THAT(Kinds(d), ElementsAre(Event::kAssigned));
+  EXPECT_EQ(d.events(0).assigned().from_agent_id(), "bram");
+  EXPECT_EQ(shop.Conversation(id).agent_id(), "anna");
+  EXPECT_EQ(shop.Agent("bram").used_units(), 0);
+  EXPECT_EQ(shop.Agent("anna").used_units(), 1);
+}
+
+TEST(Reassign, GoesOverCapacityOnlyWhereSaidAndNeverToOneWhoIsAway) {
+  Shop shop;
+  shop.Online("carol");  // one unit
+  const std::string first = shop.Open("44700000001", "en");
+  shop.Do(shop.Accept(first));
+  const std::string second = shop.Open("44700000002", "en");
+  Command reassign = BySupervisor("1");
+  reassign.mutable_reassign()->set_conversation_id(second);
+  reassign.mutable_reassign()->set_agent_id("carol");
+  EXPECT_EQ(Refusal(shop.Do(reassign)), CommandRejected::REASON_WRONG_STATE);
+  reassign.mutable_envelope()->set_id(BySupervisor("2").envelope().id());
+  reassign.mutable_reassign()->set_over_capacity(true);
+  EXPECT_THAT(Kinds(shop.Do(reassign)), ElementsAre(Event::kAssigned));
+  EXPECT_EQ(shop.Agent("carol").used_units(), 2);
+  reassign.mutable_envelope()->set_id(BySupervisor("3").envelope().id());
+  reassign.mutable_reassign()->set_agent_id("anna");
+  EXPECT_EQ(Refusal(shop.Do(reassign)), CommandRejected::REASON_WRONG_STATE);
+  Command agents_own = CommandBy("carol", "4");
+  *agents_own.mutable_reassign() = reassign.reassign();
+  EXPECT_EQ(Refusal(shop.Do(agents_own)), CommandRejected::REASON_FORBIDDEN);
+}
+
+TEST(Consult, TheOneConsultedReadsAlongAndEndsIt) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  Command consult = CommandBy("bram", "consult");
+  consult.mutable_consult()->set_conversation_id(id);
+  consult.mutable_consult()->set_agent_id("anna");
+  consult.mutable_consult()->set_note("Weet jij dit?");
+  EXPECT_THAT(Kinds(shop.Do(consult)), ElementsAre(Event::kConsultStarted));
+  EXPECT_THAT(shop.Conversation(id).consulted_agent_ids(), ElementsAre("anna"));
+  EXPECT_EQ(shop.Agent("anna").used_units(), 0);
+  // She does not answer the customer.
+  EXPECT_EQ(Refusal(shop.Do(shop.Reply("anna", id))), CommandRejected::REASON_NOT_YOURS);
+  Command end = CommandBy("anna", "end");
+  end.mutable_end_consult()->set_conversation_id(id);
+  end.mutable_end_consult()->set_agent_id("anna");
+  EXPECT_THAT(Kinds(shop.Do(end)), ElementsAre(Event::kConsultEnded));
+  EXPECT_THAT(shop.Conversation(id).consulted_agent_ids(), IsEmpty());
+}
+
+TEST(BargeIn, ASupervisorJoinsAndLeaves) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  Command join = BySupervisor("join");
+  join.mutable_barge_in()->set_conversation_id(id);
+  EXPECT_THAT(Kinds(shop.Do(join)), ElementsAre(Event::kSupervisorJoined));
+  EXPECT_EQ(shop.Conversation(id).agent_id(), "bram");
+  Command leave = BySupervisor("leave");
+  leave.mutable_leave_conversation()->set_conversation_id(id);
+  EXPECT_THAT(Kinds(shop.Do(leave)), ElementsAre(Event::kSupervisorLeft));
+  Command by_agent = CommandBy("anna", "join");
+  by_agent.mutable_barge_in()->set_conversation_id(id);
+  EXPECT_EQ(Refusal(shop.Do(by_agent)), CommandRejected::REASON_FORBIDDEN);
+}
+
+TEST(ForceLogout, PutsEverythingBackInItsOldPlace) {
+  Shop shop;
+  shop.Online("bram");
+  const absl::Time place = shop.now;
+  const std::string active = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(active));
+  shop.now += absl::Seconds(10);
+  const std::string offered = shop.Open("31600000002", "nl");
+  Command out = BySupervisor("out");
+  out.mutable_force_logout()->set_agent_id("bram");
+  out.mutable_force_logout()->set_reason("end of shift");
+  shop.Do(out);
+  EXPECT_EQ(shop.Agent("bram").presence(), command::v1::PRESENCE_OFFLINE);
+  EXPECT_EQ(shop.Agent("bram").used_units(), 0);
+  EXPECT_EQ(StatusOf(shop, active), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  EXPECT_EQ(StatusOf(shop, offered), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  EXPECT_EQ(FromProto(shop.Conversation(active).waiting_since()), place);
+}
+
+TEST(OwnerLimit, MailGoesBackToTheQueueWhenItsAgentStaysAway) {
+  WorkspaceConfig config = ShopConfig();
+  *QueueIn(config, "nl").mutable_owner_limit() = ToProto(absl::Hours(2));
+  Shop shop(config);
+  shop.Online("bram");
+  message::v1::InboundMessage mail = Text("31600000001", 1, "nl");
+  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
+  mail.mutable_account()->set_account_id("shop-mail");
+  const std::string id = shop.Receive(mail).events(0).conversation_opened().conversation_id();
+  shop.Do(shop.Accept(id));
+  shop.SetPresence("bram", command::v1::PRESENCE_OFFLINE);
+  EXPECT_EQ(shop.Conversation(id).agent_id(), "bram");
+  shop.Wait(absl::Hours(2) - absl::Seconds(1));
+  EXPECT_EQ(shop.Conversation(id).agent_id(), "bram");
+  shop.Wait(absl::Seconds(1));
+  EXPECT_EQ(StatusOf(shop, id), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+}
+
+TEST(Transfer, KeepsThePlaceWhereAsked) {
+  Shop shop;
+  shop.Online("bram");
+  const absl::Time place = shop.now;
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  shop.now += absl::Minutes(1);
+  Command transfer = CommandBy("bram", "transfer");
+  transfer.mutable_transfer()->set_conversation_id(id);
+  transfer.mutable_transfer()->set_queue_id("en");
+  transfer.mutable_transfer()->set_keep_place(true);
+  shop.Do(transfer);
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
+  EXPECT_EQ(FromProto(shop.Conversation(id).waiting_since()), place);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Waiting times
+
+TEST(Waits, AreToldWhenAConversationIsQueuedAndNotMoreOftenThanOnceAMinute) {
+  WorkspaceConfig config = ShopConfig();
+  QueueIn(config, "en").set_tell_waiting_time(true);
+  Shop shop(config);
+  shop.Online("carol");
+  const std::string first = shop.Open("44700000001", "en");
+  shop.Do(shop.Accept(first));
+  const Decision& queued = shop.Receive(Text("44700000002", 1, "en"));
+  ASSERT_THAT(Kinds(queued), ElementsAre(Event::kConversationOpened, Event::kMessageReceived,
+                                         Event::kQueued, Event::kWaitEstimated));
+  EXPECT_EQ(queued.events(3).wait_estimated().position(), 1);
+  EXPECT_TRUE(queued.events(3).wait_estimated().has_expected_wait());
+  int told = 0;
+  for (const Decision& decision : WaitConnected(shop, absl::Minutes(10))) {
+    for (const Event& event : decision.events()) told += event.has_wait_estimated() ? 1 : 0;
+  }
+  EXPECT_LE(told, 10);
+}
+
+}  // namespace
+}  // namespace wissel::domain

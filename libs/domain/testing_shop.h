@@ -1,0 +1,150 @@
+#pragma once
+
+// A shop, its engine and its log, for tests that move the clock by hand.
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "libs/domain/engine.h"
+#include "libs/domain/testing.h"
+
+namespace wissel::domain::testing {
+
+using command::v1::Command;
+using log::v1::Decision;
+using state::v1::ConversationState;
+
+inline std::vector<conversation::v1::Event::KindCase> Kinds(const Decision& decision) {
+  std::vector<conversation::v1::Event::KindCase> kinds;
+  for (const conversation::v1::Event& event : decision.events()) {
+    kinds.push_back(event.kind_case());
+  }
+  return kinds;
+}
+
+// A shop, its engine and its log, with a clock that is moved by hand.
+class Shop {
+ public:
+  explicit Shop(const config::v1::WorkspaceConfig& config = ShopConfig())
+      : engine_(State(), {.holds = [](absl::string_view) { return true; }}) {
+    Apply(config);
+  }
+
+  const Decision& Apply(const config::v1::WorkspaceConfig& config) {
+    return Record(engine_.Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), config, now).value());
+  }
+
+  const Decision& Receive(const message::v1::InboundMessage& m) {
+    return Record(engine_.Decide(Cause(common::v1::INPUT_TOPIC_INBOUND), m, now));
+  }
+  const Decision& Do(const Command& c) {
+    return Record(engine_.Decide(Cause(common::v1::INPUT_TOPIC_COMMANDS), c, now));
+  }
+  const Decision& Report(const receipt::v1::Receipt& r) {
+    return Record(engine_.Decide(Cause(common::v1::INPUT_TOPIC_RECEIPTS), r, now));
+  }
+  // Lets the clock run, firing what falls due on the way.
+  std::vector<Decision> Wait(absl::Duration d) {
+    const absl::Time until = now + d;
+    std::vector<Decision> fired;
+    while (engine_.NextTimer() <= until) {
+      now = std::max(now, engine_.NextTimer());
+      fired.push_back(Record(engine_.DecideTimer(now).value()));
+    }
+    now = until;
+    return fired;
+  }
+  void Restate(size_t step_bytes) {
+    do {
+      if (auto decision = engine_.Restate(now, step_bytes)) Record(*std::move(decision));
+      now += absl::Milliseconds(400);
+    } while (engine_.restating());
+  }
+
+  void Connect(absl::string_view agent) {
+    Command c = CommandBy(agent, absl::StrCat("connect", ++commands_));
+    c.mutable_connect_agent()->set_agent_id(std::string(agent));
+    c.mutable_connect_agent()->set_session_id(absl::StrCat(agent, "-session"));
+    c.mutable_connect_agent()->set_gateway_id("gateway-1");
+    *c.mutable_connect_agent()->mutable_lease() = ToProto(absl::Seconds(60));
+    Do(c);
+  }
+  void Disconnect(absl::string_view agent) {
+    Command c = CommandBy(agent, absl::StrCat("disconnect", ++commands_));
+    c.mutable_disconnect_agent()->set_agent_id(std::string(agent));
+    c.mutable_disconnect_agent()->set_session_id(absl::StrCat(agent, "-session"));
+    Do(c);
+  }
+  void RenewLease() {
+    Command c = CommandBy("gateway-1", absl::StrCat("renew", ++commands_));
+    c.mutable_renew_gateway_lease()->set_gateway_id("gateway-1");
+    *c.mutable_renew_gateway_lease()->mutable_lease() = ToProto(absl::Seconds(60));
+    Do(c);
+  }
+  const Decision& SetPresence(absl::string_view agent, command::v1::Presence presence) {
+    Command c = CommandBy(agent, absl::StrCat("presence", ++commands_));
+    c.mutable_set_presence()->set_agent_id(std::string(agent));
+    c.mutable_set_presence()->set_presence(presence);
+    return Do(c);
+  }
+  void Online(absl::string_view agent) {
+    Connect(agent);
+    SetPresence(agent, command::v1::PRESENCE_AVAILABLE);
+  }
+  Command Accept(const std::string& conversation_id) {
+    const ConversationState& c = Conversation(conversation_id);
+    Command command = CommandBy(c.offer().agent_id(), absl::StrCat("accept", ++commands_));
+    command.mutable_accept_offer()->set_offer_id(c.offer().offer_id());
+    command.mutable_accept_offer()->set_agent_id(c.offer().agent_id());
+    return command;
+  }
+  Command Reply(absl::string_view agent, const std::string& conversation_id) {
+    Command command = CommandBy(agent, absl::StrCat("reply", ++commands_));
+    command.mutable_send_reply()->set_conversation_id(conversation_id);
+    command.mutable_send_reply()->mutable_message()->add_contents()->mutable_text()->set_text("hi");
+    return command;
+  }
+  Command Resolve(absl::string_view agent, const std::string& conversation_id) {
+    Command command = CommandBy(agent, absl::StrCat("resolve", ++commands_));
+    command.mutable_resolve()->set_conversation_id(conversation_id);
+    return command;
+  }
+  // Opens a conversation and returns its id.
+  std::string Open(absl::string_view from, absl::string_view language) {
+    return Receive(Text(from, ++messages_, language))
+        .events(0)
+        .conversation_opened()
+        .conversation_id();
+  }
+
+  const ConversationState& Conversation(const std::string& id) const {
+    return *engine_.state().FindConversation(id);
+  }
+  const state::v1::AgentState& Agent(absl::string_view id) const {
+    return *engine_.state().FindAgent(kWorkspace, id);
+  }
+  Engine& engine() { return engine_; }
+  const std::vector<Decision>& log() const { return log_; }
+
+  log::v1::InputCause Cause(common::v1::InputTopic topic) {
+    log::v1::InputCause cause;
+    cause.set_topic(topic);
+    cause.set_offset(offsets_[topic]++);
+    return cause;
+  }
+  const Decision& Record(Decision decision) { return log_.emplace_back(std::move(decision)); }
+
+  absl::Time now = StartTime();
+
+ private:
+  Engine engine_;
+  std::vector<Decision> log_;
+  std::map<common::v1::InputTopic, int64_t> offsets_;
+  int commands_ = 0;
+  int messages_ = 0;
+};
+
+}  // namespace wissel::domain::testing
