@@ -50,10 +50,17 @@ absl::string_view Desk::Help() {
   use ID                                             take a conversation in hand
   reply [@ID] TEXT                                   answer the customer (\n is a line end)
   note [@ID] TEXT                                    for colleagues only
-  transfer [@ID] queue|agent NAME [NOTE]
+  transfer [@ID] queue|agent NAME [NOTE]             (keep-place as the note's first word keeps its place)
+  pull ID                                            take what waits
+  consult [@ID] AGENT [NOTE] | end-consult [@ID] [AGENT]
+  finish [ID]                                        after-work is done, of one or all
   resolve [@ID] [CODE] | park [@ID] | resume [@ID] | reopen [@ID]
   settle [@ID] OUTBOUND resend|give-up|delivered     an answer whose delivery is held
   capacity UNITS                                     how much you can hold at once
+  update [@ID] priority N|language TAG|tier NAME     what is newly known
+  reassign [@ID] AGENT [over-capacity]               supervisors: give without asking
+  join [@ID] | leave [@ID]                           supervisors: beside its agent
+  logout AGENT [REASON]                              supervisors: end an agent's work
   wait KIND [TIMEOUT]                                until such an event comes (for scripts)
   help | quit
 )";
@@ -319,6 +326,10 @@ absl::StatusOr<Command> Desk::Parse(absl::string_view line) {
     } else {
       transfer.set_agent_id(name);
     }
+    if (what == "queue" && absl::StartsWith(absl::StrCat(rest, " "), "keep-place ")) {
+      TakeWord(rest);
+      transfer.set_keep_place(true);
+    }
     transfer.set_note(std::string(rest));
     return command;
   }
@@ -341,6 +352,81 @@ absl::StatusOr<Command> Desk::Parse(absl::string_view line) {
   if (word == "reopen") {
     WISSEL_ASSIGN_OR_RETURN(*command.mutable_reopen()->mutable_conversation_id(),
                             TakeConversation(rest));
+    return command;
+  }
+  if (word == "pull") {
+    WISSEL_ASSIGN_OR_RETURN(*command.mutable_pull()->mutable_conversation_id(),
+                            FindConversation(TakeWord(rest)));
+    command.mutable_pull()->set_agent_id(agent_id_);
+    return command;
+  }
+  if (word == "consult") {
+    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
+    auto& consult = *command.mutable_consult();
+    consult.set_conversation_id(std::move(id));
+    consult.set_agent_id(std::string(TakeWord(rest)));
+    if (consult.agent_id().empty()) return absl::InvalidArgumentError("consult AGENT [NOTE]");
+    consult.set_note(std::string(rest));
+    return command;
+  }
+  if (word == "end-consult") {
+    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
+    command.mutable_end_consult()->set_conversation_id(std::move(id));
+    command.mutable_end_consult()->set_agent_id(rest.empty() ? agent_id_ : std::string(rest));
+    return command;
+  }
+  if (word == "finish") {
+    command.mutable_end_wrap_up()->set_agent_id(agent_id_);
+    if (rest.empty()) return command;
+    WISSEL_ASSIGN_OR_RETURN(*command.mutable_end_wrap_up()->mutable_conversation_id(),
+                            FindConversation(rest));
+    return command;
+  }
+  if (word == "update") {
+    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
+    auto& update = *command.mutable_update_conversation();
+    update.set_conversation_id(std::move(id));
+    update.set_choose_queue_again(true);
+    const absl::string_view what = TakeWord(rest);
+    int32_t points = 0;
+    if (what == "priority" && absl::SimpleAtoi(rest, &points)) {
+      update.set_priority_points(points);
+    } else if (what == "language" && !rest.empty()) {
+      update.set_language(std::string(rest));
+    } else if (what == "tier" && !rest.empty()) {
+      update.mutable_facts()->set_tier(std::string(rest));
+    } else {
+      return absl::InvalidArgumentError("update priority N|language TAG|tier NAME");
+    }
+    return command;
+  }
+  if (word == "reassign") {
+    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
+    auto& reassign = *command.mutable_reassign();
+    reassign.set_conversation_id(std::move(id));
+    reassign.set_agent_id(std::string(TakeWord(rest)));
+    reassign.set_over_capacity(rest == "over-capacity");
+    if (reassign.agent_id().empty() || (!rest.empty() && !reassign.over_capacity())) {
+      return absl::InvalidArgumentError("reassign AGENT [over-capacity]");
+    }
+    return command;
+  }
+  if (word == "join") {
+    WISSEL_ASSIGN_OR_RETURN(*command.mutable_barge_in()->mutable_conversation_id(),
+                            TakeConversation(rest));
+    return command;
+  }
+  if (word == "leave") {
+    WISSEL_ASSIGN_OR_RETURN(*command.mutable_leave_conversation()->mutable_conversation_id(),
+                            TakeConversation(rest));
+    return command;
+  }
+  if (word == "logout") {
+    command.mutable_force_logout()->set_agent_id(std::string(TakeWord(rest)));
+    command.mutable_force_logout()->set_reason(std::string(rest));
+    if (command.force_logout().agent_id().empty()) {
+      return absl::InvalidArgumentError("logout AGENT [REASON]");
+    }
     return command;
   }
   if (word == "settle") {

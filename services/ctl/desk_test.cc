@@ -104,11 +104,35 @@ TEST_F(DeskTest, AtNamesAConversation) {
   EXPECT_EQ(desk_.Parse("reopen @" + other)->reopen().conversation_id(), other);
 }
 
+TEST_F(DeskTest, WhatGoesBesideTheQueuesWay) {
+  Offer(kFirst, kOfferOne, 100);
+  Assign(kFirst, "anna");
+  const std::string other = "33333333-0000-5000-8000-000000000003";
+  EXPECT_EQ(desk_.Parse("pull " + other)->pull().conversation_id(), other);
+  EXPECT_EQ(desk_.Parse("pull " + other)->pull().agent_id(), "anna");
+  const auto consult = desk_.Parse("consult bram Weet jij dit?");
+  EXPECT_EQ(consult->consult().conversation_id(), kFirst);
+  EXPECT_EQ(consult->consult().agent_id(), "bram");
+  EXPECT_EQ(consult->consult().note(), "Weet jij dit?");
+  EXPECT_EQ(desk_.Parse("end-consult")->end_consult().agent_id(), "anna");
+  EXPECT_TRUE(desk_.Parse("reassign bram over-capacity")->reassign().over_capacity());
+  EXPECT_FALSE(desk_.Parse("reassign bram")->reassign().over_capacity());
+  EXPECT_EQ(desk_.Parse("update priority -20")->update_conversation().priority_points(), -20);
+  EXPECT_EQ(desk_.Parse("update tier gold")->update_conversation().facts().tier(), "gold");
+  EXPECT_EQ(desk_.Parse("logout bram end of shift")->force_logout().reason(), "end of shift");
+  const auto transfer = desk_.Parse("transfer queue en keep-place wants English");
+  EXPECT_TRUE(transfer->transfer().keep_place());
+  EXPECT_EQ(transfer->transfer().note(), "wants English");
+  EXPECT_EQ(desk_.Parse("finish")->end_wrap_up().conversation_id(), "");
+}
+
 TEST_F(DeskTest, WordsThatAreNotRight) {
   Offer(kFirst, kOfferOne, 100);
   Assign(kFirst, "anna");
   for (const char* line : {"", "dance", "reply", "note", "transfer", "transfer queue",
-                           "transfer to x", "capacity many", "settle x y", "reply @"}) {
+                           "transfer to x", "capacity many", "settle x y", "reply @", "consult",
+                           "reassign", "reassign bram now", "logout", "update tier",
+                           "update priority high", "update mood good"}) {
     EXPECT_THAT(desk_.Parse(line), StatusIs(absl::StatusCode::kInvalidArgument)) << line;
   }
 }
