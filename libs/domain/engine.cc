@@ -46,8 +46,41 @@ void Engine::Begin(log::v1::Cause cause, absl::Time now) {
   state_.BeginDecision(decision_.cause(), now_);
 }
 
+namespace {
+
+// The conversation whose SLA clocks the event may stop, start or pause; empty: none.
+const std::string& ClockedConversation(const Event& event) {
+  static const std::string none;
+  switch (event.kind_case()) {
+    case Event::kMessageReceived:
+      return event.message_received().conversation_id();
+    case Event::kReplySent:
+      return event.reply_sent().conversation_id();
+    case Event::kParked:
+      return event.parked().conversation_id();
+    case Event::kQueued:
+      return event.queued().conversation_id();
+    case Event::kAssigned:
+      return event.assigned().conversation_id();
+    case Event::kTransferred:
+      return event.transferred().conversation_id();
+    case Event::kResolved:
+      return event.resolved().conversation_id();
+    case Event::kReopened:
+      return event.reopened().conversation_id();
+    case Event::kSlaPolicyApplied:
+      return event.sla_policy_applied().conversation_id();
+    default:
+      return none;
+  }
+}
+
+}  // namespace
+
 Event& Engine::Emit(Event event) {
   NameFormerAgent(event);
+  // What has fallen due by now was so before this happened.
+  if (const std::string& id = ClockedConversation(event); !id.empty()) SayDue(id);
   state_.ApplyEvent(event);
   *decision_.add_events() = std::move(event);
   return *decision_.mutable_events(decision_.events_size() - 1);
@@ -72,7 +105,10 @@ void Engine::NameFormerAgent(Event& event) const {
 }
 
 log::v1::Decision Engine::Finish() {
-  Match();
+  do {
+    Escalate();
+    Match();
+  } while (!escalating_.empty());
   return std::move(decision_);
 }
 
@@ -126,6 +162,7 @@ void Engine::Queue(const std::string& conversation_id, Queued::Reason reason,
   Emit(std::move(event));
   TouchConversation(conversation_id);
   newly_waiting_.insert(conversation_id);
+  ChooseSla(c);
 }
 
 std::string Engine::StickyAgent(const ConversationState& c, const config::v1::Queue& queue,
@@ -495,6 +532,9 @@ void Engine::Fire(TimerKind kind, const std::string& key) {
     case TimerKind::kOverflow:
       overflowing_.insert(key);
       return;
+    case TimerKind::kSla:
+      TouchConversation(key);
+      return SayDue(key);
     case TimerKind::kEstimate:
       return EstimateQueue(key);
     case TimerKind::kWrapUp: {

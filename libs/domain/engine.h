@@ -143,6 +143,13 @@ class Engine {
   void SetOverflowTimer(const state::v1::ConversationState& conversation);
 
   // --- SLA
+  // Puts the policy that its queue, channel, tier and priority call for in force.
+  void ChooseSla(const state::v1::ConversationState& conversation);
+  // Says what the conversation's clocks have come to; what follows from it is left to Escalate.
+  void SayDue(const std::string& conversation_id);
+  void Escalate();
+  // What its clocks add to how urgent it is.
+  void AddSla(const state::v1::ConversationState& conversation, routing::Waiting& waiting) const;
   // When the conversation's clock of this metric will have used up its target; InfiniteFuture where
   // it does not run.
   absl::Time SlaDue(const state::v1::ConversationState& conversation,
@@ -285,6 +292,12 @@ class Engine {
   std::set<std::string> newly_waiting_;
   std::set<std::string> changed_agents_;
   std::set<std::string> stray_;
+  struct Escalation {
+    std::string conversation_id;
+    config::v1::SlaMetric metric;
+    int32_t percent;
+  };
+  std::vector<Escalation> escalating_;
   // Routing keys of matchers whose time has come, conversations whose overflow has.
   std::set<std::string> advancing_;
   std::set<std::string> overflowing_;

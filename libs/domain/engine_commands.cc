@@ -552,6 +552,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
   *queued.mutable_queued()->mutable_waiting_since() =
       c.keep_place() && c.has_queue_id() ? place : ToProto(now_);
   Emit(std::move(queued));
+  ChooseSla(conversation);
   if (c.has_agent_id()) {
     Event offered;
     conversation::v1::Offered& offer = *offered.mutable_offered();
@@ -898,6 +899,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::UpdateConv
   if (c.has_language()) updated.set_language(c.language());
   if (c.has_facts()) *updated.mutable_facts() = c.facts();
   Emit(std::move(event));
+  ChooseSla(conversation);
   if (conversation.status() == ConversationStatus::CONVERSATION_STATUS_QUEUED) {
     // Other needs may suit other agents.
     newly_waiting_.insert(c.conversation_id());

@@ -64,6 +64,7 @@ routing::Waiting Engine::WaitingOf(const ConversationState& c) const {
   waiting.waiting_since = FromProto(c.waiting_since());
   const routing::Matcher* matcher = MatcherOf(c);
   if (matcher != nullptr) waiting.priority = matcher->policy().FactPoints(c.facts());
+  if (matcher != nullptr) AddSla(c, waiting);
   waiting.priority.own = c.priority_points();
   waiting.priority.escalation = c.escalation_points();
   waiting.extra_relaxation_steps = c.escalation_relax_steps();
@@ -89,11 +90,17 @@ void Engine::Advance(const std::string& routing_key, routing::Matcher& matcher) 
 void Engine::SyncConversation(const std::string& id) {
   ClearTimer(TimerKind::kConversation, id);
   ClearTimer(TimerKind::kOverflow, id);
+  ClearTimer(TimerKind::kSla, id);
   const ConversationState* c = state_.FindConversation(id);
   if (c == nullptr) {
     for (auto& [key, matcher] : matchers_) matcher.RemoveWaiting(id);
     for (auto& [key, ids] : told_) ids.erase(id);
     return;
+  }
+  if (c->has_sla()) {
+    if (const absl::Time due = state_.SlaClockOf(*c).NextDue(); due != absl::InfiniteFuture()) {
+      SetTimer(TimerKind::kSla, id, due);
+    }
   }
   routing::Matcher* matcher = MatcherOf(*c);
   if (c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) {

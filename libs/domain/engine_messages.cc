@@ -49,20 +49,6 @@ bool IsChange(const InboundMessage& message) {
                      [](const Content& c) { return c.has_edit() || c.has_delete_(); });
 }
 
-// Something that asks for nobody's attention where the conversation is over.
-bool IsQuiet(const InboundMessage& message) {
-  switch (message.automation()) {
-    case Automation::AUTOMATION_AUTO_REPLY:
-    case Automation::AUTOMATION_BOUNCE:
-    case Automation::AUTOMATION_LOOP:
-      return true;
-    default:
-      break;
-  }
-  return std::all_of(message.contents().begin(), message.contents().end(),
-                     [](const Content& c) { return c.has_reaction(); });
-}
-
 // How far along the way to the customer; for states of the provider's reporting.
 int Progress(DeliveryState state) {
   switch (state) {

@@ -12,6 +12,7 @@
 #include "libs/base/proto_time.h"
 #include "libs/base/uuid.h"
 #include "libs/routing/flow.h"
+#include "libs/routing/sla_config.h"
 
 namespace wissel::domain {
 
@@ -118,6 +119,19 @@ std::string RoutingKey(absl::string_view workspace_id, absl::string_view routing
 
 bool IsOpen(const ConversationState& conversation) {
   return conversation.status() != ConversationStatus::CONVERSATION_STATUS_RESOLVED;
+}
+
+bool IsQuiet(const message::v1::InboundMessage& message) {
+  switch (message.automation()) {
+    case message::v1::AUTOMATION_AUTO_REPLY:
+    case message::v1::AUTOMATION_BOUNCE:
+    case message::v1::AUTOMATION_LOOP:
+      return true;
+    default:
+      break;
+  }
+  return std::all_of(message.contents().begin(), message.contents().end(),
+                     [](const message::v1::Content& c) { return c.has_reaction(); });
 }
 
 bool IsSettled(DeliveryState state) {
@@ -546,6 +560,7 @@ absl::Status State::Load(const Piece& piece) {
     case PieceKind::kConfig: {
       WorkspaceConfig config;
       if (!config.ParseFromString(*piece.bytes)) return bad();
+      sla_policies_[config.workspace_id()] = routing::CompileSlaPolicies(config);
       configs_[config.workspace_id()] = std::move(config);
       return absl::OkStatus();
     }

@@ -15,9 +15,11 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "libs/routing/sla.h"
 #include "wissel/config/v1/config.pb.h"
 #include "wissel/conversation/v1/events.pb.h"
 #include "wissel/log/v1/log.pb.h"
+#include "wissel/message/v1/message.pb.h"
 #include "wissel/state/v1/state.pb.h"
 
 namespace wissel::domain {
@@ -81,6 +83,9 @@ std::string RoutingKey(absl::string_view workspace_id, absl::string_view routing
 
 // True for what still needs somebody: everything but resolved.
 bool IsOpen(const state::v1::ConversationState& conversation);
+// True for something that asks for nobody's attention where the conversation is over, and for no
+// answer.
+bool IsQuiet(const message::v1::InboundMessage& message);
 // True for a delivery that nothing more will happen to, but for the provider's later reports.
 bool IsSettled(receipt::v1::DeliveryState state);
 
@@ -131,6 +136,11 @@ class State {
                                                absl::string_view agent_id) const;
   const config::v1::WorkspaceConfig* FindConfig(absl::string_view workspace_id) const;
   bool Seen(absl::string_view uuid) const;
+  // Null: the configuration in force has no such policy.
+  std::shared_ptr<const routing::SlaPolicy> FindSlaPolicy(absl::string_view workspace_id,
+                                                          absl::string_view sla_policy_id) const;
+  // The conversation's clocks as they stand.
+  routing::SlaClock SlaClockOf(const state::v1::ConversationState& conversation) const;
 
   // Every conversation, agent and configuration; conversations in no order: never decide by it.
   const absl::flat_hash_map<std::string, std::unique_ptr<state::v1::ConversationState>>&
@@ -182,6 +192,8 @@ class State {
   void SetPlace(state::v1::ConversationState& conversation, state::v1::ConversationStatus status,
                 const std::string& queue_id);
   state::v1::QueueState* Queue(absl::string_view workspace_id, absl::string_view queue_id);
+  // It is taken up again, if it was parked.
+  void Unpark(state::v1::ConversationState& conversation);
   // It is given to somebody; counts where it waited.
   void NoteDeparture(const state::v1::ConversationState& conversation);
   // The time its agent had it is over.
@@ -236,6 +248,17 @@ class State {
   void On(const conversation::v1::WrapUpStarted& e);
   void On(const conversation::v1::WrapUpEnded& e);
   void On(const conversation::v1::WaitEstimated& e);
+  void On(const conversation::v1::SlaPolicyApplied& e);
+  void On(const conversation::v1::SlaEscalated& e);
+  void NoteSaid(const std::string& conversation_id, config::v1::SlaMetric metric, int32_t percent);
+  // Tells a conversation's clocks what has happened now; nothing where it is not measured.
+  void TellClock(state::v1::ConversationState& conversation, routing::SlaEvent::Kind kind,
+                 bool by_bot = false);
+  void ChangeSlaPolicy(state::v1::ConversationState& conversation,
+                       const std::string& sla_policy_id,
+                       std::shared_ptr<const routing::SlaPolicy> policy);
+  void CompileSla(const config::v1::WorkspaceConfig& before,
+                  const config::v1::WorkspaceConfig& config);
   void On(const conversation::v1::RestateStarted& e);
   void SetLease(const std::string& gateway_id, const google::protobuf::Timestamp& expire_time);
   void Exclude(state::v1::ConversationState& conversation, const std::string& agent_id);
@@ -246,6 +269,9 @@ class State {
   std::map<std::string, state::v1::AgentState> agents_;
   std::map<std::string, config::v1::WorkspaceConfig> configs_;
   std::map<std::string, state::v1::QueueState> queues_;
+  // By workspace and id: the configurations' policies, made ready.
+  std::map<std::string, std::map<std::string, std::shared_ptr<const routing::SlaPolicy>>, std::less<>>
+      sla_policies_;
 
   std::map<SeenKey, std::string> seen_pieces_;
   absl::flat_hash_set<absl::uint128> seen_;

@@ -15,6 +15,7 @@ using receipt::v1::DeliveryState;
 using state::v1::AgentState;
 using state::v1::ConversationState;
 using state::v1::ConversationStatus;
+using routing::SlaEvent;
 using state::v1::SeenIds;
 
 void State::Apply(const log::v1::Decision& decision) {
@@ -167,6 +168,7 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
     // What people read and the working state does not need.
     case Kind::kMessageEdited:
     case Kind::kNoteAdded:
+    case Kind::kResumed:
     case Kind::kCallbackRequested:
     case Kind::kCommandRejected:
     case Kind::kDuplicateSkipped:
@@ -190,6 +192,11 @@ void State::On(const conversation::v1::ConversationOpened& e) {
   if (e.has_facts()) *c.mutable_facts() = e.facts();
   c.set_status(ConversationStatus::CONVERSATION_STATUS_QUEUED);
   *c.mutable_open_time() = ToProto(time_);
+  if (const WorkspaceConfig* config = FindConfig(c.workspace_id());
+      config != nullptr && !config->sla_policies().empty()) {
+    c.mutable_sla();
+    TellClock(c, SlaEvent::Kind::kOpened);
+  }
   PutConversation(std::move(c));
 }
 
@@ -199,11 +206,19 @@ void State::On(const conversation::v1::MessageReceived& e) {
   c->set_messages(c->messages() + 1);
   *c->mutable_last_customer_time() = ToProto(time_);
   AddProviderMessageId(*c, e.message().provider_message_id());
+  if (!IsQuiet(e.message())) TellClock(*c, SlaEvent::Kind::kCustomerMessage);
+}
+
+void State::Unpark(ConversationState& c) {
+  if (c.status() == ConversationStatus::CONVERSATION_STATUS_PARKED) {
+    TellClock(c, SlaEvent::Kind::kResumed);
+  }
 }
 
 void State::On(const conversation::v1::Queued& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
+  Unpark(*c);
   NoteHandled(*c);
   Release(*c);
   c->clear_agent_id();
@@ -262,6 +277,7 @@ void State::On(const conversation::v1::Assigned& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
   NoteDeparture(*c);
+  Unpark(*c);
   if (e.agent_id() != c->agent_id()) NoteHandled(*c);
   Release(*c);
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_ACTIVE);
@@ -279,6 +295,7 @@ void State::On(const conversation::v1::Assigned& e) {
 void State::On(const conversation::v1::Transferred& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
+  Unpark(*c);
   NoteHandled(*c);
   Release(*c);
   c->clear_agent_id();
@@ -292,6 +309,10 @@ void State::On(const conversation::v1::ReplySent& e) {
   if (c == nullptr) return;
   c->set_replies(c->replies() + 1);
   *c->mutable_last_reply_time() = ToProto(time_);
+  // What the queue's rules send is not an answer.
+  if (!e.actor().subject().empty()) {
+    TellClock(*c, SlaEvent::Kind::kReply, e.actor().role() == common::v1::ROLE_BOT);
+  }
   if (!c->has_first_reply_time()) {
     *c->mutable_first_reply_time() = ToProto(time_);
     auto* queue = Queue(c->workspace_id(), c->queue_id());
@@ -341,6 +362,7 @@ void State::On(const conversation::v1::Parked& e) {
   if (c == nullptr) return;
   NoteHandled(*c);
   Release(*c);
+  TellClock(*c, SlaEvent::Kind::kParked);
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_PARKED);
   Give(*c, c->agent_id(), 0);
 }
@@ -352,6 +374,7 @@ void State::On(const conversation::v1::Resolved& e) {
   Release(*c);
   c->clear_excluded_agent_ids();
   c->clear_exclusion_expire_time();
+  TellClock(*c, SlaEvent::Kind::kResolved);
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_RESOLVED);
   *c->mutable_resolve_time() = ToProto(time_);
 }
@@ -359,6 +382,7 @@ void State::On(const conversation::v1::Resolved& e) {
 void State::On(const conversation::v1::Reopened& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
+  TellClock(*c, SlaEvent::Kind::kReopened);
   c->clear_agent_id();
   c->clear_resolve_time();
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_QUEUED);
@@ -548,7 +572,9 @@ void State::On(const conversation::v1::RestateStarted& e) {
 void State::PutConfig(
     const WorkspaceConfig& config,
     const google::protobuf::RepeatedPtrField<std::string>& held_routing_group_ids) {
-  configs_[config.workspace_id()] = config;
+  WorkspaceConfig& in_force = configs_[config.workspace_id()];
+  CompileSla(in_force, config);
+  in_force = config;
   Touch(PieceKind::kConfig, config.workspace_id());
   std::set<std::string> wanted;
   for (const config::v1::Agent& a : config.agents()) {

@@ -1,0 +1,163 @@
+// The fold of a conversation's SLA clocks: libs/routing/sla.h, stored as wissel.state.v1.SlaState.
+
+#include <algorithm>
+
+#include "libs/base/proto_time.h"
+#include "libs/domain/state.h"
+#include "libs/routing/sla.h"
+#include "libs/routing/sla_config.h"
+
+namespace wissel::domain {
+
+using config::v1::WorkspaceConfig;
+using routing::SlaClock;
+using routing::SlaEvent;
+using state::v1::ConversationState;
+using state::v1::SlaState;
+
+namespace {
+
+SlaClock::Metrics MetricsOf(const SlaState& sla) {
+  SlaClock::Metrics metrics;
+  for (const state::v1::SlaClock& stored : sla.clocks()) {
+    if (stored.metric() <= 0 || stored.metric() > static_cast<int>(metrics.size())) continue;
+    SlaClock::Metric& metric = metrics[static_cast<size_t>(stored.metric() - 1)];
+    switch (stored.state()) {
+      case state::v1::SlaClock::STATE_RUNNING:
+        metric.state = SlaClock::State::kRunning;
+        break;
+      case state::v1::SlaClock::STATE_PAUSED:
+        metric.state = SlaClock::State::kPaused;
+        break;
+      case state::v1::SlaClock::STATE_STOPPED:
+        metric.state = SlaClock::State::kStopped;
+        break;
+      default:
+        break;
+    }
+    metric.used = FromProto(stored.used());
+    if (stored.has_run_time()) metric.running_since = FromProto(stored.run_time());
+    metric.said_percent = stored.said_percent();
+  }
+  return metrics;
+}
+
+void Store(const SlaClock::Metrics& metrics, SlaState& sla) {
+  sla.clear_clocks();
+  for (const routing::SlaMetric name : routing::kSlaMetrics) {
+    const SlaClock::Metric& metric = metrics[static_cast<size_t>(name)];
+    if (metric.state == SlaClock::State::kIdle) continue;
+    state::v1::SlaClock& stored = *sla.add_clocks();
+    stored.set_metric(routing::ToProto(name));
+    switch (metric.state) {
+      case SlaClock::State::kRunning:
+        stored.set_state(state::v1::SlaClock::STATE_RUNNING);
+        *stored.mutable_run_time() = ToProto(metric.running_since);
+        break;
+      case SlaClock::State::kPaused:
+        stored.set_state(state::v1::SlaClock::STATE_PAUSED);
+        break;
+      case SlaClock::State::kStopped:
+        stored.set_state(state::v1::SlaClock::STATE_STOPPED);
+        break;
+      case SlaClock::State::kIdle:
+        break;
+    }
+    *stored.mutable_used() = ToProto(metric.used);
+    stored.set_said_percent(metric.said_percent);
+  }
+}
+
+// Everything that a policy's measuring depends on.
+std::string Fingerprint(const WorkspaceConfig& config, const config::v1::SlaPolicy& policy) {
+  std::string bytes = policy.SerializeAsString();
+  for (const config::v1::Calendar& calendar : config.calendars()) {
+    if (calendar.calendar_id() == policy.calendar_id()) bytes += calendar.SerializeAsString();
+  }
+  return bytes + config.priority().SerializeAsString();
+}
+
+}  // namespace
+
+std::shared_ptr<const routing::SlaPolicy> State::FindSlaPolicy(
+    absl::string_view workspace_id, absl::string_view sla_policy_id) const {
+  const auto workspace = sla_policies_.find(workspace_id);
+  if (workspace == sla_policies_.end()) return nullptr;
+  const auto policy = workspace->second.find(std::string(sla_policy_id));
+  return policy == workspace->second.end() ? nullptr : policy->second;
+}
+
+SlaClock State::SlaClockOf(const ConversationState& c) const {
+  return SlaClock(FindSlaPolicy(c.workspace_id(), c.sla().sla_policy_id()), MetricsOf(c.sla()));
+}
+
+void State::TellClock(ConversationState& c, SlaEvent::Kind kind, bool by_bot) {
+  if (!c.has_sla()) return;
+  SlaClock clock = SlaClockOf(c);
+  clock.Apply({.kind = kind, .time = time_, .by_bot = by_bot, .policy = nullptr});
+  Store(clock.metrics(), *c.mutable_sla());
+}
+
+void State::ChangeSlaPolicy(ConversationState& c, const std::string& sla_policy_id,
+                            std::shared_ptr<const routing::SlaPolicy> policy) {
+  SlaClock clock = SlaClockOf(c);
+  clock.Apply({.kind = SlaEvent::Kind::kPolicyChanged,
+               .time = time_,
+               .by_bot = false,
+               .policy = std::move(policy)});
+  c.mutable_sla()->set_sla_policy_id(sla_policy_id);
+  Store(clock.metrics(), *c.mutable_sla());
+}
+
+void State::On(const conversation::v1::SlaPolicyApplied& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  ChangeSlaPolicy(*c, e.sla_policy_id(), FindSlaPolicy(c->workspace_id(), e.sla_policy_id()));
+}
+
+void State::On(const conversation::v1::SlaEscalated& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  c->set_escalation_points(c->escalation_points() + e.escalation().add_priority_points());
+  c->set_escalation_relax_steps(c->escalation_relax_steps() + e.escalation().relax_steps());
+}
+
+void State::NoteSaid(const std::string& conversation_id, config::v1::SlaMetric metric,
+                     int32_t percent) {
+  ConversationState* c = Conversation(conversation_id);
+  if (c == nullptr) return;
+  for (state::v1::SlaClock& clock : *c->mutable_sla()->mutable_clocks()) {
+    if (clock.metric() == metric) clock.set_said_percent(std::max(clock.said_percent(), percent));
+  }
+}
+
+void State::CompileSla(const WorkspaceConfig& before, const WorkspaceConfig& config) {
+  auto& policies = sla_policies_[config.workspace_id()];
+  const auto old = std::move(policies);
+  auto changed = routing::CompileSlaPolicies(config);
+  // Whoever is measured by a policy that now measures otherwise keeps what has been used so far.
+  std::set<std::string> same;
+  for (const config::v1::SlaPolicy& p : config.sla_policies()) {
+    for (const config::v1::SlaPolicy& q : before.sla_policies()) {
+      if (p.sla_policy_id() == q.sla_policy_id() && Fingerprint(config, p) == Fingerprint(before, q)) {
+        same.insert(p.sla_policy_id());
+      }
+    }
+  }
+  policies = old;
+  if (!old.empty()) {
+    for (const auto& [id, conversation] : conversations_) {
+      if (conversation->workspace_id() != config.workspace_id() || !conversation->has_sla() ||
+          conversation->sla().sla_policy_id().empty() ||
+          same.contains(conversation->sla().sla_policy_id())) {
+        continue;
+      }
+      const auto now = changed.find(conversation->sla().sla_policy_id());
+      ChangeSlaPolicy(*Conversation(id), conversation->sla().sla_policy_id(),
+                      now == changed.end() ? nullptr : now->second);
+    }
+  }
+  policies = std::move(changed);
+}
+
+}  // namespace wissel::domain
