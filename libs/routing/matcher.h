@@ -66,14 +66,14 @@ using PassedOver = conversation::v1::Explanation::PassedOver;
 // Owns an index of the agents and of the waiting conversations; refers to nothing outside. Not
 // thread-safe. Pure and deterministic: an answer is a function of the policy, of what was set last
 // for each agent and conversation, and of the time of the last Advance; the order in which things
-// were set, and how often time was advanced on the way, do not matter. Ids that are not known are
-// ignored or answered with nothing; no call fails.
+// were set, and how often time was advanced on the way, do not matter. Times are compared to the
+// nanosecond. Ids that are not known are ignored or answered with nothing; no call fails.
 //
 // Definitions
 //   requirement   what a conversation asks of an agent: the policy's for (queue, language, ring,
 //                 anyone, channel kind). Conversations with the same one form a class.
 //   ring          relaxation steps in force: those whose `after` has passed since the place, plus
-//                 the extra ones, at most all.
+//                 the extra ones, at most all. Of no matter where anyone may be asked.
 //   room          capacity_units less what is held of channels that this one may not interrupt is
 //                 at least the channel's weight, and fewer conversations of the channel are held
 //                 than its limit.
@@ -94,7 +94,8 @@ class Matcher {
   Matcher& operator=(Matcher&&) noexcept;
 
   // Puts another policy in force. Agents' loads and waiting conversations stay; agents the policy
-  // does not have are dropped, conversations in queues it does not have wait unseen.
+  // does not have are dropped, conversations in queues it does not have wait unseen. Before the
+  // first call there is a policy without queues and agents.
   void Configure(std::shared_ptr<const Policy> policy);
   const Policy& policy() const;
 
@@ -103,7 +104,7 @@ class Matcher {
 
   // The conversation waits; replaces what was said of it before. One in an unknown queue waits
   // unseen.
-  void AddWaiting(Waiting waiting);
+  void AddWaiting(const Waiting& waiting);
   void RemoveWaiting(absl::string_view conversation_id);
   bool IsWaiting(absl::string_view conversation_id) const;
   // Of a queue.
@@ -111,9 +112,11 @@ class Matcher {
 
   // Moves time on: relaxation and ageing that have fallen due take effect. Never goes backwards.
   void Advance(absl::Time now);
-  // When waiting alone next makes some waiting conversation ask for less; InfiniteFuture: never.
+  // When waiting alone next brings some waiting conversation to a further ring; InfiniteFuture:
+  // never.
   absl::Time NextRelaxation() const;
-  // Ids of the waiting conversations that ask for less since the last call, sorted by urgency.
+  // Ids of the waiting conversations that an Advance made ask for less, since the last call and
+  // since they were last set and Configure was last called; sorted by urgency.
   std::vector<std::string> TakeRelaxed();
 
   // The best agent for a conversation with these needs, whether it waits here or not; nothing where
@@ -122,8 +125,8 @@ class Matcher {
   // The most urgent waiting conversation that the agent may take.
   std::optional<std::string> ChooseConversation(absl::string_view agent_id) const;
 
-  // Why: who was looked at, who is eligible, the best (`chosen`) and up to 3 more, and counts of the
-  // others under the first reason that holds. Linear in the agents, by words of 64.
+  // Why: who was looked at, who is eligible, the best (`chosen`) and up to 3 more, and counts of
+  // the others under the first reason that holds. Linear in the agents, by words of 64.
   conversation::v1::Explanation Explain(const Waiting& waiting) const;
   // Whether this very agent may be given it now; the reason where not. An agent may always be given
   // what a person decides to give, so requirement and exclusion can be left out.
@@ -134,8 +137,8 @@ class Matcher {
   };
   std::optional<PassedOver> WhyNot(absl::string_view agent_id, const Waiting& waiting,
                                    const Check& check) const;
-  // Skill by skill, what the agent lacks of the requirement: for `wisselctl explain`. Empty where
-  // nothing.
+  // Skill by skill, what the agent lacks of the requirement, for people: "lang:nl at 5 (has 3)".
+  // Empty where nothing, and where skills are not asked for.
   std::vector<std::string> Lacks(absl::string_view agent_id, const Waiting& waiting) const;
 
   // The conversation's effective priority, in its parts.

@@ -57,7 +57,9 @@ struct PolicyFinding {
 class Policy {
  public:
   // Never fails: what is wrong in a configuration (which CheckPolicy reports, and apply refuses) is
-  // left out, so that a log which holds one can still be folded. Costs O(agents x queues).
+  // left out, so that a log which holds one can still be folded: of two with the same id the
+  // second, references to nothing, patterns that do not compile; a rule of which a calendar or
+  // every pattern is left out never matches. Costs O(agents + queues x agents / 64).
   static std::shared_ptr<const Policy> Compile(const config::v1::WorkspaceConfig& config,
                                                absl::string_view routing_group_id);
   ~Policy();
@@ -80,7 +82,7 @@ class Policy {
   // Points for having used this share (percent) of the nearest response target.
   int32_t SlaProximityPoints(int32_t percent) const;
 
-  // What is asked for, in words: for explanations.
+  // What is asked for, in words: for explanations. Of an unknown queue only channel and units.
   conversation::v1::Requirement Describe(absl::string_view queue_id, absl::string_view language,
                                          int32_t ring, bool anyone,
                                          common::v1::ChannelKind kind) const;
