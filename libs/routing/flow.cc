@@ -1,0 +1,235 @@
+#include "libs/routing/flow.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "libs/base/proto_time.h"
+
+namespace wissel::routing {
+namespace {
+
+using state::v1::FlowBucket;
+using state::v1::QueueState;
+
+constexpr int64_t kMinuteMs = 60'000;
+constexpr int64_t kBucketMs = 5 * kMinuteMs;
+constexpr int64_t kKeptMs = 60 * kMinuteMs;
+// No single time counts for more: keeps the sums far from their bounds.
+constexpr int64_t kMaxTimeMs = int64_t{30} * 24 * 60 * kMinuteMs;
+
+// The constants of the estimates; docs/guides/routing.md says how they were chosen.
+constexpr double kHalfLifeMs = 20.0 * kMinuteMs;
+constexpr double kPriorDepartures = 10.0;
+// The rate itself changes: no more departures than these are believed in.
+constexpr double kMaxDepartures = 60.0;
+// Handled before any were seen, and how long each took.
+constexpr double kPriorHandled = 2.0;
+constexpr double kPriorHandleMs = 10.0 * kMinuteMs;
+// Waited before anybody was seen to leave.
+constexpr double kPriorWaitingMs = 60.0 * kMinuteMs;
+
+int64_t BucketStart(int64_t ms) { return ms - (ms % kBucketMs + kBucketMs) % kBucketMs; }
+int64_t StartMs(const FlowBucket& bucket) { return bucket.minute() * kMinuteMs; }
+int64_t Ms(absl::Duration d) {
+  return std::clamp<int64_t>(absl::ToInt64Milliseconds(d), 0, kMaxTimeMs);
+}
+int32_t Next(int32_t count) {
+  return count < std::numeric_limits<int32_t>::max() ? count + 1 : count;
+}
+
+// The bucket of a time that is not before the newest.
+FlowBucket& BucketAt(QueueState& queue, int64_t ms) {
+  auto& buckets = *queue.mutable_buckets();
+  const int64_t start = BucketStart(ms);
+  if (buckets.empty() || StartMs(*buckets.rbegin()) < start) {
+    buckets.Add()->set_minute(start / kMinuteMs);
+    const auto kept = std::find_if(buckets.begin(), buckets.end(), [&](const FlowBucket& b) {
+      return StartMs(b) > start - kKeptMs;
+    });
+    buckets.erase(buckets.begin(), kept);
+  }
+  return *buckets.rbegin();
+}
+
+// Counts the time that was waited up to `now`, and says at what time to count what happens now.
+int64_t CountBusy(QueueState& queue, absl::Time now) {
+  int64_t now_ms = absl::ToUnixMillis(now);
+  if (!queue.buckets().empty()) now_ms = std::max(now_ms, StartMs(*queue.buckets().rbegin()));
+  if (!queue.has_busy_since()) return now_ms;
+  const int64_t since = absl::ToUnixMillis(FromProto(queue.busy_since()));
+  now_ms = std::max(now_ms, since);
+  int64_t from = std::max(since, BucketStart(now_ms) - kKeptMs + kBucketMs);
+  while (from < now_ms) {
+    const int64_t to = std::min(now_ms, BucketStart(from) + kBucketMs);
+    FlowBucket& bucket = BucketAt(queue, from);
+    bucket.set_busy_ms(bucket.busy_ms() + (to - from));
+    bucket.set_waiting_ms(bucket.waiting_ms() + queue.waiting() * (to - from));
+    from = to;
+  }
+  *queue.mutable_busy_since() = ToProto(absl::FromUnixMillis(now_ms));
+  return now_ms;
+}
+
+// What is believed of the rates of a queue, per millisecond.
+struct Belief {
+  // Of departures: a gamma distribution.
+  double shape = 0;
+  double rate = 0;
+  // Of leaving, for each that waits.
+  double leaving = 0;
+
+  double Mean() const { return shape / rate; }
+
+  // How many departures it takes until `position` has been given, others leaving meanwhile.
+  double Departures(int32_t position) const {
+    const double p = std::max(1, position);
+    const double ratio = leaving / Mean();
+    if (ratio < 1e-9) return p;
+    return 1.0 + std::log((1.0 + (p - 0.5) * ratio) / (1.0 + 0.5 * ratio)) / ratio;
+  }
+};
+
+Belief BeliefOf(const QueueState& queue, const Staffing& staffing, absl::Time now) {
+  const int64_t now_ms = absl::ToUnixMillis(now);
+  double departures = 0;
+  double busy_ms = 0;
+  double left = 0;
+  double waiting_ms = kPriorWaitingMs;
+  double handled = kPriorHandled;
+  double handle_ms = kPriorHandled * kPriorHandleMs;
+  for (const FlowBucket& bucket : queue.buckets()) {
+    const int64_t age = std::max<int64_t>(0, now_ms - StartMs(bucket) - kBucketMs / 2);
+    if (age > kKeptMs) continue;
+    const double weight = std::exp2(-static_cast<double>(age) / kHalfLifeMs);
+    departures += weight * bucket.departures();
+    busy_ms += weight * static_cast<double>(bucket.busy_ms());
+    left += bucket.left();
+    waiting_ms += static_cast<double>(bucket.waiting_ms());
+    handled += bucket.handled();
+    handle_ms += static_cast<double>(bucket.handle_ms());
+  }
+  if (queue.has_busy_since()) {
+    const int64_t since = absl::ToUnixMillis(FromProto(queue.busy_since()));
+    const auto uncounted = static_cast<double>(std::clamp<int64_t>(now_ms - since, 0, kKeptMs));
+    busy_ms += uncounted;
+    waiting_ms += uncounted * queue.waiting();
+  }
+  const double in_use = std::max(1.0, staffing.slots * std::clamp(staffing.busy_share, 0.0, 1.0));
+  const double staff_rate = in_use * handled / std::max(1.0, handle_ms);
+  Belief belief{.shape = kPriorDepartures + departures,
+                .rate = kPriorDepartures / staff_rate + busy_ms,
+                .leaving = left / waiting_ms};
+  if (belief.shape > kMaxDepartures) {
+    belief.rate *= kMaxDepartures / belief.shape;
+    belief.shape = kMaxDepartures;
+  }
+  return belief;
+}
+
+double MeanAnswerMs(const QueueState& queue) {
+  double answered = 0;
+  double answer_ms = 0;
+  for (const FlowBucket& bucket : queue.buckets()) {
+    answered += bucket.answered();
+    answer_ms += static_cast<double>(bucket.answer_ms());
+  }
+  return answered == 0 ? 0.0 : answer_ms / answered;
+}
+
+bool AtWork(const Staffing& staffing) { return staffing.agents > 0 && staffing.slots > 0; }
+
+// The continued fraction of DLMF 8.17.22, by the modified method of Lentz (Thompson and Barnett,
+// Journal of Computational Physics 64, 1986). Takes O(sqrt(max(a, b))) steps for x < (a + 1) / (a +
+// b + 2).
+double BetaFraction(double x, double a, double b) {
+  constexpr double kTiny = 1e-300;
+  constexpr int kMaxSteps = 5'000;
+  const auto away_from_zero = [](double v) { return std::abs(v) < kTiny ? kTiny : v; };
+  double c = 1.0;
+  double d = 1.0 / away_from_zero(1.0 - (a + b) * x / (a + 1.0));
+  double value = d;
+  for (int m = 1; m <= kMaxSteps; ++m) {
+    const double even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
+    const double odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
+    double change = 1.0;
+    for (const double term : {even, odd}) {
+      d = 1.0 / away_from_zero(1.0 + term * d);
+      c = away_from_zero(1.0 + term / c);
+      change = c * d;
+      value *= change;
+    }
+    if (std::abs(change - 1.0) < 1e-12) break;
+  }
+  return value;
+}
+
+}  // namespace
+
+void NoteWaiting(QueueState& queue, int delta, absl::Time now) {
+  const int64_t now_ms = CountBusy(queue, now);
+  const int64_t waiting =
+      std::clamp<int64_t>(int64_t{queue.waiting()} + delta, 0, std::numeric_limits<int32_t>::max());
+  queue.set_waiting(static_cast<int32_t>(waiting));
+  if (waiting == 0) {
+    queue.clear_busy_since();
+  } else if (!queue.has_busy_since()) {
+    *queue.mutable_busy_since() = ToProto(absl::FromUnixMillis(now_ms));
+  }
+}
+
+void NoteDeparture(QueueState& queue, absl::Duration waited, absl::Time now) {
+  if (Ms(waited) == 0) return;
+  FlowBucket& bucket = BucketAt(queue, CountBusy(queue, now));
+  bucket.set_departures(Next(bucket.departures()));
+}
+
+void NoteLeft(QueueState& queue, absl::Time now) {
+  FlowBucket& bucket = BucketAt(queue, CountBusy(queue, now));
+  bucket.set_left(Next(bucket.left()));
+}
+
+void NoteAnswered(QueueState& queue, absl::Duration after, absl::Time now) {
+  FlowBucket& bucket = BucketAt(queue, CountBusy(queue, now));
+  bucket.set_answered(Next(bucket.answered()));
+  bucket.set_answer_ms(bucket.answer_ms() + Ms(after));
+}
+
+void NoteHandled(QueueState& queue, absl::Duration handle_time, absl::Time now) {
+  FlowBucket& bucket = BucketAt(queue, CountBusy(queue, now));
+  bucket.set_handled(Next(bucket.handled()));
+  bucket.set_handle_ms(bucket.handle_ms() + Ms(handle_time));
+}
+
+std::optional<absl::Duration> ExpectedWait(const QueueState& queue, int32_t position,
+                                           const Staffing& staffing, absl::Time now) {
+  if (!AtWork(staffing)) return std::nullopt;
+  const Belief belief = BeliefOf(queue, staffing, now);
+  const double wait_ms = belief.Departures(position) / belief.Mean();
+  return absl::Milliseconds(std::llround(std::min(wait_ms, static_cast<double>(kMaxTimeMs))));
+}
+
+std::optional<int32_t> MissProbability(const QueueState& queue, int32_t position,
+                                       absl::Duration time_left, const Staffing& staffing,
+                                       absl::Time now) {
+  if (time_left <= absl::ZeroDuration()) return 1'000;
+  if (!AtWork(staffing)) return std::nullopt;
+  const double left_ms = static_cast<double>(Ms(time_left)) - MeanAnswerMs(queue);
+  if (left_ms <= 0) return 1'000;
+  const Belief belief = BeliefOf(queue, staffing, now);
+  const double missed = RegularisedBeta(belief.rate / (belief.rate + left_ms), belief.shape,
+                                        belief.Departures(position));
+  return static_cast<int32_t>(std::lround(1'000 * std::clamp(missed, 0.0, 1.0)));
+}
+
+double RegularisedBeta(double x, double a, double b) {
+  if (!(x > 0.0)) return 0.0;
+  if (!(x < 1.0)) return 1.0;
+  // x^a (1 - x)^b / B(a, b)
+  const double front = std::exp(a * std::log(x) + b * std::log1p(-x) + std::lgamma(a + b) -
+                                std::lgamma(a) - std::lgamma(b));
+  if (x < (a + 1.0) / (a + b + 2.0)) return front * BetaFraction(x, a, b) / a;
+  return 1.0 - front * BetaFraction(1.0 - x, b, a) / b;
+}
+
+}  // namespace wissel::routing
