@@ -228,6 +228,11 @@ void State::NoteDeparture(const ConversationState& c) {
   }
 }
 
+void State::NoteLeft(const ConversationState& c) {
+  if (c.status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) return;
+  if (auto* queue = Queue(c.workspace_id(), c.queue_id())) routing::NoteLeft(*queue, time_);
+}
+
 void State::NoteHandled(ConversationState& c) {
   if (!c.has_assign_time()) return;
   if (auto* queue = Queue(c.workspace_id(), c.queue_id())) {

@@ -196,6 +196,8 @@ class State {
   void Unpark(state::v1::ConversationState& conversation);
   // It is given to somebody; counts where it waited.
   void NoteDeparture(const state::v1::ConversationState& conversation);
+  // It waits no longer, though nobody got it; counts where it waited.
+  void NoteLeft(const state::v1::ConversationState& conversation);
   // The time its agent had it is over.
   void NoteHandled(state::v1::ConversationState& conversation);
   void NoteGiven(state::v1::AgentState* agent);

@@ -224,6 +224,7 @@ void State::On(const conversation::v1::Queued& e) {
   c->clear_agent_id();
   c->clear_resolve_time();
   if (c->queue_id() != e.queue_id()) {
+    NoteLeft(*c);
     c->clear_overflow_rules_applied();
     c->clear_overflowed_to_anyone();
     c->clear_escalation_relax_steps();
@@ -374,6 +375,7 @@ void State::On(const conversation::v1::Resolved& e) {
   Release(*c);
   c->clear_excluded_agent_ids();
   c->clear_exclusion_expire_time();
+  NoteLeft(*c);
   TellClock(*c, SlaEvent::Kind::kResolved);
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_RESOLVED);
   *c->mutable_resolve_time() = ToProto(time_);
