@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "libs/base/status_macros.h"
 
 namespace wissel::routing {
@@ -416,10 +417,27 @@ absl::Time Calendar::AddBusinessTime(absl::Time t, absl::Duration d) const {
   return SecondBegins(kOpen, n) + (open - absl::Seconds(n - 1));
 }
 
-absl::string_view Calendar::DateName(absl::Time t) const {
-  if (data_ == nullptr) return {};
-  const auto date = data_->dates.find(absl::ToCivilDay(t, data_->zone) - kFirstDay);
-  return date == data_->dates.end() ? absl::string_view() : date->second.name;
+std::string Calendar::DateNames(absl::Time a, absl::Time b) const {
+  if (data_ == nullptr || a >= b) return {};
+  const auto day = [&](absl::Time t) {
+    return absl::ToCivilDay(std::clamp(t, absl::FromUnixSeconds(data_->begin),
+                                       absl::FromUnixSeconds(data_->end)),
+                            data_->zone) -
+           kFirstDay;
+  };
+  std::vector<absl::string_view> names;
+  // The instant b itself is outside.
+  const int64_t last = day(b - absl::Nanoseconds(1));
+  for (auto date = data_->dates.lower_bound(day(a));
+       date != data_->dates.end() && date->first <= last; ++date) {
+    if (date->second.name.empty()) continue;
+    if (names.size() == 3) {
+      names.push_back("...");
+      break;
+    }
+    names.push_back(date->second.name);
+  }
+  return absl::StrJoin(names, ", ");
 }
 
 }  // namespace wissel::routing

@@ -76,8 +76,9 @@ class Calendar {
   // where there is none.
   absl::Time AddBusinessTime(absl::Time t, absl::Duration d) const;
 
-  // The name of the date, among those that differ, that the wall clock shows at `t`; else empty.
-  absl::string_view DateName(absl::Time t) const;
+  // The names of the dates that differ which the wall clock shows in [a, b), for people: the first
+  // three.
+  std::string DateNames(absl::Time a, absl::Time b) const;
 
  private:
   struct Data;

@@ -89,9 +89,11 @@ TEST(CalendarTest, AnOrdinaryWeek) {
 TEST(CalendarTest, DatesThatDiffer) {
   const Calendar c = MustBuild(Shop());
   EXPECT_EQ(c.NextOpening(At("2026-04-25T10:00:00+02:00")), At("2026-04-28T09:00:00+02:00"));
-  EXPECT_EQ(c.DateName(At("2026-04-27T00:00:00+02:00")), "King's Day");
-  EXPECT_EQ(c.DateName(At("2026-04-27T23:59:59+02:00")), "King's Day");
-  EXPECT_EQ(c.DateName(At("2026-04-28T00:00:00+02:00")), "");
+  EXPECT_EQ(c.DateNames(At("2026-04-27T00:00:00+02:00"), At("2026-04-27T00:01:00+02:00")),
+            "King's Day");
+  EXPECT_EQ(c.DateNames(At("2026-04-28T00:00:00+02:00"), At("2026-12-05T00:00:00+01:00")), "");
+  EXPECT_EQ(c.DateNames(absl::InfinitePast(), absl::InfiniteFuture()),
+            "King's Day, Saint Nicholas' Eve");
   // A Saturday.
   EXPECT_EQ(c.NextOpening(At("2026-12-05T00:00:00+01:00")), At("2026-12-05T10:00:00+01:00"));
   EXPECT_EQ(c.NextClosing(At("2026-12-05T11:00:00+01:00")), At("2026-12-05T15:00:00+01:00"));

@@ -81,6 +81,7 @@ std::shared_ptr<CLI::App> MakeCommandLine(Session& session) {
   AddLog(*app, session);
   AddDeadLetter(*app, session);
   AddTopics(*app, session);
+  AddSimulate(*app, session);
   AddToken(*app, session);
   AddCompletion(*app, session);
   app->add_subcommand("version", "Print the version")->callback([&session] {

@@ -23,10 +23,12 @@
 #include "libs/store/redis_process.h"
 #include "services/admin/app.h"
 #include "services/agent-gateway/app.h"
+#include "services/dev/channels.h"
 #include "services/dev/outbox.h"
 #include "services/dev/page.h"
 #include "services/dev/state_folder.h"
 #include "services/dev/workspaces.h"
+#include "services/email/app.h"
 #include "services/history/app.h"
 #include "services/projector/app.h"
 #include "services/router/app.h"
@@ -96,10 +98,11 @@ class DevApp final : public service::App {
       if (app != nullptr) first.Update(app->Drain(timeout.Remaining()));
     };
     if (page_ != nullptr) page_->Drain(timeout.Remaining());
-    drain(whatsapp_.get());
     drain(gateway_.get());
     drain(admin_.get());
     drain(history_.get());
+    drain(whatsapp_.get());
+    drain(email_.get());
     for (const auto& deliverer : deliverers_) deliverer->Drain(timeout.Remaining());
     drain(router_.get());
     drain(projector_.get());
@@ -177,8 +180,7 @@ class DevApp final : public service::App {
     history_ = history::NewApp(*bus_, redis, history, context_);
 
     WISSEL_RETURN_IF_ERROR(StartWhatsapp());
-    StartOutbox(common::v1::CHANNEL_KIND_WHATSAPP);
-    StartOutbox(common::v1::CHANNEL_KIND_EMAIL);
+    WISSEL_RETURN_IF_ERROR(StartEmail());
 
     WISSEL_ASSIGN_OR_RETURN(blobs_,
                             channel::NewFolderBlobStore({.folder = folder_->Path("blobs")}));
@@ -192,33 +194,34 @@ class DevApp final : public service::App {
     return absl::OkStatus();
   }
 
-  // Takes webhooks in, signed with a secret of our own; what goes out goes to the outbox.
+  // Webhooks are taken in with a provider and without; what goes out goes to the outbox without.
   absl::Status StartWhatsapp() {
-    WISSEL_ASSIGN_OR_RETURN(const std::string app_secret, folder_->Secret("whatsapp-app-secret"));
-    WISSEL_ASSIGN_OR_RETURN(const std::string verify_token,
-                            folder_->Secret("whatsapp-verify-token"));
-    whatsapp::WhatsappSettings settings;
-    settings.role = channel::Role::kIngest;
-    settings.webhook.listen = settings_.webhook_listen;
-    settings.blobs.folder = folder_->Path("blobs");
-    webhook_path_ = settings.webhook.path;
-    for (const WorkspaceConfig& workspace : workspaces_) {
-      for (const auto& account : workspace.accounts()) {
-        if (account.account().kind() != common::v1::CHANNEL_KIND_WHATSAPP) continue;
-        whatsapp::AccountSettings a;
-        a.account_id = account.account().account_id();
-        a.workspace_id = workspace.workspace_id();
-        a.routing_group_id = account.routing_group_id();
-        a.phone_number_id = account.address();
-        a.app_secret = config::Secret(app_secret, "generated");
-        a.verify_token = config::Secret(verify_token, "generated");
-        a.access_token = config::Secret("none", "no provider");
-        settings.accounts.push_back(std::move(a));
-      }
+    WISSEL_ASSIGN_OR_RETURN(const whatsapp::WhatsappSettings channel,
+                            WhatsappChannel(settings_, workspaces_, *folder_));
+    webhook_path_ = channel.webhook.path;
+    if (!channel.accounts.empty()) {
+      WISSEL_ASSIGN_OR_RETURN(whatsapp_, whatsapp::WhatsappApp::New(*bus_, channel, context_));
     }
-    if (settings.accounts.empty()) return absl::OkStatus();
-    WISSEL_ASSIGN_OR_RETURN(whatsapp_, whatsapp::WhatsappApp::New(*bus_, settings, context_));
+    StartOutboxUnless(!settings_.whatsapp.accounts.empty(), common::v1::CHANNEL_KIND_WHATSAPP);
     return absl::OkStatus();
+  }
+
+  absl::Status StartEmail() {
+    WISSEL_ASSIGN_OR_RETURN(const email::EmailSettings channel,
+                            EmailChannel(settings_, workspaces_, *folder_));
+    if (!channel.accounts.empty()) {
+      WISSEL_ASSIGN_OR_RETURN(email_, email::StartOn(*bus_, channel, context_));
+    }
+    StartOutboxUnless(!settings_.email.accounts.empty(), common::v1::CHANNEL_KIND_EMAIL);
+    return absl::OkStatus();
+  }
+
+  void StartOutboxUnless(bool has_provider, common::v1::ChannelKind kind) {
+    if (!has_provider) return StartOutbox(kind);
+    for (const std::string& account : AccountsWithoutProvider(settings_, workspaces_, kind)) {
+      context_.log.Warning("no provider for an account: its answers cannot be delivered",
+                           {{"account", account}});
+    }
   }
 
   void StartOutbox(common::v1::ChannelKind kind) {
@@ -288,8 +291,11 @@ class DevApp final : public service::App {
     if (whatsapp_ != nullptr) {
       absl::StrAppend(&yaml, "  whatsapp: ", Url(whatsapp_->webhook_port(), webhook_path_), "\n");
     }
-    absl::StrAppend(&yaml, "  email: ", Url(page_->port(), "/inject/email"),
-                    "\nwhatsapp_secret_file: secrets/whatsapp-app-secret\n");
+    absl::StrAppend(&yaml, "  email: ", Url(page_->port(), "/inject/email"), "\n");
+    // A provider's secret is where its owner keeps it.
+    if (settings_.whatsapp.accounts.empty()) {
+      absl::StrAppend(&yaml, "whatsapp_secret_file: secrets/whatsapp-app-secret\n");
+    }
     if (settings_.kafka.empty()) {
       absl::StrAppend(&yaml, "log_file: log.sqlite\n");
     } else {
@@ -308,6 +314,9 @@ class DevApp final : public service::App {
               << ", history " << history_->port() << "\n";
     if (whatsapp_ != nullptr) {
       std::cout << "  WhatsApp webhook " << Url(whatsapp_->webhook_port(), webhook_path_) << "\n";
+    }
+    for (const auto& account : settings_.email.accounts) {
+      std::cout << "  mailbox          " << account.address << " on " << account.imap.host << "\n";
     }
     std::cout << "  outbox           " << Url(page_->port(), "/outbox") << "\n"
               << "  operators        " << Url(context_.endpoint.port(), "/metrics") << "\n"
@@ -343,6 +352,7 @@ class DevApp final : public service::App {
   std::unique_ptr<admin::AdminApp> admin_;
   std::unique_ptr<history::HistoryApp> history_;
   std::unique_ptr<whatsapp::WhatsappApp> whatsapp_;
+  std::unique_ptr<service::App> email_;
   std::vector<std::unique_ptr<OutboxSender>> senders_;
   std::vector<std::unique_ptr<channel::Deliverer>> deliverers_;
   std::unique_ptr<channel::BlobStore> blobs_;

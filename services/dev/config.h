@@ -1,10 +1,29 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "libs/config/binder.h"
+#include "services/email/config.h"
+#include "services/whatsapp/config.h"
 
 namespace wissel::dev {
+
+// A mail provider, in wissel-email's own words.
+struct EmailProvider {
+  std::vector<email::AccountSettings> accounts;
+  std::vector<email::ThreadKeySettings> thread_keys;
+
+  void Describe(config::Binder& b);
+};
+
+// Meta, in wissel-whatsapp's own words.
+struct WhatsappProvider {
+  std::vector<whatsapp::AccountSettings> accounts;
+  whatsapp::GraphSettings graph;
+
+  void Describe(config::Binder& b);
+};
 
 // Everything wissel-dev can be told.
 struct Settings {
@@ -18,6 +37,8 @@ struct Settings {
   std::string history_listen = "127.0.0.1:7442";
   std::string webhook_listen = "127.0.0.1:7480";
   std::string page_listen = "127.0.0.1:7400";
+  EmailProvider email;
+  WhatsappProvider whatsapp;
 
   void Describe(config::Binder& b);
 };

@@ -1,12 +1,17 @@
 """A morning at the example web shop, through wissel-dev's real interfaces. The demo shows it; tests/e2e runs it
-headless. Standard library only; everything is done and seen through wisselctl."""
+headless. Standard library only; everything is done and seen through wisselctl, and as a customer sees it."""
 
+import email
+import email.policy
 import hashlib
+import imaplib
 import json
 import os
 import pathlib
 import signal
+import smtplib
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -26,9 +31,10 @@ class Dev:
 
     LISTENERS = ("grpc_listen", "admin_listen", "history_listen", "webhook_listen", "page_listen", "telemetry.listen")
 
-    def __init__(self, binaries, state):
+    def __init__(self, binaries, state, config=None):
         self.binary = pathlib.Path(binaries) / "wissel-dev"
         self.state = pathlib.Path(state)
+        self.config = config
         self.process = None
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in self.LISTENERS]
         self.ports = [s.getsockname()[1] for s in sockets]
@@ -46,6 +52,7 @@ class Dev:
         began = time.monotonic()
         self.process = subprocess.Popen(
             [self.binary, "--state", self.state, "--workspace-file", EXAMPLES / "web-shop.yaml",
+             *(("--config", self.config) if self.config else ()),
              *(word for name, port in zip(self.LISTENERS, self.ports)
                for word in ("--set", f"{name}=127.0.0.1:{port}"))],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -70,6 +77,63 @@ class Dev:
                 self.kill()
                 raise JourneyError("wissel-dev did not drain in time") from None
         return 0
+
+
+class MailServers:
+    """The mail servers of scripts/stack: the shop's provider and its customers'. `environment` is what `up` exports."""
+
+    SHOP = "support@fietsbel.example"
+
+    def __init__(self, environment):
+        self.authority = environment["WISSEL_TEST_CA"]
+        self.password = environment["WISSEL_TEST_MAIL_PASSWORD"]
+        self.imaps = environment["WISSEL_TEST_IMAPS"].rpartition(":")[2]
+        self.smtp = environment["WISSEL_TEST_SMTP"].rpartition(":")[2]
+        self.tls = ssl.create_default_context(cafile=self.authority)
+
+    def configuration(self, folder):
+        """A file for wissel-dev in which the shop's mailbox has its provider."""
+        secret = pathlib.Path(folder) / "mail-password"
+        secret.write_text(self.password, encoding="utf-8")
+        server = f"host: localhost, ca_file: {self.authority}, user: {self.SHOP}, password: {{file: {secret}}}"
+        file = pathlib.Path(folder) / "wissel-dev.yaml"
+        file.write_text(f"""\
+email:
+  accounts:
+    - workspace_id: web-shop
+      routing_group_id: desk
+      account_id: support-mail
+      address: {self.SHOP}
+      display_name: Fietsbel & Co
+      imap: {{port: {self.imaps}, security: tls, {server}}}
+      smtp: {{port: {self.smtp}, security: starttls, {server}}}
+""", encoding="utf-8")
+        return file
+
+    def send(self, sender, mail):
+        """The customer's mail program gives it to the customer's provider."""
+        with smtplib.SMTP("127.0.0.1", int(self.smtp), timeout=15) as connection:
+            connection.starttls(context=self.tls)
+            connection.login(sender, self.password)
+            connection.sendmail(sender, [self.SHOP], mail)
+
+    def _open(self, user):
+        connection = imaplib.IMAP4_SSL("127.0.0.1", int(self.imaps), ssl_context=self.tls, timeout=15)
+        connection.login(user, self.password)
+        connection.select("INBOX")
+        return connection
+
+    def mails(self, user):
+        with self._open(user) as connection:
+            numbers = connection.search(None, "ALL")[1][0].split()
+            fetched = [connection.fetch(number, "(BODY.PEEK[])")[1][0][1] for number in numbers]
+        return [email.message_from_bytes(mail, policy=email.policy.default) for mail in fetched]
+
+    def empty(self, user):
+        with self._open(user) as connection:
+            if connection.search(None, "ALL")[1][0]:
+                connection.store("1:*", "+FLAGS", "\\Deleted")
+                connection.expunge()
 
 
 class Ctl:
@@ -231,10 +295,14 @@ def until(condition, timeout=15):
 
 
 class Morning:
-    """The steps. Each can be run once, in order."""
+    """The steps. Each can be run once, in order. Without `mail_servers` mail comes in by the development's door and
+    goes to the outbox."""
 
-    def __init__(self, ctl, folder, stage):
+    PIETER = "pieter@customer.example"
+
+    def __init__(self, ctl, folder, stage, mail_servers=None):
         self.ctl = ctl
+        self.mail_servers = mail_servers
         self.folder = pathlib.Path(folder)
         self.stage = stage
         self.agents = {}
@@ -265,8 +333,16 @@ class Morning:
         return until(lambda: [e for k, e in self.ctl.events() if k == "assigned"
                               and e["conversation_id"] == conversation and e["agent_id"] == agent])
 
+    def sent(self):
+        """(outbound id, conversation) of everything that customers got."""
+        found = [(file["outbound_id"], file["conversation_id"]) for file in self.ctl.outbox()]
+        if self.mail_servers:
+            for mail in self.mail_servers.mails(self.PIETER):
+                found.append((mail["X-Wissel-Id"], mail["Message-ID"].split(".")[1]))
+        return found
+
     def answers_sent(self, conversation):
-        return [file for file in self.ctl.outbox() if file["conversation_id"] == conversation]
+        return [outbound for outbound, of in self.sent() if of == conversation]
 
     def take(self, conversation):
         """Whoever it is offered to accepts; the agent's name."""
@@ -285,7 +361,8 @@ class Morning:
         before = len(self.answers_sent(conversation))
         self.agent(name).do(f"reply @{conversation} {text}")
         sent = until(lambda: len(self.answers_sent(conversation)) > before)
-        self.stage.check(sent, "the answer is in the outbox")
+        by_mail = self.mail_servers and conversation == self.mail
+        self.stage.check(sent, "the customer's mailbox has the answer" if by_mail else "the answer is in the outbox")
         delivered = until(lambda: [e for k, e in self.ctl.events() if k == "delivery_updated"
                                    and e["conversation_id"] == conversation
                                    and e["state"] == "DELIVERY_STATE_SENT"])
@@ -324,8 +401,13 @@ class Morning:
     def mail_with_attachment(self):
         self.stage.step("An e-mail comes in, with a picture")
         self.stage.who("Pieter", "De bel doet het niet meer. [bel.png]")
-        self.ctl.run("inject", "email", MESSAGES / "broken-bell.eml")
-        self.mail = until(lambda: self.conversation_with("pieter@customer.example"))
+        file = MESSAGES / "broken-bell.eml"
+        if self.mail_servers:
+            self.mail_servers.send(self.PIETER, file.read_bytes())
+            self.stage.who("Pieter", "sent it by SMTP; the shop's mailbox is read by IMAP")
+        else:
+            self.ctl.run("inject", "email", file)
+        self.mail = until(lambda: self.conversation_with(self.PIETER))
         self.stage.check(self.mail, "the mail opened a conversation")
         contents = [c for k, e in self.ctl.events() if k == "message_received" and e["conversation_id"] == self.mail
                     for c in e["message"]["contents"]]
@@ -336,6 +418,28 @@ class Morning:
                          "its bytes are in the blob store")
         name = self.take(self.mail)
         self.answer(name, self.mail, "Beste Pieter, er is een nieuwe bel naar je onderweg.")
+        if self.mail_servers:
+            self.mail_threads(name)
+
+    def mail_threads(self, name):
+        """The answer stands below the question in Pieter's mail program, and what he writes back below both."""
+        answers = self.mail_servers.mails(self.PIETER)
+        answer, question = answers[0], "<bel-4713@customer.example>"
+        self.stage.who("Pieter", f"reads: {answer['Subject']}, from {answer['From']}")
+        self.stage.check(len(answers) == 1 and answer["In-Reply-To"] == question and question in answer["References"]
+                         and answer["Subject"] == "Re: Bel kapot na een week"
+                         and "een nieuwe bel" in answer.get_body(("plain",)).get_content(),
+                         "it is one mail, and an answer to his own")
+        thanks = email.message.EmailMessage()
+        thanks["From"], thanks["To"] = f"Pieter de Boer <{self.PIETER}>", self.mail_servers.SHOP
+        thanks["Subject"], thanks["Message-ID"] = answer["Subject"], "<dank-4713@customer.example>"
+        thanks["In-Reply-To"] = answer["Message-ID"]
+        thanks.set_content("Dat is snel, dank je wel!\n")
+        self.stage.who("Pieter", "answers: Dat is snel, dank je wel!")
+        self.mail_servers.send(self.PIETER, thanks.as_bytes())
+        received = until(lambda: len([1 for k, e in self.ctl.events() if k == "message_received"
+                                      and e["conversation_id"] == self.mail]) == 2)
+        self.stage.check(received, f"it is in the same conversation, with {name}")
 
     def transfer(self):
         self.stage.step("A customer writes English, and is handed on")
@@ -403,7 +507,7 @@ class Morning:
                     for p in busy)
         self.stage.check(report["ok"] and busy and agree,
                          f"{decisions} decisions folded again: router, Redis and log agree")
-        outbounds = [file["outbound_id"] for file in self.ctl.outbox()]
+        outbounds = [outbound for outbound, _ in self.sent()]
         replies = [e["outbound_id"] for k, e in self.ctl.events() if k == "reply_sent"]
         self.stage.check(sorted(outbounds) == sorted(replies), "every answer was sent once, no other was sent")
 

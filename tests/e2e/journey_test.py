@@ -4,17 +4,21 @@
 import argparse
 import collections
 import json
+import os
 import pathlib
+import socket
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 import unittest
+import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
-from journey import EXAMPLES, MESSAGES, Ctl, Dev, JourneyError, Morning, Stage, until  # noqa: E402  pylint: disable=wrong-import-position
+from journey import EXAMPLES, MESSAGES, Ctl, Dev, JourneyError, MailServers, Morning, Stage, until  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARIES = None
 
@@ -22,16 +26,78 @@ BINARIES = None
 class Journey(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="wissel-e2e-")))
-        self.dev = Dev(BINARIES, self.folder / "state")
+        self.begin()
+
+    def begin(self, config=None, mail_servers=None):
+        self.dev = Dev(BINARIES, self.folder / "state", config)
         self.dev.start()
         self.ctl = Ctl(BINARIES, self.dev)
-        self.morning = Morning(self.ctl, self.folder, Stage(out=None))
+        self.morning = Morning(self.ctl, self.folder, Stage(out=None), mail_servers)
         self.addCleanup(self.dev.stop)
         self.addCleanup(self.morning.leave)
 
-    def test_a_morning(self):
+    def test_a_morning_without_providers(self):
         self.morning.run()
         self.assertEqual(self.dev.stop(), 0)
+
+    def test_a_morning_with_real_mail(self):
+        self.dev.stop()
+        servers = MailServers(os.environ)
+        for user in (servers.SHOP, Morning.PIETER):
+            servers.empty(user)  # other tests share them
+        self.begin(servers.configuration(self.folder), servers)
+        self.morning.run()
+        self.assertEqual(self.dev.stop(), 0)
+
+    def test_whatsapp_through_a_graph(self):
+        # With a number of its own the answer goes to the Graph API, and the webhook needs the app's secret.
+        self.dev.stop()
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            graph = f"127.0.0.1:{probe.getsockname()[1]}"
+        with open(self.folder / "stub.log", "ab") as log:
+            stub = subprocess.Popen(
+                [pathlib.Path(BINARIES) / "stub-graph", "--listen", graph, "--app-secret", "s3cret", "--access-token",
+                 "t0ken", "--webhook-url", f"http://127.0.0.1:{self.dev.ports[3]}/whatsapp/webhook"],
+                stdout=log, stderr=log)
+        self.addCleanup(stub.wait)
+        self.addCleanup(stub.kill)
+        for name, secret in (("app", "s3cret"), ("token", "t0ken"), ("verify", "v")):
+            (self.folder / name).write_text(secret, encoding="utf-8")
+        config = self.folder / "whatsapp.yaml"
+        config.write_text(f"""\
+whatsapp:
+  graph: {{base_url: "http://{graph}"}}
+  accounts:
+    - workspace_id: web-shop
+      routing_group_id: desk
+      account_id: whatsapp-main
+      phone_number_id: "106540352242922"
+      access_token: {{file: {self.folder}/token}}
+      app_secret: {{file: {self.folder}/app}}
+      verify_token: {{file: {self.folder}/verify}}
+""", encoding="utf-8")
+        self.dev.config = config
+        self.dev.start()
+
+        def call(path, body=None):
+            data = json.dumps(body).encode() if body else None
+            with urllib.request.urlopen(f"http://{graph}{path}", data=data, timeout=10) as answer:
+                return json.loads(answer.read() or b"{}")
+        m = self.morning
+        m.agents_arrive()
+        call("/_customer", {"phone_number_id": "106540352242922", "from": "31612345678", "text": "Waar is mijn fiets?"})
+        jan = until(lambda: m.conversation_with("31612345678"))
+        self.assertTrue(jan)
+        name = m.take(jan)
+        m.agent(name).do(f"reply @{jan} Onderweg.")
+        accepted = until(lambda: call("/_book")["accepted"])
+        self.assertEqual(len(accepted), 1)
+        self.assertIn("Onderweg.", json.dumps(accepted))
+        self.assertTrue(until(lambda: [e for k, e in self.ctl.events() if k == "delivery_updated"
+                                       and e["state"] == "DELIVERY_STATE_SENT"]))
+        self.assertEqual(self.ctl.outbox(), [])
+        with self.assertRaisesRegex(JourneyError, "401"):
+            self.ctl.run("inject", "whatsapp", "--secret-file", self.folder / "verify", MESSAGES / "thank-you.json")
 
     def test_kill_in_the_middle_loses_and_doubles_nothing(self):
         m = self.morning

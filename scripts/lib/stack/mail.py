@@ -3,11 +3,13 @@
 Dovecot needs no root; started by root it runs as the account `dovecot`, which owns the mail. Postfix
 insists on root for its master process.
 
-    shop.example  support, sales          the shop's mailboxes, which services/email reads
-    example.org   customer, customer2     its customers
-                  bounce                  refused at RCPT with 550
-                  busy                    put off at RCPT with 450, each time
-                  gone                    accepted, then returned to the sender with a delivery report
+    shop.example      support, sales      the shop's mailboxes, which services/email reads
+    example.org       customer, customer2 its customers
+                      bounce              refused at RCPT with 550
+                      busy                put off at RCPT with 450, each time
+                      gone                accepted, then returned to the sender with a delivery report
+    fietsbel.example  support             the shop of deploy/examples
+    customer.example  pieter              a customer of it
 
 Every address takes a plus-extension. Users log in with their address; the password is PASSWORD.
 """
@@ -18,14 +20,15 @@ import pwd
 import shutil
 import socket
 import ssl
-import subprocess
 
 from . import stack as core
+from . import tls
 
 PASSWORD = "wissel"
 USERS = (
     "support@shop.example", "sales@shop.example",
     "customer@example.org", "customer2@example.org",
+    "support@fietsbel.example", "pieter@customer.example",
 )
 DOMAINS = sorted({user.partition("@")[2] for user in USERS})
 MESSAGE_SIZE_LIMIT = 64 * 1024 * 1024
@@ -187,7 +190,8 @@ def servers(stack):
     run = stack.run_folder()
     home = run / "mail-home"
     make_home(home, owner)
-    make_certificates(home / "tls", owner)
+    tls.make_certificates(home / "tls")
+    os.chown(home / "tls" / "server.key", owner.pw_uid, owner.pw_gid)
     dovecot = dovecot_server(stack, home, run, owner, group, imap, imaps)
     if os.geteuid() != 0:
         core.note("Postfix not started: its master process must be root (run this as root for the"
@@ -207,34 +211,6 @@ def make_home(home, owner):
             os.chown(path, owner.pw_uid, owner.pw_gid)
     users = home / "users"
     users.write_text("".join(f"{u}:{{PLAIN}}{PASSWORD}\n" for u in USERS), encoding="ascii")
-
-
-def make_certificates(folder, owner):
-    """A certificate authority of our own, and a certificate for this machine under two names."""
-    if (folder / "server.pem").exists():
-        return
-    folder.mkdir(exist_ok=True)
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    openssl("req", "-x509", *key, "-days", "3650", "-subj", "/CN=Wissel test authority",
-            "-addext", "keyUsage=critical,keyCertSign,cRLSign",
-            "-keyout", folder / "ca.key", "-out", folder / "ca.pem")
-    openssl("req", *key, "-subj", "/CN=localhost", "-keyout", folder / "server.key",
-            "-out", folder / "server.csr")
-    extensions = folder / "server.ext"
-    extensions.write_text("subjectAltName=DNS:localhost,DNS:mail.shop.example,IP:127.0.0.1\n"
-                          "basicConstraints=CA:FALSE\nextendedKeyUsage=serverAuth\n",
-                          encoding="ascii")
-    openssl("x509", "-req", "-in", folder / "server.csr", "-CA", folder / "ca.pem",
-            "-CAkey", folder / "ca.key", "-CAcreateserial", "-days", "3650",
-            "-extfile", extensions, "-out", folder / "server.pem")
-    os.chown(folder / "server.key", owner.pw_uid, owner.pw_gid)
-
-
-def openssl(*arguments):
-    result = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True,
-                            check=False)
-    if result.returncode != 0:
-        raise core.StackError(f"openssl {arguments[0]} failed:\n{result.stderr}")
 
 
 def dovecot_server(stack, home, run, owner, group, imap, imaps):

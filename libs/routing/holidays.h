@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/civil_time.h"
+
+namespace wissel::routing {
+
+struct Holiday {
+  absl::CivilDay day;
+  std::string name;
+};
+
+inline constexpr size_t kMaxHolidayFileBytes = 1 << 20;
+
+// The whole days that an iCalendar file (RFC 5545) names, from `first_year` to `last_year`; sorted,
+// one entry a day, with the names of those that fall together joined by " / ".
+//
+// Takes what holidays need: events of whole days (DTSTART;VALUE=DATE), of several days (DTEND,
+// which is exclusive, or DURATION in days or weeks), that come back each year on the same date
+// (RRULE with FREQ=YEARLY, INTERVAL, COUNT or UNTIL), with RDATE and EXDATE as dates. Cancelled
+// events and those that take up no time (TRANSP:TRANSPARENT) do not count; a file with nothing else
+// is an error. Whatever else would change the days is INVALID_ARGUMENT with the line's number and
+// what would do; so are files above kMaxHolidayFileBytes and more than Calendar::kMaxDates days. A
+// 29 February comes back in leap years.
+absl::StatusOr<std::vector<Holiday>> ParseHolidays(absl::string_view text, int first_year,
+                                                   int last_year);
+
+}  // namespace wissel::routing

@@ -1,0 +1,271 @@
+#include "libs/routing/holidays.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/routing/calendar.h"
+#include "libs/testing/status_matchers.h"
+
+namespace wissel::routing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using ::wissel::testing::IsOk;
+using ::wissel::testing::StatusIs;
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+
+// A file with one event of these lines, which begin at line 4.
+std::string File(absl::string_view event) {
+  return absl::StrCat("BEGIN:VCALENDAR\nVERSION:2.0\nBEGIN:VEVENT\n", event,
+                      "\nEND:VEVENT\nEND:VCALENDAR\n");
+}
+
+// "2026-12-25 Christmas", ...
+std::vector<std::string> Days(absl::string_view text, int first_year, int last_year) {
+  const auto holidays = ParseHolidays(text, first_year, last_year);
+  EXPECT_THAT(holidays, IsOk());
+  std::vector<std::string> days;
+  if (!holidays.ok()) return days;
+  for (const Holiday& h : *holidays) {
+    days.push_back(absl::StrCat(absl::FormatCivilTime(h.day), " ", h.name));
+  }
+  return days;
+}
+
+absl::Status ErrorOf(absl::string_view event) {
+  return ParseHolidays(File(event), 2020, 2030).status();
+}
+
+constexpr char kDutch[] =
+    "\xef\xbb\xbf"
+    "BEGIN:VCALENDAR\r\n"
+    "VERSION:2.0\r\n"
+    "PRODID:-//Example Shop//Holidays//NL\r\n"
+    "CALSCALE:GREGORIAN\r\n"
+    "METHOD:PUBLISH\r\n"
+    "X-WR-CALNAME:Feestdagen\r\n"
+    "BEGIN:VTIMEZONE\r\n"
+    "TZID:Europe/Amsterdam\r\n"
+    "BEGIN:STANDARD\r\n"
+    "DTSTART:19701025T030000\r\n"
+    "RRULE:FREQ=YEARLY;BYMONTH=10;BYDAY=-1SU\r\n"
+    "END:STANDARD\r\n"
+    "END:VTIMEZONE\r\n"
+    "BEGIN:VEVENT\r\n"
+    "UID:1@example.test\r\n"
+    "DTSTAMP:20250101T120000Z\r\n"
+    "DTSTART;VALUE=DATE:20201225\r\n"
+    "DTEND;VALUE=DATE:20201227\r\n"
+    "RRULE:FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=25;WKST=MO\r\n"
+    "EXDATE;VALUE=DATE:20251225\r\n"
+    "SUMMARY;LANGUAGE=nl:Kerst\\, eerste en \r\n"
+    " tweede \r\n"
+    "\tdag\r\n"
+    "BEGIN:VALARM\r\n"
+    "ACTION:DISPLAY\r\n"
+    "DURATION:PT15M\r\n"
+    "END:VALARM\r\n"
+    "END:VEVENT\r\n"
+    "BEGIN:VEVENT\r\n"
+    "dtstart;value=date:20260514\r\n"
+    "RDATE;VALUE=DATE:20270506,20280525\r\n"
+    "SUMMARY:Hemelvaart\r\n"
+    "END:VEVENT\r\n"
+    "BEGIN:VEVENT\r\n"
+    "DTSTART;VALUE=DATE:20270506\r\n"
+    "DURATION:P1D\r\n"
+    "SUMMARY:Caf\xc3\xa9 dicht\\n\r\n"
+    "END:VEVENT\r\n"
+    "BEGIN:VEVENT\r\n"
+    "DTSTART;VALUE=DATE:20261205\r\n"
+    "TRANSP:TRANSPARENT\r\n"
+    "SUMMARY:Sinterklaas\r\n"
+    "END:VEVENT\r\n"
+    "BEGIN:VEVENT\r\n"
+    "DTSTART;TZID=Europe/Amsterdam:20260101T090000\r\n"
+    "STATUS:CANCELLED\r\n"
+    "END:VEVENT\r\n"
+    "BEGIN:VTODO\r\n"
+    "DUE:20260101T090000Z\r\n"
+    "END:VTODO\r\n"
+    "END:VCALENDAR\r\n";
+
+TEST(HolidaysTest, AFileAsPeopleHaveThem) {
+  const std::vector<std::string> expected = {
+      "2026-05-14 Hemelvaart",
+      "2026-12-25 Kerst, eerste en tweede dag",
+      "2026-12-26 Kerst, eerste en tweede dag",
+      "2027-05-06 Hemelvaart / Caf\xc3\xa9 dicht",
+      "2027-12-25 Kerst, eerste en tweede dag",
+      "2027-12-26 Kerst, eerste en tweede dag",
+  };
+  EXPECT_EQ(Days(kDutch, 2025, 2027), expected);
+  EXPECT_EQ(Days(absl::StrReplaceAll(kDutch, {{"\r\n", "\n"}}), 2025, 2027), expected);
+  EXPECT_THAT(Days(kDutch, 1990, 1999), IsEmpty());
+}
+
+TEST(HolidaysTest, ACalendarTakesThem) {
+  CalendarSpec spec{.time_zone = "Europe/Amsterdam"};
+  spec.weekly.fill({{0, 1440}});
+  const auto holidays = ParseHolidays(kDutch, 2026, 2026);
+  ASSERT_THAT(holidays, IsOk());
+  for (const Holiday& h : *holidays) spec.dates.push_back({h.day, h.name, {}});
+  const auto calendar = Calendar::Build(spec);
+  ASSERT_THAT(calendar, IsOk());
+  EXPECT_FALSE(calendar->IsOpen(absl::FromUnixSeconds(1778745600)));  // 2026-05-14, 10:00
+}
+
+TEST(HolidaysTest, WhatComesBackEachYear) {
+  const auto days = [](absl::string_view start, absl::string_view rule, int from, int to) {
+    return absl::StrJoin(
+        Days(File(absl::StrCat("DTSTART;VALUE=DATE:", start, "\nRRULE:", rule)), from, to), "");
+  };
+  EXPECT_EQ(days("20240501", "FREQ=YEARLY", 2025, 2026), "2025-05-01 2026-05-01 ");
+  EXPECT_EQ(days("20240501", "FREQ=YEARLY;COUNT=2", 2020, 2030), "2024-05-01 2025-05-01 ");
+  EXPECT_EQ(days("20240501", "FREQ=YEARLY;COUNT=1", 2020, 2030), "2024-05-01 ");
+  EXPECT_EQ(days("20240501", "FREQ=YEARLY;UNTIL=20260501", 2025, 2030), "2025-05-01 2026-05-01 ");
+  EXPECT_EQ(days("20240501", "FREQ=YEARLY;UNTIL=20260430", 2025, 2030), "2025-05-01 ");
+  EXPECT_EQ(days("20240501", "INTERVAL=3;FREQ=YEARLY;BYMONTH=05", 2025, 2030),
+            "2027-05-01 2030-05-01 ");
+  // A 29 February only in leap years, which also are what COUNT counts.
+  EXPECT_EQ(days("20200229", "FREQ=YEARLY;COUNT=3", 2020, 2040),
+            "2020-02-29 2024-02-29 2028-02-29 ");
+  EXPECT_EQ(days("16010101", "FREQ=YEARLY", 2026, 2026), "2026-01-01 ");
+}
+
+TEST(HolidaysTest, AnEventReachesIntoTheYearsAsked) {
+  EXPECT_THAT(Days(File("DTSTART;VALUE=DATE:20251230\nDURATION:P1W\nSUMMARY:Rest"), 2026, 2026),
+              ElementsAre("2026-01-01 Rest", "2026-01-02 Rest", "2026-01-03 Rest",
+                          "2026-01-04 Rest", "2026-01-05 Rest"));
+  EXPECT_THAT(
+      Days(File("DTSTART;VALUE=DATE:20241231\nDURATION:P2D\nRRULE:FREQ=YEARLY"), 2026, 2026),
+      ElementsAre("2026-01-01 ", "2026-12-31 "));
+}
+
+TEST(HolidaysTest, WhatWouldChangeTheDaysIsNeverIgnored) {
+  const auto with = [](absl::string_view line) {
+    return ErrorOf(absl::StrCat("DTSTART;VALUE=DATE:20261225\n", line));
+  };
+  EXPECT_THAT(ErrorOf("DTSTART:20261225T090000Z"),
+              StatusIs(kInvalid, HasSubstr("line 4: DTSTART has a time of day; only whole days are "
+                                           "supported, as DTSTART;VALUE=DATE:20261225")));
+  EXPECT_THAT(ErrorOf("DTSTART;VALUE=DATE:20261232"),
+              StatusIs(kInvalid, HasSubstr("line 4: DTSTART: \"20261232\" is not a date")));
+  EXPECT_THAT(ErrorOf("SUMMARY:x"),
+              StatusIs(kInvalid, HasSubstr("line 3: the event has no DTSTART")));
+  EXPECT_THAT(with("DTSTART;VALUE=DATE:20261226"),
+              StatusIs(kInvalid, HasSubstr("line 5: a second DTSTART in one event")));
+  EXPECT_THAT(with("DTEND;VALUE=DATE:20261225"),
+              StatusIs(kInvalid, HasSubstr("line 5: DTEND is the day after the last")));
+  EXPECT_THAT(with("DTEND;VALUE=DATE:20291225"),
+              StatusIs(kInvalid, HasSubstr("line 5: the event is longer than a year")));
+  EXPECT_THAT(with("DTEND:20261226T000000"),
+              StatusIs(kInvalid, HasSubstr("line 5: DTEND has a time of day")));
+  EXPECT_THAT(with("DURATION:PT24H"), StatusIs(kInvalid, HasSubstr("line 5: DURATION: \"PT24H\"")));
+  EXPECT_THAT(with("DURATION:P0D"), StatusIs(kInvalid, HasSubstr("DURATION: \"P0D\"")));
+  EXPECT_THAT(with("DURATION:P1D\nDTEND;VALUE=DATE:20261226"),
+              StatusIs(kInvalid, HasSubstr("line 5: the event has both DTEND and DURATION")));
+  EXPECT_THAT(with("RDATE:20270101T000000Z"),
+              StatusIs(kInvalid, HasSubstr("line 5: RDATE has a time of day")));
+  EXPECT_THAT(with("RDATE;VALUE=PERIOD:20270101T000000Z/P1D"),
+              StatusIs(kInvalid, HasSubstr("line 5: RDATE has a time of day")));
+  EXPECT_THAT(with("EXDATE:20261225T000000Z"),
+              StatusIs(kInvalid, HasSubstr("line 5: EXDATE has a time of day")));
+  EXPECT_THAT(with("EXRULE:FREQ=YEARLY"), StatusIs(kInvalid, HasSubstr("line 5: EXRULE is not")));
+  EXPECT_THAT(with("RECURRENCE-ID;VALUE=DATE:20261225"),
+              StatusIs(kInvalid, HasSubstr("line 5: RECURRENCE-ID is not supported")));
+  EXPECT_THAT(with("RRULE:FREQ=YEARLY\nRRULE:FREQ=YEARLY"),
+              StatusIs(kInvalid, HasSubstr("line 6: a second RRULE")));
+  for (const char* rule :
+       {"FREQ=MONTHLY", "INTERVAL=1", "FREQ=YEARLY;BYDAY=4TH;BYMONTH=11", "FREQ=YEARLY;BYMONTH=11",
+        "FREQ=YEARLY;BYMONTH=11,12", "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24",
+        "FREQ=YEARLY;BYMONTHDAY=25", "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=-7",
+        "FREQ=YEARLY;BYYEARDAY=1", "FREQ=YEARLY;BYWEEKNO=1", "FREQ=YEARLY;BYSETPOS=1"}) {
+    EXPECT_THAT(with(absl::StrCat("RRULE:", rule)),
+                StatusIs(kInvalid, HasSubstr("is not supported; what comes back each year")))
+        << rule;
+  }
+  for (const char* rule : {"FREQ=YEARLY;COUNT=0", "FREQ=YEARLY;INTERVAL=0",
+                           "FREQ=YEARLY;INTERVAL=-1", "FREQ=YEARLY;UNTIL=20301225T000000Z",
+                           "FREQ=YEARLY;COUNT=2;UNTIL=20301225", "FREQ=YEARLY;FREQ=YEARLY"}) {
+    EXPECT_THAT(with(absl::StrCat("RRULE:", rule)), StatusIs(kInvalid, HasSubstr("line 5: RRULE")))
+        << rule;
+  }
+}
+
+TEST(HolidaysTest, WhatIsNoICalendarFile) {
+  const auto error = [](absl::string_view text) {
+    return ParseHolidays(text, 2026, 2026).status();
+  };
+  const auto begins = "an iCalendar file begins with BEGIN:VCALENDAR";
+  EXPECT_THAT(error(""), StatusIs(kInvalid, HasSubstr(begins)));
+  EXPECT_THAT(error("BEGIN:VEVENT\nEND:VEVENT\n"), StatusIs(kInvalid, HasSubstr(begins)));
+  EXPECT_THAT(error("<html>\n"), StatusIs(kInvalid, HasSubstr("line 1: \"<html>\" is not a line")));
+  EXPECT_THAT(error("BEGIN:VCALENDAR\nBEGIN:VEVENT\n"),
+              StatusIs(kInvalid, HasSubstr("line 2: BEGIN:VEVENT without its END")));
+  EXPECT_THAT(error("BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VCALENDAR\n"),
+              StatusIs(kInvalid, HasSubstr("line 3: END:VCALENDAR where END:VEVENT is expected")));
+  EXPECT_THAT(error("BEGIN:VCALENDAR\nVERSION:1.0\nEND:VCALENDAR\n"),
+              StatusIs(kInvalid, HasSubstr("line 2: VERSION: 1.0 is not supported")));
+  EXPECT_THAT(error("BEGIN:VCALENDAR\nCALSCALE:HEBREW\nEND:VCALENDAR\n"),
+              StatusIs(kInvalid, HasSubstr("line 2: CALSCALE: HEBREW is not supported")));
+  EXPECT_THAT(error("BEGIN:VCALENDAR\nMETHOD:CANCEL\nEND:VCALENDAR\n"),
+              StatusIs(kInvalid, HasSubstr("line 2: METHOD: CANCEL is not supported")));
+  EXPECT_THAT(error(" x\n"), StatusIs(kInvalid, HasSubstr("line 1: continues a line")));
+  EXPECT_THAT(error("BEGIN:VCALENDAR\nX-A:caf\xe9\nEND:VCALENDAR\n"),
+              StatusIs(kInvalid, HasSubstr("line 2: is not UTF-8")));
+  EXPECT_THAT(error("BEGIN:VCALENDAR\nX-A;B=1;B=2:x\nEND:VCALENDAR\n"),
+              StatusIs(kInvalid, HasSubstr("line 2: the parameter B is there twice")));
+  EXPECT_THAT(error(std::string(kMaxHolidayFileBytes + 1, '\n')),
+              StatusIs(kInvalid, HasSubstr("larger than")));
+  EXPECT_THAT(ParseHolidays(kDutch, 2027, 2026).status(),
+              StatusIs(kInvalid, HasSubstr("the years 2027 to 2026")));
+  EXPECT_THAT(ParseHolidays(kDutch, 2026, 2100).status(),
+              StatusIs(kInvalid, HasSubstr("not within 1970 to 2099")));
+}
+
+TEST(HolidaysTest, AFileWithoutAnythingThatCountsIsAnError) {
+  EXPECT_THAT(ErrorOf("DTSTART;VALUE=DATE:20261225\nTRANSP:TRANSPARENT"),
+              StatusIs(kInvalid, HasSubstr("no event takes up time: all of them (1) are")));
+}
+
+TEST(HolidaysTest, FoldingMaySplitACharacter) {
+  EXPECT_THAT(Days(File("DTSTART;VALUE=DATE:20260101\nSUMMARY:Caf\xc3\r\n \xa9"), 2026, 2026),
+              ElementsAre("2026-01-01 Caf\xc3\xa9"));
+}
+
+TEST(HolidaysTest, NamesAreCutBetweenCharacters) {
+  std::string name = "x";
+  for (int i = 0; i < 150; ++i) name += "\xc3\xa9";
+  const auto holidays =
+      ParseHolidays(File(absl::StrCat("DTSTART;VALUE=DATE:20260101\nSUMMARY:", name)), 2026, 2026);
+  ASSERT_THAT(holidays, IsOk());
+  ASSERT_THAT(*holidays, SizeIs(1));
+  EXPECT_EQ((*holidays)[0].name, name.substr(0, 199));
+}
+
+TEST(HolidaysTest, TooManyDays) {
+  std::string text = "BEGIN:VCALENDAR\n";
+  for (int i = 0; i < 6; ++i) {
+    absl::StrAppend(&text, "BEGIN:VEVENT\nDTSTART;VALUE=DATE:202", i,
+                    "0101\nDURATION:P365D\nEND:VEVENT\n");
+  }
+  absl::StrAppend(&text, "END:VCALENDAR\n");
+  EXPECT_THAT(ParseHolidays(text, 2020, 2030).status(),
+              StatusIs(kInvalid, HasSubstr("line 22: with this event there are too many days; at "
+                                           "most 2000 are allowed")));
+  EXPECT_THAT(ParseHolidays(text, 2020, 2024), IsOk());
+}
+
+}  // namespace
+}  // namespace wissel::routing

@@ -1,0 +1,138 @@
+#include "libs/sim/plot.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_replace.h"
+
+namespace wissel::sim {
+namespace {
+
+constexpr double kWidth = 900;
+constexpr double kLeft = 64;
+constexpr double kRight = 20;
+constexpr double kTop = 64;
+constexpr double kPanel = 190;  // with its title and axis
+constexpr double kPlotHeight = 130;
+// Told apart by most eyes, and in print (Okabe and Ito, 2008).
+constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#009e73",
+                                    "#cc79a7", "#e69f00", "#56b4e9"};
+
+std::string Escape(absl::string_view text) {
+  return absl::StrReplaceAll(text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}});
+}
+
+// 1, 2 or 5 times a power of ten, so that at most `steps` of it reach `max`.
+double NiceStep(double max, int steps) {
+  const double raw = max / steps;
+  const double power = std::pow(10, std::floor(std::log10(raw)));
+  for (const double factor : {1.0, 2.0, 5.0}) {
+    if (factor * power >= raw) return factor * power;
+  }
+  return 10 * power;
+}
+
+absl::Duration NiceTime(absl::Duration length) {
+  for (const int minutes : {5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440, 2880, 7200}) {
+    if (length / absl::Minutes(minutes) <= 12) return absl::Minutes(minutes);
+  }
+  return absl::Hours(240);
+}
+
+std::string Number(double value) { return absl::StrFormat("%.6g", value); }
+
+void Text(double x, double y, absl::string_view anchor, absl::string_view text, std::string& out) {
+  absl::StrAppendFormat(&out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n", x, y,
+                        std::string(anchor), Escape(text));
+}
+
+}  // namespace
+
+std::string ToSvg(const Plot& plot) {
+  absl::Time begin = absl::InfiniteFuture();
+  absl::Time end = absl::InfinitePast();
+  for (const Panel& panel : plot.panels) {
+    for (const Series& series : panel.series) {
+      for (const auto& [time, value] : series.points) {
+        begin = std::min(begin, time);
+        end = std::max(end, time);
+      }
+    }
+  }
+  if (begin >= end) {
+    begin = absl::UnixEpoch();
+    end = begin + absl::Hours(1);
+  }
+  const double height = kTop + kPanel * static_cast<double>(plot.panels.size());
+  std::string out = absl::StrFormat(
+      "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" "
+      "height=\"%.0f\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#333\">\n"
+      "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
+      kWidth, height, kWidth, height);
+  absl::StrAppendFormat(&out, "<text x=\"%.0f\" y=\"24\" font-size=\"16\">%s</text>\n", kLeft,
+                        Escape(plot.title));
+  Text(kLeft, 44, "start", plot.note, out);
+
+  const double width = kWidth - kLeft - kRight;
+  const auto x_of = [&](absl::Time time) {
+    return kLeft + width * absl::FDivDuration(time - begin, end - begin);
+  };
+  const absl::Duration tick = NiceTime(end - begin);
+  double top = kTop;
+  for (const Panel& panel : plot.panels) {
+    double max = 0;
+    for (const Series& series : panel.series) {
+      for (const auto& [time, value] : series.points) max = std::max(max, value);
+    }
+    if (!(max > 0)) max = 1;
+    const double step = NiceStep(max, 5);
+    const double ceiling = std::ceil(max / step - 1e-9) * step;
+    const double base = top + 24 + kPlotHeight;
+    const auto y_of = [&](double value) { return base - kPlotHeight * value / ceiling; };
+    absl::StrAppendFormat(&out, "<text x=\"%.0f\" y=\"%.1f\" font-weight=\"bold\">%s</text>\n",
+                          kLeft, top + 14, Escape(panel.title));
+    for (int i = 0; i * step <= ceiling + step / 2; ++i) {
+      const double y = y_of(i * step);
+      absl::StrAppendFormat(&out,
+                            "<line x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\" "
+                            "stroke=\"#e0e0e0\"/>\n",
+                            kLeft, kWidth - kRight, y, y);
+      Text(kLeft - 6, y + 4, "end", Number(i * step), out);
+    }
+    // Whole steps of local time.
+    const absl::Time midnight = absl::FromCivil(absl::CivilDay(plot.zone.At(begin).cs), plot.zone);
+    absl::Time at = midnight + (begin - midnight + tick - absl::Nanoseconds(1)) / tick * tick;
+    for (; at <= end; at += tick) {
+      absl::StrAppendFormat(&out,
+                            "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" "
+                            "stroke=\"#999\"/>\n",
+                            x_of(at), x_of(at), base, base + 4);
+      Text(x_of(at), base + 17, "middle",
+           absl::FormatTime(tick >= absl::Hours(24) ? "%d %b" : "%H:%M", at, plot.zone), out);
+    }
+    double legend = kWidth - kRight;
+    for (size_t i = panel.series.size(); i-- > 0;) {
+      const Series& series = panel.series[i];
+      const char* colour = kColours[i % std::size(kColours)];
+      absl::StrAppendFormat(
+          &out, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\" points=\"", colour);
+      for (const auto& [time, value] : series.points) {
+        absl::StrAppendFormat(&out, "%.1f,%.1f ", x_of(time), y_of(value));
+      }
+      absl::StrAppend(&out, "\"/>\n");
+      if (panel.series.size() > 1) {
+        absl::StrAppendFormat(
+            &out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\" fill=\"%s\">%s</text>\n", legend,
+            top + 14, colour, Escape(series.name));
+        legend -= 14 + 6.6 * static_cast<double>(series.name.size());
+      }
+    }
+    top += kPanel;
+  }
+  absl::StrAppend(&out, "</svg>\n");
+  return out;
+}
+
+}  // namespace wissel::sim

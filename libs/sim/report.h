@@ -1,0 +1,113 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+
+namespace wissel::sim {
+
+// What became of a conversation.
+struct Outcome {
+  std::string conversation_id;
+  // Where it was put first.
+  std::string queue_id;
+  absl::Time arrival;
+  enum class Fate {
+    kServed,
+    // The customer left before an agent had it.
+    kAbandoned,
+    // Neither, when the run ended.
+    kLeftWaiting,
+  };
+  Fate fate = Fate::kLeftWaiting;
+  // From its arrival until an agent had it, the customer left or the run ended.
+  absl::Duration wait;
+  // From its arrival to the first answer.
+  std::optional<absl::Duration> first_response;
+};
+
+struct Offers {
+  int64_t made = 0;
+  int64_t accepted = 0;
+  int64_t declined = 0;
+  int64_t missed = 0;
+  int64_t withdrawn = 0;
+};
+
+// Of a set of durations; percentiles by nearest rank.
+struct Times {
+  int64_t count = 0;
+  absl::Duration mean;
+  absl::Duration p50;
+  absl::Duration p90;
+  absl::Duration p99;
+  absl::Duration max;
+};
+
+Times Summarise(std::vector<absl::Duration> values);
+
+// A queue's figures, or all queues'. Counts conversations that came behind the warm-up.
+struct QueueReport {
+  std::string queue_id;
+  int64_t arrived = 0;
+  int64_t served = 0;
+  int64_t abandoned = 0;
+  int64_t left_waiting = 0;
+  // Of those served.
+  Times wait;
+  Times first_response;
+  // Served within the service level's time.
+  int64_t in_time = 0;
+  // First responses later than the target, those never given included once it has passed.
+  int64_t first_response_breaches = 0;
+  Offers offers;
+  // Conversations that nobody has yet, those being offered included.
+  double mean_waiting = 0;
+  int64_t max_waiting = 0;
+};
+
+struct AgentReport {
+  std::string agent_id;
+  int64_t conversations = 0;
+  Offers offers;
+  // Signed in, and not away.
+  absl::Duration on_duty;
+  // Holding at least one conversation.
+  absl::Duration busy;
+  // Units held, of the units there were, over the time on duty.
+  double occupancy = 0;
+};
+
+// A stretch of the run.
+struct Slice {
+  absl::Time begin;
+  int64_t arrived = 0;
+  // Of those who came in it.
+  Times wait;
+  double mean_waiting = 0;
+  double occupancy = 0;
+  // Average number of agents on duty.
+  double agents = 0;
+};
+
+struct Report {
+  absl::Time start;
+  absl::Time end;
+  absl::Duration slice;
+  std::optional<absl::Duration> service_level;
+  std::optional<absl::Duration> first_response_target;
+  QueueReport total;
+  std::vector<QueueReport> queues;  // in the configuration's order
+  std::vector<AgentReport> agents;  // by id
+  std::vector<Slice> slices;
+  double occupancy = 0;
+  // What the engine was asked and said.
+  int64_t decisions = 0;
+  int64_t events = 0;
+  int64_t rejected_commands = 0;
+};
+
+}  // namespace wissel::sim

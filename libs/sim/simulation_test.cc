@@ -1,0 +1,188 @@
+#include "libs/sim/simulation.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "libs/domain/testing.h"
+#include "libs/sim/plot.h"
+#include "libs/sim/scenario.h"
+#include "libs/testing/status_matchers.h"
+
+namespace wissel::sim {
+namespace {
+
+using domain::testing::ShopConfig;
+using ::testing::HasSubstr;
+
+// The test shop for a day.
+Scenario Day() {
+  Scenario scenario;
+  scenario.start = "2026-03-02T08:00:00Z";
+  scenario.length = absl::Hours(8);
+  for (const char* language : {"nl", "en"}) {
+    Arrivals& arrivals = scenario.arrivals.emplace_back();
+    arrivals.account = "shop-phone";
+    arrivals.language = language;
+    arrivals.per_hour = 15;
+    arrivals.patience = Distribution{.mean = absl::Minutes(20)};
+  }
+  scenario.handling.push_back({.time = {.mean = absl::Minutes(6)}, .customer_turns = 1});
+  scenario.agents.missed_share = 0.05;
+  scenario.agents.declined_share = 0.05;
+  scenario.agents.disconnects = {.per_hour = 1, .lasts = {.mean = absl::Seconds(40)}};
+  return scenario;
+}
+
+struct Played {
+  Report report;
+  uint64_t hash = 0;
+  int64_t assigned = 0;
+  std::vector<Outcome> outcomes;
+};
+
+Played Play(const Scenario& scenario, const config::v1::WorkspaceConfig& config) {
+  Played played;
+  domain::State state;
+  SimulationOptions options = OptionsOf(scenario, config);
+  options.on_decision = [&](const log::v1::Decision& decision) {
+    state.Apply(decision);
+    for (const auto& event : decision.events()) played.assigned += event.has_assigned() ? 1 : 0;
+    for (const auto& [key, agent] : state.agents()) {
+      ASSERT_LE(agent.used_units(), agent.capacity_units()) << key;
+    }
+  };
+  options.on_outcome = [&](const Outcome& outcome) { played.outcomes.push_back(outcome); };
+  const auto behaviour = DrawBehaviour(scenario, config, static_cast<uint64_t>(scenario.seed));
+  played.report = Simulate(std::move(options), *behaviour);
+  played.hash = state.Hash();
+  return played;
+}
+
+TEST(Simulation, TheSameSeedGivesTheSameDayAndEverybodyIsAccountedFor) {
+  const Played one = Play(Day(), ShopConfig());
+  const Played two = Play(Day(), ShopConfig());
+  EXPECT_EQ(one.hash, two.hash);
+  EXPECT_EQ(one.report.decisions, two.report.decisions);
+  Scenario another = Day();
+  another.seed = 2;
+  EXPECT_NE(Play(another, ShopConfig()).hash, one.hash);
+
+  const QueueReport& total = one.report.total;
+  EXPECT_GT(total.served, 100);
+  EXPECT_GT(total.abandoned, 0);
+  EXPECT_EQ(total.arrived, total.served + total.abandoned + total.left_waiting);
+  EXPECT_EQ(static_cast<int64_t>(one.outcomes.size()), total.arrived);
+  EXPECT_EQ(total.offers.made, total.offers.accepted + total.offers.declined + total.offers.missed +
+                                   total.offers.withdrawn);
+  EXPECT_GT(total.offers.missed, 0);
+  EXPECT_GT(total.offers.declined, 0);
+  int64_t conversations = 0;
+  for (const AgentReport& agent : one.report.agents) {
+    conversations += agent.conversations;
+    EXPECT_GT(agent.occupancy, 0) << agent.agent_id;
+    EXPECT_LE(agent.occupancy, 1) << agent.agent_id;
+  }
+  EXPECT_GE(conversations, total.served);
+  EXPECT_GE(one.assigned, conversations);
+}
+
+TEST(Simulation, NobodyWaitsBeyondTheirPatience) {
+  Scenario scenario = Day();
+  for (Arrivals& arrivals : scenario.arrivals) {
+    arrivals.per_hour = 60;
+    arrivals.patience =
+        Distribution{.kind = Distribution::Kind::kConstant, .mean = absl::Minutes(3)};
+  }
+  const Played played = Play(scenario, ShopConfig());
+  int64_t left = 0;
+  for (const Outcome& outcome : played.outcomes) {
+    EXPECT_LE(outcome.wait, absl::Minutes(3));
+    if (outcome.fate == Outcome::Fate::kAbandoned) {
+      EXPECT_EQ(outcome.wait, absl::Minutes(3));
+      ++left;
+    }
+  }
+  EXPECT_EQ(left, played.report.total.abandoned);
+  EXPECT_GT(left, 100);
+}
+
+TEST(Simulation, WorkIsDoneInShiftsAndFinishedAfterThem) {
+  Scenario scenario = Day();
+  scenario.agents = {};
+  scenario.shifts.push_back(
+      {.from = "10:00", .to = "12:00", .breaks = {{.from = "11:00", .to = "11:30"}}});
+  const auto at = [&](int minutes) { return scenario.StartTime() + absl::Minutes(minutes); };
+  SimulationOptions options = OptionsOf(scenario, ShopConfig());
+  int64_t in_shift = 0;
+  int64_t accepted = 0;
+  absl::Time last_reply;
+  options.on_decision = [&](const log::v1::Decision& decision) {
+    const absl::Time time = absl::FromUnixSeconds(decision.time().seconds());
+    for (const auto& event : decision.events()) {
+      if (event.has_offered()) {
+        ++accepted;
+        in_shift += (time >= at(120) && time < at(180)) || (time >= at(210) && time < at(240));
+      }
+      if (event.has_reply_sent()) last_reply = time;
+    }
+  };
+  const auto config = ShopConfig();
+  const auto behaviour = DrawBehaviour(scenario, config, 1);
+  const Report report = Simulate(std::move(options), *behaviour);
+  EXPECT_GT(accepted, 20);
+  EXPECT_EQ(in_shift, accepted);
+  EXPECT_GT(last_reply, at(240));
+  EXPECT_LT(last_reply, at(300));
+  for (const AgentReport& agent : report.agents) {
+    EXPECT_GE(agent.on_duty, absl::Minutes(90)) << agent.agent_id;
+    EXPECT_LT(agent.on_duty, absl::Minutes(150)) << agent.agent_id;
+  }
+  EXPECT_EQ(report.rejected_commands, 0);
+}
+
+TEST(Simulation, BurstsAndShapesBringMore) {
+  Scenario scenario = Day();
+  scenario.arrivals.resize(1);
+  scenario.arrivals[0].per_hour = 100;
+  scenario.arrivals[0].shape = {{.from_hour = 9, .times = 0}, {.from_hour = 10, .times = 1}};
+  scenario.arrivals[0].bursts = {{.at = absl::Hours(3), .lasts = absl::Hours(1), .times = 4}};
+  const auto config = ShopConfig();
+  const auto behaviour = DrawBehaviour(scenario, config, 3);
+  std::vector<int> by_hour(8);
+  while (const auto customer = behaviour->NextCustomer()) {
+    ++by_hour[static_cast<size_t>(absl::ToInt64Hours(customer->arrival - scenario.StartTime()))];
+  }
+  EXPECT_NEAR(by_hour[0], 100, 30);
+  EXPECT_EQ(by_hour[1], 0);
+  EXPECT_NEAR(by_hour[2], 100, 30);
+  EXPECT_NEAR(by_hour[3], 400, 60);
+}
+
+TEST(Simulation, TimesAreSummarisedByNearestRank) {
+  std::vector<absl::Duration> values;
+  for (int i = 100; i >= 1; --i) values.push_back(absl::Seconds(i));
+  const Times times = Summarise(values);
+  EXPECT_EQ(times.p50, absl::Seconds(50));
+  EXPECT_EQ(times.p90, absl::Seconds(90));
+  EXPECT_EQ(times.p99, absl::Seconds(99));
+  EXPECT_EQ(times.mean, absl::Milliseconds(50'500));
+  EXPECT_EQ(Summarise({}).count, 0);
+}
+
+TEST(Plot, NeedsNothingElseAndSaysWhatItShows) {
+  Plot plot{.title = "A <day> & more", .panels = {{.title = "Waits"}}};
+  const absl::Time start = absl::FromUnixSeconds(1'772'438'400);
+  plot.panels[0].series.push_back(
+      {.name = "before", .points = {{start, 0}, {start + absl::Hours(8), 7}}});
+  plot.panels[0].series.push_back({.name = "after", .points = {{start, 3}}});
+  const std::string svg = ToSvg(plot);
+  EXPECT_THAT(svg, HasSubstr("A &lt;day&gt; &amp; more"));
+  EXPECT_THAT(svg, HasSubstr("before"));
+  EXPECT_THAT(svg, HasSubstr(">08:00<"));
+  EXPECT_EQ(svg.find("href"), std::string::npos);
+  // Nothing to show is no failure.
+  EXPECT_THAT(ToSvg({.title = "empty", .panels = {{.title = "x"}}}), HasSubstr("</svg>"));
+}
+
+}  // namespace
+}  // namespace wissel::sim

@@ -1,0 +1,182 @@
+#include <CLI/CLI.hpp>
+
+#include <boost/json.hpp>
+
+#include <filesystem>
+#include <fstream>
+#include <memory>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "libs/base/status_macros.h"
+#include "libs/domain/config_validation.h"
+#include "libs/sim/scenario.h"
+#include "services/ctl/commands/commands.h"
+#include "services/ctl/progress.h"
+#include "services/ctl/sim_output.h"
+#include "services/ctl/workspace_yaml.h"
+
+namespace wissel::ctl {
+namespace {
+
+constexpr int kMostRuns = 1000;
+
+struct Flags {
+  std::string file;
+  std::string plot;
+  int64_t seed = -1;
+  int runs = 1;
+};
+
+// The scenario's file holds two things: the scenario, and under "workspace:" a configuration. Both
+// keep their lines, with the other's left empty.
+struct Parts {
+  std::string scenario;
+  std::string workspace;
+};
+
+absl::StatusOr<Parts> Split(absl::string_view file, absl::string_view text) {
+  Parts parts;
+  bool inside = false;
+  int line = 0;
+  for (const absl::string_view row : absl::StrSplit(text, '\n')) {
+    ++line;
+    const bool top = !row.empty() && row[0] != ' ' && row[0] != '#' && row[0] != '\r';
+    if (top) inside = absl::StartsWith(row, "workspace:");
+    if (top && inside) {
+      const absl::string_view rest =
+          absl::StripAsciiWhitespace(row.substr(0, row.find('#')).substr(10));
+      if (!rest.empty()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(file, ":", line, ": workspace: expected a section on the lines below"));
+      }
+    }
+    absl::StrAppend(&parts.scenario, inside ? "" : row, "\n");
+    absl::StrAppend(&parts.workspace, inside && !top ? row : "", "\n");
+  }
+  return parts;
+}
+
+absl::StatusOr<config::v1::WorkspaceConfig> ReadWorkspace(const std::string& file,
+                                                          const Parts& parts,
+                                                          const sim::Scenario& scenario) {
+  const bool is_inline = !absl::StripAsciiWhitespace(parts.workspace).empty();
+  if (is_inline == !scenario.workspace_file.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file,
+                     ": expected the configuration under workspace, or its file's path in "
+                     "workspace_file, and not both"));
+  }
+  std::string name = file;
+  std::string yaml = parts.workspace;
+  if (!is_inline) {
+    name = (std::filesystem::path(file).parent_path() / scenario.workspace_file).string();
+    WISSEL_ASSIGN_OR_RETURN(yaml, ReadFile(name, 4 << 20));
+  }
+  WISSEL_ASSIGN_OR_RETURN(config::v1::WorkspaceConfig config, ParseWorkspaceYaml(name, yaml));
+  std::vector<std::string> lines;
+  for (const std::string& error : domain::ValidateConfig(config).errors) {
+    lines.push_back(absl::StrCat(name, ": ", error));
+  }
+  if (!lines.empty()) return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+  return config;
+}
+
+absl::Status Run(Session& s, const Flags& f) {
+  WISSEL_ASSIGN_OR_RETURN(const std::string text, ReadFile(f.file, 4 << 20));
+  WISSEL_ASSIGN_OR_RETURN(const Parts parts, Split(f.file, text));
+  WISSEL_ASSIGN_OR_RETURN(sim::Scenario scenario, sim::ParseScenario(parts.scenario, f.file));
+  WISSEL_ASSIGN_OR_RETURN(config::v1::WorkspaceConfig config,
+                          ReadWorkspace(f.file, parts, scenario));
+  WISSEL_RETURN_IF_ERROR(sim::FitScenario(scenario, parts.scenario, f.file, config));
+  if (f.seed >= 0) scenario.seed = f.seed;
+
+  std::vector<sim::Report> reports;
+  const absl::Time began = absl::Now();
+  {
+    ProgressBar bar("simulating");
+    for (int run = 0; run < f.runs; ++run) {
+      sim::SimulationOptions options = sim::OptionsOf(scenario, config);
+      options.on_progress = [&](double share) { bar.Show((run + share) / f.runs); };
+      const auto behaviour =
+          sim::DrawBehaviour(scenario, config, static_cast<uint64_t>(scenario.seed + run));
+      reports.push_back(sim::Simulate(std::move(options), *behaviour));
+    }
+  }
+  const absl::Duration took = absl::Now() - began;
+
+  const sim::Report& first = reports.front();
+  const absl::TimeZone zone = scenario.Zone();
+  const std::string name = scenario.name.empty() ? f.file : scenario.name;
+  const std::string span =
+      absl::StrCat(absl::FormatTime("%Y-%m-%d %H:%M", first.start, zone), " to ",
+                   absl::FormatTime("%Y-%m-%d %H:%M", first.start + scenario.length, zone), " ",
+                   scenario.time_zone);
+  const std::string seeds =
+      f.runs == 1 ? absl::StrCat("seed ", scenario.seed)
+                  : absl::StrCat("seeds ", scenario.seed, " to ", scenario.seed + f.runs - 1);
+  if (!f.plot.empty()) {
+    std::ofstream file(f.plot);
+    file << sim::ToSvg({.title = name,
+                        .note = absl::StrCat(span, ", seed ", scenario.seed),
+                        .zone = zone,
+                        .panels = ReportPanels({{"", &first}})});
+    if (!file.flush()) return absl::InvalidArgumentError(absl::StrCat("cannot write ", f.plot));
+  }
+  const std::vector<MeanOverRuns> means = Summarise(reports);
+  if (s.format() == Format::kTable) {
+    s.out << name << ": " << span << ", " << seeds << "\n\n";
+    if (f.runs == 1) {
+      PrintReport(first, s.out);
+    } else {
+      PrintMeans(means, s.out);
+    }
+    int64_t decisions = 0;
+    for (const sim::Report& report : reports) decisions += report.decisions;
+    s.err << decisions << " decisions in "
+          << absl::FormatDuration(absl::Trunc(took, absl::Milliseconds(1))) << "\n";
+    return absl::OkStatus();
+  }
+  boost::json::object json{{"scenario", name}, {"seed", scenario.seed}};
+  boost::json::array runs;
+  for (const sim::Report& report : reports) runs.push_back(ReportJson(report));
+  json["runs"] = std::move(runs);
+  if (f.runs > 1) {
+    boost::json::object summary;
+    for (const MeanOverRuns& m : means) {
+      summary[m.key] = {{"mean", m.mean}, {"half_width_95", m.half_width}};
+    }
+    json["summary"] = std::move(summary);
+  }
+  s.out << boost::json::serialize(json) << "\n";
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddSimulate(CLI::App& app, Session& s) {
+  auto* command = app.add_subcommand("simulate", "Play a day that has not been yet");
+  command->footer(
+      "\nRuns the routers' own engine in virtual time on the customers and agents of a scenario:\n"
+      "waits, abandonment, service level, offers and load, by queue and by agent. The same seed\n"
+      "gives the same day. With --output json everything, by slices of the day as well.\n"
+      "\nExamples:\n"
+      "  wisselctl simulate deploy/examples/scenarios/web-shop.yaml --plot day.svg\n"
+      "  wisselctl simulate deploy/examples/scenarios/web-shop.yaml --seeds 20");
+  auto f = std::make_shared<Flags>();
+  command->add_option("SCENARIO", f->file, "The scenario's file")->required();
+  command->add_option("--plot", f->plot, "Also draw the (first) day, as SVG")->type_name("FILE");
+  command->add_option("--seed", f->seed, "Instead of the scenario's")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 62))
+      ->type_name("N");
+  command
+      ->add_option("--seeds", f->runs,
+                   "So many days, one seed after the other: means with their error")
+      ->check(CLI::Range(1, kMostRuns))
+      ->type_name("N");
+  command->callback([&s, f] { s.action = [&s, f] { return Run(s, *f); }; });
+}
+
+}  // namespace wissel::ctl

@@ -1,0 +1,272 @@
+#include "services/ctl/sim_output.h"
+
+#include <boost/json.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace wissel::ctl {
+namespace {
+
+// The 0.975 quantile of Student's t by degrees of freedom, from 1; beyond the table: normal.
+double Student95(size_t degrees) {
+  constexpr std::array<double, 30> kTable = {
+      12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+      2.201,  2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
+      2.080,  2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
+  return degrees <= kTable.size() ? kTable[degrees - 1] : 1.960;
+}
+
+boost::json::object TimesJson(const sim::Times& times) {
+  return {{"count", times.count},
+          {"mean_s", absl::ToDoubleSeconds(times.mean)},
+          {"p50_s", absl::ToDoubleSeconds(times.p50)},
+          {"p90_s", absl::ToDoubleSeconds(times.p90)},
+          {"p99_s", absl::ToDoubleSeconds(times.p99)},
+          {"max_s", absl::ToDoubleSeconds(times.max)}};
+}
+
+boost::json::object OffersJson(const sim::Offers& offers) {
+  return {{"made", offers.made},
+          {"accepted", offers.accepted},
+          {"declined", offers.declined},
+          {"missed", offers.missed},
+          {"withdrawn", offers.withdrawn}};
+}
+
+boost::json::object QueueJson(const sim::QueueReport& queue) {
+  boost::json::object json{{"arrived", queue.arrived},
+                           {"served", queue.served},
+                           {"abandoned", queue.abandoned},
+                           {"left_waiting", queue.left_waiting},
+                           {"in_time", queue.in_time},
+                           {"first_response_breaches", queue.first_response_breaches},
+                           {"mean_waiting", queue.mean_waiting},
+                           {"max_waiting", queue.max_waiting}};
+  json["wait"] = TimesJson(queue.wait);
+  json["first_response"] = TimesJson(queue.first_response);
+  json["offers"] = OffersJson(queue.offers);
+  return json;
+}
+
+std::string TimeJson(absl::Time time) {
+  return absl::FormatTime(absl::RFC3339_full, time, absl::UTCTimeZone());
+}
+
+void AddQueue(const sim::QueueReport& queue, absl::string_view name, Table& table) {
+  const auto d = [](int64_t n) { return absl::StrCat(n); };
+  const auto count = static_cast<double>(queue.arrived);
+  table.Add(
+      {std::string(name), d(queue.arrived), Percent(static_cast<double>(queue.abandoned), count),
+       d(queue.left_waiting), ShortDuration(queue.wait.mean), ShortDuration(queue.wait.p50),
+       ShortDuration(queue.wait.p90), ShortDuration(queue.wait.p99),
+       Percent(static_cast<double>(queue.in_time), count), ShortDuration(queue.first_response.p50),
+       ShortDuration(queue.first_response.p90), d(queue.first_response_breaches),
+       absl::StrFormat("%.1f", queue.mean_waiting), d(queue.max_waiting)});
+}
+
+}  // namespace
+
+std::string ShortDuration(absl::Duration duration) {
+  const double seconds = absl::ToDoubleSeconds(duration);
+  if (seconds < 9.95) return absl::StrFormat("%.1fs", seconds);
+  const auto whole = static_cast<int64_t>(std::llround(seconds));
+  if (whole < 60) return absl::StrFormat("%ds", whole);
+  if (whole < 3600) return absl::StrFormat("%dm%02ds", whole / 60, whole % 60);
+  return absl::StrFormat("%dh%02dm", whole / 3600, whole / 60 % 60);
+}
+
+std::string Percent(double part, double whole) {
+  return whole > 0 ? absl::StrFormat("%.1f%%", 100 * part / whole) : "-";
+}
+
+void PrintReport(const sim::Report& report, std::ostream& out) {
+  Table queues({"queue", "arrived", "left", "waiting", "wait mean", "p50", "p90", "p99",
+                report.service_level.has_value()
+                    ? absl::StrCat("in ", absl::FormatDuration(*report.service_level))
+                    : "in time",
+                "answer p50", "p90",
+                report.first_response_target.has_value()
+                    ? absl::StrCat("over ", absl::FormatDuration(*report.first_response_target))
+                    : "late",
+                "queue mean", "max"});
+  for (const sim::QueueReport& queue : report.queues) AddQueue(queue, queue.queue_id, queues);
+  AddQueue(report.total, "all", queues);
+  queues.Print(out);
+  out << "\n";
+  Table agents(
+      {"agent", "conversations", "offers", "missed", "declined", "on duty", "busy", "occupancy"});
+  // A large desk in a few lines: those with the most and the least to do.
+  constexpr size_t kMost = 20;
+  std::vector<const sim::AgentReport*> shown;
+  for (const sim::AgentReport& agent : report.agents) shown.push_back(&agent);
+  if (shown.size() > kMost) {
+    std::stable_sort(shown.begin(), shown.end(),
+                     [](const auto* a, const auto* b) { return a->occupancy > b->occupancy; });
+  }
+  for (size_t i = 0; i < shown.size(); ++i) {
+    if (shown.size() > kMost && i == kMost / 2) {
+      agents.Add({absl::StrCat("(", shown.size() - kMost, " more)"), "", "", "", "", "", "", ""});
+      i = shown.size() - kMost / 2;
+    }
+    const sim::AgentReport& agent = *shown[i];
+    agents.Add({agent.agent_id, absl::StrCat(agent.conversations), absl::StrCat(agent.offers.made),
+                absl::StrCat(agent.offers.missed), absl::StrCat(agent.offers.declined),
+                ShortDuration(agent.on_duty),
+                Percent(absl::ToDoubleSeconds(agent.busy), absl::ToDoubleSeconds(agent.on_duty)),
+                Percent(agent.occupancy, 1)});
+  }
+  agents.Print(out);
+  out << "\noffers: " << report.total.offers.made << " made, " << report.total.offers.accepted
+      << " accepted, " << report.total.offers.missed << " missed, " << report.total.offers.declined
+      << " declined, " << report.total.offers.withdrawn << " withdrawn; occupancy of all agents "
+      << Percent(report.occupancy, 1) << "\n";
+  if (report.rejected_commands > 0) {
+    out << "commands refused by the engine: " << report.rejected_commands << "\n";
+  }
+}
+
+boost::json::object ReportJson(const sim::Report& report) {
+  boost::json::object json{{"start", TimeJson(report.start)},
+                           {"end", TimeJson(report.end)},
+                           {"decisions", report.decisions},
+                           {"events", report.events},
+                           {"rejected_commands", report.rejected_commands},
+                           {"occupancy", report.occupancy}};
+  if (report.service_level.has_value()) {
+    json["service_level_s"] = absl::ToDoubleSeconds(*report.service_level);
+  }
+  if (report.first_response_target.has_value()) {
+    json["first_response_target_s"] = absl::ToDoubleSeconds(*report.first_response_target);
+  }
+  json["total"] = QueueJson(report.total);
+  boost::json::array queues;
+  for (const sim::QueueReport& queue : report.queues) {
+    boost::json::object item = QueueJson(queue);
+    item["queue_id"] = queue.queue_id;
+    queues.push_back(std::move(item));
+  }
+  json["queues"] = std::move(queues);
+  boost::json::array agents;
+  for (const sim::AgentReport& agent : report.agents) {
+    boost::json::object item{{"agent_id", agent.agent_id},
+                             {"conversations", agent.conversations},
+                             {"on_duty_s", absl::ToDoubleSeconds(agent.on_duty)},
+                             {"busy_s", absl::ToDoubleSeconds(agent.busy)},
+                             {"occupancy", agent.occupancy}};
+    item["offers"] = OffersJson(agent.offers);
+    agents.push_back(std::move(item));
+  }
+  json["agents"] = std::move(agents);
+  boost::json::array slices;
+  for (const sim::Slice& slice : report.slices) {
+    boost::json::object item{{"begin", TimeJson(slice.begin)},
+                             {"arrived", slice.arrived},
+                             {"mean_waiting", slice.mean_waiting},
+                             {"occupancy", slice.occupancy},
+                             {"agents", slice.agents}};
+    item["wait"] = TimesJson(slice.wait);
+    slices.push_back(std::move(item));
+  }
+  json["slice_s"] = absl::ToDoubleSeconds(report.slice);
+  json["slices"] = std::move(slices);
+  return json;
+}
+
+std::vector<sim::Panel> ReportPanels(
+    const std::vector<std::pair<std::string, const sim::Report*>>& runs) {
+  const auto panel = [&](const char* title, const std::function<double(const sim::Slice&)>& value) {
+    sim::Panel result{.title = title, .series = {}};
+    for (const auto& [name, report] : runs) {
+      sim::Series& series = result.series.emplace_back(sim::Series{.name = name, .points = {}});
+      for (const sim::Slice& slice : report->slices) {
+        series.points.emplace_back(slice.begin + report->slice / 2, value(slice));
+      }
+    }
+    return result;
+  };
+  return {panel("Wait by time of arrival: mean, minutes",
+                [](const sim::Slice& s) { return absl::ToDoubleMinutes(s.wait.mean); }),
+          panel("Wait by time of arrival: 90th percentile, minutes",
+                [](const sim::Slice& s) { return absl::ToDoubleMinutes(s.wait.p90); }),
+          panel("Conversations waiting", [](const sim::Slice& s) { return s.mean_waiting; }),
+          panel("Occupancy, percent of the capacity on duty",
+                [](const sim::Slice& s) { return 100 * s.occupancy; }),
+          panel("Agents on duty", [](const sim::Slice& s) { return s.agents; })};
+}
+
+std::vector<MeanOverRuns> Summarise(const std::vector<sim::Report>& reports) {
+  using Unit = MeanOverRuns::Unit;
+  struct Figure {
+    const char* name;
+    const char* key;
+    Unit unit;
+    std::function<double(const sim::Report&)> value;
+  };
+  const auto share = [](int64_t part, int64_t whole) {
+    return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+  };
+  const std::vector<Figure> figures = {
+      {"conversations", "arrived", Unit::kCount,
+       [](const auto& r) { return static_cast<double>(r.total.arrived); }},
+      {"wait, mean", "wait_mean_s", Unit::kSeconds,
+       [](const auto& r) { return absl::ToDoubleSeconds(r.total.wait.mean); }},
+      {"wait, p50", "wait_p50_s", Unit::kSeconds,
+       [](const auto& r) { return absl::ToDoubleSeconds(r.total.wait.p50); }},
+      {"wait, p90", "wait_p90_s", Unit::kSeconds,
+       [](const auto& r) { return absl::ToDoubleSeconds(r.total.wait.p90); }},
+      {"wait, p99", "wait_p99_s", Unit::kSeconds,
+       [](const auto& r) { return absl::ToDoubleSeconds(r.total.wait.p99); }},
+      {"served in time", "in_time", Unit::kShare,
+       [&](const auto& r) { return share(r.total.in_time, r.total.arrived); }},
+      {"left before an agent had them", "abandoned", Unit::kShare,
+       [&](const auto& r) { return share(r.total.abandoned, r.total.arrived); }},
+      {"first response too late", "first_response_breaches", Unit::kShare,
+       [&](const auto& r) { return share(r.total.first_response_breaches, r.total.arrived); }},
+      {"offers missed", "offers_missed", Unit::kShare,
+       [&](const auto& r) { return share(r.total.offers.missed, r.total.offers.made); }},
+      {"occupancy", "occupancy", Unit::kShare, [](const auto& r) { return r.occupancy; }}};
+  std::vector<MeanOverRuns> means;
+  const auto n = static_cast<double>(reports.size());
+  for (const Figure& figure : figures) {
+    double sum = 0;
+    for (const sim::Report& report : reports) sum += figure.value(report);
+    const double mean = sum / n;
+    double squares = 0;
+    for (const sim::Report& report : reports) squares += std::pow(figure.value(report) - mean, 2);
+    means.push_back({.figure = figure.name,
+                     .key = figure.key,
+                     .mean = mean,
+                     .half_width = reports.size() < 2 ? 0
+                                                      : Student95(reports.size() - 1) *
+                                                            std::sqrt(squares / (n - 1) / n),
+                     .unit = figure.unit});
+  }
+  return means;
+}
+
+void PrintMeans(const std::vector<MeanOverRuns>& means, std::ostream& out) {
+  Table table({"figure", "mean", "± 95%"});
+  for (const MeanOverRuns& m : means) {
+    const auto text = [&](double value) -> std::string {
+      switch (m.unit) {
+        case MeanOverRuns::Unit::kSeconds:
+          return ShortDuration(absl::Seconds(value));
+        case MeanOverRuns::Unit::kShare:
+          return Percent(value, 1);
+        case MeanOverRuns::Unit::kCount:
+          return absl::StrFormat("%.1f", value);
+      }
+      return "";
+    };
+    table.Add({m.figure, text(m.mean), text(m.half_width)});
+  }
+  table.Print(out);
+}
+
+}  // namespace wissel::ctl
