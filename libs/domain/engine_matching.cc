@@ -262,9 +262,10 @@ void Engine::MatchNewlyWaiting() {
         Sync();
         continue;
       }
-      if (Overflow(id)) {
+      const bool moved = Overflow(id);
+      Sync();
+      if (moved) {
         newly_waiting_.insert(id);
-        Sync();
         continue;
       }
       // It waits: the event that queued it says why.

@@ -476,7 +476,7 @@ TEST(BargeIn, ASupervisorJoinsAndLeaves) {
   Command leave = BySupervisor("leave");
   leave.mutable_leave_conversation()->set_conversation_id(id);
   EXPECT_THAT(Kinds(shop.Do(leave)), ElementsAre(Event::kSupervisorLeft));
-  Command by_agent = CommandBy("anna", "join");
+  Command by_agent = CommandBy("anna", "join as an agent");
   by_agent.mutable_barge_in()->set_conversation_id(id);
   EXPECT_EQ(Refusal(shop.Do(by_agent)), CommandRejected::REASON_FORBIDDEN);
 }
@@ -532,6 +532,192 @@ TEST(Transfer, KeepsThePlaceWhereAsked) {
   shop.Do(transfer);
   EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
   EXPECT_EQ(FromProto(shop.Conversation(id).waiting_since()), place);
+}
+
+// ---------------------------------------------------------------------------------------------
+// SLA
+
+config::v1::SlaPolicy& Promise(WorkspaceConfig& config, config::v1::SlaMetric metric,
+                               absl::Duration target) {
+  config::v1::SlaPolicy& policy = *config.add_sla_policies();
+  policy.set_sla_policy_id(absl::StrCat("policy-", config.sla_policies_size()));
+  policy.add_targets()->set_metric(metric);
+  *policy.mutable_targets(0)->mutable_target() = ToProto(target);
+  return policy;
+}
+
+TEST(Sla, WarnsThenBreachesOnceAndAnAnswerStopsTheClock) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  Shop shop(config);
+  const absl::Time start = shop.now;
+  const std::string late = shop.Open("31600000001", "nl");
+  EXPECT_EQ(shop.Conversation(late).sla().sla_policy_id(), "policy-1");
+  std::vector<Decision> fired = shop.Wait(absl::Minutes(8));
+  const Event* warned = Find(fired, Event::kSlaWarned);
+  ASSERT_NE(warned, nullptr);
+  EXPECT_EQ(warned->sla_warned().percent(), 80);
+  EXPECT_EQ(FromProto(warned->sla_warned().due_time()), start + absl::Minutes(10));
+  EXPECT_EQ(Find(fired, Event::kSlaBreached), nullptr);
+  EXPECT_NE(Find(shop.Wait(absl::Minutes(2)), Event::kSlaBreached), nullptr);
+  EXPECT_EQ(Find(shop.Wait(absl::Hours(2)), Event::kSlaBreached), nullptr);
+
+  shop.Online("bram");
+  shop.Do(shop.Accept(late));
+  const std::string answered = shop.Open("31600000002", "nl");
+  shop.Do(shop.Accept(answered));
+  shop.Do(shop.Reply("bram", answered));
+  for (const Decision& decision : WaitConnected(shop, absl::Minutes(30))) {
+    for (const Event& event : decision.events()) {
+      EXPECT_NE(event.sla_breached().conversation_id(), answered);
+    }
+  }
+}
+
+TEST(Sla, OnlyOpeningHoursCount) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::Calendar& calendar = *config.add_calendars();
+  calendar.set_calendar_id("office");
+  calendar.set_time_zone("Europe/Amsterdam");
+  config::v1::CalendarWindow& window = *calendar.add_windows();
+  for (int day = 1; day <= 5; ++day) window.add_days(day);
+  window.set_open("09:00");
+  window.set_close("17:00");
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Hours(1)).set_calendar_id("office");
+  Shop shop(config);  // a Sunday, 17:06 in Amsterdam
+  shop.Open("31600000001", "nl");
+  EXPECT_EQ(Find(shop.Wait(absl::Hours(15)), Event::kSlaBreached), nullptr);
+  const std::vector<Decision> fired = shop.Wait(absl::Hours(2));
+  const Event* breached = Find(fired, Event::kSlaBreached);
+  ASSERT_NE(breached, nullptr);
+  EXPECT_EQ(FromProto(breached->sla_breached().due_time()),
+            absl::FromCivil(absl::CivilSecond(2025, 6, 16, 8), absl::UTCTimeZone()));
+}
+
+TEST(Sla, EscalationRaisesPriorityRelaxesAndOverflows) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::SlaPolicy& policy =
+      Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  config::v1::EscalationStep& points = *policy.add_escalation_steps();
+  points.set_metric(config::v1::SLA_METRIC_FIRST_RESPONSE);
+  points.set_percent(50);
+  points.set_add_priority_points(70);
+  config::v1::EscalationStep& move = *policy.add_escalation_steps();
+  move.set_metric(config::v1::SLA_METRIC_FIRST_RESPONSE);
+  move.set_percent(100);
+  move.set_overflow_to_queue_id("nl");
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("44700000001", "en");
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Minutes(6));
+  EXPECT_NE(Find(fired, Event::kSlaEscalated), nullptr);
+  EXPECT_EQ(shop.Conversation(id).escalation_points(), 70);
+  WaitConnected(shop, absl::Minutes(4));
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "nl");
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+}
+
+TEST(Sla, WhatWasDueBeforeAnAnswerIsSaidBeforeIt) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  // The router was away, and finds the answer before it has looked at its timers.
+  shop.now += absl::Minutes(11);
+  EXPECT_THAT(Kinds(shop.Do(shop.Reply("bram", id))),
+              ElementsAre(Event::kSlaWarned, Event::kSlaBreached, Event::kReplySent));
+}
+
+TEST(Sla, ABotsAnswerAndAnAutomaticTextAreNoAnswers) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
+  *text.mutable_after() = ToProto(absl::Seconds(30));
+  text.set_send_text("Even geduld.");
+  Shop shop(config);
+  shop.Open("31600000001", "nl");
+  const std::vector<Decision> fired = shop.Wait(absl::Minutes(11));
+  EXPECT_NE(Find(fired, Event::kReplySent), nullptr);
+  EXPECT_NE(Find(fired, Event::kSlaBreached), nullptr);
+}
+
+TEST(Sla, ParkingPausesResolutionAndTheCustomersNextMessageResumesIt) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(1));
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  WaitConnected(shop, absl::Minutes(20));
+  Command park = CommandBy("bram", "park");
+  park.mutable_park()->set_conversation_id(id);
+  shop.Do(park);
+  EXPECT_EQ(Find(WaitConnected(shop, absl::Hours(5)), Event::kSlaBreached), nullptr);
+  shop.Receive(Text("31600000001", 99, "nl"));
+  EXPECT_EQ(Find(WaitConnected(shop, absl::Minutes(39)), Event::kSlaBreached), nullptr);
+  EXPECT_NE(Find(WaitConnected(shop, absl::Minutes(2)), Event::kSlaBreached), nullptr);
+}
+
+TEST(Sla, AnotherQueueMayMeanAnotherPolicyAndWhatWasUsedIsKept) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10)).add_queue_ids("nl");
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(20)).add_queue_ids("en");
+  Shop shop(config);
+  shop.Online("bram");
+  const absl::Time start = shop.now;
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  shop.now += absl::Minutes(5);
+  Command transfer = CommandBy("bram", "transfer");
+  transfer.mutable_transfer()->set_conversation_id(id);
+  transfer.mutable_transfer()->set_queue_id("en");
+  shop.Do(transfer);
+  EXPECT_EQ(shop.Conversation(id).sla().sla_policy_id(), "policy-2");
+  const std::vector<Decision> fired = shop.Wait(absl::Hours(1));
+  const Event* breached = Find(fired, Event::kSlaBreached);
+  ASSERT_NE(breached, nullptr);
+  EXPECT_EQ(FromProto(breached->sla_breached().due_time()), start + absl::Minutes(20));
+}
+
+TEST(Sla, AChangedTargetCountsFromItsConfigurationOn) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  Shop shop(config);
+  const absl::Time start = shop.now;
+  shop.Open("31600000001", "nl");
+  shop.now += absl::Minutes(1);
+  config.set_version(2);
+  *config.mutable_sla_policies(0)->mutable_targets(0)->mutable_target() = ToProto(absl::Minutes(3));
+  shop.Apply(config);
+  const std::vector<Decision> fired = shop.Wait(absl::Hours(1));
+  const Event* breached = Find(fired, Event::kSlaBreached);
+  ASSERT_NE(breached, nullptr);
+  EXPECT_EQ(FromProto(breached->sla_breached().due_time()), start + absl::Minutes(3));
+}
+
+TEST(Sla, AConversationAtRiskIsSaidToBeOnce) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(2));
+  QueueIn(config, "en").set_at_risk_percent(50);
+  Shop shop(config);
+  shop.Online("carol");
+  std::vector<Decision> decisions;
+  for (int i = 0; i < 10; ++i) {
+    decisions.push_back(shop.Receive(Text(absl::StrCat("4470000001", i), 1, "en")));
+  }
+  for (Decision& decision : WaitConnected(shop, absl::Minutes(2))) {
+    decisions.push_back(std::move(decision));
+  }
+  std::map<std::string, int> at_risk;
+  for (const Decision& decision : decisions) {
+    for (const Event& event : decision.events()) {
+      if (event.has_sla_at_risk()) ++at_risk[event.sla_at_risk().conversation_id()];
+    }
+  }
+  EXPECT_GE(at_risk.size(), 5);
+  for (const auto& [id, times] : at_risk) EXPECT_EQ(times, 1) << id;
 }
 
 // ---------------------------------------------------------------------------------------------
