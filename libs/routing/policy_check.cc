@@ -1,0 +1,773 @@
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "libs/base/proto_time.h"
+#include "libs/routing/calendar_config.h"
+#include "libs/routing/pattern.h"
+#include "libs/routing/policy.h"
+#include "libs/routing/policy_impl.h"
+
+namespace wissel::routing {
+namespace {
+
+using common::v1::ChannelKind;
+using config::v1::Agent;
+using config::v1::ChannelPolicy;
+using config::v1::EscalationStep;
+using config::v1::OverflowRule;
+using config::v1::Queue;
+using config::v1::QueueRule;
+using config::v1::RelaxationStep;
+using config::v1::Skill;
+using config::v1::SlaPolicy;
+using config::v1::WorkspaceConfig;
+
+constexpr size_t kMaxIdBytes = 128;
+constexpr size_t kMaxSlugBytes = 64;
+constexpr int32_t kMaxCapacityUnits = 1'000'000;
+constexpr int32_t kMaxConversations = 1'000;
+constexpr int kMaxPatterns = 20;
+constexpr int kMaxSteps = 8;
+constexpr size_t kMaxTextBytes = 4096;
+constexpr absl::string_view kItsLanguage = "lang:*";
+constexpr absl::string_view kLanguagePrefix = "lang:";
+
+bool IsSlug(absl::string_view text) {
+  return !text.empty() && text.size() <= kMaxSlugBytes &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return absl::ascii_islower(static_cast<unsigned char>(c)) ||
+                  absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '-';
+         });
+}
+
+template <typename Values, typename Value>
+bool Contains(const Values& values, const Value& value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
+
+// Whether every conversation that the later list lets through passes the earlier one too. An empty
+// list lets everything through, another one what any of its items asks for.
+template <typename Values>
+bool Covers(const Values& earlier, const Values& later) {
+  return earlier.empty() ||
+         (!later.empty() && std::all_of(later.begin(), later.end(),
+                                        [&](const auto& item) { return Contains(earlier, item); }));
+}
+
+bool Covers(const QueueRule& earlier, const QueueRule& later) {
+  return Covers(earlier.account_ids(), later.account_ids()) &&
+         Covers(earlier.languages(), later.languages()) &&
+         Covers(earlier.topic_patterns(), later.topic_patterns()) &&
+         Covers(earlier.contact_tags(), later.contact_tags()) &&
+         Covers(earlier.contact_tiers(), later.contact_tiers()) &&
+         Covers(earlier.order_states(), later.order_states()) &&
+         (!earlier.has_min_lifetime_value_cents() ||
+          (later.has_min_lifetime_value_cents() &&
+           later.min_lifetime_value_cents() >= earlier.min_lifetime_value_cents())) &&
+         (earlier.open_calendar_id().empty() ||
+          earlier.open_calendar_id() == later.open_calendar_id()) &&
+         (earlier.closed_calendar_id().empty() ||
+          earlier.closed_calendar_id() == later.closed_calendar_id());
+}
+
+bool Covers(const SlaPolicy& earlier, const SlaPolicy& later) {
+  return Covers(earlier.queue_ids(), later.queue_ids()) &&
+         Covers(earlier.channel_kinds(), later.channel_kinds()) &&
+         Covers(earlier.contact_tiers(), later.contact_tiers()) &&
+         (!earlier.has_min_priority() ||
+          (later.has_min_priority() && later.min_priority() >= earlier.min_priority()));
+}
+
+class Checker {
+ public:
+  explicit Checker(const WorkspaceConfig& config) : config_(config) {
+    for (const auto& group : config.routing_groups()) groups_.insert(group.routing_group_id());
+    for (const auto& account : config.accounts()) {
+      group_of_account_[account.account().account_id()] = account.routing_group_id();
+    }
+    for (const auto& calendar : config.calendars()) calendars_.insert(calendar.calendar_id());
+    for (const Queue& queue : config.queues()) {
+      group_of_queue_.emplace(queue.queue_id(), queue.routing_group_id());
+    }
+    for (const Agent& agent : config.agents()) {
+      group_of_agent_.emplace(agent.agent_id(), agent.routing_group_id());
+    }
+  }
+
+  std::vector<PolicyFinding> Run() {
+    Queues();
+    OverflowCircles();
+    Agents();
+    Channels();
+    Calendars();
+    SlaPolicies();
+    Priorities();
+    // Whether anything can be done is a question for a configuration that makes sense.
+    if (errors_.empty()) {
+      Service();
+      ShadowedRules();
+      ShadowedSlaPolicies();
+    } else {
+      warnings_.clear();
+    }
+    std::vector<PolicyFinding> findings = std::move(errors_);
+    findings.insert(findings.end(), warnings_.begin(), warnings_.end());
+    return findings;
+  }
+
+ private:
+  void Error(absl::string_view path, absl::string_view what) {
+    errors_.push_back({true, std::string(path), std::string(what)});
+  }
+  void Warn(absl::string_view path, absl::string_view what) {
+    warnings_.push_back({false, std::string(path), std::string(what)});
+  }
+  void Range(absl::string_view path, int64_t value, int64_t min, int64_t max) {
+    if (value < min || value > max) {
+      Error(path, absl::StrCat(value, "; from ", min, " to ", max));
+    }
+  }
+  void Range(absl::string_view path, const google::protobuf::Duration& proto, absl::Duration min,
+             absl::Duration max) {
+    const absl::Duration value = FromProto(proto);
+    if (value < min || value > max) {
+      Error(path, absl::StrCat(absl::FormatDuration(value), "; from ", absl::FormatDuration(min),
+                               " to ", absl::FormatDuration(max)));
+    }
+  }
+  // An id that is there and new.
+  void Id(absl::string_view path, const std::string& id, std::set<std::string>& known) {
+    if (id.empty() || id.size() > kMaxIdBytes) {
+      Error(path, absl::StrCat("an id of ", id.size(), " bytes; 1 to ", kMaxIdBytes));
+    } else if (!known.insert(id).second) {
+      Error(path, "there twice");
+    }
+  }
+  void Slug(absl::string_view path, const std::string& id, std::set<std::string>& known) {
+    if (!IsSlug(id)) {
+      Error(path, "1 to 64 of a-z, 0-9 and -");
+    } else if (!known.insert(id).second) {
+      Error(path, "there twice");
+    }
+  }
+  void Group(absl::string_view path, const std::string& id) {
+    if (groups_.count(id) == 0) Error(path, absl::StrCat("no routing group \"", id, "\""));
+  }
+  void Calendar(absl::string_view path, const std::string& id) {
+    if (!id.empty() && calendars_.count(id) == 0) {
+      Error(path, absl::StrCat("no calendar \"", id, "\""));
+    }
+  }
+  // A queue of that group; returns whether it is one.
+  bool QueueOf(absl::string_view path, const std::string& id, const std::string& group) {
+    const auto found = group_of_queue_.find(id);
+    if (found == group_of_queue_.end()) {
+      Error(path, absl::StrCat("no queue \"", id, "\""));
+    } else if (found->second != group) {
+      Error(path, absl::StrCat("queue \"", id, "\" is of another routing group"));
+    } else {
+      return true;
+    }
+    return false;
+  }
+  void Kind(absl::string_view path, ChannelKind kind) {
+    if (kind == ChannelKind::CHANNEL_KIND_UNSPECIFIED || !common::v1::ChannelKind_IsValid(kind)) {
+      Error(path, "no such channel");
+    }
+  }
+  void Proficiency(absl::string_view path, int32_t value) {
+    Range(absl::StrCat(path, ".proficiency"), value, 1, 10);
+  }
+
+  void Skills(absl::string_view path, const google::protobuf::RepeatedPtrField<Skill>& skills) {
+    std::set<std::string> known;
+    for (const Skill& skill : skills) {
+      const std::string place = absl::StrCat(path, "[", skill.skill_id(), "]");
+      Id(place, skill.skill_id(), known);
+      Proficiency(place, skill.proficiency());
+    }
+  }
+
+  void Queues() {
+    std::set<std::string> known;
+    for (const Queue& queue : config_.queues()) {
+      const std::string path = absl::StrCat("queues[", queue.queue_id(), "]");
+      Id(path, queue.queue_id(), known);
+      Group(absl::StrCat(path, ".routing_group_id"), queue.routing_group_id());
+      for (int i = 0; i < queue.rules_size(); ++i) {
+        Rule(absl::StrCat(path, ".rules[", i, "]"), queue, queue.rules(i));
+      }
+      Skills(absl::StrCat(path, ".required_skills"), queue.required_skills());
+      if (!config::v1::Strategy_IsValid(queue.strategy())) {
+        Error(absl::StrCat(path, ".strategy"), "unknown");
+      }
+      if (queue.has_offer_timeout()) {
+        Range(absl::StrCat(path, ".offer_timeout"), queue.offer_timeout(), absl::Seconds(1),
+              absl::Hours(1));
+      }
+      // 0 is the default.
+      Range(absl::StrCat(path, ".max_missed_offers"), queue.max_missed_offers(), 0, 100);
+      Range(absl::StrCat(path, ".base_priority"), queue.base_priority(), -1000, 1000);
+      const absl::Duration none = absl::ZeroDuration();
+      if (queue.has_decline_cooldown()) {
+        Range(absl::StrCat(path, ".decline_cooldown"), queue.decline_cooldown(), none,
+              absl::Hours(24));
+      }
+      std::set<std::string> preferred;
+      for (const config::v1::PreferredSkill& skill : queue.preferred_skills()) {
+        const std::string place = absl::StrCat(path, ".preferred_skills[", skill.skill_id(), "]");
+        Id(place, skill.skill_id(), preferred);
+        Range(absl::StrCat(place, ".weight"), skill.weight(), 1, 100);
+      }
+      Range(absl::StrCat(path, ".language_proficiency"), queue.language_proficiency(), 0, 10);
+      RelaxationSteps(path, queue);
+      Range(absl::StrCat(path, ".sticky_window"), queue.sticky_window(), none,
+            absl::Hours(30 * 24));
+      Range(absl::StrCat(path, ".wrap_up_time"), queue.wrap_up_time(), none, absl::Hours(1));
+      OverflowRules(path, queue);
+      Range(absl::StrCat(path, ".ageing_points"), queue.ageing_points(), 0, 1000);
+      if (queue.has_ageing_interval()) {
+        Range(absl::StrCat(path, ".ageing_interval"), queue.ageing_interval(), absl::Seconds(1),
+              absl::Hours(24));
+      }
+      Range(absl::StrCat(path, ".max_ageing_points"), queue.max_ageing_points(), 0, 10'000);
+      Range(absl::StrCat(path, ".owner_limit"), queue.owner_limit(), none, absl::Hours(366 * 24));
+      Range(absl::StrCat(path, ".at_risk_percent"), queue.at_risk_percent(), 0, 100);
+    }
+  }
+
+  void Rule(const std::string& path, const Queue& queue, const QueueRule& rule) {
+    for (const std::string& account : rule.account_ids()) {
+      const std::string place = absl::StrCat(path, ".account_ids");
+      const auto found = group_of_account_.find(account);
+      if (found == group_of_account_.end()) {
+        Error(place, absl::StrCat("no account \"", account, "\""));
+      } else if (found->second != queue.routing_group_id()) {
+        Warn(place, absl::StrCat("account \"", account, "\" is of another routing group"));
+      }
+    }
+    if (rule.topic_patterns_size() > kMaxPatterns) {
+      Error(absl::StrCat(path, ".topic_patterns"),
+            absl::StrCat(rule.topic_patterns_size(), "; at most ", kMaxPatterns));
+    }
+    for (int i = 0; i < std::min(kMaxPatterns, rule.topic_patterns_size()); ++i) {
+      const std::string& pattern = rule.topic_patterns(i);
+      const std::string place = absl::StrCat(path, ".topic_patterns[", i, "]");
+      if (pattern.empty() || pattern.size() > kMaxPatternBytes) {
+        Error(place, absl::StrCat(pattern.size(), " bytes; 1 to ", kMaxPatternBytes));
+      } else if (const auto compiled = CompilePattern(pattern); !compiled->ok()) {
+        Error(place, compiled->error());
+      }
+    }
+    Calendar(absl::StrCat(path, ".open_calendar_id"), rule.open_calendar_id());
+    Calendar(absl::StrCat(path, ".closed_calendar_id"), rule.closed_calendar_id());
+    if (!rule.open_calendar_id().empty() && rule.open_calendar_id() == rule.closed_calendar_id()) {
+      Warn(path, absl::StrCat("can never match: \"", rule.open_calendar_id(),
+                              "\" is to be open and closed"));
+    }
+  }
+
+  void RelaxationSteps(const std::string& queue_path, const Queue& queue) {
+    if (queue.relaxation_steps_size() > kMaxSteps) {
+      Error(absl::StrCat(queue_path, ".relaxation_steps"),
+            absl::StrCat(queue.relaxation_steps_size(), "; at most ", kMaxSteps));
+    }
+    // What is required as the steps go on: by skill, how well.
+    std::map<std::string, int32_t> required;
+    for (const Skill& skill : queue.required_skills()) {
+      required[skill.skill_id()] = skill.proficiency();
+    }
+    if (queue.language_proficiency() > 0) {
+      required[std::string(kItsLanguage)] = queue.language_proficiency();
+    }
+    absl::Duration before = absl::ZeroDuration();
+    for (int i = 0; i < queue.relaxation_steps_size(); ++i) {
+      const RelaxationStep& step = queue.relaxation_steps(i);
+      const std::string path = absl::StrCat(queue_path, ".relaxation_steps[", i, "]");
+      const absl::Duration after = FromProto(step.after());
+      Range(absl::StrCat(path, ".after"), step.after(), absl::Seconds(1), absl::Hours(7 * 24));
+      if (i > 0 && after <= before) {
+        Error(absl::StrCat(path, ".after"),
+              absl::StrCat(absl::FormatDuration(after), "; later than the step before it, ",
+                           absl::FormatDuration(before)));
+      }
+      before = after;
+      const auto not_required = [&](absl::string_view place, const std::string& skill) {
+        if (required.count(skill) > 0) return false;
+        // A language may be required by name.
+        if (skill == kItsLanguage &&
+            std::any_of(required.begin(), required.end(),
+                        [](const auto& r) { return absl::StartsWith(r.first, kLanguagePrefix); })) {
+          return false;
+        }
+        Warn(place, absl::StrCat("\"", skill, "\" is not required here"));
+        return true;
+      };
+      for (const std::string& skill : step.drop_skill_ids()) {
+        not_required(absl::StrCat(path, ".drop_skill_ids"), skill);
+        required.erase(skill);
+      }
+      std::set<std::string> lowered;
+      for (const Skill& skill : step.lower_skills()) {
+        const std::string place = absl::StrCat(path, ".lower_skills[", skill.skill_id(), "]");
+        Id(place, skill.skill_id(), lowered);
+        Proficiency(place, skill.proficiency());
+        if (not_required(place, skill.skill_id())) continue;
+        const auto it = required.find(skill.skill_id());
+        if (it == required.end()) continue;
+        if (skill.proficiency() >= it->second) {
+          Error(absl::StrCat(place, ".proficiency"),
+                absl::StrCat(skill.proficiency(), "; lower than before, ", it->second));
+        }
+        it->second = skill.proficiency();
+      }
+      for (const config::v1::SkillAlternative& a : step.alternatives()) {
+        const std::string place = absl::StrCat(path, ".alternatives[", a.skill_id(), "]");
+        Proficiency(place, a.proficiency());
+        std::set<std::string> once;
+        Id(absl::StrCat(place, ".or_skill_id"), a.or_skill_id(), once);
+        not_required(place, a.skill_id());
+      }
+      for (const std::string& id : step.widen_to_queue_ids()) {
+        QueueOf(absl::StrCat(path, ".widen_to_queue_ids"), id, queue.routing_group_id());
+      }
+      for (const std::string& id : step.widen_to_agent_ids()) {
+        const std::string place = absl::StrCat(path, ".widen_to_agent_ids");
+        const auto found = group_of_agent_.find(id);
+        if (found == group_of_agent_.end()) {
+          Error(place, absl::StrCat("no agent \"", id, "\""));
+        } else if (found->second != queue.routing_group_id()) {
+          Error(place, absl::StrCat("agent \"", id, "\" is of another routing group"));
+        }
+      }
+    }
+  }
+
+  void OverflowRules(const std::string& queue_path, const Queue& queue) {
+    if (queue.overflow_rules_size() > kMaxSteps) {
+      Error(absl::StrCat(queue_path, ".overflow_rules"),
+            absl::StrCat(queue.overflow_rules_size(), "; at most ", kMaxSteps));
+    }
+    for (int i = 0; i < queue.overflow_rules_size(); ++i) {
+      const OverflowRule& rule = queue.overflow_rules(i);
+      const std::string path = absl::StrCat(queue_path, ".overflow_rules[", i, "]");
+      Range(absl::StrCat(path, ".after"), rule.after(), absl::ZeroDuration(),
+            absl::Hours(366 * 24));
+      Range(absl::StrCat(path, ".above_waiting"), rule.above_waiting(), 0,
+            std::numeric_limits<int32_t>::max());
+      switch (rule.action_case()) {
+        case OverflowRule::kToQueueId:
+          QueueOf(absl::StrCat(path, ".to_queue_id"), rule.to_queue_id(), queue.routing_group_id());
+          break;
+        case OverflowRule::kToAnyone:
+          if (!rule.to_anyone()) Error(absl::StrCat(path, ".to_anyone"), "can only be true");
+          break;
+        case OverflowRule::kRequestCallback:
+          if (!rule.request_callback()) {
+            Error(absl::StrCat(path, ".request_callback"), "can only be true");
+          }
+          break;
+        case OverflowRule::kSendText:
+          if (rule.send_text().empty() || rule.send_text().size() > kMaxTextBytes) {
+            Error(absl::StrCat(path, ".send_text"),
+                  absl::StrCat(rule.send_text().size(), " bytes; 1 to ", kMaxTextBytes));
+          }
+          break;
+        case OverflowRule::ACTION_NOT_SET:
+          Error(path, "says nothing to do");
+          break;
+      }
+    }
+  }
+
+  // Every circle of queues that overflow into each other, once.
+  void OverflowCircles() {
+    std::map<std::string, const Queue*> queues;
+    for (const Queue& queue : config_.queues()) queues.emplace(queue.queue_id(), &queue);
+    std::set<std::string> done;
+    std::vector<std::string> way;
+    const auto visit = [&](const auto& self, const std::string& id) -> void {
+      const auto again = std::find(way.begin(), way.end(), id);
+      if (again != way.end()) {
+        Error(absl::StrCat("queues[", id, "].overflow_rules"),
+              absl::StrCat("lead in a circle: ",
+                           absl::StrJoin(std::vector<std::string>(again, way.end()), " to "),
+                           " to ", id));
+        return;
+      }
+      const auto queue = queues.find(id);
+      if (queue == queues.end() || done.count(id) > 0) return;
+      way.push_back(id);
+      for (const OverflowRule& rule : queue->second->overflow_rules()) {
+        if (rule.action_case() == OverflowRule::kToQueueId) self(self, rule.to_queue_id());
+      }
+      way.pop_back();
+      done.insert(id);
+    };
+    for (const Queue& queue : config_.queues()) visit(visit, queue.queue_id());
+  }
+
+  void Agents() {
+    std::set<std::string> ids;
+    std::set<std::string> subjects;
+    for (const Agent& agent : config_.agents()) {
+      const std::string path = absl::StrCat("agents[", agent.agent_id(), "]");
+      Id(path, agent.agent_id(), ids);
+      Group(absl::StrCat(path, ".routing_group_id"), agent.routing_group_id());
+      const std::string& subject = agent.subject().empty() ? agent.agent_id() : agent.subject();
+      if (!subjects.insert(subject).second) {
+        Error(absl::StrCat(path, ".subject"),
+              absl::StrCat("another agent has \"", subject, "\" too"));
+      }
+      Skills(absl::StrCat(path, ".skills"), agent.skills());
+      std::set<std::string> served;
+      const auto serves = [&](absl::string_view field, const std::string& queue) {
+        const std::string place = absl::StrCat(path, field);
+        if (QueueOf(place, queue, agent.routing_group_id()) && !served.insert(queue).second) {
+          Error(place, absl::StrCat("\"", queue, "\" is there twice"));
+        }
+      };
+      for (const std::string& queue : agent.queue_ids()) serves(".queue_ids", queue);
+      for (const std::string& queue : agent.secondary_queue_ids()) {
+        serves(".secondary_queue_ids", queue);
+      }
+      Range(absl::StrCat(path, ".capacity_units"), agent.capacity_units(), 0, kMaxCapacityUnits);
+      std::set<int> kinds;
+      for (const config::v1::ChannelLimit& limit : agent.channel_limits()) {
+        const std::string place =
+            absl::StrCat(path, ".channel_limits[", common::v1::ChannelKind_Name(limit.kind()), "]");
+        Kind(place, limit.kind());
+        if (!kinds.insert(limit.kind()).second) Error(place, "there twice");
+        Range(absl::StrCat(place, ".max_conversations"), limit.max_conversations(), 0,
+              kMaxConversations);
+      }
+    }
+  }
+
+  void Channels() {
+    std::set<int> kinds;
+    std::map<int, std::vector<int>> may_interrupt;
+    for (const ChannelPolicy& channel : config_.channels()) {
+      const std::string path =
+          absl::StrCat("channels[", common::v1::ChannelKind_Name(channel.kind()), "]");
+      Kind(path, channel.kind());
+      if (!kinds.insert(channel.kind()).second) Error(path, "there twice");
+      // 0 is the default.
+      Range(absl::StrCat(path, ".weight_units"), channel.weight_units(), 0, 1000);
+      Range(absl::StrCat(path, ".max_conversations"), channel.max_conversations(), 0,
+            kMaxConversations);
+      for (const int other : channel.may_interrupt()) {
+        Kind(absl::StrCat(path, ".may_interrupt"), static_cast<ChannelKind>(other));
+        may_interrupt[channel.kind()].push_back(other);
+      }
+    }
+    for (const ChannelPolicy& channel : config_.channels()) {
+      std::set<int> seen;
+      std::vector<int> next = may_interrupt[channel.kind()];
+      while (!next.empty()) {
+        const int kind = next.back();
+        next.pop_back();
+        if (!seen.insert(kind).second) continue;
+        const auto further = may_interrupt.find(kind);
+        if (further == may_interrupt.end()) continue;
+        next.insert(next.end(), further->second.begin(), further->second.end());
+      }
+      if (seen.count(channel.kind()) > 0) {
+        Error(absl::StrCat("channels[", common::v1::ChannelKind_Name(channel.kind()),
+                           "].may_interrupt"),
+              "leads in a circle");
+      }
+    }
+  }
+
+  void Calendars() {
+    std::set<std::string> known;
+    for (const config::v1::Calendar& calendar : config_.calendars()) {
+      const std::string path = absl::StrCat("calendars[", calendar.calendar_id(), "]");
+      Slug(path, calendar.calendar_id(), known);
+      const auto built = BuildCalendar(calendar);
+      if (!built.ok()) {
+        Error(path, built.status().message());
+      } else if (!built->HasOpenings()) {
+        Error(path, "never opens");
+      }
+    }
+  }
+
+  void SlaPolicies() {
+    std::set<std::string> known;
+    for (const SlaPolicy& policy : config_.sla_policies()) {
+      const std::string path = absl::StrCat("sla_policies[", policy.sla_policy_id(), "]");
+      Slug(path, policy.sla_policy_id(), known);
+      for (const std::string& id : policy.queue_ids()) {
+        if (group_of_queue_.count(id) == 0) {
+          Error(absl::StrCat(path, ".queue_ids"), absl::StrCat("no queue \"", id, "\""));
+        }
+      }
+      for (const int kind : policy.channel_kinds()) {
+        Kind(absl::StrCat(path, ".channel_kinds"), static_cast<ChannelKind>(kind));
+      }
+      Calendar(absl::StrCat(path, ".calendar_id"), policy.calendar_id());
+      std::set<int> metrics;
+      if (policy.targets().empty()) Error(absl::StrCat(path, ".targets"), "none");
+      for (const config::v1::SlaTarget& target : policy.targets()) {
+        const std::string place =
+            absl::StrCat(path, ".targets[", config::v1::SlaMetric_Name(target.metric()), "]");
+        if (!IsMetric(target.metric())) Error(place, "no such metric");
+        if (!metrics.insert(target.metric()).second) Error(place, "there twice");
+        Range(absl::StrCat(place, ".target"), target.target(), absl::Seconds(1),
+              absl::Hours(365 * 24));
+      }
+      for (int i = 0; i < policy.warn_percents_size(); ++i) {
+        const std::string place = absl::StrCat(path, ".warn_percents[", i, "]");
+        Range(place, policy.warn_percents(i), 1, 99);
+        if (i > 0 && policy.warn_percents(i) <= policy.warn_percents(i - 1)) {
+          Error(place, absl::StrCat(policy.warn_percents(i), "; more than the one before it, ",
+                                    policy.warn_percents(i - 1)));
+        }
+      }
+      for (int i = 0; i < policy.escalation_steps_size(); ++i) {
+        Escalation(absl::StrCat(path, ".escalation_steps[", i, "]"), policy.escalation_steps(i),
+                   metrics);
+      }
+    }
+  }
+
+  static bool IsMetric(config::v1::SlaMetric metric) {
+    return metric != config::v1::SLA_METRIC_UNSPECIFIED && config::v1::SlaMetric_IsValid(metric);
+  }
+
+  void Escalation(const std::string& path, const EscalationStep& step,
+                  const std::set<int>& metrics) {
+    if (!IsMetric(step.metric())) {
+      Error(absl::StrCat(path, ".metric"), "no such metric");
+    } else if (metrics.count(step.metric()) == 0) {
+      Error(absl::StrCat(path, ".metric"), absl::StrCat("the policy has no target for ",
+                                                        config::v1::SlaMetric_Name(step.metric())));
+    }
+    Range(absl::StrCat(path, ".percent"), step.percent(), 1, 1000);
+    switch (step.action_case()) {
+      case EscalationStep::kAddPriorityPoints:
+        Range(absl::StrCat(path, ".add_priority_points"), step.add_priority_points(), 1, 10'000);
+        break;
+      case EscalationStep::kRelaxSteps:
+        Range(absl::StrCat(path, ".relax_steps"), step.relax_steps(), 1, kMaxSteps);
+        break;
+      case EscalationStep::kOverflowToQueueId:
+        if (group_of_queue_.count(step.overflow_to_queue_id()) == 0) {
+          Error(absl::StrCat(path, ".overflow_to_queue_id"),
+                absl::StrCat("no queue \"", step.overflow_to_queue_id(), "\""));
+        }
+        break;
+      case EscalationStep::kTellSupervisors:
+        if (!step.tell_supervisors()) {
+          Error(absl::StrCat(path, ".tell_supervisors"), "can only be true");
+        }
+        break;
+      case EscalationStep::ACTION_NOT_SET:
+        Error(path, "says nothing to do");
+        break;
+    }
+  }
+
+  void Priorities() {
+    const config::v1::PriorityPolicy& priority = config_.priority();
+    constexpr int32_t kMaxPoints = 10'000;
+    std::set<std::string> tiers;
+    for (const auto& tier : priority.tiers()) {
+      const std::string path = absl::StrCat("priority.tiers[", tier.tier(), "]");
+      Id(path, tier.tier(), tiers);
+      Range(absl::StrCat(path, ".points"), tier.points(), 0, kMaxPoints);
+    }
+    std::set<int64_t> values;
+    for (const auto& value : priority.lifetime_values()) {
+      const std::string path =
+          absl::StrCat("priority.lifetime_values[", value.min_lifetime_value_cents(), "]");
+      if (!values.insert(value.min_lifetime_value_cents()).second) Error(path, "there twice");
+      Range(absl::StrCat(path, ".points"), value.points(), 0, kMaxPoints);
+    }
+    std::set<std::string> states;
+    for (const auto& state : priority.order_states()) {
+      const std::string path = absl::StrCat("priority.order_states[", state.order_state(), "]");
+      Id(path, state.order_state(), states);
+      Range(absl::StrCat(path, ".points"), state.points(), 0, kMaxPoints);
+    }
+    std::set<int32_t> shares;
+    int32_t most = 0;
+    for (const auto& share : priority.sla_proximity()) {
+      const std::string path = absl::StrCat("priority.sla_proximity[", share.percent(), "]");
+      Range(absl::StrCat(path, ".percent"), share.percent(), 1, 1000);
+      if (!shares.insert(share.percent()).second) Error(path, "there twice");
+      Range(absl::StrCat(path, ".points"), share.points(), 0, kMaxPoints);
+    }
+    // A conversation's priority never falls while it waits.
+    for (const int32_t percent : shares) {
+      for (const auto& share : priority.sla_proximity()) {
+        if (share.percent() != percent) continue;
+        if (share.points() < most) {
+          Error(absl::StrCat("priority.sla_proximity[", percent, "].points"),
+                absl::StrCat(share.points(), "; no less than for a smaller share, ", most));
+        }
+        most = std::max(most, share.points());
+        break;
+      }
+    }
+  }
+
+  // Who could ever get what.
+  void Service() {
+    for (const auto& group : config_.routing_groups()) {
+      const std::string& id = group.routing_group_id();
+      const std::shared_ptr<const Policy> policy = Policy::Compile(config_, id);
+      if (policy->impl().queues.empty()) {
+        Warn(absl::StrCat("routing_groups[", id, "]"), "has no queue: nobody gets its messages");
+      }
+      policies_[id] = policy;
+    }
+    for (const Queue& queue : config_.queues()) QueueService(queue);
+    for (const Agent& agent : config_.agents()) {
+      const std::string path = absl::StrCat("agents[", agent.agent_id(), "]");
+      if (agent.queue_ids().empty() && agent.secondary_queue_ids().empty()) {
+        Warn(absl::StrCat(path, ".queue_ids"), "serves no queue");
+      }
+      if (agent.capacity_units() == 0) {
+        Warn(absl::StrCat(path, ".capacity_units"), "0: is never offered anything");
+      }
+    }
+  }
+
+  void QueueService(const Queue& queue) {
+    const std::string path = absl::StrCat("queues[", queue.queue_id(), "]");
+    const Policy::Impl& policy = policies_[queue.routing_group_id()]->impl();
+    const int32_t index = policy.FindQueueIndex(queue.queue_id());
+    const Policy::Impl::QueueData& data = policy.queue_data[index];
+    const auto steps = static_cast<int32_t>(data.steps.size());
+    const auto members = [&](int32_t ring) {
+      return policy.Members(policy.Require(index, Policy::Impl::kNone, ring, false));
+    };
+    const auto eligible = [&](int32_t ring, int32_t language) {
+      const Policy::Impl::Need need = policy.Require(index, language, ring, false);
+      return policy.Eligible(need, policy.Members(need));
+    };
+    const AgentSet servers = members(0);
+    if (members(steps).Count() == 0) {
+      Warn(path, "no agent serves it");
+      return;
+    }
+    bool met = false;
+    for (int32_t ring = 0; ring <= steps && !met; ++ring) {
+      const AgentSet able = eligible(ring, Policy::Impl::kNone);
+      met = able.Count() > 0;
+      if (!met) continue;
+      if (ring > 0) {
+        Warn(path, absl::StrCat(
+                       "nobody can meet what it asks before ",
+                       absl::FormatDuration(FromProto(queue.relaxation_steps(ring - 1).after()))));
+      }
+    }
+    if (!met) {
+      bool lacking = false;
+      for (const Skill& skill : queue.required_skills()) {
+        bool has = false;
+        servers.ForEach([&](uint32_t agent) {
+          const Policy::Impl::SkillLevel level{SkillIndex(policy, skill.skill_id()),
+                                               skill.proficiency()};
+          has = has || policy.Meets(agent, {level});
+        });
+        if (has) continue;
+        Warn(absl::StrCat(path, ".required_skills[", skill.skill_id(), "]"),
+             absl::StrCat("no agent who serves the queue has it at ", skill.proficiency()));
+        lacking = true;
+      }
+      if (!lacking) {
+        Warn(absl::StrCat(path, ".required_skills"),
+             "no one agent who serves the queue has all of them");
+      }
+      if (steps > 0) {
+        Warn(absl::StrCat(path, ".relaxation_steps"), "nobody can meet what is left, either");
+      }
+      return;
+    }
+    const AgentSet able = eligible(steps, Policy::Impl::kNone);
+    bool has_capacity = false;
+    able.ForEach([&](uint32_t agent) {
+      has_capacity = has_capacity || policy.agents[agent].capacity_units() > 0;
+    });
+    if (!has_capacity) Warn(path, "no agent who may be asked has any capacity");
+    if (data.language_level == 0) return;
+    for (const std::string& skill : policy.skills) {
+      if (!absl::StartsWith(skill, kLanguagePrefix)) continue;
+      const int32_t language = SkillIndex(policy, skill);
+      if (policy.holders[language].empty() || eligible(steps, language).Count() > 0) continue;
+      Warn(absl::StrCat(path, ".language_proficiency"),
+           absl::StrCat("no agent who may be asked has \"", skill, "\" well enough"));
+    }
+  }
+
+  static int32_t SkillIndex(const Policy::Impl& policy, const std::string& id) {
+    return static_cast<int32_t>(std::find(policy.skills.begin(), policy.skills.end(), id) -
+                                policy.skills.begin());
+  }
+
+  // Rules that an earlier one of the same routing group leaves nothing.
+  void ShadowedRules() {
+    struct Place {
+      const QueueRule* rule;
+      std::string path;
+    };
+    std::map<std::string, std::vector<Place>> earlier;  // by routing group
+    for (const Queue& queue : config_.queues()) {
+      std::vector<Place>& before = earlier[queue.routing_group_id()];
+      for (int i = 0; i < queue.rules_size(); ++i) {
+        const QueueRule& rule = queue.rules(i);
+        const std::string path = absl::StrCat("queues[", queue.queue_id(), "].rules[", i, "]");
+        const auto shadow = std::find_if(before.begin(), before.end(), [&](const Place& place) {
+          return Covers(*place.rule, rule);
+        });
+        if (shadow != before.end()) {
+          Warn(path, absl::StrCat("can never match: ", shadow->path, " takes all of it before"));
+        }
+        before.push_back({&rule, path});
+      }
+    }
+  }
+
+  void ShadowedSlaPolicies() {
+    for (int i = 0; i < config_.sla_policies_size(); ++i) {
+      for (int earlier = 0; earlier < i; ++earlier) {
+        if (!Covers(config_.sla_policies(earlier), config_.sla_policies(i))) continue;
+        Warn(absl::StrCat("sla_policies[", config_.sla_policies(i).sla_policy_id(), "]"),
+             absl::StrCat("never applies: ", config_.sla_policies(earlier).sla_policy_id(),
+                          " takes all of it before"));
+        break;
+      }
+    }
+  }
+
+  const WorkspaceConfig& config_;
+  std::vector<PolicyFinding> errors_;
+  std::vector<PolicyFinding> warnings_;
+  std::set<std::string> groups_;
+  std::set<std::string> calendars_;
+  std::map<std::string, std::string> group_of_account_;
+  std::map<std::string, std::string> group_of_queue_;
+  std::map<std::string, std::string> group_of_agent_;
+  std::map<std::string, std::shared_ptr<const Policy>> policies_;
+};
+
+}  // namespace
+
+std::vector<PolicyFinding> CheckPolicy(const WorkspaceConfig& config) {
+  return Checker(config).Run();
+}
+
+}  // namespace wissel::routing
