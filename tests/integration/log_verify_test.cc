@@ -30,8 +30,18 @@ class LogVerify : public Floor {
     EXPECT_EQ(report.testimonies.size(), 2u) << "the router and Redis";
     return report;
   }
-  static bool Agrees(const ctl::PartitionReport& report) {
-    return ctl::AllAgree({report}) && report.whole && !report.testimonies.empty();
+  static ::testing::AssertionResult Agrees(const ctl::PartitionReport& report) {
+    if (ctl::AllAgree({report}) && report.whole) return ::testing::AssertionSuccess();
+    auto result = ::testing::AssertionFailure();
+    result << (report.whole ? "whole" : "not whole") << ", "
+           << absl::StrCat(absl::Hex(report.state_hash));
+    for (const auto& t : report.testimonies) {
+      result << "; " << t.witness.who << " " << absl::StrCat(absl::Hex(t.witness.state_hash))
+             << " at epoch " << t.witness.epoch << " sequence " << t.witness.sequence << " offset "
+             << t.witness.next_offset.value_or(-1) << ": " << static_cast<int>(t.agreement) << " "
+             << absl::StrCat(absl::Hex(t.state_hash)) << " " << t.witness.absent;
+    }
+    return result;
   }
   void FlushRedis() {
     store::Redis redis(redis_options_);
