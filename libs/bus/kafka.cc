@@ -77,7 +77,7 @@ absl::StatusOr<int> KafkaBus::PartitionCount(Topic topic) {
   const rd_kafka_resp_err_t error =
       rd_kafka_metadata(client_.get(), 0, handle.get(), &raw, Millis(options().request_timeout));
   const Handle<const rd_kafka_metadata_t, rd_kafka_metadata_destroy> metadata(raw);
-  WISSEL_RETURN_IF_ERROR(ToStatus(error, absl::StrCat("topic ", name)));
+  WISSEL_RETURN_IF_ERROR(Explain(ToStatus(error, absl::StrCat("topic ", name))));
   for (int i = 0; i < metadata->topic_cnt; ++i) {
     const rd_kafka_metadata_topic& found = metadata->topics[i];
     if (name != found.topic) continue;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 
@@ -53,8 +54,10 @@ Settings CommonSettings(const KafkaOptions& options) {
 }
 
 void OnLog(const rd_kafka_t* client, int severity, const char* facility, const char* text) {
-  const auto* owner = static_cast<const ClientOwner*>(rd_kafka_opaque(client));
-  if (owner != nullptr && owner->options().log) {
+  auto* owner = static_cast<ClientOwner*>(rd_kafka_opaque(client));
+  if (owner == nullptr) return;
+  if (absl::string_view(facility) == "FAIL") owner->NoteFailure(text);
+  if (owner->options().log) {
     owner->options().log(severity, absl::StrCat(facility, ": ", text));
   }
 }
@@ -80,6 +83,22 @@ absl::StatusOr<Client> ClientOwner::NewClient(rd_kafka_type_t type, const Settin
   if (client == nullptr) return absl::InvalidArgumentError(absl::StrCat("Kafka client: ", error));
   (void)conf.release();  // The client's now.
   return client;
+}
+
+void ClientOwner::NoteFailure(absl::string_view text) {
+  // "[thrd:…]: " in front tells nothing to who reads it.
+  if (const size_t end = text.find("]: "); absl::StartsWith(text, "[thrd:") && end != text.npos) {
+    text.remove_prefix(end + 3);
+  }
+  MutexLock lock(mutex_);
+  failure_ = std::string(text);
+}
+
+absl::Status ClientOwner::Explain(absl::Status status) {
+  MutexLock lock(mutex_);
+  if (status.ok()) failure_.clear();
+  if (!absl::IsUnavailable(status) || failure_.empty()) return status;
+  return absl::UnavailableError(absl::StrCat(status.message(), "; ", failure_));
 }
 
 int Millis(absl::Duration duration) {

@@ -7,10 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "libs/base/mutex.h"
 #include "libs/bus/kafka.h"
 
 // Shared by the libs/bus/kafka*.cc files, which alone see librdkafka.
@@ -47,6 +49,9 @@ class ClientOwner {
       : options_(std::move(options)) {}
   const KafkaOptions& options() const { return *options_; }
 
+  // Called by the clients, from any thread: why a connection could not be had.
+  void NoteFailure(absl::string_view text);
+
  protected:
   ~ClientOwner() = default;
 
@@ -54,7 +59,15 @@ class ClientOwner {
   absl::StatusOr<Client> NewClient(rd_kafka_type_t type, const Settings& settings,
                                    void (*set_callbacks)(rd_kafka_conf_t*) = nullptr);
 
+  // With the latest failure that was noted, where no broker answers: a wrong password and an
+  // untrusted certificate look the same to whoever asks.
+  absl::Status Explain(absl::Status status);
+
   const std::shared_ptr<const KafkaOptions> options_;
+
+ private:
+  Mutex mutex_;
+  std::string failure_ ABSL_GUARDED_BY(mutex_);
 };
 
 // For librdkafka's timeouts: at least 0, at most INT_MAX, which means for ever.

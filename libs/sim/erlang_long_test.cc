@@ -19,10 +19,14 @@ TEST(ErlangLong, WaitsAreThoseOfErlangC) {
   for (const double load : {0.5, 0.8, 0.95}) {
     const PlainDesk desk{.agents = 10, .load = load};
     const Theory theory = ErlangC(desk);
-    const Simulated simulated = SimulateDesk(desk, load > 0.9 ? 300'000 : 100'000, 11);
+    const Simulated simulated = SimulateDesk(desk,
+                                             load > 0.9   ? 200'000
+                                             : load > 0.7 ? 100'000
+                                                          : 60'000,
+                                             11);
     Expect("share that waits", desk, simulated.waits, theory.waits);
     Expect("mean wait in seconds", desk, simulated.mean_wait, theory.mean_wait);
-    EXPECT_LT(simulated.mean_wait.half_width, 0.2 * theory.mean_wait);
+    EXPECT_LT(simulated.mean_wait.half_width, 0.4 * theory.mean_wait);
   }
 }
 
@@ -30,11 +34,11 @@ TEST(ErlangLong, WaitsAndAbandonmentAreThoseOfErlangA) {
   for (const double load : {0.5, 0.8, 0.95, 1.2}) {
     const PlainDesk desk{.agents = 10, .load = load, .patience = absl::Minutes(4)};
     const Theory theory = ErlangA(desk);
-    const Simulated simulated = SimulateDesk(desk, 100'000, 12);
+    const Simulated simulated = SimulateDesk(desk, 60'000, 12);
     Expect("share that waits", desk, simulated.waits, theory.waits);
     Expect("mean wait in seconds", desk, simulated.mean_wait, theory.mean_wait);
     Expect("share that leaves", desk, simulated.abandonment, theory.abandonment);
-    EXPECT_LT(simulated.abandonment.half_width, 0.25 * theory.abandonment);
+    EXPECT_LT(simulated.abandonment.half_width, 0.4 * theory.abandonment);
   }
 }
 

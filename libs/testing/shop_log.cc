@@ -26,22 +26,53 @@ size_t Pick(std::mt19937& random, size_t n) {
 
 }  // namespace
 
-ShopLog::ShopLog(bus::Bus& bus, int32_t partition) : bus_(bus), partition_(partition) {
+ShopLog::ShopLog(bus::Bus& bus, int32_t partition, Inputs inputs)
+    : bus_(bus), partition_(partition), inputs_(inputs), input_appender_(bus.NewAppender({})) {
+  OpenLog();
+  Claim();
   engine_.emplace(domain::State(),
                   domain::Engine::Options{.holds = [](absl::string_view) { return true; }});
+  const config::v1::WorkspaceConfig config = domain::testing::ShopConfig();
+  Put(bus::Topic::kConfig, config.SerializeAsString());
+  Append(engine_->Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), config, now).value());
+}
+
+void ShopLog::OpenLog() {
   appender_ = bus_.NewAppender({.gapless = true});
-  auto log = bus::OwnedLog::Open(bus_, appender_, {.partition = partition_, .owner = "shop"});
+  const std::string owner = owners_++ == 0 ? "shop" : absl::StrCat("shop-", owners_);
+  auto log = bus::OwnedLog::Open(bus_, appender_, {.partition = partition_, .owner = owner});
   WISSEL_CHECK_OK(log);
   log_ = *std::move(log);
-  Claim();
-  Append(engine_->Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), domain::testing::ShopConfig(), now)
-             .value());
 }
 
 void ShopLog::Claim() {
   while (log_->phase() != bus::OwnedLog::Phase::kOwning) {
     WISSEL_CHECK_OK(log_->Poll(1000, kLong));
   }
+}
+
+void ShopLog::TakeOver() {
+  Sync();
+  OpenLog();
+  domain::State state;
+  while (log_->phase() != bus::OwnedLog::Phase::kOwning) {
+    const auto entries = log_->Poll(1000, kLong);
+    WISSEL_CHECK_OK(entries);
+    for (const bus::OwnedLog::Entry& entry : *entries) {
+      if (entry.entry.record.has_decision()) state.Apply(entry.entry.record.decision());
+    }
+  }
+  engine_.emplace(std::move(state),
+                  domain::Engine::Options{.holds = [](absl::string_view) { return true; }});
+}
+
+void ShopLog::Put(bus::Topic topic, std::string value) {
+  if (inputs_ == Inputs::kNowhere) return;
+  input_appender_->Append({.topic = topic,
+                           .partition = topic == bus::Topic::kConfig ? 0 : partition_,
+                           .key = domain::RoutingKey(kWorkspace, kGroup),
+                           .value = std::move(value)},
+                          [](absl::StatusOr<int64_t> offset) { WISSEL_CHECK_OK(offset); });
 }
 
 log::v1::InputCause ShopLog::Cause(common::v1::InputTopic topic) {
@@ -59,18 +90,22 @@ log::v1::Decision ShopLog::Append(log::v1::Decision decision) {
 }
 
 void ShopLog::Sync() {
+  WISSEL_CHECK_OK(input_appender_->Flush(kLong));
   while (log_->unconfirmed() > 0) WISSEL_CHECK_OK(log_->Poll(1000, kLong));
 }
 
 log::v1::Decision ShopLog::Receive(const message::v1::InboundMessage& message) {
+  Put(bus::Topic::kInbound, message.SerializeAsString());
   return Append(engine_->Decide(Cause(common::v1::INPUT_TOPIC_INBOUND), message, now));
 }
 
 log::v1::Decision ShopLog::Do(const Command& command) {
+  Put(bus::Topic::kCommands, command.SerializeAsString());
   return Append(engine_->Decide(Cause(common::v1::INPUT_TOPIC_COMMANDS), command, now));
 }
 
 log::v1::Decision ShopLog::Report(const receipt::v1::Receipt& receipt) {
+  Put(bus::Topic::kReceipts, receipt.SerializeAsString());
   return Append(engine_->Decide(Cause(common::v1::INPUT_TOPIC_RECEIPTS), receipt, now));
 }
 

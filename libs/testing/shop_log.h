@@ -22,8 +22,10 @@ namespace wissel::testing {
 // thread.
 class ShopLog {
  public:
-  // Claims the partition and configures the shop. The bus must outlive it.
-  explicit ShopLog(bus::Bus& bus, int32_t partition = 0);
+  enum class Inputs { kNowhere, kInTheirTopics };
+  // Claims the partition and configures the shop. The bus must outlive it. Inputs stand in their
+  // topics as well where whoever is tested reads them.
+  explicit ShopLog(bus::Bus& bus, int32_t partition = 0, Inputs inputs = Inputs::kNowhere);
 
   // Each returns what was decided and appends it, without waiting; see Sync.
   log::v1::Decision Receive(const message::v1::InboundMessage& message);
@@ -33,6 +35,8 @@ class ShopLog {
   void Wait(absl::Duration duration);
   // A complete restating round, behind a new claim.
   void Restate();
+  // Another router takes over: folds the log, claims, and goes on.
+  void TakeOver();
 
   // A new conversation of the customer `from`; its id.
   std::string Open(absl::string_view from, absl::string_view language);
@@ -64,14 +68,19 @@ class ShopLog {
   absl::Time now = domain::testing::StartTime();
 
  private:
+  void OpenLog();
   void Claim();
+  void Put(bus::Topic topic, std::string value);
   log::v1::InputCause Cause(common::v1::InputTopic topic);
   log::v1::Decision Append(log::v1::Decision decision);
   std::string Key() { return std::to_string(++keys_); }
 
   bus::Bus& bus_;
   const int32_t partition_;
+  const Inputs inputs_;
+  int owners_ = 0;
   std::shared_ptr<bus::Appender> appender_;
+  std::unique_ptr<bus::Appender> input_appender_;
   std::unique_ptr<bus::OwnedLog> log_;
   std::optional<domain::Engine> engine_;
   std::map<common::v1::InputTopic, int64_t> offsets_;

@@ -37,7 +37,10 @@ class AdminAppTest : public ::testing::Test {
     AdminSettings settings;
     settings.grpc.listen = "127.0.0.1:0";
     settings.auth.hs256_secret = config::Secret(std::string(kSecret), "generated");
-    WISSEL_ASSERT_OK_AND_ASSIGN(app_, NewApp(*bus_, settings, context_));
+    app_ = NewApp(*bus_, settings, context_);
+    const absl::Time until = absl::Now() + absl::Seconds(30);
+    while (!readiness_.Ready() && absl::Now() < until) absl::SleepFor(absl::Milliseconds(1));
+    ASSERT_TRUE(readiness_.Ready()) << readiness_.ToJson();
     channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", app_->port()),
                                    grpc::InsecureChannelCredentials());
     stub_ = v1::AdminService::NewStub(channel_);

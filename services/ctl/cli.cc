@@ -81,6 +81,7 @@ std::shared_ptr<CLI::App> MakeCommandLine(Session& session) {
   AddLog(*app, session);
   AddDeadLetter(*app, session);
   AddTopics(*app, session);
+  AddReplay(*app, session);
   AddSimulate(*app, session);
   AddToken(*app, session);
   AddCompletion(*app, session);

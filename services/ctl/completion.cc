@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <functional>
 #include <vector>
 
@@ -46,6 +47,11 @@ void AddOptions(const CLI::App& app, Node& node) {
   for (const CLI::Option* option : app.get_options()) {
     const bool takes_value = option->get_expected_max() > 0;
     for (const std::string& flag : Flags(*option)) {
+      // Every command has its own --help.
+      if (std::any_of(node.words.begin(), node.words.end(),
+                      [&](const Word& word) { return word.text == flag; })) {
+        continue;
+      }
       node.words.push_back({flag, option->get_description()});
       if (takes_value) node.taking.push_back(flag);
       if (auto set = ClosedSet(*option); !set.empty())
@@ -78,14 +84,14 @@ std::vector<Node> NodesOf(const CLI::App& app) {
   return nodes;
 }
 
-// The part that both shells share: finds, from `words` up to the cursor, the command path.
+// The part that both shells share: finds, from the words up to the cursor, the command.
 constexpr char kFindPath[] = R"(
-  local path=wisselctl word skip=
+  local command=wisselctl word skip=
   for word in "${before[@]}"; do
     if [[ -n $skip ]]; then skip=; continue; fi
     case " $taking " in *" $word "*) skip=1; continue;; esac
-    case "$path $word" in
-      PATHS) path="$path $word";;
+    case "$command $word" in
+      PATHS) command="$command $word";;
     esac
   done
 )";
@@ -116,7 +122,7 @@ std::string BashCompletion(const CLI::App& app) {
       "_wisselctl() {\n"
       "  local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\"\n"
       "  local before=(\"${COMP_WORDS[@]:1:COMP_CWORD-1}\")\n";
-  absl::StrAppend(&out, FindPath(nodes), "  local choices=\n  case \"$path\" in\n");
+  absl::StrAppend(&out, FindPath(nodes), "  local choices=\n  case \"$command\" in\n");
   for (const Node& node : nodes) {
     absl::StrAppend(&out, "    \"", node.path, "\")\n");
     if (!node.values.empty()) {
@@ -145,18 +151,21 @@ std::string ZshCompletion(const CLI::App& app) {
   const std::vector<Node> nodes = NodesOf(app);
   std::string out =
       "#compdef wisselctl\n"
-      "# zsh completion for wisselctl. Use: source <(wisselctl completion zsh)\n"
+      "# zsh completion for wisselctl. After compinit: source <(wisselctl completion zsh)\n"
       "_wisselctl() {\n"
       "  local prev=\"${words[CURRENT-1]}\"\n"
       "  local -a before choices\n"
       "  before=(\"${(@)words[2,CURRENT-1]}\")\n";
-  absl::StrAppend(&out, FindPath(nodes), "  case \"$path\" in\n");
+  absl::StrAppend(&out, FindPath(nodes), "  case \"$command\" in\n");
   for (const Node& node : nodes) {
     absl::StrAppend(&out, "    \"", node.path, "\")\n      case \"$prev\" in\n");
     for (const auto& [flag, values] : node.values) {
       absl::StrAppend(&out, "        ", flag, ") choices=(", absl::StrJoin(values, " "), ");;\n");
     }
-    absl::StrAppend(&out, "        *) choices=(");
+    absl::StrAppend(&out,
+                    "        *)\n"
+                    "          if [[ \" $taking \" == *\" $prev \"* ]]; then _files; return; fi\n"
+                    "          choices=(");
     for (const Word& word : node.words) {
       const std::string text = absl::StrReplaceAll(word.text, {{":", "\\:"}});
       absl::StrAppend(
@@ -165,14 +174,11 @@ std::string ZshCompletion(const CLI::App& app) {
     }
     absl::StrAppend(&out, ");;\n      esac;;\n");
   }
-  absl::StrAppend(
-      &out,
-      "  esac\n"
-      "  if [[ \" $taking \" == *\" $prev \"* && $#choices -gt 20 ]]; then _files; return; "
-      "fi\n"
-      "  _describe -t commands wisselctl choices || _files\n"
-      "}\n"
-      "compdef _wisselctl wisselctl\n");
+  absl::StrAppend(&out,
+                  "  esac\n"
+                  "  _describe -t commands wisselctl choices || _files\n"
+                  "}\n"
+                  "compdef _wisselctl wisselctl\n");
   return out;
 }
 

@@ -292,26 +292,37 @@ absl::StatusOr<std::vector<PartitionReport>> FoldAndCompare(bus::Bus& bus,
   return reports;
 }
 
-absl::Status VerifyLog(Session& session, const VerifyFlags& flags) {
-  WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(session));
-  WISSEL_ASSIGN_OR_RETURN(const int partitions, bus->PartitionCount(bus::Topic::kLog));
-  const auto& routers = flags.routers.empty() ? session.context().statez : flags.routers;
-  const std::string& redis = flags.redis.empty() ? session.context().redis : flags.redis;
+absl::StatusOr<std::vector<PartitionReport>> AskAndCompare(bus::Bus& bus,
+                                                           const VerifyFlags& flags) {
+  WISSEL_ASSIGN_OR_RETURN(const int partitions, bus.PartitionCount(bus::Topic::kLog));
   std::vector<PartitionReport> reports;
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     if (attempt > 0) absl::SleepFor(kBetweenAttempts);
     std::vector<Witness> witnesses;
-    WISSEL_RETURN_IF_ERROR(AskRouters(routers, session.timeout(), witnesses));
-    WISSEL_RETURN_IF_ERROR(AskRedis(redis, partitions, witnesses));
-    WISSEL_ASSIGN_OR_RETURN(reports, FoldAndCompare(*bus, witnesses));
+    WISSEL_RETURN_IF_ERROR(AskRouters(flags.routers, flags.timeout, witnesses));
+    WISSEL_RETURN_IF_ERROR(AskRedis(flags.redis, partitions, witnesses));
+    WISSEL_ASSIGN_OR_RETURN(reports, FoldAndCompare(bus, witnesses));
     if (AllReached(reports)) break;
   }
-  bool ok = true;
+  return reports;
+}
+
+bool AllAgree(const std::vector<PartitionReport>& reports) {
   for (const PartitionReport& report : reports) {
     for (const Testimony& t : report.testimonies) {
-      ok &= t.agreement == Agreement::kAgrees || t.agreement == Agreement::kAbsent;
+      if (t.agreement != Agreement::kAgrees && t.agreement != Agreement::kAbsent) return false;
     }
   }
+  return true;
+}
+
+absl::Status VerifyLog(Session& session, VerifyFlags flags) {
+  WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(session));
+  if (flags.routers.empty()) flags.routers = session.context().statez;
+  if (flags.redis.empty()) flags.redis = session.context().redis;
+  flags.timeout = session.timeout();
+  WISSEL_ASSIGN_OR_RETURN(const std::vector<PartitionReport> reports, AskAndCompare(*bus, flags));
+  const bool ok = AllAgree(reports);
   if (session.format() == Format::kTable) {
     PrintTables(reports, session.out);
     session.out << (ok ? "OK\n" : "MISMATCH\n");

@@ -17,6 +17,7 @@ namespace wissel::ctl {
 struct VerifyFlags {
   std::vector<std::string> routers;  // telemetry addresses; the context's where empty
   std::string redis;                 // the context's where empty
+  absl::Duration timeout = absl::Seconds(10);
 };
 
 // What somebody who folds the log says of a partition: at this place, this hash.
@@ -69,7 +70,14 @@ absl::StatusOr<std::vector<Witness>> ParseStatez(absl::string_view who, absl::st
 absl::StatusOr<std::vector<PartitionReport>> FoldAndCompare(bus::Bus& bus,
                                                             const std::vector<Witness>& witnesses);
 
+// The same with the witnesses that the flags name, asked anew while one of them is ahead of what
+// readers see.
+absl::StatusOr<std::vector<PartitionReport>> AskAndCompare(bus::Bus& bus, const VerifyFlags& flags);
+
+// Nobody disagrees: `log verify` says OK.
+bool AllAgree(const std::vector<PartitionReport>& reports);
+
 // `wisselctl log verify`. UNKNOWN without a message where a witness disagrees.
-absl::Status VerifyLog(Session& session, const VerifyFlags& flags);
+absl::Status VerifyLog(Session& session, VerifyFlags flags);
 
 }  // namespace wissel::ctl

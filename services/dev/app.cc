@@ -172,7 +172,7 @@ class DevApp final : public service::App {
     admin.auth = gateway.auth;
     // One person's machine: its admin is the operator too.
     admin.operator_workspace = workspaces_.front().workspace_id();
-    WISSEL_ASSIGN_OR_RETURN(admin_, admin::NewApp(*bus_, admin, context_));
+    admin_ = admin::NewApp(*bus_, admin, context_);
 
     history::HistorySettings history;
     history.grpc.listen = settings_.history_listen;
@@ -328,7 +328,7 @@ class DevApp final : public service::App {
   }
 
   void Announce() {
-    while (!context_.readiness.Ready() || gateway_->port() == 0 || history_->port() == 0) {
+    while (!context_.readiness.Ready()) {
       if (stopping_.WaitFor(kAnnouncePoll)) return;
     }
     if (const absl::Status status = WriteContext(); !status.ok()) {

@@ -43,6 +43,7 @@ Fold::Fold(const views::PartitionKeys& keys, FoldOptions options, domain::State 
     for (std::string& key : state_.Keys(kind)) {
       Piece piece{{kind, std::move(key)}, std::nullopt};
       piece.bytes = state_.PieceBytes(piece.key);
+      if (options_.from_nothing) batch_.Put(piece);
       CountPiece(piece);
     }
   }

@@ -19,6 +19,8 @@ namespace wissel::projector {
 struct FoldOptions {
   // Of a conversation, the latest.
   int messages_kept = 200;
+  // Nothing of the state is in Redis yet.
+  bool from_nothing = false;
 };
 
 // A partition's state, and what changes in Redis as decisions are folded in. Owns the state. Not
@@ -26,8 +28,8 @@ struct FoldOptions {
 // batches are cut, down to what stands in Redis after them.
 class Fold {
  public:
-  // Goes on from `state`, whose pieces and views are in Redis, or from nothing. `keys` must outlive
-  // it.
+  // Goes on from `state`, whose pieces and views are in Redis, or from nothing: then the first
+  // changes hold the pieces that even an empty state has. `keys` must outlive it.
   Fold(const views::PartitionKeys& keys, FoldOptions options, domain::State state);
 
   void Apply(const bus::LogEntry& entry);

@@ -66,8 +66,10 @@ absl::Status PartitionProjector::Begin() {
     expected_ = {*std::move(incarnation), std::nullopt};
   }
   reader_ = *std::move(reader);
-  fold_.emplace(keys_, FoldOptions{.messages_kept = env_.settings.messages_kept},
-                std::move(restored->state));
+  fold_.emplace(
+      keys_,
+      FoldOptions{.messages_kept = env_.settings.messages_kept, .from_nothing = !from_checkpoint},
+      std::move(restored->state));
   env_.metrics.begins.With({from_checkpoint ? "checkpoint" : "log"}).Increment();
   log_.Info("partition begun", {{"from", from_checkpoint ? "checkpoint" : "log"},
                                 {"why", restored->detail},

@@ -193,6 +193,9 @@ TEST_F(ProjectorTest, AnEmptyLogHasEmptyViewsRatherThanNone) {
   PartitionProjector projector(environment, 0);
   WISSEL_ASSERT_OK(projector.Step());
   EXPECT_THAT(WorkOf("anna").conversations, IsEmpty());
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto load, views::LoadCheckpoint(redis_, keys_));
+  EXPECT_EQ(load.outcome, views::CheckpointLoad::Outcome::kLoaded) << load.detail;
+  EXPECT_EQ(load.checkpoint.meta.state_hash, domain::State().Hash());
   shop_.reset();
 }
 

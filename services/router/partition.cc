@@ -75,8 +75,13 @@ void Partition::Lose(absl::Status status) {
 // Recovery
 
 absl::Status Partition::Open() {
+  // The owner's name tells one ownership from the next, also where the process, or its id in a new
+  // container, is the same: behind another name an engine begins anew, behind the same one (a claim
+  // before restating) it goes on. `wisselctl replay` relies on it.
+  const std::string owner = absl::StrCat(
+      shared_.owner, "@", absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", began_, absl::UTCTimeZone()));
   bus::OwnedLogOptions options{.partition = partition_,
-                               .owner = shared_.owner,
+                               .owner = owner,
                                .wakeup = shared_.wakeup,
                                .clock = &shared_.clock,
                                .ignore_reader_rule = shared_.settings.chaos_ignore_reader_rule};

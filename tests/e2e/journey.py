@@ -507,6 +507,9 @@ class Morning:
                     for p in busy)
         self.stage.check(report["ok"] and busy and agree,
                          f"{decisions} decisions folded again: router, Redis and log agree")
+        again = json.loads(self.ctl.run("replay", "--output", "json"))
+        self.stage.check(again["identical"] and again["decisions"] >= decisions,
+                         f"{again['decisions']} decisions made again from their inputs: the same, bit for bit")
         outbounds = [outbound for outbound, _ in self.sent()]
         replies = [e["outbound_id"] for k, e in self.ctl.events() if k == "reply_sent"]
         self.stage.check(sorted(outbounds) == sorted(replies), "every answer was sent once, no other was sent")

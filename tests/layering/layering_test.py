@@ -32,6 +32,7 @@ MAY_INCLUDE = {
     "libs/service": GROUND,
     "libs/connections": GROUND | {"libs/bus", "libs/store"},
     "libs/views": {"libs/base", "libs/bus", "libs/domain", "libs/store"},
+    "libs/serving": GROUND | {"libs/http", "libs/rpc", "libs/service"},
     "libs/channel": GROUND | {"libs/bus", "libs/http", "libs/store", "libs/domain"},
     "libs/testing": ALL_LIBS,
     "libs/sim": ALL_LIBS,
@@ -62,7 +63,7 @@ OWNERS = {
     r"yaml-cpp/": {"libs/config", "services/admin", "services/ctl"},
     r"jwt\.h": {"libs/rpc"},
     r"(grpcpp|grpc)/|.*\.grpc\.pb\.h": {
-        "libs/rpc", "libs/testing", "services/agent-gateway", "services/admin", "services/history",
+        "libs/rpc", "libs/serving", "libs/testing", "services/agent-gateway", "services/admin", "services/history",
         "services/ctl", "services/dev",
     },
 }

@@ -18,7 +18,9 @@
 namespace wissel::bus {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using wissel::testing::StatusIs;
 using wissel::testing::TestEnv;
 
@@ -130,6 +132,84 @@ TEST_F(KafkaBusTest, BadOptionsAreRefused) {
   options.security.ca_file = "/nonexistent/ca.pem";
   EXPECT_THAT(NewKafkaBus(options),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("ssl.ca.location")));
+}
+
+class KafkaSecurityTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    WISSEL_TEST_ENV(over_tls, "WISSEL_TEST_KAFKA_TLS");
+    WISSEL_TEST_ENV(with_login, "WISSEL_TEST_KAFKA_LOGIN");
+    WISSEL_TEST_ENV(ca, "WISSEL_TEST_KAFKA_CA");
+    WISSEL_TEST_ENV(user, "WISSEL_TEST_KAFKA_USER");
+    WISSEL_TEST_ENV(password, "WISSEL_TEST_KAFKA_PASSWORD");
+    tls_ = {.brokers = over_tls,
+            .topic_prefix = FreshPrefix(),
+            .security = {.protocol = KafkaSecurity::Protocol::kTls, .ca_file = ca}};
+    login_ = tls_;
+    login_.brokers = with_login;
+    login_.security.protocol = KafkaSecurity::Protocol::kSaslTls;
+    login_.security.username = user;
+    login_.security.password = password;
+  }
+
+  // A record goes through an appender, a reader and a group of its own.
+  static void ExpectWorks(const KafkaOptions& options) {
+    WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus, NewKafkaBus(options));
+    WISSEL_ASSERT_OK(bus->EnsureTopics(DefaultTopics(1)));
+    const auto appender = bus->NewAppender({});
+    absl::StatusOr<int64_t> offset = absl::UnknownError("");
+    appender->Append(Numbered(7), [&](absl::StatusOr<int64_t> o) { offset = o; });
+    WISSEL_ASSERT_OK(appender->Flush(kPatience));
+    WISSEL_ASSERT_OK(offset);
+    WISSEL_ASSERT_OK_AND_ASSIGN(const auto reader, bus->OpenReader(Topic::kLog, 0, {}));
+    WISSEL_ASSERT_OK_AND_ASSIGN(const auto records, reader->Poll(1, kPatience));
+    ASSERT_EQ(records.size(), 1u);
+    EXPECT_EQ(records[0].value, "7");
+    WISSEL_EXPECT_OK(bus->Health());
+  }
+  // Why the brokers cannot be had, once the client knows.
+  static std::string Trouble(KafkaOptions options) {
+    options.request_timeout = absl::Seconds(2);
+    const auto bus = NewKafkaBus(options);
+    if (!bus.ok()) return bus.status().ToString();
+    return (*bus)->Health().ToString();
+  }
+
+  KafkaOptions tls_;
+  KafkaOptions login_;
+};
+
+TEST_F(KafkaSecurityTest, OverTls) { ExpectWorks(tls_); }
+
+TEST_F(KafkaSecurityTest, AnUntrustedCertificateIsNamed) {
+  tls_.security.ca_file.clear();
+  EXPECT_THAT(Trouble(tls_), AllOf(HasSubstr("UNAVAILABLE"), HasSubstr("certificate verify failed"),
+                                   HasSubstr(tls_.brokers)));
+}
+
+TEST_F(KafkaSecurityTest, WithALogin) {
+  for (const char* mechanism : {"SCRAM-SHA-512", "PLAIN"}) {
+    SCOPED_TRACE(mechanism);
+    login_.security.sasl_mechanism = mechanism;
+    login_.topic_prefix = FreshPrefix();
+    ExpectWorks(login_);
+  }
+}
+
+TEST_F(KafkaSecurityTest, AWrongPasswordIsNamedAndNotShown) {
+  login_.security.password = "letmein-4711";
+  for (const char* mechanism : {"SCRAM-SHA-512", "PLAIN"}) {
+    SCOPED_TRACE(mechanism);
+    login_.security.sasl_mechanism = mechanism;
+    const std::string trouble = Trouble(login_);
+    EXPECT_THAT(trouble, AllOf(HasSubstr("UNAVAILABLE"), HasSubstr("SASL authentication error")));
+    EXPECT_THAT(trouble, Not(HasSubstr("letmein")));
+  }
+}
+
+TEST_F(KafkaSecurityTest, AMechanismThatTheBrokerHasNotIsNamed) {
+  login_.security.sasl_mechanism = "SCRAM-SHA-256";
+  EXPECT_THAT(Trouble(login_), HasSubstr("SCRAM-SHA-256"));
 }
 
 // What a SIGSTOP does to a router: the others get its partitions, and it is told when it wakes up.

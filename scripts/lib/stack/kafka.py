@@ -10,19 +10,29 @@ import subprocess
 import uuid
 
 from . import stack as core
+from . import tls
 
 VERSION = "3.9.1"
+USER = "wissel"
+PASSWORD = "wissel-kafka"
 
 PROPERTIES = """\
 process.roles=broker,controller
 node.id={node}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port},TLS://127.0.0.1:{tls_port},LOGIN://127.0.0.1:{login_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},TLS://127.0.0.1:{tls_port},LOGIN://127.0.0.1:{login_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,TLS:SSL,LOGIN:SASL_SSL
 inter.broker.listener.name=PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs={data}
+
+# The two doors that are not plain.
+ssl.keystore.type=PEM
+ssl.keystore.location={keystore}
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";
+listener.name.login.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 
 # Topics are made on purpose: a misspelt name is an error.
 auto.create.topics.enable=false
@@ -72,7 +82,16 @@ def servers(stack, brokers):
     stack.options.setdefault("cluster", cluster_id())
     names = [f"kafka-{n}" for n in range(1, brokers + 1)]
     ports = {name: stack.ports(name, 2) for name in names}
-    addresses = ",".join(f"127.0.0.1:{ports[name][0]}" for name in names)
+    guarded = {name: stack.ports(f"{name}-guarded", 2) for name in names}
+
+    def addresses(of, which):
+        return ",".join(f"127.0.0.1:{of[name][which]}" for name in names)
+
+    certificates = stack.folder / "kafka-tls"
+    tls.make_certificates(certificates)
+    keystore = certificates / "keystore.pem"
+    keystore.write_text((certificates / "server.key").read_text(encoding="ascii")
+                        + (certificates / "server.pem").read_text(encoding="ascii"), encoding="ascii")
     voters = ",".join(f"{n}@127.0.0.1:{ports[name][1]}" for n, name in enumerate(names, 1))
     program = pathlib.Path(__file__).resolve().parents[2] / "stack"
     restart = shlex.join([str(program), "restart", "kafka", "--dir", str(stack.folder)])
@@ -85,6 +104,8 @@ def servers(stack, brokers):
         properties.write_text(
             PROPERTIES.format(
                 node=n, voters=voters, port=ports[name][0], controller_port=ports[name][1],
+                tls_port=guarded[name][0], login_port=guarded[name][1], keystore=keystore,
+                user=USER, password=PASSWORD,
                 data=home / "data", replication=brokers, in_sync=min(2, brokers)),
             encoding="utf-8")
         if not (home / "data" / "meta.properties").exists():
@@ -97,7 +118,15 @@ def servers(stack, brokers):
                   "-cp", jars(), "kafka.Kafka", str(properties)],
             log=home / "log",
             ready=lambda port=ports[name][0]: brokers_known(port) == brokers,
-            exports={"WISSEL_TEST_KAFKA": addresses, "WISSEL_TEST_KAFKA_RESTART": restart}))
+            exports={
+                "WISSEL_TEST_KAFKA": addresses(ports, 0),
+                "WISSEL_TEST_KAFKA_RESTART": restart,
+                "WISSEL_TEST_KAFKA_TLS": addresses(guarded, 0),
+                "WISSEL_TEST_KAFKA_LOGIN": addresses(guarded, 1),
+                "WISSEL_TEST_KAFKA_USER": USER,
+                "WISSEL_TEST_KAFKA_PASSWORD": PASSWORD,
+                "WISSEL_TEST_KAFKA_CA": str(certificates / "ca.pem"),
+            }))
     format_storage(unformatted, stack.options["cluster"])
     return result
 
@@ -107,7 +136,8 @@ def format_storage(files, cluster):
     running = [
         subprocess.Popen(
             ["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", jars(),
-             "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(file)],
+             "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(file),
+             "--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         for file in files]
     for child in running:

@@ -1,0 +1,114 @@
+#include <CLI/CLI.hpp>
+
+#include <boost/json.hpp>
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/status_macros.h"
+#include "services/ctl/commands/commands.h"
+#include "services/ctl/log_replay.h"
+#include "services/ctl/log_source.h"
+#include "services/ctl/output.h"
+#include "services/ctl/progress.h"
+
+namespace wissel::ctl {
+namespace {
+
+struct Flags {
+  std::string from;
+  std::string to;
+};
+
+absl::Status ParseTime(const char* flag, const std::string& text, absl::Time& time) {
+  std::string error;
+  if (text.empty() || absl::ParseTime(absl::RFC3339_full, text, &time, &error)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, ": expected a time such as 2026-03-02T08:00:00Z, found \"", text, "\""));
+}
+
+absl::Status AsRecorded(Session& s, const ReplayRange& range) {
+  WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(s));
+  std::vector<PartitionReplay> reports;
+  {
+    ProgressBar bar("deciding again");
+    WISSEL_ASSIGN_OR_RETURN(reports,
+                            ReplayLog(*bus, range, [&](double share) { bar.Show(share); }));
+  }
+  PartitionReplay sum;
+  const ReplayDifference* first = nullptr;
+  for (const PartitionReplay& r : reports) {
+    sum.decisions += r.decisions;
+    sum.identical += r.identical;
+    sum.inputs_gone += r.inputs_gone;
+    sum.not_whole += r.not_whole;
+    sum.given_up = sum.given_up || r.given_up;
+    if (first == nullptr && r.first.has_value()) first = &*r.first;
+  }
+  const bool same = sum.identical == sum.decisions;
+  if (s.format() != Format::kTable) {
+    boost::json::array partitions;
+    for (const PartitionReplay& r : reports) {
+      partitions.push_back({{"partition", r.partition},
+                            {"claims", r.claims},
+                            {"decisions", r.decisions},
+                            {"identical", r.identical},
+                            {"inputs_gone", r.inputs_gone},
+                            {"not_whole", r.not_whole},
+                            {"given_up", r.given_up}});
+    }
+    boost::json::object json{
+        {"identical", same}, {"decisions", sum.decisions}, {"partitions", std::move(partitions)}};
+    if (first != nullptr) {
+      json["first_difference"] = {
+          {"partition", first->partition},
+          {"offset", first->offset},
+          {"recorded", ToJsonLine(first->recorded)},
+          {"replayed", first->replayed.has_value()
+                           ? boost::json::value(ToJsonLine(*first->replayed))
+                           : boost::json::value()}};
+    }
+    s.out << boost::json::serialize(json) << "\n";
+    return same ? absl::OkStatus() : absl::UnknownError("");
+  }
+  if (first != nullptr) PrintDifference(*first, s.out);
+  s.out << sum.decisions << " decisions, " << sum.identical << " identical\n";
+  if (sum.given_up) s.out << "(not read to the end: too many differ)\n";
+  if (sum.inputs_gone > 0) {
+    s.out << sum.inputs_gone << " taken as recorded: retention has taken their inputs\n";
+  }
+  if (sum.not_whole > 0) {
+    s.out << sum.not_whole
+          << " taken as recorded: the log's head is cut off, and nothing has been restated yet\n";
+  }
+  return same ? absl::OkStatus() : absl::UnknownError("");
+}
+
+absl::Status Run(Session& s, const Flags& f) {
+  ReplayRange range;
+  WISSEL_RETURN_IF_ERROR(ParseTime("--from", f.from, range.from));
+  WISSEL_RETURN_IF_ERROR(ParseTime("--to", f.to, range.to));
+  return AsRecorded(s, range);
+}
+
+}  // namespace
+
+void AddReplay(CLI::App& app, Session& s) {
+  auto* command = app.add_subcommand("replay", "Decide once more what was decided");
+  command->footer(
+      "\nReads the log and the topics its inputs came from (--kafka, --log-file or the "
+      "context's),\n"
+      "makes every decision again from its cause at its recorded time, and compares the bytes. "
+      "The\n"
+      "first that comes out otherwise is shown event by event. Exit code 1 where one does.\n"
+      "\nExample:\n"
+      "  wisselctl replay --from 2026-03-02T08:00:00Z --to 2026-03-02T18:00:00Z");
+  auto f = std::make_shared<Flags>();
+  command->add_option("--from", f->from, "Only what was decided from then on")->type_name("TIME");
+  command->add_option("--to", f->to, "Only what was decided until then")->type_name("TIME");
+  command->callback([&s, f] { s.action = [&s, f] { return Run(s, *f); }; });
+}
+
+}  // namespace wissel::ctl
