@@ -25,7 +25,9 @@ std::vector<int> Keys(const Set& set) {
 void ExpectSame(const Set& set, const std::set<int>& model) {
   ASSERT_EQ(set.size(), model.size());
   ASSERT_EQ(Keys(set), std::vector<int>(model.begin(), model.end()));
-  if (!model.empty()) ASSERT_EQ(set.First(), *model.begin());
+  if (!model.empty()) {
+    ASSERT_EQ(set.First(), *model.begin());
+  }
   size_t before = 0;
   for (const int key : model) {
     ASSERT_EQ(set.CountBefore(key, std::less<>()), before++);
@@ -46,7 +48,9 @@ TEST(CountedSet, AgreesWithASortedSetThroughRandomSteps) {
     } else if (growing || random() % 8 == 0) {
       ASSERT_EQ(set.Insert(key, std::less<>()), model.insert(key).second);
     }
-    if (step % 7 == 0) ASSERT_NO_FATAL_FAILURE(ExpectSame(set, model));
+    if (step % 7 == 0) {
+      ASSERT_NO_FATAL_FAILURE(ExpectSame(set, model));
+    }
   }
 }
 

@@ -27,12 +27,8 @@ using conversation::v1::Explanation;
 namespace {
 
 constexpr int kMaxRunnersUp = 3;
-// So many candidates are compared one by one rather than sought in an order.
-constexpr size_t kFew = 32;
-// So far an order is walked, for each agent wanted, before all candidates are looked at after all.
-constexpr int kMaxSteps = 64;
-// Groups nobody waits in are dropped beyond this many.
-constexpr size_t kMinGroupLimit = 4096;
+// What is held without an allocation: as many as are compared.
+constexpr size_t kFew = MatcherLimits().compared;
 constexpr uint32_t kNowhere = ~uint32_t{0};
 
 int64_t SaturatingAdd(int64_t a, int64_t b) {
@@ -65,7 +61,8 @@ using AgentIndexes = absl::InlinedVector<uint32_t, kFew + 1>;
 // The note on the algorithm is in README.md.
 class Matcher::Impl {
  public:
-  Impl() : ids_(0, SlotHash{&slots_}, SlotEqual{&slots_}) {
+  explicit Impl(const MatcherLimits& limits)
+      : limits_(limits), ids_(0, SlotHash{&slots_}, SlotEqual{&slots_}) {
     Configure(Policy::Compile(config::v1::WorkspaceConfig(), ""));
   }
 
@@ -229,6 +226,7 @@ class Matcher::Impl {
   AgentIndexes ExcludedAgents(const Waiting& waiting) const;
   Explanation::Candidate Describe(uint32_t agent, const Waiting& waiting, const Asked& asked) const;
 
+  const MatcherLimits limits_;
   std::shared_ptr<const Policy> policy_;
   const Policy::Impl* p_ = nullptr;
   int64_t now_ = std::numeric_limits<int64_t>::min();
@@ -250,7 +248,7 @@ class Matcher::Impl {
   std::vector<Group> groups_;
   absl::flat_hash_map<uint64_t, uint32_t> group_index_;
   std::vector<std::vector<uint32_t>> groups_of_queue_;
-  size_t group_limit_ = kMinGroupLimit;
+  size_t group_limit_ = 0;
   size_t row_words_ = 1;
   std::vector<uint64_t> rows_;  // of each agent: groups whose requirement the agent meets
   std::array<std::vector<uint64_t>, kChannelKinds> nonempty_;
@@ -492,7 +490,7 @@ void Matcher::Impl::RebuildGroups() {
     slots_[slot].group = kNowhere;
     if (slots_[slot].queue != kNowhere) Place(slot);
   }
-  group_limit_ = std::max(kMinGroupLimit, 2 * groups_.size());
+  group_limit_ = std::max(limits_.requirements_kept, 2 * groups_.size());
 }
 
 void Matcher::Impl::KeepGroupsBounded() {
@@ -782,7 +780,7 @@ absl::InlinedVector<uint32_t, 1 + kMaxRunnersUp> Matcher::Impl::BestAgents(const
     for (uint64_t words = room.summary(s) & group.eligible.summary(s); few && words != 0;
          words &= words - 1) {
       const size_t word = s * 64 + static_cast<size_t>(std::countr_zero(words));
-      few = gather(word, group.eligible.word(word), kFew);
+      few = gather(word, group.eligible.word(word), limits_.compared);
     }
   }
   const bool best_skill = queue.strategy == config::v1::STRATEGY_BEST_SKILL;
@@ -812,7 +810,7 @@ absl::InlinedVector<uint32_t, 1 + kMaxRunnersUp> Matcher::Impl::BestAgents(const
     begin = end;
     candidates.clear();
     // Within a tier best skill leaves the order of ids.
-    const size_t limit = best_skill ? wanted - best.size() : kFew;
+    const size_t limit = best_skill ? wanted - best.size() : limits_.compared;
     bool all = true;
     for (auto it = tier_begin; all && it != tier_end; ++it) all = gather(it->word, it->bits, limit);
     if (best_skill) {
@@ -822,7 +820,7 @@ absl::InlinedVector<uint32_t, 1 + kMaxRunnersUp> Matcher::Impl::BestAgents(const
     }
     if (!all) {
       const size_t before = best.size();
-      int steps = kMaxSteps * static_cast<int>(wanted - before);
+      int steps = limits_.walked * static_cast<int>(wanted - before);
       for (const auto& [value, agent] : OrderOf(queue.strategy).set) {
         if (steps-- == 0) break;
         if (!room.Has(agent) || !group.eligible.Has(agent) || is_left_out(agent)) continue;
@@ -1072,7 +1070,7 @@ size_t Matcher::Impl::MemoryBytes() const {
 
 // ---- The interface
 
-Matcher::Matcher() : impl_(std::make_unique<Impl>()) {}
+Matcher::Matcher(const MatcherLimits& limits) : impl_(std::make_unique<Impl>(limits)) {}
 Matcher::~Matcher() = default;
 Matcher::Matcher(Matcher&&) noexcept = default;
 Matcher& Matcher::operator=(Matcher&&) noexcept = default;

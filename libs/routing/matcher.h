@@ -61,6 +61,17 @@ struct Waiting {
 // Why an agent may not be given a conversation now, in the order in which it is counted.
 using PassedOver = conversation::v1::Explanation::PassedOver;
 
+// Where one way of finding an answer gives way to another; the answers are the same. For tests,
+// which make them small so that few agents and conversations go every way.
+struct MatcherLimits {
+  // So many candidates are compared one by one rather than sought in an order.
+  size_t compared = 32;
+  // So far an order is walked for each agent wanted, before all candidates are compared after all.
+  int walked = 64;
+  // Beyond so many kinds of requirement those that nothing waits for are dropped.
+  size_t requirements_kept = 4096;
+};
+
 // Who gets what, in both directions, for the agents and queues of one routing group.
 //
 // Owns an index of the agents and of the waiting conversations; refers to nothing outside. Not
@@ -88,7 +99,7 @@ using PassedOver = conversation::v1::Explanation::PassedOver;
 // eligible agent.
 class Matcher {
  public:
-  Matcher();
+  explicit Matcher(const MatcherLimits& limits = {});
   ~Matcher();
   Matcher(Matcher&&) noexcept;
   Matcher& operator=(Matcher&&) noexcept;

@@ -76,8 +76,9 @@ TEST(WorkspaceYaml, NamesFileLineKeyAndWhatWasExpected) {
             "f.yaml:2: queues[0].base_priority: expected a whole number, found \"3000000000\"");
   EXPECT_EQ(ErrorOf("workspace_id: shop\nqueues: [{auto_accept: yes}]"),
             "f.yaml:2: queues[0].auto_accept: expected true or false, found \"yes\"");
-  EXPECT_EQ(ErrorOf("workspace_id: shop\nqueues: [{strategy: round_robin}]"),
-            "f.yaml:2: queues[0].strategy: expected one of longest_idle, found \"round_robin\"");
+  EXPECT_EQ(ErrorOf("workspace_id: shop\nqueues: [{strategy: random}]"),
+            "f.yaml:2: queues[0].strategy: expected one of longest_idle, best_skill, "
+            "least_occupied, round_robin, found \"random\"");
   EXPECT_EQ(ErrorOf("workspace_id: shop\nqueues: [{offer_timeout: 30}]"),
             "f.yaml:2: queues[0].offer_timeout: expected a duration such as 30s, 1h30m or 7d, "
             "found \"30\"");
