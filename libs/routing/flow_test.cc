@@ -98,6 +98,8 @@ TEST(FlowFold, TimeNeverGoesBackwards) {
   NoteHandled(queue, absl::Seconds(-5), At(0));
   ASSERT_EQ(queue.buckets_size(), 1);
   EXPECT_EQ(queue.buckets(0).handle_ms(), 0);
+  NoteWaiting(queue, 1, At(0));
+  EXPECT_EQ(FromProto(queue.busy_since()), At(300));
 }
 
 TEST(FlowFold, KeepsAnHourHoweverLongNobodyLooked) {
@@ -237,6 +239,17 @@ TEST(ExpectedWait, WithHistoryItIsTheRateThatWasSeen) {
   const auto steady = ExpectedWait(queue, 5, kThree, At(3600));
   ASSERT_TRUE(steady.has_value());
   EXPECT_NEAR(absl::ToDoubleSeconds(*steady), 500, 15);
+}
+
+TEST(ExpectedWait, LatelyCountsForMore) {
+  // For 40 minutes one is given every 100 s, then for 20 minutes one every 25 s.
+  QueueState queue;
+  NoteWaiting(queue, 3, At(0));
+  for (int i = 1; i <= 24; ++i) NoteDeparture(queue, absl::Seconds(9), At(100 * i));
+  for (int i = 1; i <= 48; ++i) NoteDeparture(queue, absl::Seconds(9), At(2'400 + 25 * i));
+  const auto wait = ExpectedWait(queue, 10, {.agents = 12, .slots = 12}, At(3'600));
+  ASSERT_TRUE(wait.has_value());
+  EXPECT_LT(*wait, 10 * absl::Seconds(3'600.0 / 72) - absl::Seconds(50));
 }
 
 TEST(ExpectedWait, AStandstillIsNoticed) {
