@@ -110,9 +110,8 @@ TEST(VisibleTo, EveryEventWithAConversationIsSeenByItsAgent) {
     const google::protobuf::FieldDescriptor* field = descriptor->field(i);
     const auto* id = field->message_type()->FindFieldByName("conversation_id");
     // After-work is the agent's own, though it names the conversation it follows.
-    if (id == nullptr || field->message_type()->FindFieldByName("workspace_id") != nullptr) {
-      if (field->name() != "conversation_opened") continue;
-    }
+    const bool names_workspace = field->message_type()->FindFieldByName("workspace_id") != nullptr;
+    if (id == nullptr || (names_workspace && field->name() != "conversation_opened")) continue;
     Event event;
     google::protobuf::Message* kind = event.GetReflection()->MutableMessage(&event, field);
     kind->GetReflection()->SetString(kind, id, "c1");
