@@ -91,7 +91,8 @@ TEST(Cli, SimulateNamesTheLineOfWhatIsWrong) {
       "workspace:\n"
       "  workspace_id: shop\n"
       "  routing_groups: [{routing_group_id: desk}]\n"
-      "  accounts: [{account: {kind: chat, account_id: chat}, routing_group_id: desk}]\n"
+      "  accounts: [{account: {kind: chat, account_id: chat}, routing_group_id: desk, address: "
+      "x}]\n"
       "  queues: [{queue_id: all, routing_group_id: desk}]\n"
       "  agents: [{agent_id: zoe, routing_group_id: desk, queue_ids: [all], capacity_units: 1}]\n";
   const Result good = simulate(day);
