@@ -14,7 +14,7 @@ namespace wissel::sim {
 
 // Something that happens while a conversation is with an agent.
 struct Step {
-  enum class Kind { kReply, kCustomerWrites, kTransfer, kPark, kResolve };
+  enum class Kind { kReply, kCustomerWrites, kTransfer, kPark, kResume, kResolve };
   // When: after so much time with an agent, all agents taken together.
   absl::Duration at;
   Kind kind = Kind::kResolve;
@@ -45,7 +45,9 @@ struct AgentAct {
     kReconnect,
     kAvailable,
     kAway,
-    // Takes nothing new and goes when the work is done.
+    // Takes nothing new.
+    kDraining,
+    // The same, and goes when the work is done.
     kLeave,
     kOffline,
     kCapacity,

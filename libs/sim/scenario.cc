@@ -348,6 +348,7 @@ SimulationOptions OptionsOf(const Scenario& scenario, const WorkspaceConfig& con
   options.start = scenario.StartTime();
   options.configs.push_back({.time = options.start, .config = config});
   options.length = scenario.length;
+  options.run_out = absl::Hours(4);
   options.warm_up = scenario.warm_up;
   options.service_level = scenario.targets.service_level;
   options.first_response_target = scenario.targets.first_response;

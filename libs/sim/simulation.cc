@@ -14,14 +14,14 @@
 #include "libs/domain/engine.h"
 
 namespace wissel::sim {
-namespace {
 
 using command::v1::Command;
 using conversation::v1::Event;
 using log::v1::Decision;
 using state::v1::ConversationStatus;
 
-constexpr absl::Duration kRunOut = absl::Hours(4);
+namespace {
+
 constexpr absl::Duration kLease = absl::Minutes(10);
 constexpr absl::Duration kRenewEvery = absl::Minutes(9);
 constexpr char kGateway[] = "simulation";
@@ -140,15 +140,18 @@ struct Due {
   }
 };
 
+}  // namespace
+
 class Run {
  public:
-  Run(SimulationOptions options, Behaviour& behaviour)
+  // Without a behaviour, reads what others decided.
+  Run(SimulationOptions options, Behaviour* behaviour)
       : options_(std::move(options)),
         behaviour_(behaviour),
         now_(options_.start),
         end_(options_.start + options_.length),
         slice_(std::max(absl::Seconds(1), options_.length / kSlices)),
-        slices_(static_cast<size_t>(absl::ToDoubleSeconds(options_.length + kRunOut) /
+        slices_(static_cast<size_t>(absl::ToDoubleSeconds(options_.length + options_.run_out) /
                                     absl::ToDoubleSeconds(slice_)) +
                 1),
         waiting_(NewOverTime()),
@@ -156,10 +159,16 @@ class Run {
         capacity_(NewOverTime()),
         on_duty_(NewOverTime()),
         slice_waits_(slices_),
-        arrived_(slices_),
-        engine_(std::move(options_.state), {.holds = [](absl::string_view) { return true; }}) {}
+        arrived_(slices_) {
+    if (behaviour_ == nullptr) return;
+    engine_.emplace(std::move(options_.state),
+                    domain::Engine::Options{.holds = [](absl::string_view) { return true; }});
+    state_ = &engine_->state();
+  }
 
   Report Go();
+  void Take(const Decision& decision, const domain::State& state);
+  Report Finish();
 
  private:
   OverTime NewOverTime() const { return OverTime(options_.start, slice_, slices_); }
@@ -171,7 +180,12 @@ class Run {
   }
 
   // --- inputs
-  std::string NextId() { return absl::StrFormat("00000000-0000-8000-8000-%012x", ++ids_); }
+  // Ids of a version that says nothing of their making (RFC 9562, 5.8). A recorded message keeps
+  // its own, so commands and messages do not share any.
+  std::string NextId(int kind) {
+    return absl::StrFormat("%08x-0000-8000-8000-%012x", kind, ++ids_);
+  }
+  std::string NextCommandId() { return NextId(0); }
   log::v1::InputCause Cause(common::v1::InputTopic topic) {
     log::v1::InputCause cause;
     cause.set_topic(topic);
@@ -221,10 +235,9 @@ class Run {
         slices_ - 1,
         static_cast<size_t>(std::max(absl::ZeroDuration(), time - options_.start) / slice_));
   }
-  Report Finish();
 
   SimulationOptions options_;
-  Behaviour& behaviour_;
+  Behaviour* behaviour_;
   absl::Time now_;
   const absl::Time end_;
   const absl::Duration slice_;
@@ -235,7 +248,8 @@ class Run {
   OverTime on_duty_;
   std::vector<std::vector<absl::Duration>> slice_waits_;
   std::vector<int64_t> arrived_;
-  domain::Engine engine_;
+  std::optional<domain::Engine> engine_;
+  const domain::State* state_ = nullptr;  // the engine's, or the watched one's
 
   std::priority_queue<Due, std::vector<Due>, std::greater<>> heap_;
   uint64_t order_ = 0;
@@ -266,7 +280,7 @@ Command Run::By(const Agent& agent) {
   Command command;
   command.mutable_envelope()->set_workspace_id(workspace_id_);
   command.mutable_envelope()->set_routing_group_id(agent.routing_group_id);
-  command.mutable_envelope()->set_id(NextId());
+  command.mutable_envelope()->set_id(NextCommandId());
   command.mutable_actor()->set_subject(agent.id);
   command.mutable_actor()->set_role(common::v1::ROLE_AGENT);
   command.mutable_actor()->set_agent_id(agent.id);
@@ -274,12 +288,12 @@ Command Run::By(const Agent& agent) {
 }
 
 void Run::Do(const Command& command) {
-  Read(engine_.Decide(Cause(common::v1::INPUT_TOPIC_COMMANDS), command, now_));
+  Read(engine_->Decide(Cause(common::v1::INPUT_TOPIC_COMMANDS), command, now_));
 }
 
 void Run::Receive(message::v1::InboundMessage message, Customer* customer) {
   arriving_ = customer;
-  Read(engine_.Decide(Cause(common::v1::INPUT_TOPIC_INBOUND), std::move(message), now_));
+  Read(engine_->Decide(Cause(common::v1::INPUT_TOPIC_INBOUND), std::move(message), now_));
   arriving_ = nullptr;
 }
 
@@ -307,7 +321,7 @@ void Run::Connect(Agent& agent) {
 
 void Run::Disconnect(Agent& agent) {
   agent.connected = false;
-  const state::v1::AgentState* state = engine_.state().FindAgent(workspace_id_, agent.id);
+  const state::v1::AgentState* state = state_->FindAgent(workspace_id_, agent.id);
   if (state == nullptr) return;
   std::vector<std::string> sessions;
   for (const auto& session : state->sessions()) sessions.push_back(session.session_id());
@@ -328,7 +342,7 @@ void Run::On(const Due& due) {
       const config::v1::WorkspaceConfig& config =
           options_.configs[static_cast<size_t>(due.index)].config;
       std::optional<Decision> decision =
-          engine_.Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), config, now_);
+          engine_->Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), config, now_);
       if (decision.has_value()) Read(*decision);
       for (size_t i = 0; i < agents_.size(); ++i) Look(static_cast<int>(i));
       return;
@@ -336,7 +350,7 @@ void Run::On(const Due& due) {
     case What::kLease: {
       Command command;
       command.mutable_envelope()->set_workspace_id(workspace_id_);
-      command.mutable_envelope()->set_id(NextId());
+      command.mutable_envelope()->set_id(NextCommandId());
       command.mutable_renew_gateway_lease()->set_gateway_id(kGateway);
       *command.mutable_renew_gateway_lease()->mutable_lease() = ToProto(kLease);
       Do(command);
@@ -346,7 +360,7 @@ void Run::On(const Due& due) {
       return Act(acts_[static_cast<size_t>(due.index)]);
     case What::kAgentBack: {
       Agent& agent = agents_[static_cast<size_t>(due.index)];
-      const state::v1::AgentState* state = engine_.state().FindAgent(workspace_id_, agent.id);
+      const state::v1::AgentState* state = state_->FindAgent(workspace_id_, agent.id);
       if (state != nullptr && agent.connected && !agent.leaving &&
           state->presence() == command::v1::PRESENCE_AWAY) {
         SetPresence(agent, command::v1::PRESENCE_AVAILABLE, "");
@@ -381,7 +395,7 @@ void Run::Act(const AgentAct& act) {
     case AgentAct::Kind::kReconnect: {
       if (agent.connected) return;
       Connect(agent);
-      const state::v1::AgentState* state = engine_.state().FindAgent(workspace_id_, agent.id);
+      const state::v1::AgentState* state = state_->FindAgent(workspace_id_, agent.id);
       if (state != nullptr && state->presence() == command::v1::PRESENCE_OFFLINE) {
         SetPresence(agent, command::v1::PRESENCE_AVAILABLE, "");
       }
@@ -392,6 +406,8 @@ void Run::Act(const AgentAct& act) {
       return SetPresence(agent, command::v1::PRESENCE_AVAILABLE, "");
     case AgentAct::Kind::kAway:
       return SetPresence(agent, command::v1::PRESENCE_AWAY, act.reason);
+    case AgentAct::Kind::kDraining:
+      return SetPresence(agent, command::v1::PRESENCE_DRAINING, "");
     case AgentAct::Kind::kLeave:
       SetPresence(agent, command::v1::PRESENCE_DRAINING, "");
       agent.leaving = true;
@@ -419,7 +435,7 @@ void Run::GoIfDone(int index) {
 void Run::React(Conversation& c, Reaction::Kind kind) {
   if (c.offered_to == kNone) return;
   const Agent& agent = agents_[static_cast<size_t>(c.offered_to)];
-  const state::v1::ConversationState* state = engine_.state().FindConversation(c.id);
+  const state::v1::ConversationState* state = state_->FindConversation(c.id);
   if (!agent.connected || state == nullptr || !state->has_offer()) return;
   Command command = By(agent);
   if (kind == Reaction::Kind::kAccept) {
@@ -456,7 +472,7 @@ void Run::TakeStep(int index) {
         message::v1::InboundMessage message =
             step.message != nullptr ? *step.message : c.customer.message;
         if (step.message == nullptr) {
-          message.mutable_envelope()->set_id(NextId());
+          message.mutable_envelope()->set_id(NextId(2));
           message.set_provider_message_id(
               absl::StrCat(message.provider_message_id(), "-", ++c.messages));
         }
@@ -478,6 +494,10 @@ void Run::TakeStep(int index) {
         command.mutable_park()->set_conversation_id(c.id);
         Do(command);
         break;
+      case Step::Kind::kResume:
+        command.mutable_resume()->set_conversation_id(c.id);
+        Do(command);
+        break;
       case Step::Kind::kResolve:
         command.mutable_resolve()->set_conversation_id(c.id);
         command.mutable_resolve()->set_resolution(step.detail);
@@ -492,11 +512,11 @@ void Run::TakeStep(int index) {
 void Run::CustomerLeaves(Conversation& c) {
   if (c.was_served || c.over) return;
   Command command;
-  const state::v1::ConversationState* state = engine_.state().FindConversation(c.id);
+  const state::v1::ConversationState* state = state_->FindConversation(c.id);
   if (state == nullptr) return;
   command.mutable_envelope()->set_workspace_id(workspace_id_);
   command.mutable_envelope()->set_routing_group_id(state->routing_group_id());
-  command.mutable_envelope()->set_id(NextId());
+  command.mutable_envelope()->set_id(NextCommandId());
   command.mutable_actor()->set_subject("customer");
   command.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
   command.mutable_resolve()->set_conversation_id(c.id);
@@ -517,11 +537,12 @@ int Run::FindAgent(absl::string_view id) {
   if (id.empty()) return kNone;
   const auto it = agent_of_.find(id);
   if (it != agent_of_.end()) return it->second;
-  const state::v1::AgentState* state = engine_.state().FindAgent(workspace_id_, id);
+  const state::v1::AgentState* state = state_->FindAgent(workspace_id_, id);
   if (state == nullptr) return kNone;
   const int index = static_cast<int>(agents_.size());
   agent_of_.emplace(std::string(id), index);
   agents_.push_back({.id = std::string(id), .routing_group_id = state->routing_group_id()});
+  agents_.back().connected = state->sessions_size() > 0;
   agents_.back().since = now_;
   return index;
 }
@@ -613,22 +634,20 @@ void Run::WithoutAgent(Conversation& c) {
 
 void Run::Look(int index) {
   Agent& agent = agents_[static_cast<size_t>(index)];
-  const state::v1::AgentState* state = engine_.state().FindAgent(workspace_id_, agent.id);
+  const state::v1::AgentState* state = state_->FindAgent(workspace_id_, agent.id);
   const absl::Duration passed = now_ - agent.since;
   if (agent.on_duty) {
     agent.duty += passed;
     agent.capacity_seconds += agent.capacity * absl::ToDoubleSeconds(passed);
-  }
-  if (agent.used > 0) {
-    agent.busy += passed;
     agent.used_seconds += agent.used * absl::ToDoubleSeconds(passed);
+    if (agent.used > 0) agent.busy += passed;
   }
   agent.since = now_;
   const int32_t used = state == nullptr ? 0 : state->used_units();
   const int32_t capacity = state == nullptr ? 0 : state->capacity_units();
   const bool on_duty = state != nullptr && (state->presence() == command::v1::PRESENCE_AVAILABLE ||
                                             state->presence() == command::v1::PRESENCE_DRAINING);
-  used_.Set(now_, used_.value() + used - agent.used);
+  used_.Set(now_, used_.value() + (on_duty ? used : 0) - (agent.on_duty ? agent.used : 0));
   capacity_.Set(
       now_, capacity_.value() + (on_duty ? capacity : 0) - (agent.on_duty ? agent.capacity : 0));
   on_duty_.Set(now_, on_duty_.value() + (on_duty ? 1 : 0) - (agent.on_duty ? 1 : 0));
@@ -672,7 +691,9 @@ void Run::Read(const Event& event) {
   };
   switch (event.kind_case()) {
     case Event::kConversationOpened:
-      if (arriving_ != nullptr) {
+      if (behaviour_ == nullptr) {
+        AddConversation(event.conversation_opened().conversation_id(), {.arrival = now_});
+      } else if (arriving_ != nullptr) {
         AddConversation(event.conversation_opened().conversation_id(), std::move(*arriving_));
         arriving_ = nullptr;
       }
@@ -719,10 +740,11 @@ void Run::Read(const Event& event) {
       count(c, to, &Offers::made);
       c.offered_to = to;
       ++c.generation;
-      const Reaction reaction = behaviour_.React({.customer_key = c.customer.key,
-                                                  .conversation_id = c.id,
-                                                  .ordinal = ++c.offers,
-                                                  .agent_id = event.offered().agent_id()});
+      if (behaviour_ == nullptr) return;
+      const Reaction reaction = behaviour_->React({.customer_key = c.customer.key,
+                                                   .conversation_id = c.id,
+                                                   .ordinal = ++c.offers,
+                                                   .agent_id = event.offered().agent_id()});
       if (reaction.kind != Reaction::Kind::kMiss) {
         Push(now_ + reaction.after, What::kReaction, index, c.generation, reaction.kind);
       }
@@ -788,8 +810,8 @@ void Run::Read(const Event& event) {
       const conversation::v1::AgentPresenceChanged& changed = event.agent_presence_changed();
       const int index = agent(changed.agent_id());
       if (changed.cause() == conversation::v1::AgentPresenceChanged::CAUSE_MISSED_OFFERS &&
-          index != kNone) {
-        Push(now_ + behaviour_.BackAfter(changed.agent_id()), What::kAgentBack, index);
+          index != kNone && behaviour_ != nullptr) {
+        Push(now_ + behaviour_->BackAfter(changed.agent_id()), What::kAgentBack, index);
       }
       return;
     }
@@ -825,7 +847,7 @@ void Run::Begin() {
   }
   TakeUpOngoing();
   Push(options_.start + kRenewEvery, What::kLease, 0);
-  acts_ = behaviour_.AgentActs();
+  acts_ = behaviour_->AgentActs();
   for (size_t i = 0; i < acts_.size(); ++i) {
     Push(std::max(options_.start, acts_[i].time), What::kAgentAct, static_cast<int>(i));
   }
@@ -833,8 +855,7 @@ void Run::Begin() {
 
 void Run::TakeUpOngoing() {
   for (Ongoing& ongoing : options_.ongoing) {
-    const state::v1::ConversationState* state =
-        engine_.state().FindConversation(ongoing.conversation_id);
+    const state::v1::ConversationState* state = state_->FindConversation(ongoing.conversation_id);
     if (state == nullptr || !domain::IsOpen(*state)) continue;
     const int index = AddConversation(ongoing.conversation_id, std::move(ongoing.customer));
     Conversation& c = conversations_[static_cast<size_t>(index)];
@@ -845,10 +866,10 @@ void Run::TakeUpOngoing() {
     } else if (state->has_offer()) {
       SetWaiting(c, true);
       c.offered_to = FindAgent(state->offer().agent_id());
-      const Reaction reaction = behaviour_.React({.customer_key = c.customer.key,
-                                                  .conversation_id = c.id,
-                                                  .ordinal = c.offers,
-                                                  .agent_id = state->offer().agent_id()});
+      const Reaction reaction = behaviour_->React({.customer_key = c.customer.key,
+                                                   .conversation_id = c.id,
+                                                   .ordinal = c.offers,
+                                                   .agent_id = state->offer().agent_id()});
       if (reaction.kind != Reaction::Kind::kMiss) {
         Push(now_ + reaction.after, What::kReaction, index, c.generation, reaction.kind);
       }
@@ -861,19 +882,19 @@ void Run::TakeUpOngoing() {
 
 Report Run::Go() {
   Begin();
-  std::optional<Customer> next = behaviour_.NextCustomer();
+  std::optional<Customer> next = behaviour_->NextCustomer();
   const double length = absl::ToDoubleSeconds(options_.length);
   int64_t told = 0;
   while (true) {
-    const absl::Time timer = engine_.NextTimer();
+    const absl::Time timer = engine_->NextTimer();
     const absl::Time due = heap_.empty() ? absl::InfiniteFuture() : heap_.top().time;
     const absl::Time arrival = next.has_value() ? next->arrival : absl::InfiniteFuture();
     const absl::Time first = std::min({timer, due, arrival});
-    if (first >= end_ && (waiting_.value() == 0 || first >= end_ + kRunOut)) break;
+    if (first >= end_ && (waiting_.value() == 0 || first >= end_ + options_.run_out)) break;
     now_ = std::max(now_, first);
     // In the order of precedence that routers have.
     if (timer <= first) {
-      const std::optional<Decision> decision = engine_.DecideTimer(now_);
+      const std::optional<Decision> decision = engine_->DecideTimer(now_);
       WISSEL_CHECK(decision.has_value()) << "a timer that is due fires";
       Read(*decision);
     } else if (due <= first) {
@@ -884,7 +905,7 @@ Report Run::Go() {
       Customer customer = *std::move(next);
       message::v1::InboundMessage message = customer.message;
       Receive(std::move(message), &customer);
-      next = behaviour_.NextCustomer();
+      next = behaviour_->NextCustomer();
     }
     if (options_.on_progress && decisions_ >= told + 2000) {
       told = decisions_;
@@ -896,8 +917,25 @@ Report Run::Go() {
   return Finish();
 }
 
+void Run::Take(const Decision& decision, const domain::State& state) {
+  state_ = &state;
+  now_ = std::max(now_, FromProto(decision.time()));
+  if (workspace_id_.empty() && !state.configs().empty()) {
+    workspace_id_ = state.configs().begin()->first;
+  }
+  if (agents_.empty()) {
+    // Who was there already.
+    for (const auto& [key, agent] : state.agents()) FindAgent(agent.agent_id());
+    for (size_t i = 0; i < agents_.size(); ++i) Look(static_cast<int>(i));
+  }
+  Read(decision);
+}
+
 Report Run::Finish() {
-  for (size_t i = 0; i < agents_.size(); ++i) Look(static_cast<int>(i));
+  if (behaviour_ == nullptr) now_ = std::max(now_, end_);
+  if (state_ != nullptr) {
+    for (size_t i = 0; i < agents_.size(); ++i) Look(static_cast<int>(i));
+  }
   for (Conversation& c : conversations_) {
     if (!c.was_served) WaitIsOver(c, Outcome::Fate::kLeftWaiting);
     if (!c.answered && c.counted && c.first_queue != kNone &&
@@ -990,10 +1028,19 @@ Report Run::Finish() {
   return report;
 }
 
-}  // namespace
-
 Report Simulate(SimulationOptions options, Behaviour& behaviour) {
-  return Run(std::move(options), behaviour).Go();
+  return Run(std::move(options), &behaviour).Go();
 }
+
+Watch::Watch(SimulationOptions options)
+    : run_(std::make_unique<Run>(std::move(options), nullptr)) {}
+
+Watch::~Watch() = default;
+
+void Watch::Take(const Decision& decision, const domain::State& state) {
+  run_->Take(decision, state);
+}
+
+Report Watch::Finish() { return run_->Finish(); }
 
 }  // namespace wissel::sim

@@ -32,6 +32,7 @@ struct SimulationOptions {
   std::vector<ConfigChange> configs;
   absl::Time start;
   absl::Duration length;
+  absl::Duration run_out;
   // Conversations that come before it has passed are not counted.
   absl::Duration warm_up;
   // The state to begin with: none, or what a log was folded to.
@@ -53,7 +54,22 @@ struct SimulationOptions {
 // and every decision's events read for what follows. The same options and behaviour give the same
 // report, bit for bit, on every machine.
 //
-// Customers come until `start + length`; what then still waits has four more hours to be served.
+// Customers come until `start + length`; what then still waits has `run_out` to be served.
 Report Simulate(SimulationOptions options, Behaviour& behaviour);
+
+// The same figures of a time that has been: reads decisions that were made elsewhere. Of the
+// options it needs the start, the length, the state and the targets.
+class Watch {
+ public:
+  explicit Watch(SimulationOptions options);
+  ~Watch();
+  // In order of time. The state is the one behind it.
+  void Take(const log::v1::Decision& decision, const domain::State& state);
+  // As things stood at the end of the length.
+  Report Finish();
+
+ private:
+  std::unique_ptr<class Run> run_;
+};
 
 }  // namespace wissel::sim

@@ -18,7 +18,7 @@ using ::testing::HasSubstr;
 Scenario Day() {
   Scenario scenario;
   scenario.start = "2026-03-02T08:00:00Z";
-  scenario.length = absl::Hours(8);
+  scenario.length = absl::Hours(6);
   for (const char* language : {"nl", "en"}) {
     Arrivals& arrivals = scenario.arrivals.emplace_back();
     arrivals.account = "shop-phone";
@@ -148,7 +148,7 @@ TEST(Simulation, BurstsAndShapesBringMore) {
   scenario.arrivals[0].bursts = {{.at = absl::Hours(3), .lasts = absl::Hours(1), .times = 4}};
   const auto config = ShopConfig();
   const auto behaviour = DrawBehaviour(scenario, config, 3);
-  std::vector<int> by_hour(8);
+  std::vector<int> by_hour(6);
   while (const auto customer = behaviour->NextCustomer()) {
     ++by_hour[static_cast<size_t>(absl::ToInt64Hours(customer->arrival - scenario.StartTime()))];
   }

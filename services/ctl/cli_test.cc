@@ -62,6 +62,55 @@ TEST(Cli, NormalizeShowsWhatAMessageBecomes) {
   EXPECT_THAT(webhook.out, HasSubstr("31612345678"));
 }
 
+TEST(Cli, SimulateGivesTheSameDayForTheSameSeed) {
+  const wissel::testing::TempDir dir;
+  const std::string plot = dir.path() + "/day.svg";
+  const std::vector<const char*> command = {"simulate", "deploy/examples/scenarios/web-shop.yaml",
+                                            "--output", "json",
+                                            "--plot",   plot.c_str()};
+  const Result day = Wisselctl(command);
+  EXPECT_EQ(day.code, 0) << day.err;
+  EXPECT_THAT(day.out, HasSubstr("\"rejected_commands\":0"));
+  EXPECT_EQ(Wisselctl(command).out, day.out);
+  std::stringstream svg;
+  svg << std::ifstream(plot).rdbuf();
+  EXPECT_THAT(svg.str(), HasSubstr("Monday at Fietsbel"));
+  const Result many =
+      Wisselctl({"simulate", "deploy/examples/scenarios/web-shop.yaml", "--seeds", "3"});
+  EXPECT_THAT(many.out, HasSubstr("wait, p90"));
+}
+
+TEST(Cli, SimulateNamesTheLineOfWhatIsWrong) {
+  const wissel::testing::TempDir dir;
+  const auto simulate = [&](absl::string_view scenario) {
+    return Wisselctl({"simulate", Write(dir, "day.yaml", scenario).c_str()});
+  };
+  const std::string day =
+      "start: \"2026-03-02T08:00:00Z\"\n"
+      "arrivals: [{account: chat, per_hour: 5}]\n"
+      "workspace:\n"
+      "  workspace_id: shop\n"
+      "  routing_groups: [{routing_group_id: desk}]\n"
+      "  accounts: [{account: {kind: chat, account_id: chat}, routing_group_id: desk, address: "
+      "x}]\n"
+      "  queues: [{queue_id: all, routing_group_id: desk}]\n"
+      "  agents: [{agent_id: zoe, routing_group_id: desk, queue_ids: [all], capacity_units: 1}]\n";
+  const Result good = simulate(day);
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_THAT(good.out, HasSubstr("zoe"));
+  const Result typo = simulate(day + "  qeues: []\n");
+  EXPECT_EQ(typo.code, 2);
+  EXPECT_THAT(typo.err, HasSubstr("day.yaml:9: qeues"));
+  EXPECT_THAT(simulate(day + "lenght: 1h\n").err, HasSubstr("day.yaml:9: lenght"));
+  EXPECT_THAT(simulate(day + "workspace_file: shop.yaml\n").err, HasSubstr("not both"));
+  EXPECT_THAT(simulate("workspace: {workspace_id: shop}\n").err,
+              HasSubstr("day.yaml:1: workspace"));
+  EXPECT_EQ(Wisselctl({"simulate", "/nowhere.yaml"}).code, 5);
+  EXPECT_EQ(Wisselctl({"replay"}).code, 2);
+  EXPECT_EQ(Wisselctl({"replay", "--log-file", "/nowhere", "--from", "noon"}).code, 2);
+  EXPECT_EQ(Wisselctl({"replay", "--log-file", "/nowhere", "--policy", "/nowhere.yaml"}).code, 5);
+}
+
 TEST(Cli, ExitCodesTellWhatWentWrong) {
   const wissel::testing::TempDir dir;
   const std::string token = Write(dir, "token", "x\n");

@@ -10,6 +10,7 @@
 #include "services/ctl/log_replay.h"
 #include "services/ctl/log_source.h"
 #include "services/ctl/output.h"
+#include "services/ctl/policy_replay.h"
 #include "services/ctl/progress.h"
 
 namespace wissel::ctl {
@@ -18,7 +19,20 @@ namespace {
 struct Flags {
   std::string from;
   std::string to;
+  std::string patience;
+  std::string service_level = "1m";
+  std::string first_response = "15m";
+  PolicyFlags policy;
 };
+
+absl::Status ParseDuration(const char* flag, const std::string& text, absl::Duration& duration) {
+  if (absl::ParseDuration(text, &duration) && duration > absl::ZeroDuration() &&
+      duration < absl::InfiniteDuration()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat(flag, ": expected a duration such as 10m, found \"", text, "\""));
+}
 
 absl::Status ParseTime(const char* flag, const std::string& text, absl::Time& time) {
   std::string error;
@@ -90,24 +104,62 @@ absl::Status Run(Session& s, const Flags& f) {
   ReplayRange range;
   WISSEL_RETURN_IF_ERROR(ParseTime("--from", f.from, range.from));
   WISSEL_RETURN_IF_ERROR(ParseTime("--to", f.to, range.to));
-  return AsRecorded(s, range);
+  if (f.policy.policy.empty()) return AsRecorded(s, range);
+  PolicyFlags policy = f.policy;
+  if (!f.patience.empty()) {
+    WISSEL_RETURN_IF_ERROR(
+        ParseDuration("--assume-patience", f.patience, policy.patience.emplace()));
+  }
+  WISSEL_RETURN_IF_ERROR(ParseDuration("--service-level", f.service_level, policy.service_level));
+  WISSEL_RETURN_IF_ERROR(
+      ParseDuration("--first-response", f.first_response, policy.first_response));
+  return ReplayPolicy(s, range, policy);
 }
 
 }  // namespace
 
 void AddReplay(CLI::App& app, Session& s) {
-  auto* command = app.add_subcommand("replay", "Decide once more what was decided");
+  auto* command = app.add_subcommand(
+      "replay", "Decide once more what was decided, as it was or with another policy");
   command->footer(
       "\nReads the log and the topics its inputs came from (--kafka, --log-file or the "
       "context's),\n"
       "makes every decision again from its cause at its recorded time, and compares the bytes. "
       "The\n"
       "first that comes out otherwise is shown event by event. Exit code 1 where one does.\n"
-      "\nExample:\n"
-      "  wisselctl replay --from 2026-03-02T08:00:00Z --to 2026-03-02T18:00:00Z");
+      "\nWith --policy it takes from the log what people did (customers who came, agents who "
+      "worked,\n"
+      "how long each conversation took) and simulates that time with the other configuration, and\n"
+      "with its own: the differences in waits, breaches, offers and load, and what was assumed.\n"
+      "\nExamples:\n"
+      "  wisselctl replay --from 2026-03-02T08:00:00Z --to 2026-03-02T18:00:00Z\n"
+      "  wisselctl replay --policy new.yaml --from 2026-03-02T08:00:00Z --plot change.svg");
   auto f = std::make_shared<Flags>();
   command->add_option("--from", f->from, "Only what was decided from then on")->type_name("TIME");
   command->add_option("--to", f->to, "Only what was decided until then")->type_name("TIME");
+  auto* policy = command->add_option("--policy", f->policy.policy, "A workspace file to try")
+                     ->type_name("FILE");
+  command->add_option("--plot", f->policy.plot, "With --policy: also draw the three, as SVG")
+      ->type_name("FILE")
+      ->needs(policy);
+  command
+      ->add_option("--assume-patience", f->patience,
+                   "With --policy: customers who were served would have left after so much longer, "
+                   "on average")
+      ->type_name("DURATION")
+      ->needs(policy);
+  command
+      ->add_option("--service-level", f->service_level,
+                   "With --policy: what counts as served in time")
+      ->type_name("DURATION")
+      ->capture_default_str()
+      ->needs(policy);
+  command
+      ->add_option("--first-response", f->first_response,
+                   "With --policy: later first answers are counted")
+      ->type_name("DURATION")
+      ->capture_default_str()
+      ->needs(policy);
   command->callback([&s, f] { s.action = [&s, f] { return Run(s, *f); }; });
 }
 

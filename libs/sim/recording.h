@@ -1,0 +1,118 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "libs/domain/state.h"
+#include "libs/sim/behaviour.h"
+#include "libs/sim/simulation.h"
+#include "wissel/log/v1/log.pb.h"
+
+namespace wissel::sim {
+
+// Which part of a log is to be lived through again.
+struct RecordingOptions {
+  absl::Time from = absl::InfinitePast();
+  absl::Time to = absl::InfiniteFuture();
+  std::optional<absl::Duration> service_level;
+  std::optional<absl::Duration> first_response_target;
+};
+
+// What the people in a log did, apart from what was decided for them.
+struct Recording {
+  absl::Time start;
+  absl::Time end;
+  // The state at the start, with nobody's lease running: who is connected is told by `acts`.
+  domain::State state;
+  // The configuration in force at the start, then the later ones.
+  std::vector<ConfigChange> configs;
+  std::vector<Ongoing> ongoing;
+  std::vector<Customer> customers;
+  std::vector<AgentAct> acts;
+
+  struct Answer {
+    std::string agent_id;
+    Reaction reaction;
+  };
+  // By conversation and the offer's ordinal.
+  std::map<std::pair<std::string, int>, Answer> answers;
+  std::map<std::string, std::vector<Reaction>> habits;  // by agent
+  // How long agents stayed away who had missed offers: the middle one.
+  absl::Duration back_after = absl::Minutes(5);
+
+  // Served, and left before they were served.
+  int64_t served = 0;
+  int64_t left = 0;
+  // The mean patience that the record suggests, if exponential: all time waited for each who left
+  // (the maximum likelihood estimate where those served are censored). Nothing where nobody left.
+  std::optional<absl::Duration> patience;
+  // By customer, how long they are known to have waited until they were served.
+  absl::flat_hash_map<uint64_t, absl::Duration> waited;
+  // What has no place in the model: conversations that an agent or supervisor opened again.
+  int64_t left_out = 0;
+
+  // What really came of it.
+  Report report;
+};
+
+// Makes a recording from a log's valid decisions: of each partition in order, of all partitions
+// together roughly by time. Of one workspace. Folds them itself, from the first one on.
+class Recorder {
+ public:
+  explicit Recorder(RecordingOptions options);
+  ~Recorder();
+
+  void Take(const log::v1::Decision& decision);
+  // FAILED_PRECONDITION where nothing can be made of it: no configuration in the log, no decision
+  // in the range, several workspaces.
+  absl::StatusOr<Recording> Finish();
+
+ private:
+  struct Episode;
+  void Fold(const log::v1::Decision& decision, absl::Time now);
+  void Begin(absl::Time start);
+  void Read(const log::v1::Decision& decision, absl::Time now);
+  Customer* CustomerOf(const Episode& episode);
+  void AddStep(const std::string& conversation_id, absl::Time now, Step step);
+
+  const RecordingOptions options_;
+  domain::State state_;
+  bool begun_ = false;
+  Recording recording_;
+  std::vector<log::v1::Decision> decisions_;  // in the range
+  absl::Time last_;
+  absl::flat_hash_map<std::string, Episode> episodes_;
+  struct Asked {
+    std::string agent_id;
+    absl::Time time;
+    int ordinal = 0;
+  };
+  absl::flat_hash_map<std::string, Asked> asked_;
+  absl::flat_hash_map<std::string, absl::Time> sent_away_;
+  std::vector<absl::Duration> aways_;
+  absl::Duration waited_;
+};
+
+// The same people again. Customers who were served in the record wait for ever, or leave after a
+// further exponential time of mean `patience` beyond what they are known to have waited.
+std::unique_ptr<Behaviour> RepeatBehaviour(const Recording& recording,
+                                           std::optional<absl::Duration> patience);
+
+// A run of the recording: with the configurations as they were, or with another one throughout.
+SimulationOptions OptionsOf(const Recording& recording,
+                            std::optional<config::v1::WorkspaceConfig> policy);
+
+// What such a run takes for granted, a line each.
+std::vector<std::string> Assumptions(const Recording& recording,
+                                     std::optional<absl::Duration> patience);
+
+}  // namespace wissel::sim

@@ -1,0 +1,250 @@
+#include "services/ctl/policy_replay.h"
+
+#include <boost/json.hpp>
+
+#include <cmath>
+#include <fstream>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "libs/base/status_macros.h"
+#include "libs/domain/config_validation.h"
+#include "libs/sim/plot.h"
+#include "libs/sim/recording.h"
+#include "services/ctl/log_source.h"
+#include "services/ctl/output.h"
+#include "services/ctl/progress.h"
+#include "services/ctl/sim_output.h"
+#include "services/ctl/workspace_yaml.h"
+
+namespace wissel::ctl {
+namespace {
+
+struct Three {
+  const sim::Report& recorded;
+  const sim::Report& repeated;
+  const sim::Report& changed;
+};
+
+enum class Unit { kCount, kTime, kShare };
+
+std::string Text(double value, Unit unit) {
+  switch (unit) {
+    case Unit::kCount:
+      return absl::StrCat(static_cast<int64_t>(std::llround(value)));
+    case Unit::kTime:
+      return ShortDuration(absl::Seconds(value));
+    case Unit::kShare:
+      return Percent(value, 1);
+  }
+  return "";
+}
+
+std::string Change(double before, double after, Unit unit) {
+  const std::string text = Text(std::abs(after - before), unit);
+  if (text == Text(0, unit)) return "same";
+  return absl::StrCat(after > before ? "+" : "-", text);
+}
+
+void PrintFigures(const Three& three, std::ostream& out) {
+  Table table({"figure", "recorded", "repeated", "changed", "repeated to changed"});
+  const auto add = [&](const std::string& name, Unit unit,
+                       const std::function<double(const sim::Report&)>& value) {
+    const double before = value(three.repeated);
+    const double after = value(three.changed);
+    table.Add({name, Text(value(three.recorded), unit), Text(before, unit), Text(after, unit),
+               Change(before, after, unit)});
+  };
+  const auto seconds = [](absl::Duration d) { return absl::ToDoubleSeconds(d); };
+  add("conversations", Unit::kCount, [](const auto& r) { return r.total.arrived; });
+  add("wait, mean", Unit::kTime, [&](const auto& r) { return seconds(r.total.wait.mean); });
+  add("wait, p50", Unit::kTime, [&](const auto& r) { return seconds(r.total.wait.p50); });
+  add("wait, p90", Unit::kTime, [&](const auto& r) { return seconds(r.total.wait.p90); });
+  add("wait, p99", Unit::kTime, [&](const auto& r) { return seconds(r.total.wait.p99); });
+  const auto target = [](const std::optional<absl::Duration>& t) {
+    return t.has_value() ? absl::FormatDuration(*t) : std::string("the target");
+  };
+  add(absl::StrCat("served within ", target(three.recorded.service_level)), Unit::kCount,
+      [](const auto& r) { return r.total.in_time; });
+  add("first answer, p50", Unit::kTime,
+      [&](const auto& r) { return seconds(r.total.first_response.p50); });
+  add("first answer, p90", Unit::kTime,
+      [&](const auto& r) { return seconds(r.total.first_response.p90); });
+  add(absl::StrCat("first answer after ", target(three.recorded.first_response_target)),
+      Unit::kCount, [](const auto& r) { return r.total.first_response_breaches; });
+  add("left before an agent had them", Unit::kCount,
+      [](const auto& r) { return r.total.abandoned; });
+  add("still waiting at the end", Unit::kCount, [](const auto& r) { return r.total.left_waiting; });
+  add("offers made", Unit::kCount, [](const auto& r) { return r.total.offers.made; });
+  add("offers missed", Unit::kCount, [](const auto& r) { return r.total.offers.missed; });
+  add("offers declined", Unit::kCount, [](const auto& r) { return r.total.offers.declined; });
+  add("occupancy", Unit::kShare, [](const auto& r) { return r.occupancy; });
+  table.Print(out);
+}
+
+template <class T>
+const T* Find(const std::vector<T>& items, const std::string& id, std::string T::*name) {
+  for (const T& item : items) {
+    if (item.*name == id) return &item;
+  }
+  return nullptr;
+}
+
+void PrintQueues(const Three& three, std::ostream& out) {
+  Table table(
+      {"queue", "p50 recorded", "repeated", "changed", "p90 recorded", "repeated", "changed"});
+  std::vector<std::string> ids;
+  for (const sim::Report* report : {&three.repeated, &three.changed}) {
+    for (const sim::QueueReport& queue : report->queues) {
+      if (std::find(ids.begin(), ids.end(), queue.queue_id) == ids.end()) {
+        ids.push_back(queue.queue_id);
+      }
+    }
+  }
+  for (const std::string& id : ids) {
+    std::vector<std::string> row = {id};
+    for (absl::Duration sim::Times::*which : {&sim::Times::p50, &sim::Times::p90}) {
+      for (const sim::Report* report : {&three.recorded, &three.repeated, &three.changed}) {
+        const auto* queue = Find(report->queues, id, &sim::QueueReport::queue_id);
+        row.push_back(
+            queue == nullptr || queue->wait.count == 0 ? "-" : ShortDuration(queue->wait.*which));
+      }
+    }
+    table.Add(std::move(row));
+  }
+  table.Print(out);
+}
+
+void PrintAgents(const Three& three, std::ostream& out) {
+  Table table({"agent", "conversations recorded", "repeated", "changed", "occupancy recorded",
+               "repeated", "changed"});
+  std::vector<std::string> ids;
+  for (const sim::Report* report : {&three.recorded, &three.repeated, &three.changed}) {
+    for (const sim::AgentReport& agent : report->agents) ids.push_back(agent.agent_id);
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  for (const std::string& id : ids) {
+    std::vector<std::string> row = {id};
+    for (const sim::Report* report : {&three.recorded, &three.repeated, &three.changed}) {
+      const auto* agent = Find(report->agents, id, &sim::AgentReport::agent_id);
+      row.push_back(agent == nullptr ? "-" : absl::StrCat(agent->conversations));
+    }
+    for (const sim::Report* report : {&three.recorded, &three.repeated, &three.changed}) {
+      const auto* agent = Find(report->agents, id, &sim::AgentReport::agent_id);
+      row.push_back(agent == nullptr ? "-" : Percent(agent->occupancy, 1));
+    }
+    table.Add(std::move(row));
+  }
+  table.Print(out);
+}
+
+std::string Span(const sim::Recording& recording) {
+  const auto text = [](absl::Time time) {
+    return absl::FormatTime("%Y-%m-%d %H:%M:%S", time, absl::UTCTimeZone());
+  };
+  return absl::StrCat(text(recording.start), " to ", text(recording.end), " UTC");
+}
+
+absl::StatusOr<sim::Recording> Record(bus::Bus& bus, const ReplayRange& range,
+                                      const PolicyFlags& flags) {
+  sim::Recorder recorder({.from = range.from,
+                          .to = range.to,
+                          .service_level = flags.service_level,
+                          .first_response_target = flags.first_response});
+  ProgressBar bar("reading the log");
+  WISSEL_RETURN_IF_ERROR(WalkLog(bus, {}, [&](const LogItem& item) {
+    if (item.entry != nullptr && item.entry->record.has_decision()) {
+      recorder.Take(item.entry->record.decision());
+    }
+    return absl::OkStatus();
+  }));
+  return recorder.Finish();
+}
+
+sim::Report Run(const sim::Recording& recording, std::optional<config::v1::WorkspaceConfig> policy,
+                const std::optional<absl::Duration>& patience, const char* what) {
+  ProgressBar bar(what);
+  sim::SimulationOptions options = sim::OptionsOf(recording, std::move(policy));
+  options.on_progress = [&](double share) { bar.Show(share); };
+  const auto behaviour = sim::RepeatBehaviour(recording, patience);
+  return sim::Simulate(std::move(options), *behaviour);
+}
+
+}  // namespace
+
+absl::Status ReplayPolicy(Session& s, const ReplayRange& range, const PolicyFlags& flags) {
+  WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadFile(flags.policy, 4 << 20));
+  WISSEL_ASSIGN_OR_RETURN(config::v1::WorkspaceConfig policy,
+                          ParseWorkspaceYaml(flags.policy, yaml));
+  std::vector<std::string> wrong;
+  for (const std::string& error : domain::ValidateConfig(policy).errors) {
+    wrong.push_back(absl::StrCat(flags.policy, ": ", error));
+  }
+  if (!wrong.empty()) return absl::InvalidArgumentError(absl::StrJoin(wrong, "\n"));
+
+  WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(s));
+  WISSEL_ASSIGN_OR_RETURN(const sim::Recording recording, Record(*bus, range, flags));
+  const config::v1::WorkspaceConfig& before = recording.configs.front().config;
+  if (policy.workspace_id() != before.workspace_id()) {
+    return absl::InvalidArgumentError(absl::StrCat(flags.policy, ": workspace_id: found ",
+                                                   policy.workspace_id(), "; the log is of ",
+                                                   before.workspace_id()));
+  }
+  const sim::Report repeated = Run(recording, std::nullopt, flags.patience, "repeating");
+  const sim::Report changed = Run(recording, policy, flags.patience, "with the changed policy");
+  const Three three{recording.report, repeated, changed};
+  const std::vector<std::string> assumptions = sim::Assumptions(recording, flags.patience);
+  const std::string against = recording.configs.size() == 1
+                                  ? absl::StrCat("version ", before.version())
+                                  : absl::StrCat("versions ", before.version(), " to ",
+                                                 recording.configs.back().config.version());
+
+  if (!flags.plot.empty()) {
+    std::ofstream file(flags.plot);
+    file << sim::ToSvg({.title = absl::StrCat(flags.policy, " against ", against),
+                        .note = absl::StrCat(Span(recording),
+                                             "; repeated and changed are simulated on what was "
+                                             "recorded"),
+                        .zone = absl::UTCTimeZone(),
+                        .panels = ReportPanels({{"recorded", &three.recorded},
+                                                {"repeated", &three.repeated},
+                                                {"changed", &three.changed}})});
+    if (!file.flush()) return absl::InvalidArgumentError(absl::StrCat("cannot write ", flags.plot));
+  }
+  if (s.format() != Format::kTable) {
+    boost::json::object json{{"policy", flags.policy}, {"against", against}};
+    json["recorded"] = ReportJson(three.recorded);
+    json["repeated"] = ReportJson(three.repeated);
+    json["changed"] = ReportJson(three.changed);
+    boost::json::array lines;
+    for (const std::string& line : assumptions) lines.push_back(boost::json::string(line));
+    json["assumptions"] = std::move(lines);
+    s.out << boost::json::serialize(json) << "\n";
+    return absl::OkStatus();
+  }
+  s.out << before.workspace_id() << ", " << Span(recording) << ": " << flags.policy << " against "
+        << against << "\n\n";
+  PrintFigures(three, s.out);
+  s.out << "\n";
+  PrintQueues(three, s.out);
+  s.out << "\n";
+  PrintAgents(three, s.out);
+  s.out << "\n\"recorded\" is what came of it; \"repeated\" is the same policy simulated on what "
+           "people did, \"changed\"\nthe other one. How far repeated is from recorded is how well "
+           "the model fits: a smaller difference says\nnothing.\n\nAssumed:\n";
+  for (const std::string& line : assumptions) s.out << "- " << line << "\n";
+  if (!flags.patience.has_value() && recording.patience.has_value()) {
+    s.out << "\n"
+          << recording.left << " customers left, " << recording.served
+          << " were served: were patience exponential, its mean would be "
+          << ShortDuration(*recording.patience) << " (--assume-patience).\n";
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace wissel::ctl
