@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "google/protobuf/repeated_ptr_field.h"
+#include "libs/base/check.h"
 #include "libs/base/hash.h"
 #include "libs/base/proto_time.h"
 #include "libs/base/uuid.h"
@@ -548,6 +549,18 @@ std::vector<Piece> State::TakeChanges() {
   std::sort(pieces.begin(), pieces.end(),
             [](const Piece& a, const Piece& b) { return a.key < b.key; });
   return pieces;
+}
+
+State State::Copy() const {
+  State copy;
+  for (const PieceKind kind : kPieceKinds) {
+    for (std::string& key : Keys(kind)) {
+      const PieceKey piece{kind, std::move(key)};
+      WISSEL_CHECK(copy.Load({piece, PieceBytes(piece)}).ok());
+    }
+  }
+  copy.whole_ = whole_;
+  return copy;
 }
 
 absl::Status State::Load(const Piece& piece) {

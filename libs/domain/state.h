@@ -164,6 +164,9 @@ class State {
   // The pieces that changed since the last call, sorted by key, as they are now.
   std::vector<Piece> TakeChanges();
 
+  // The same state once more, without what TrackChanges has noted. O(state).
+  State Copy() const;
+
   // Puts a checkpoint's piece back. INVALID_ARGUMENT where the bytes do not parse.
   absl::Status Load(const Piece& piece);
 

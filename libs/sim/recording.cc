@@ -38,9 +38,8 @@ namespace {
 // inputs that will not come again.
 domain::State ToStartFrom(const domain::State& state) {
   domain::State copy;
-  for (const domain::PieceKind kind :
-       {domain::PieceKind::kPartition, domain::PieceKind::kConfig, domain::PieceKind::kConversation,
-        domain::PieceKind::kAgent}) {
+  for (const domain::PieceKind kind : domain::kPieceKinds) {
+    if (kind == domain::PieceKind::kSeen) continue;
     for (std::string& key : state.Keys(kind)) {
       const domain::PieceKey piece{kind, std::move(key)};
       std::optional<std::string> bytes = state.PieceBytes(piece);

@@ -155,7 +155,7 @@ class PartitionReplayer {
  private:
   std::unique_ptr<domain::Engine> NewEngine() const {
     return std::make_unique<domain::Engine>(
-        CopyOf(state_),
+        state_.Copy(),
         domain::Engine::Options{.holds = [partitions = partitions_, partition = report_.partition](
                                              absl::string_view routing_key) {
           return bus::PartitionOf(routing_key, partitions) == partition;
@@ -268,21 +268,6 @@ class PartitionReplayer {
 };
 
 }  // namespace
-
-domain::State CopyOf(const domain::State& state) {
-  domain::State copy;
-  for (const domain::PieceKind kind :
-       {domain::PieceKind::kPartition, domain::PieceKind::kConfig, domain::PieceKind::kConversation,
-        domain::PieceKind::kAgent, domain::PieceKind::kSeen}) {
-    for (std::string& key : state.Keys(kind)) {
-      const domain::PieceKey piece{kind, std::move(key)};
-      // What a state has written it can read.
-      copy.Load({piece, state.PieceBytes(piece)}).IgnoreError();
-    }
-  }
-  if (!state.whole()) copy.BeginsAfterCut();
-  return copy;
-}
 
 absl::StatusOr<std::vector<PartitionReplay>> ReplayLog(bus::Bus& bus, const ReplayRange& range,
                                                        absl::FunctionRef<void(double)> progress) {

@@ -14,9 +14,6 @@
 
 namespace wissel::ctl {
 
-// A copy of a state, piece by piece, as from a checkpoint.
-domain::State CopyOf(const domain::State& state);
-
 // A decision that comes out otherwise than it was recorded.
 struct ReplayDifference {
   int32_t partition = 0;
