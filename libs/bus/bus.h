@@ -58,8 +58,9 @@ struct AppenderOptions {
 
 // Appends records, pipelined. Thread-safe. The records of one partition come to stand in the log in
 // the order of the calls, each once as far as this appender is concerned; OK means durable (Kafka:
-// acks=all; embedded: synced to disk). An error other than a refusal leaves open whether the record
-// is in the log.
+// acks=all; embedded: synced to disk), at the offset given, or somewhere behind the one before
+// where it is negative: Kafka may not say where a record stands that was sent twice. An error other
+// than a refusal leaves open whether the record is in the log.
 //
 // The destructor waits for what is in flight, until the delivery timeout, and answers all of it.
 class Appender {

@@ -34,6 +34,8 @@ class KafkaAppender final : public Appender, public ClientOwner {
   void Serve(const std::stop_token& stop);
   absl::Status Refusal(size_t size) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Answer(InFlight& record, absl::StatusOr<int64_t> offset);
+  absl::Status CheckRecord(const Outgoing& record, size_t size) const;
+  void MakeRoom();
   rd_kafka_resp_err_t Produce(const Outgoing& record, InFlight* in_flight);
 
   const AppenderOptions limits_;
@@ -48,6 +50,10 @@ class KafkaAppender final : public Appender, public ClientOwner {
   uint64_t answered_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);  // The first, if gapless; else only a fatal one.
 
+  // Answered since the last MakeRoom; the delivery thread's own.
+  size_t answered_now_ = 0;
+  size_t answered_bytes_ = 0;
+
   // Delivers the answers. Last: it ends before what it uses.
   std::jthread thread_;
 };
@@ -59,6 +65,10 @@ absl::Status KafkaAppender::Open() {
       {"message.timeout.ms", absl::StrCat(Millis(options().delivery_timeout))},
       // No waiting for more: what gathers while a request is under way makes the next batch.
       {"linger.ms", "0"},
+      // An owner writes one partition, and whatever waits goes with the next request: with two
+      // under way neither the broker nor the line is idle, and a backlog goes in few and large
+      // ones.
+      {"max.in.flight", limits_.gapless ? "2" : "5"},
       // Beyond our own limits, so that ours decide.
       {"queue.buffering.max.messages", absl::StrCat(limits_.max_in_flight + 1)},
       {"queue.buffering.max.kbytes",
@@ -95,7 +105,20 @@ void KafkaAppender::Serve(const std::stop_token& stop) {
                         Millis(options().request_timeout)) == RD_KAFKA_RESP_ERR_NO_ERROR) {
     rd_kafka_metadata_destroy(metadata);
   }
-  while (!stop.stop_requested()) rd_kafka_poll(client_.get(), 100);
+  while (!stop.stop_requested()) {
+    rd_kafka_poll(client_.get(), 100);
+    MakeRoom();
+  }
+}
+
+void KafkaAppender::MakeRoom() {
+  if (answered_now_ == 0) return;
+  MutexLock lock(mutex_);
+  const size_t count = std::exchange(answered_now_, 0);
+  in_flight_ -= count;
+  answered_ += count;
+  in_flight_bytes_ -= std::exchange(answered_bytes_, 0);
+  answered_some_.NotifyAll();
 }
 
 absl::Status KafkaAppender::Refusal(size_t size) const {
@@ -110,8 +133,7 @@ absl::Status KafkaAppender::Refusal(size_t size) const {
   return absl::OkStatus();
 }
 
-absl::Status KafkaAppender::Admit(const Outgoing& record) const {
-  const size_t size = SizeOf(record);
+absl::Status KafkaAppender::CheckRecord(const Outgoing& record, size_t size) const {
   if (size > options().max_record_bytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("record of ", size, " bytes is larger than ", options().max_record_bytes));
@@ -119,22 +141,27 @@ absl::Status KafkaAppender::Admit(const Outgoing& record) const {
   if (record.partition < 0) {
     return absl::InvalidArgumentError(absl::StrCat("no partition ", record.partition));
   }
+  return absl::OkStatus();
+}
+
+absl::Status KafkaAppender::Admit(const Outgoing& record) const {
+  const size_t size = SizeOf(record);
+  WISSEL_RETURN_IF_ERROR(CheckRecord(record, size));
   MutexLock lock(mutex_);
   return Refusal(size);
 }
 
 void KafkaAppender::Append(Outgoing record, Done done) {
-  absl::Status refusal = Admit(record);
+  const size_t size = SizeOf(record);
+  absl::Status refusal = CheckRecord(record, size);
   if (!refusal.ok()) {
     done(refusal);
     return;
   }
-  const size_t size = SizeOf(record);
   auto in_flight = std::make_unique<InFlight>(InFlight{size, std::move(done)});
   {
     MutexLock lock(mutex_);
-    // Again, as another thread may have appended meanwhile. Produced under the lock, so that the
-    // order of the calls is the order in the log.
+    // Produced under the lock, so that the order of the calls is the order in the log.
     refusal = Refusal(size);
     if (refusal.ok()) {
       const rd_kafka_resp_err_t error = Produce(record, in_flight.get());
@@ -204,11 +231,8 @@ void KafkaAppender::Answer(InFlight& record, absl::StatusOr<int64_t> offset) {
     }
   }
   record.done(std::move(offset));
-  MutexLock lock(mutex_);
-  --in_flight_;
-  in_flight_bytes_ -= record.size;
-  ++answered_;
-  answered_some_.NotifyAll();
+  ++answered_now_;
+  answered_bytes_ += record.size;
 }
 
 absl::Status KafkaAppender::Flush(absl::Duration timeout) {

@@ -1,8 +1,6 @@
 #include "libs/bus/log_reader.h"
 
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/wire_format_lite.h>
-
+#include <algorithm>
 #include <utility>
 
 #include "libs/base/status_macros.h"
@@ -33,85 +31,67 @@ RecordStamp ReadStamp(absl::string_view value, wissel::log::v1::LogRecord& recor
   return stamp;
 }
 
-std::optional<RecordStamp> PeekDecision(absl::string_view value) {
-  using google::protobuf::internal::WireFormatLite;
-  using wissel::log::v1::Decision;
-  using wissel::log::v1::LogRecord;
-  google::protobuf::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(value.data()),
-                                            static_cast<int>(value.size()));
-  const auto tag = [](int field, WireFormatLite::WireType type) {
-    return WireFormatLite::MakeTag(field, type);
-  };
-  uint32_t size = 0;
-  if (in.ReadTag() !=
-          tag(LogRecord::kDecisionFieldNumber, WireFormatLite::WIRETYPE_LENGTH_DELIMITED) ||
-      !in.ReadVarint32(&size) || static_cast<size_t>(in.CurrentPosition()) + size != value.size()) {
-    return std::nullopt;
-  }
-  // In the order of their numbers, those that are zero left out.
-  RecordStamp stamp{.kind = RecordKind::kDecision};
-  uint32_t next = in.ReadTag();
-  for (const auto& [field, number] :
-       {std::pair(Decision::kEpochFieldNumber, &stamp.epoch),
-        std::pair(Decision::kSequenceFieldNumber, &stamp.sequence),
-        std::pair(Decision::kClaimOffsetFieldNumber, &stamp.claim_offset)}) {
-    if (next != tag(field, WireFormatLite::WIRETYPE_VARINT)) continue;
-    uint64_t varint = 0;
-    if (!in.ReadVarint64(&varint)) return std::nullopt;
-    *number = static_cast<int64_t>(varint);
-    next = in.ReadTag();
-  }
-  return stamp;
-}
-
 absl::StatusOr<std::unique_ptr<LogReader>> LogReader::Open(Bus& bus, int32_t partition,
                                                            LogReaderOptions options) {
-  WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<Reader> reader,
-                          bus.OpenReader(Topic::kLog, partition,
-                                         {.offset = options.from ? options.from->offset : 0,
-                                          .wakeup = options.wakeup}));
-  RuleState rule;
-  if (options.from) {
-    rule = options.from->rule;
-  } else {
-    WISSEL_ASSIGN_OR_RETURN(const int64_t start, reader->StartOffset());
-    rule = InitialRuleState(start);
-    if (start > 0) WISSEL_RETURN_IF_ERROR(reader->Seek(start));
+  auto log = std::unique_ptr<LogReader>(new LogReader(bus, partition, std::move(options)));
+  const std::optional<LogPosition>& from = log->options_.from;
+  if (from) {
+    log->position_ = from->offset;
+    log->rule_ = from->rule;
+    WISSEL_RETURN_IF_ERROR(log->ReadOn());
+    return log;
   }
-  return std::unique_ptr<LogReader>(
-      new LogReader(std::move(reader), std::move(rule), std::move(options)));
+  WISSEL_RETURN_IF_ERROR(log->ReadOn());
+  WISSEL_ASSIGN_OR_RETURN(log->position_, log->reader_->StartOffset());
+  log->rule_ = InitialRuleState(log->position_);
+  if (log->position_ > 0) WISSEL_RETURN_IF_ERROR(log->reader_->Seek(log->position_));
+  return log;
 }
 
+absl::Status LogReader::ReadOn() {
+  if (reader_ != nullptr) return absl::OkStatus();
+  WISSEL_ASSIGN_OR_RETURN(
+      reader_,
+      bus_.OpenReader(Topic::kLog, partition_, {.offset = position_, .wakeup = options_.wakeup}));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<int64_t> LogReader::EndOffset() {
+  WISSEL_RETURN_IF_ERROR(ReadOn());
+  return reader_->EndOffset();
+}
+
+bool LogReader::Judge(const RecordStamp& stamp, int64_t offset) {
+  const Verdict verdict = ApplyRule(stamp, offset, rule_);
+  ++counts_[static_cast<size_t>(verdict)];
+  if (verdict == Verdict::kValid ||
+      (options_.ignore_reader_rule && stamp.kind != RecordKind::kGarbage)) {
+    return true;
+  }
+  if (options_.on_void) options_.on_void({offset, verdict, stamp});
+  return false;
+}
+
+bool LogReader::Pass(const RecordStamp& stamp) { return Judge(stamp, position_++); }
+
 absl::StatusOr<std::vector<LogEntry>> LogReader::Poll(size_t max, absl::Duration timeout) {
+  WISSEL_RETURN_IF_ERROR(ReadOn());
   WISSEL_ASSIGN_OR_RETURN(std::vector<Record> records, reader_->Poll(max, timeout));
   std::vector<LogEntry> entries;
   entries.reserve(records.size());
   for (Record& record : records) {
+    if (record.offset < position_) continue;  // Passed meanwhile.
     LogEntry entry;
-    std::optional<RecordStamp> peeked;
-    if (options_.known) peeked = PeekDecision(record.value);
-    const bool known = peeked.has_value() && options_.known(*peeked);
-    if (known) {
-      wissel::log::v1::Decision& decision = *entry.record.mutable_decision();
-      decision.set_epoch(peeked->epoch);
-      decision.set_sequence(peeked->sequence);
-      decision.set_claim_offset(peeked->claim_offset);
-    }
-    const RecordStamp stamp = known ? *std::move(peeked) : ReadStamp(record.value, entry.record);
-    const Verdict verdict = ApplyRule(stamp, record.offset, rule_);
-    ++counts_[static_cast<size_t>(verdict)];
-    const bool passes = verdict == Verdict::kValid ||
-                        (options_.ignore_reader_rule && stamp.kind != RecordKind::kGarbage);
-    if (!passes) {
-      if (options_.on_void) options_.on_void({record.offset, verdict, stamp});
-      continue;
-    }
+    position_ = record.offset + 1;
+    if (!Judge(ReadStamp(record.value, entry.record), record.offset)) continue;
     entry.offset = record.offset;
     entry.time = record.time;
     entry.key = std::move(record.key);
     entry.headers = std::move(record.headers);
     entries.push_back(std::move(entry));
   }
+  // The end may lie behind offsets that hold no record.
+  position_ = std::max(position_, reader_->position());
   return entries;
 }
 

@@ -49,22 +49,14 @@ LogPosition UnknownPosition(int64_t offset);
 // What the rule looks at in the bytes of a record; the parsed record goes to `record`.
 RecordStamp ReadStamp(absl::string_view value, wissel::log::v1::LogRecord& record);
 
-// The stamp of a decision from its first bytes, the rest unread; nothing where they are no decision
-// as OwnedLog writes it.
-std::optional<RecordStamp> PeekDecision(absl::string_view value);
-
 struct LogReaderOptions {
   // Where to go on; from what retention has left if not given.
   std::optional<LogPosition> from;
 
   std::shared_ptr<Wakeup> wakeup;
 
-  // Sees each skipped record, in its place between the valid ones, during Poll.
+  // Sees each skipped record, in its place between the valid ones, during Poll and Pass.
   absl::AnyInvocable<void(const VoidRecord&)> on_void;
-
-  // Asked with the stamp of each decision before it is parsed: true where the caller has its body
-  // already. Then its stamp is judged like any other, and its entry's record has the stamp alone.
-  absl::AnyInvocable<bool(const RecordStamp&)> known;
 
   // For the chaos test's canary only: passes every record that parses, valid or not.
   bool ignore_reader_rule = false;
@@ -84,23 +76,40 @@ class LogReader {
   //                 open another reader without `from`
   absl::StatusOr<std::vector<LogEntry>> Poll(size_t max, absl::Duration timeout);
 
-  // Behind everything that Poll has looked at.
-  LogPosition position() const { return {reader_->position(), rule_}; }
+  // Judges the record at position() unread, and goes on behind it: for one who knows what stands
+  // there. True where it counts.
+  bool Pass(const RecordStamp& stamp);
+
+  // Stops fetching until the next Poll, which goes on at position().
+  void Rest() { reader_.reset(); }
+  bool resting() const { return reader_ == nullptr; }
+
+  // Behind everything that Poll has looked at, and Pass.
+  LogPosition position() const { return {position_, rule_}; }
+  int64_t offset() const { return position_; }
   const RuleState& rule() const { return rule_; }
 
   // As Reader's.
-  absl::StatusOr<int64_t> EndOffset() { return reader_->EndOffset(); }
+  //   UNAVAILABLE  also: it rests, and cannot read on
+  absl::StatusOr<int64_t> EndOffset();
 
   // How many records got this verdict since the reader was opened.
   int64_t count(Verdict verdict) const { return counts_[static_cast<size_t>(verdict)]; }
 
  private:
-  LogReader(std::unique_ptr<Reader> reader, RuleState rule, LogReaderOptions options)
-      : reader_(std::move(reader)), rule_(std::move(rule)), options_(std::move(options)) {}
+  LogReader(Bus& bus, int32_t partition, LogReaderOptions options)
+      : bus_(bus), partition_(partition), options_(std::move(options)) {}
 
-  const std::unique_ptr<Reader> reader_;
-  RuleState rule_;
+  absl::Status ReadOn();
+  // True where the record passes.
+  bool Judge(const RecordStamp& stamp, int64_t offset);
+
+  Bus& bus_;
+  const int32_t partition_;
   LogReaderOptions options_;
+  std::unique_ptr<Reader> reader_;  // Null while resting.
+  int64_t position_ = 0;
+  RuleState rule_;
   std::array<int64_t, kVerdicts> counts_{};
 };
 

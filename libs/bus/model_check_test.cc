@@ -11,6 +11,8 @@
 //   it,
 //              and knows the inputs decided
 //   stability  nobody takes over without having read the claim that it takes over from
+//   proof      what an owner takes from the report of an append, unread, is what a reader of all of
+//              the log finds at that offset
 //
 // The canaries leave out one clause of the rule, or one duty of the owner, and must be caught.
 #include <gtest/gtest.h>
@@ -32,14 +34,14 @@ namespace {
 using internal::Clause;
 
 // A duty of the owner that a canary neglects.
-enum class Duty { kReadClaimBack, kStopAtHigherEpoch };
+enum class Duty { kReadClaimBack, kStopAtHigherEpoch, kReadGaps };
 
 struct Bounds {
   int sessions = 2;
   int log_length = 6;
   int decisions = 2;  // Of a session.
   int losses = 1;     // Appends lost, in all.
-  int repeats = 1;    // Appends that come twice, in all.
+  int repeats = 1;    // Appends that come twice, or whose offset stays unknown, in all.
   int forgeries = 0;  // Claims of an impossible epoch, in all.
   bool cut_starts = true;
 };
@@ -50,6 +52,12 @@ struct Entry {
   int input = -1;      // Of a decision.
   int read_until = 0;  // Of a claim: what its session had read when it claimed.
   bool footed = true;  // Of a claim: made knowing the partition's claim.
+};
+
+// What the appender says of a decision that has landed.
+struct Report {
+  int64_t sequence = 0;
+  int64_t offset = -1;  // Below 0: it does not know.
 };
 
 enum class Phase { kIdle, kFolded, kClaiming, kOwning, kDead };
@@ -64,6 +72,8 @@ struct Session {
   int sequence = 0;           // Decisions made.
   int next_input = 0;
   std::deque<Entry> in_flight;
+  std::deque<Report> reports;  // Not yet used.
+  int64_t proven = 0;          // The last decision known to be in force.
 };
 
 struct World {
@@ -75,6 +85,7 @@ struct World {
   // Functions of the log: a reader from each offset, and the inputs decided before each offset.
   std::vector<RuleState> readers = {RuleState()};
   std::vector<int> decided = {0};
+  std::vector<Verdict> verdicts;
 };
 
 class ModelCheck {
@@ -121,15 +132,17 @@ class ModelCheck {
             Step(world, [&](World& next) { Decide(next, i); });
           }
           Step(world, [&](World& next) { Read(next, i); });
+          if (!session.reports.empty()) Step(world, [&](World& next) { UseReport(next, i); });
           break;
         case Phase::kDead:
           break;
       }
       if (session.in_flight.empty()) continue;
       if (static_cast<int>(world.log.size()) < bounds_.log_length) {
-        Step(world, [&](World& next) { Land(next, i, /*keep=*/false); });
+        Step(world, [&](World& next) { Land(next, i, Answer::kOffset); });
         if (world.repeats < bounds_.repeats) {
-          Step(world, [&](World& next) { Land(next, i, /*keep=*/true); });
+          Step(world, [&](World& next) { Land(next, i, Answer::kComesAgain); });
+          Step(world, [&](World& next) { Land(next, i, Answer::kUnknownOffset); });
         }
       }
       if (world.losses < bounds_.losses) {
@@ -190,16 +203,22 @@ class ModelCheck {
     session.in_flight.push_back(decision);
   }
 
-  void Land(World& world, int i, bool keep) {
+  enum class Answer { kOffset, kUnknownOffset, kComesAgain };
+
+  void Land(World& world, int i, Answer answer) {
     Session& session = world.sessions[static_cast<size_t>(i)];
     const Entry entry = session.in_flight.front();
-    if (keep) {
-      ++world.repeats;
-    } else {
+    const auto offset = static_cast<int64_t>(world.log.size());
+    if (answer != Answer::kOffset) ++world.repeats;
+    if (answer != Answer::kComesAgain) {
       session.in_flight.pop_front();
+      if (entry.stamp.kind == RecordKind::kDecision) {
+        session.reports.push_back(
+            {entry.stamp.sequence, answer == Answer::kOffset ? offset : int64_t{-1}});
+      }
     }
     if (entry.stamp.kind == RecordKind::kClaim && session.claim_offset < 0) {
-      session.claim_offset = static_cast<int64_t>(world.log.size());  // The answer.
+      session.claim_offset = offset;  // The answer.
       if (neglected_ == Duty::kReadClaimBack) {
         session.phase = Phase::kOwning;
         session.next_input = world.decided[static_cast<size_t>(session.position)];
@@ -224,6 +243,7 @@ class ModelCheck {
       }
     }
     world.log.push_back(entry);
+    world.verdicts.push_back(truth);
     world.readers.push_back(InitialRuleState(offset + 1));
     world.decided.push_back(world.decided.back());
     if (truth != Verdict::kValid) return;
@@ -243,6 +263,33 @@ class ModelCheck {
     Scan(world, session, i);
   }
 
+  // What OwnedLog does with a report: where it names the offset behind all that it has looked at,
+  // the rule judges the decision unread.
+  void UseReport(World& world, int i) {
+    Session& session = world.sessions[static_cast<size_t>(i)];
+    const Report report = session.reports.front();
+    if (report.sequence <= session.proven) return session.reports.pop_front();
+    const bool gap = report.offset != session.position;
+    if (gap && (neglected_ != Duty::kReadGaps || report.offset < session.position)) return;
+    session.reports.pop_front();
+    session.position = static_cast<int>(report.offset) + 1;
+    const RecordStamp stamp{.kind = RecordKind::kDecision,
+                            .epoch = session.epoch,
+                            .sequence = report.sequence,
+                            .claim_offset = session.claim_offset};
+    const Verdict verdict = Apply(stamp, report.offset, session.rule);
+    if (verdict != world.verdicts[static_cast<size_t>(report.offset)]) {
+      return Violate(world, "proof: session " + std::to_string(i) + " takes offset " +
+                                std::to_string(report.offset) + " for " +
+                                std::string(VerdictName(verdict)));
+    }
+    if (verdict == Verdict::kValid) {
+      session.proven = report.sequence;
+    } else {
+      session.phase = Phase::kDead;
+    }
+  }
+
   // What OwnedLog does with what is new in the log.
   void Scan(World& world, Session& session, int i) {
     while (session.position < static_cast<int>(world.log.size())) {
@@ -254,6 +301,7 @@ class ModelCheck {
         const bool own = session.claim_offset >= 0 &&
                          entry.stamp.claim_offset == session.claim_offset &&
                          entry.stamp.epoch == session.epoch;
+        if (own && valid) session.proven = entry.stamp.sequence;
         if (own && !valid) session.phase = Phase::kDead;
         continue;
       }
@@ -332,6 +380,12 @@ class ModelCheck {
         put(session.claim_offset);
         put(session.sequence);
         put(session.next_input);
+        put(session.proven);
+        put(static_cast<int64_t>(session.reports.size()));
+        for (const Report& report : session.reports) {
+          put(report.sequence);
+          put(report.offset);
+        }
       }
       put(static_cast<int64_t>(session.in_flight.size()));
       for (const Entry& entry : session.in_flight) put_entry(entry);
@@ -389,6 +443,12 @@ TEST(ModelCheck, EveryClauseIsNeeded) {
 
 TEST(ModelCheck, TheOwnersDutyToReadItsClaimBackIsNeeded) {
   ModelCheck check({.sessions = 2, .log_length = 6}, std::nullopt, Duty::kReadClaimBack);
+  EXPECT_NE(check.Run(), "");
+}
+
+TEST(ModelCheck, TheOwnersDutyToReadWhatStandsBetweenItsDecisionsIsNeeded) {
+  ModelCheck check({.sessions = 2, .log_length = 6, .losses = 0, .repeats = 0}, std::nullopt,
+                   Duty::kReadGaps);
   EXPECT_NE(check.Run(), "");
 }
 

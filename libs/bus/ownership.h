@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "libs/base/clock.h"
+#include "libs/base/timeout.h"
 #include "libs/bus/bus.h"
 #include "libs/bus/log_reader.h"
 #include "wissel/log/v1/log.pb.h"
@@ -29,6 +30,9 @@ struct OwnedLogOptions {
 
   std::shared_ptr<Wakeup> wakeup;
 
+  // Quiet for so long, an owner reads along.
+  absl::Duration read_along_after = absl::Milliseconds(200);
+
   // Stamps the claims; the system's clock if null. Must outlive the log.
   const Clock* clock = nullptr;
 
@@ -44,22 +48,21 @@ struct OwnedLogOptions {
 //   kClaiming  Poll returns what another owner still got in before the claim. Nothing may be
 //   decided
 //              until the claim is read back.
-//   kOwning    Append is possible. Poll returns our own decisions once they are durable and read
-//              back as valid, in order: proof, not news.
+//   kOwning    Append is possible. Poll proves that our decisions are in force, and returns nothing
+//              of them: they are no news.
 //   kLost      For good: forget the folded state, and open another after a pause if the partition
 //   is
 //              still ours to take care of. Ways to get there: another's claim was read, our own
 //              record was read as void, an append failed, retention overtook the fold.
+//
+// How a decision is proven: the appender reports its offset. Where that is the one behind all that
+// is proven, nobody has written in between, and the rule judges the decision without reading it.
+// Anything else, a gap or an offset that is not known, is read. So a busy owner fetches none of its
+// own records, and notices another's claim with its next decision; one that has been quiet for a
+// while reads along and notices at once.
 class OwnedLog {
  public:
   enum class Phase { kFolding, kClaiming, kOwning, kLost };
-
-  struct Entry {
-    LogEntry entry;
-    // Appended through this object: the owner folded it when it decided it. Its record has the
-    // stamp alone.
-    bool own = false;
-  };
 
   // What a decision was stamped with.
   struct Stamp {
@@ -77,14 +80,15 @@ class OwnedLog {
 
   // Reads on, `max` records at most, waiting up to `timeout` if there is nothing new.
   //   ABORTED  lost; the same again from every later call
-  absl::StatusOr<std::vector<Entry>> Poll(size_t max, absl::Duration timeout);
+  absl::StatusOr<std::vector<LogEntry>> Poll(size_t max, absl::Duration timeout);
 
   // Stamps the decision and appends it, without waiting for anything. Later ones may follow at
   // once. Its fields epoch, sequence and claim_offset are overwritten.
   //   FAILED_PRECONDITION  not owning (yet, or while a new claim is under way)
   //   ABORTED              lost
   //   INVALID_ARGUMENT     larger than the bus takes: not appended, decide something smaller
-  //   RESOURCE_EXHAUSTED   too much in flight: not appended, come back later
+  //   RESOURCE_EXHAUSTED   too much in flight: not appended, come back later; the wakeup is
+  //                        notified when half of what this log has in flight is done
   //
   // What was not appended is left in `decision`.
   absl::StatusOr<Stamp> Append(wissel::log::v1::Decision&& decision, absl::string_view key,
@@ -103,7 +107,7 @@ class OwnedLog {
   // Behind what Poll has returned.
   LogPosition position() const { return reader_->position(); }
   int64_t epoch() const { return epoch_; }
-  // Appended under the present claim and not yet read back.
+  // Appended under the present claim and not yet proven.
   int64_t unconfirmed() const { return next_sequence_ - 1 - confirmed_sequence_; }
   const LogReader& reader() const { return *reader_; }
 
@@ -113,8 +117,19 @@ class OwnedLog {
 
   OwnedLog(std::shared_ptr<Appender> appender, OwnedLogOptions options);
 
+  // Offsets reported of decisions that follow one another, each one higher than the one before.
+  struct Run {
+    int64_t offset = 0;  // Of the first; below 0: not known.
+    int64_t count = 0;
+  };
+
   absl::Status AppendClaim();
   absl::Status AwaitAnswer(absl::Duration timeout);
+  void TakeReports();
+  bool AwaitReports(absl::Duration timeout);
+  void NotQuiet() { quiet_ = Timeout(options_.read_along_after); }
+  // Whether Poll has anything to gain from reading; waits for reports where it has not.
+  bool MustRead(absl::Duration timeout);
   void SettleClaim();
   void OnVoid(const VoidRecord& record);
   absl::Status Lose(absl::string_view reason);
@@ -138,6 +153,13 @@ class OwnedLog {
   int64_t claim_offset_ = -1;            // and its offset.
   int64_t next_sequence_ = 1;
   int64_t confirmed_sequence_ = 0;
+  int64_t appended_ = 0;  // Decisions, under all claims.
+
+  std::vector<Run> reports_;       // Not yet used: they begin behind
+  int64_t reported_sequence_ = 0;  // this decision.
+  int64_t passed_ = 0;             // Proven by reports since reading began.
+  int64_t polled_sequence_ = 0;
+  Timeout quiet_{absl::ZeroDuration()};
 };
 
 }  // namespace wissel::bus

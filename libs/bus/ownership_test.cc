@@ -35,7 +35,7 @@ class OwnershipTest : public ::testing::Test {
       const auto entries = log.Poll(100, kLong);
       if (!entries.ok()) return folded;
       for (const auto& e : *entries) {
-        if (e.entry.record.has_decision()) folded.push_back(e.entry.offset);
+        if (e.record.has_decision()) folded.push_back(e.offset);
       }
       if (log.phase() == OwnedLog::Phase::kOwning) return folded;
     }
@@ -43,17 +43,29 @@ class OwnershipTest : public ::testing::Test {
     return folded;
   }
 
-  // The offsets of our own decisions as they are read back.
-  static std::vector<int64_t> Confirm(OwnedLog& log) {
-    std::vector<int64_t> own;
+  // Polls until all our decisions are proven or the log is lost; the offset behind the last.
+  static int64_t Confirm(OwnedLog& log) {
     while (log.unconfirmed() > 0) {
       const auto entries = log.Poll(100, kLong);
       if (!entries.ok()) break;
-      for (const auto& e : *entries) {
-        if (e.own) own.push_back(e.entry.offset);
+      EXPECT_THAT(*entries, IsEmpty()) << "own decisions are no news";
+    }
+    return log.position().offset;
+  }
+
+  // The offsets of the valid decisions, for a reader of all that is left.
+  std::vector<int64_t> Valid() {
+    const auto reader = LogReader::Open(*bus_, 0, {});
+    EXPECT_THAT(reader, wissel::testing::IsOk());
+    std::vector<int64_t> valid;
+    while ((*reader)->offset() < (*reader)->EndOffset().value()) {
+      const auto entries = (*reader)->Poll(100, kLong);
+      EXPECT_THAT(entries, wissel::testing::IsOk());
+      for (const LogEntry& e : *entries) {
+        if (e.record.has_decision()) valid.push_back(e.offset);
       }
     }
-    return own;
+    return valid;
   }
 
   void AppendRaw(std::string value) {
@@ -66,66 +78,7 @@ class OwnershipTest : public ::testing::Test {
   std::unique_ptr<Bus> bus_;
 };
 
-TEST_F(OwnershipTest, ReadsOfItsOwnDecisionsTheStampAlone) {
-  const auto log = OpenLog("a");
-  EXPECT_THAT(Settle(*log), IsEmpty());
-  wissel::log::v1::Decision decision;
-  decision.mutable_cause()->mutable_input()->set_offset(7);
-  decision.add_events()->mutable_note_added()->set_text("seen");
-  WISSEL_ASSERT_OK_AND_ASSIGN(const OwnedLog::Stamp stamp,
-                              log->Append(wissel::log::v1::Decision(decision), "k"));
-  std::vector<OwnedLog::Entry> own;
-  while (log->unconfirmed() > 0) {
-    WISSEL_ASSERT_OK_AND_ASSIGN(own, log->Poll(100, kLong));
-  }
-  ASSERT_EQ(own.size(), 1u);
-  EXPECT_TRUE(own[0].own);
-  const wissel::log::v1::Decision& read = own[0].entry.record.decision();
-  EXPECT_EQ(read.epoch(), stamp.epoch);
-  EXPECT_EQ(read.sequence(), stamp.sequence);
-  EXPECT_EQ(read.claim_offset(), stamp.claim_offset);
-  EXPECT_EQ(read.events_size(), 0);
-
-  // Whoever comes next gets all of it.
-  const auto next = OpenLog("b");
-  wissel::log::v1::Decision folded;
-  while (next->phase() != OwnedLog::Phase::kOwning) {
-    WISSEL_ASSERT_OK_AND_ASSIGN(const auto entries, next->Poll(100, kLong));
-    for (const auto& e : entries) {
-      if (e.entry.record.has_decision()) folded = e.entry.record.decision();
-    }
-  }
-  EXPECT_EQ(folded.cause().input().offset(), 7);
-  ASSERT_EQ(folded.events_size(), 1);
-  EXPECT_EQ(folded.events(0).note_added().text(), "seen");
-}
-
-TEST(PeekDecisionTest, GivesWhatParsingGives) {
-  for (const int64_t offset : {int64_t{0}, int64_t{1} << 40}) {
-    wissel::log::v1::LogRecord record;
-    record.mutable_decision()->set_epoch(3);
-    record.mutable_decision()->set_sequence(12345);
-    record.mutable_decision()->set_claim_offset(offset);
-    record.mutable_decision()->add_events()->mutable_note_added()->set_text("x");
-    const std::string bytes = record.SerializeAsString();
-    const auto peeked = PeekDecision(bytes);
-    ASSERT_TRUE(peeked.has_value());
-    const RecordStamp parsed = ReadStamp(bytes, record);
-    EXPECT_EQ(peeked->kind, parsed.kind);
-    EXPECT_EQ(peeked->epoch, parsed.epoch);
-    EXPECT_EQ(peeked->sequence, parsed.sequence);
-    EXPECT_EQ(peeked->claim_offset, parsed.claim_offset);
-    // A cut or lengthened record is for the parser to judge.
-    EXPECT_FALSE(PeekDecision(bytes.substr(0, bytes.size() - 1)).has_value());
-    EXPECT_FALSE(PeekDecision(bytes + "x").has_value());
-  }
-  wissel::log::v1::LogRecord claim;
-  claim.mutable_owner_claimed()->set_epoch(1);
-  EXPECT_FALSE(PeekDecision(claim.SerializeAsString()).has_value());
-  EXPECT_FALSE(PeekDecision("").has_value());
-}
-
-TEST_F(OwnershipTest, ClaimsDecidesAndReadsItsDecisionsBack) {
+TEST_F(OwnershipTest, ClaimsDecidesAndProvesItsDecisions) {
   const auto log = OpenLog("a");
   EXPECT_EQ(log->phase(), OwnedLog::Phase::kFolding);
   EXPECT_THAT(log->Append({}, "k"), StatusIs(absl::StatusCode::kFailedPrecondition));
@@ -139,7 +92,9 @@ TEST_F(OwnershipTest, ClaimsDecidesAndReadsItsDecisionsBack) {
     EXPECT_EQ(stamp.claim_offset, 0);
   }
   EXPECT_EQ(log->unconfirmed(), 3);
-  EXPECT_THAT(Confirm(*log), ElementsAre(1, 2, 3));
+  EXPECT_EQ(Confirm(*log), 4);
+  EXPECT_EQ(log->unconfirmed(), 0);
+  EXPECT_THAT(Valid(), ElementsAre(1, 2, 3));
 }
 
 TEST_F(OwnershipTest, TakeOverFoldsEverythingAndStopsTheFormerOwner) {
@@ -147,7 +102,7 @@ TEST_F(OwnershipTest, TakeOverFoldsEverythingAndStopsTheFormerOwner) {
   Settle(*a);
   WISSEL_ASSERT_OK(a->Append({}, "k"));
   WISSEL_ASSERT_OK(a->Append({}, "k"));
-  EXPECT_THAT(Confirm(*a), ElementsAre(1, 2));
+  EXPECT_EQ(Confirm(*a), 3);
 
   const auto b = OpenLog("b");
   EXPECT_THAT(Settle(*b), ElementsAre(1, 2));
@@ -157,12 +112,133 @@ TEST_F(OwnershipTest, TakeOverFoldsEverythingAndStopsTheFormerOwner) {
   // A does not know yet; what it appends is void.
   WISSEL_ASSERT_OK(a->Append({}, "k"));
   WISSEL_ASSERT_OK(b->Append({}, "k"));
-  EXPECT_EQ(Confirm(*b).size(), 1);
+  EXPECT_EQ(Confirm(*b), 6);
+  EXPECT_THAT(Valid(), ElementsAre(1, 2, 5));
   EXPECT_THAT(a->Poll(100, kLong),
               StatusIs(absl::StatusCode::kAborted, HasSubstr("epoch 2 claimed by b at offset 3")));
   EXPECT_EQ(a->phase(), OwnedLog::Phase::kLost);
   EXPECT_THAT(a->Append({}, "k"), StatusIs(absl::StatusCode::kAborted));
   EXPECT_THAT(a->Poll(100, kLong), StatusIs(absl::StatusCode::kAborted));
+}
+
+// What an appender reports, through a real one.
+class ReportingAppender final : public Appender {
+ public:
+  explicit ReportingAppender(std::shared_ptr<Appender> real) : real_(std::move(real)) {}
+  void HideOffsets() { hide_ = true; }
+
+  void Append(Outgoing record, Done done) override {
+    real_->Append(std::move(record), [hide = hide_, done = std::move(done)](auto offset) mutable {
+      done(hide && offset.ok() ? absl::StatusOr<int64_t>(-1) : offset);
+    });
+  }
+  absl::Status Admit(const Outgoing& record) const override { return real_->Admit(record); }
+  absl::Status Flush(absl::Duration timeout) override { return real_->Flush(timeout); }
+
+ private:
+  const std::shared_ptr<Appender> real_;
+  bool hide_ = false;
+};
+
+// More than an owner reads along.
+constexpr int kMany = 200;
+
+class BusyOwnerTest : public OwnershipTest {
+ protected:
+  void SetUp() override {
+    OwnershipTest::SetUp();
+    appender_ = std::make_shared<ReportingAppender>(Gapless());
+    auto log = OwnedLog::Open(*bus_, appender_,
+                              {.owner = "a", .read_along_after = absl::InfiniteDuration()});
+    ASSERT_THAT(log, wissel::testing::IsOk());
+    log_ = *std::move(log);
+    Settle(*log_);
+    for (int i = 0; i < kMany; ++i) WISSEL_ASSERT_OK(log_->Append({}, "k"));
+    ASSERT_EQ(Confirm(*log_), 1 + kMany);
+  }
+
+  std::shared_ptr<ReportingAppender> appender_;
+  std::unique_ptr<OwnedLog> log_;
+};
+
+TEST_F(BusyOwnerTest, FetchesNothingOfItsOwn) {
+  WISSEL_ASSERT_OK(log_->Poll(100, absl::ZeroDuration()));
+  EXPECT_TRUE(log_->reader().resting());
+  WISSEL_ASSERT_OK(log_->Append({}, "k"));
+  EXPECT_EQ(Confirm(*log_), 2 + kMany);
+  EXPECT_TRUE(log_->reader().resting());
+  EXPECT_EQ(Valid().size(), 1 + kMany);
+}
+
+TEST_F(BusyOwnerTest, NoticesAnothersClaimWithItsNextDecision) {
+  const auto b = OpenLog("b");
+  Settle(*b);
+  WISSEL_ASSERT_OK(log_->Append({}, "k"));
+  absl::Status lost;
+  while (lost.ok()) lost = log_->Poll(100, kLong).status();
+  EXPECT_THAT(lost, StatusIs(absl::StatusCode::kAborted, HasSubstr("epoch 2 claimed by b")));
+  EXPECT_EQ(Valid().size(), kMany) << "what it still decided counts for nobody";
+}
+
+TEST_F(OwnershipTest, AQuietOwnerNoticesAnothersClaim) {
+  const auto a = OpenLog("a");
+  Settle(*a);
+  for (int i = 0; i < kMany; ++i) WISSEL_ASSERT_OK(a->Append({}, "k"));
+  Confirm(*a);
+  const auto b = OpenLog("b");
+  Settle(*b);
+  absl::Status lost;
+  while (lost.ok()) lost = a->Poll(100, kLong).status();
+  EXPECT_THAT(lost, StatusIs(absl::StatusCode::kAborted, HasSubstr("epoch 2 claimed by b")));
+}
+
+TEST_F(BusyOwnerTest, ReadsWhatOthersPutBetween) {
+  AppendRaw("garbage");
+  for (int i = 0; i < kMany; ++i) WISSEL_ASSERT_OK(log_->Append({}, "k"));
+  EXPECT_EQ(Confirm(*log_), 2 + 2 * kMany);
+  EXPECT_EQ(log_->phase(), OwnedLog::Phase::kOwning);
+  EXPECT_EQ(log_->reader().count(Verdict::kGarbage), 1);
+}
+
+TEST_F(BusyOwnerTest, ReadsWhereTheOffsetIsNotKnown) {
+  appender_->HideOffsets();
+  for (int i = 0; i < kMany; ++i) WISSEL_ASSERT_OK(log_->Append({}, "k"));
+  EXPECT_EQ(Confirm(*log_), 1 + 2 * kMany);
+  EXPECT_EQ(log_->phase(), OwnedLog::Phase::kOwning);
+  EXPECT_EQ(Valid().size(), 2 * kMany);
+}
+
+TEST_F(BusyOwnerTest, ClaimsAgainAndGoesOn) {
+  WISSEL_ASSERT_OK(log_->Poll(100, absl::ZeroDuration()));
+  ASSERT_TRUE(log_->reader().resting());
+  WISSEL_ASSERT_OK(log_->Append({}, "k"));
+  WISSEL_ASSERT_OK(log_->Reclaim());
+  EXPECT_THAT(Settle(*log_), IsEmpty());
+  for (int i = 0; i < kMany; ++i) WISSEL_ASSERT_OK(log_->Append({}, "k"));
+  Confirm(*log_);
+  EXPECT_EQ(Valid().size(), 1 + 2 * kMany);
+}
+
+TEST_F(OwnershipTest, WakesWhoWaitsForRoom) {
+  const auto wakeup = std::make_shared<Wakeup>();
+  auto opened = OwnedLog::Open(*bus_, bus_->NewAppender({.gapless = true, .max_in_flight = 4}),
+                               {.owner = "a", .wakeup = wakeup});
+  WISSEL_ASSERT_OK(opened);
+  OwnedLog& log = **opened;
+  Settle(log);
+  int appended = 0;
+  while (appended < kMany) {
+    const auto stamp = log.Append({}, "k");
+    if (stamp.ok()) {
+      ++appended;
+    } else {
+      ASSERT_THAT(stamp, StatusIs(absl::StatusCode::kResourceExhausted));
+      ASSERT_TRUE(wakeup->Wait(kLong));
+    }
+    WISSEL_ASSERT_OK(log.Poll(100, absl::ZeroDuration()));
+  }
+  Confirm(log);
+  EXPECT_EQ(Valid().size(), kMany);
 }
 
 TEST_F(OwnershipTest, OfTwoClaimersAtOnceTheSecondLoses) {
@@ -196,13 +272,15 @@ TEST_F(OwnershipTest, ReclaimKeepsWhatIsInFlightAndRaisesTheEpoch) {
   WISSEL_ASSERT_OK(log->Append({}, "k"));
   WISSEL_ASSERT_OK(log->Reclaim());
   EXPECT_THAT(log->Append({}, "k"), StatusIs(absl::StatusCode::kFailedPrecondition));
-  EXPECT_THAT(Settle(*log), ElementsAre(1, 2));
+  EXPECT_THAT(Settle(*log), IsEmpty()) << "own decisions are no news";
   ASSERT_EQ(log->phase(), OwnedLog::Phase::kOwning);
+  EXPECT_EQ(log->unconfirmed(), 0);
   WISSEL_ASSERT_OK_AND_ASSIGN(const OwnedLog::Stamp stamp, log->Append({}, "k"));
   EXPECT_EQ(stamp.epoch, 2);
   EXPECT_EQ(stamp.sequence, 1);
   EXPECT_EQ(stamp.claim_offset, 3);
-  EXPECT_THAT(Confirm(*log), ElementsAre(4));
+  EXPECT_EQ(Confirm(*log), 5);
+  EXPECT_THAT(Valid(), ElementsAre(1, 2, 4));
 }
 
 TEST_F(OwnershipTest, GarbageIsSkipped) {
@@ -227,7 +305,8 @@ TEST_F(OwnershipTest, ClaimsALogWhoseHeadIsCutOffEntirely) {
   ASSERT_EQ(b->phase(), OwnedLog::Phase::kOwning);
   EXPECT_EQ(b->epoch(), 7) << "higher than whatever the head may have held";
   WISSEL_ASSERT_OK(b->Append({}, "k"));
-  EXPECT_THAT(Confirm(*b), ElementsAre(7));
+  EXPECT_EQ(Confirm(*b), 8);
+  EXPECT_THAT(Valid(), ElementsAre(7));
 }
 
 TEST_F(OwnershipTest, GoesOnFromACheckpoint) {
@@ -265,7 +344,8 @@ TEST_F(OwnershipTest, AnOversizedDecisionLeavesNoGap) {
   EXPECT_THAT(log->Append({}, std::string(2 << 20, 'x')),
               StatusIs(absl::StatusCode::kInvalidArgument));
   WISSEL_ASSERT_OK(log->Append({}, "k"));
-  EXPECT_THAT(Confirm(*log), ElementsAre(1, 2));
+  EXPECT_EQ(Confirm(*log), 3);
+  EXPECT_THAT(Valid(), ElementsAre(1, 2));
 }
 
 }  // namespace

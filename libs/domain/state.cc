@@ -354,6 +354,7 @@ void State::UnindexDelivery(const ConversationState& c, const state::v1::Deliver
 
 void State::PutConversation(ConversationState conversation) {
   const std::string id = conversation.conversation_id();
+  last_found_ = nullptr;
   auto& slot = conversations_[id];
   if (slot != nullptr) Unindex(*slot);
   slot = std::make_unique<ConversationState>(std::move(conversation));
@@ -367,15 +368,23 @@ void State::EraseConversation(const std::string& id) {
   Release(*it->second);
   SetStatus(*it->second, ConversationStatus::CONVERSATION_STATUS_RESOLVED);
   Unindex(*it->second);
+  last_found_ = nullptr;
   conversations_.erase(it);
   Touch(PieceKind::kConversation, id);
 }
 
-ConversationState* State::Conversation(absl::string_view id) {
+ConversationState* State::Lookup(absl::string_view id) const {
+  if (last_found_ != nullptr && last_found_->conversation_id() == id) return last_found_;
   const auto it = conversations_.find(id);
   if (it == conversations_.end()) return nullptr;
-  Touch(PieceKind::kConversation, id);
-  return it->second.get();
+  last_found_ = it->second.get();
+  return last_found_;
+}
+
+ConversationState* State::Conversation(absl::string_view id) {
+  ConversationState* const conversation = Lookup(id);
+  if (conversation != nullptr) Touch(PieceKind::kConversation, id);
+  return conversation;
 }
 
 AgentState* State::Agent(absl::string_view workspace_id, absl::string_view agent_id) {
@@ -400,8 +409,7 @@ int64_t State::NextOffset(InputTopic topic, int32_t partition) const {
 }
 
 const ConversationState* State::FindConversation(absl::string_view id) const {
-  const auto it = conversations_.find(id);
-  return it == conversations_.end() ? nullptr : it->second.get();
+  return id.empty() ? nullptr : Lookup(id);
 }
 
 const ConversationState* State::FindByContact(const ChannelAccount& account,

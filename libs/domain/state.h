@@ -182,6 +182,7 @@ class State {
   using ConversationMap =
       absl::flat_hash_map<std::string, std::unique_ptr<state::v1::ConversationState>>;
 
+  state::v1::ConversationState* Lookup(absl::string_view id) const;
   state::v1::ConversationState* Conversation(absl::string_view id);
   state::v1::AgentState* Agent(absl::string_view workspace_id, absl::string_view agent_id);
   void Touch(PieceKind kind, absl::string_view key);
@@ -271,6 +272,8 @@ class State {
   absl::Time time_ = absl::InfinitePast();
   state::v1::PartitionState partition_;
   ConversationMap conversations_;
+  // What was looked up last: one input asks for the same conversation several times.
+  mutable state::v1::ConversationState* last_found_ = nullptr;
   std::map<std::string, state::v1::AgentState> agents_;
   std::map<std::string, config::v1::WorkspaceConfig> configs_;
   std::map<std::string, state::v1::QueueState> queues_;

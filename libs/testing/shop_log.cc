@@ -58,8 +58,8 @@ void ShopLog::TakeOver() {
   while (log_->phase() != bus::OwnedLog::Phase::kOwning) {
     const auto entries = log_->Poll(1000, kLong);
     WISSEL_CHECK_OK(entries);
-    for (const bus::OwnedLog::Entry& entry : *entries) {
-      if (entry.entry.record.has_decision()) state.Apply(entry.entry.record.decision());
+    for (const bus::LogEntry& entry : *entries) {
+      if (entry.record.has_decision()) state.Apply(entry.record.decision());
     }
   }
   engine_.emplace(std::move(state),

@@ -111,10 +111,10 @@ absl::Status Partition::Open() {
 }
 
 absl::Status Partition::Fold() {
-  WISSEL_ASSIGN_OR_RETURN(const std::vector<bus::OwnedLog::Entry> entries,
+  WISSEL_ASSIGN_OR_RETURN(const std::vector<bus::LogEntry> entries,
                           log_->Poll(kReadBatch, absl::ZeroDuration()));
-  for (const bus::OwnedLog::Entry& entry : entries) {
-    if (entry.entry.record.has_decision()) folding_->Apply(entry.entry.record.decision());
+  for (const bus::LogEntry& entry : entries) {
+    if (entry.record.has_decision()) folding_->Apply(entry.record.decision());
   }
   if (log_->phase() != bus::OwnedLog::Phase::kOwning) return absl::OkStatus();
   return StartDeciding();

@@ -59,10 +59,13 @@ class BusConformance : public ::testing::TestWithParam<Backend> {
   // The offsets of the valid decisions of log partition 0, read to its end by a new reader.
   std::vector<int64_t> ValidDecisions(std::optional<LogPosition> from = std::nullopt);
 
+  // The offsets of all decisions in log partition 0 that carry this epoch, valid or not.
+  std::vector<int64_t> DecisionsOf(int64_t epoch);
+
   // Polls until the log is owned or lost; the decisions met on the way.
   static std::vector<wissel::log::v1::Decision> Settle(OwnedLog& log);
-  // Polls until our decisions are read back or the log is lost; their offsets.
-  static std::vector<int64_t> Confirm(OwnedLog& log);
+  // Polls until our decisions are proven or the log is lost; how many were proven.
+  static int64_t Confirm(OwnedLog& log);
 
   std::unique_ptr<Bus> bus_;
 };
