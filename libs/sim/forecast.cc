@@ -11,9 +11,6 @@ namespace {
 
 using conversation::v1::Event;
 
-// Of the target.
-constexpr double kLeftToAct = 0.2;
-
 config::v1::WorkspaceConfig WithForecast(config::v1::WorkspaceConfig config, int32_t percent) {
   for (config::v1::Queue& queue : *config.mutable_queues()) {
     queue.set_tell_waiting_time(true);
@@ -162,32 +159,39 @@ ForecastReport ForecastStudy::Report() const {
     report.forecast.said += 1;
     if (!c.missed) continue;
     report.forecast.right += 1;
-    const absl::Duration left = c.arrival + *c.target - *c.warned;
-    report.forecast.in_time += left >= kLeftToAct * *c.target ? 1 : 0;
-    lead += left;
+    lead += c.arrival + *c.target - *c.warned;
   }
   report.forecast.lead = lead / std::max<int64_t>(1, report.forecast.right);
-  int64_t nearest = -1;
-  for (int step = 1; step < 200; ++step) {
-    const double share = step / 200.0;
-    Warnings fixed;
-    absl::Duration fixed_lead;
-    for (const Conversation& c : warning_.conversations()) {
-      if (!c.target || c.Over(c.arrival + share * *c.target)) continue;
-      fixed.said += 1;
-      if (!c.missed) continue;
-      fixed.right += 1;
-      fixed.in_time += 1 - share >= kLeftToAct ? 1 : 0;
-      fixed_lead += (1 - share) * *c.target;
+  constexpr int kSteps = 200;
+  for (int step = 1; step < kSteps; ++step) {
+    const double share = static_cast<double>(step) / kSteps;
+    const Warnings fixed = FixedWarnings(share);
+    if (step == 1 || std::abs(fixed.said - report.forecast.said) <
+                         std::abs(report.as_many.said - report.forecast.said)) {
+      report.as_many = fixed;
+      report.as_many_share = share;
     }
-    const int64_t off = std::abs(fixed.said - report.forecast.said);
-    if (nearest >= 0 && off >= nearest) continue;
-    nearest = off;
-    fixed.lead = fixed_lead / std::max<int64_t>(1, fixed.right);
-    report.fixed = fixed;
-    report.fixed_share = share;
+    if (step == 1 || absl::AbsDuration(fixed.lead - report.forecast.lead) <
+                         absl::AbsDuration(report.as_early.lead - report.forecast.lead)) {
+      report.as_early = fixed;
+      report.as_early_share = share;
+    }
   }
   return report;
+}
+
+Warnings ForecastStudy::FixedWarnings(double share) const {
+  Warnings warnings;
+  absl::Duration lead;
+  for (const Conversation& c : warning_.conversations()) {
+    if (!c.target || c.Over(c.arrival + share * *c.target)) continue;
+    warnings.said += 1;
+    if (!c.missed) continue;
+    warnings.right += 1;
+    lead += (1 - share) * *c.target;
+  }
+  warnings.lead = lead / std::max<int64_t>(1, warnings.right);
+  return warnings;
 }
 
 }  // namespace wissel::sim

@@ -26,8 +26,6 @@ struct Warnings {
   int64_t said = 0;
   // Said of conversations whose target was then missed.
   int64_t right = 0;
-  // Of those, while a fifth of the target was still left to do something about it.
-  int64_t in_time = 0;
   // Mean time from such a warning to the moment the target was missed.
   absl::Duration lead;
 };
@@ -54,9 +52,12 @@ struct ForecastReport {
   // Of all conversations with a target.
   int64_t missed = 0;
   Warnings forecast;
-  // At a fixed share of the target, chosen so that about as many warnings are said.
-  Warnings fixed;
-  double fixed_share = 0;
+  // At a fixed share of the target: chosen so that about as many warnings are said, and so that
+  // those which are right come about as early.
+  Warnings as_many;
+  double as_many_share = 0;
+  Warnings as_early;
+  double as_early_share = 0;
 };
 
 // Judges forecasts by running each day twice: once with every probability said, to see whether they
@@ -114,6 +115,8 @@ class ForecastStudy {
     absl::flat_hash_map<std::string, size_t> places_;
     absl::flat_hash_map<std::string, absl::Duration> last_waits_;  // by queue
   };
+
+  Warnings FixedWarnings(double share) const;
 
   int32_t percent_;
   Reader all_;

@@ -112,24 +112,16 @@ TEST(ForecastStudy, ComparesWhatWasSaidWithWhatCame) {
   EXPECT_EQ(report.missed, 1);
   EXPECT_EQ(report.forecast.said, 2);
   EXPECT_EQ(report.forecast.right, 1);
-  EXPECT_EQ(report.forecast.in_time, 1);
   EXPECT_EQ(report.forecast.lead, absl::Seconds(100));
   // From 10.5 to 40 percent on, three would be warned of, then two.
-  EXPECT_EQ(report.fixed.said, 2);
-  EXPECT_EQ(report.fixed.right, 1);
-  EXPECT_DOUBLE_EQ(report.fixed_share, 0.4);
-  EXPECT_EQ(report.fixed.lead, absl::Seconds(60));
-}
-
-TEST(ForecastStudy, ALateWarningHelpsNobody) {
-  ForecastStudy study(50);
-  const absl::Duration target = absl::Seconds(100);
-  study.ReadWarning(At(0).Opened("late", target).Told("late", absl::Seconds(60)));
-  study.ReadWarning(At(85).AtRisk("late", 800));
-  study.ReadWarning(At(100).Breached("late"));
-  const ForecastReport report = study.Report();
-  EXPECT_EQ(report.forecast.right, 1);
-  EXPECT_EQ(report.forecast.in_time, 0);
+  EXPECT_EQ(report.as_many.said, 2);
+  EXPECT_EQ(report.as_many.right, 1);
+  EXPECT_DOUBLE_EQ(report.as_many_share, 0.4);
+  EXPECT_EQ(report.as_many.lead, absl::Seconds(60));
+  // As early as the forecast, at once, everyone would have to be warned of.
+  EXPECT_EQ(report.as_early.said, 4);
+  EXPECT_EQ(report.as_early.right, 1);
+  EXPECT_DOUBLE_EQ(report.as_early_share, 0.005);
 }
 
 TEST(ForecastStudy, DaysAreApart) {

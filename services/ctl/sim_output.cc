@@ -296,7 +296,6 @@ boost::json::object ErrorsJson(const sim::Errors& errors) {
 boost::json::object WarningsJson(const sim::Warnings& warnings) {
   return {{"said", warnings.said},
           {"right", warnings.right},
-          {"in_time", warnings.in_time},
           {"lead_s", absl::ToDoubleSeconds(warnings.lead)}};
 }
 
@@ -329,10 +328,14 @@ void PrintForecast(const sim::ForecastReport& report, std::ostream& out) {
   out << " (" << count << " conversations)\n";
 
   out << "\nWarnings, of " << report.missed << " first responses missed:\n";
-  Table warnings({"warning", "said", "caught", "with a fifth left", "right", "before the miss"});
+  Table warnings({"warning", "said", "caught", "right", "before the miss"});
   warnings.Add(WarningRow("forecast", report.forecast, report.missed));
-  warnings.Add(WarningRow(absl::StrCat("at ", Percent(report.fixed_share, 1), " of the target"),
-                          report.fixed, report.missed));
+  warnings.Add(
+      WarningRow(absl::StrCat("as many, at ", Percent(report.as_many_share, 1), " of the target"),
+                 report.as_many, report.missed));
+  warnings.Add(
+      WarningRow(absl::StrCat("as early, at ", Percent(report.as_early_share, 1), " of the target"),
+                 report.as_early, report.missed));
   warnings.Print(out);
 }
 
@@ -345,12 +348,14 @@ boost::json::object ForecastJson(const sim::ForecastReport& report) {
                            {"brier", report.brier},
                            {"brier_of_base_rate", report.brier_of_base_rate},
                            {"missed", report.missed},
-                           {"fixed_share", report.fixed_share}};
+                           {"as_many_share", report.as_many_share},
+                           {"as_early_share", report.as_early_share}};
   json["expected_wait"] = ErrorsJson(report.expected_wait);
   json["last_wait"] = ErrorsJson(report.last_wait);
   json["bins"] = std::move(bins);
   json["forecast"] = WarningsJson(report.forecast);
-  json["fixed"] = WarningsJson(report.fixed);
+  json["as_many"] = WarningsJson(report.as_many);
+  json["as_early"] = WarningsJson(report.as_early);
   return json;
 }
 
