@@ -18,9 +18,11 @@
 #include "libs/base/timeout.h"
 #include "libs/base/uuid.h"
 #include "libs/bus/log_reader.h"
+#include "libs/bus/resume.h"
 #include "libs/bus/wakeup.h"
 #include "libs/channel/ids.h"
 #include "libs/channel/outbox.h"
+#include "libs/channel/outbox_store.h"
 #include "libs/channel/publisher.h"
 
 namespace wissel::channel {
@@ -148,6 +150,7 @@ class DelivererImpl final : public Deliverer {
         metrics_(*metrics, ChannelKindName(options_.kind)),
         wakeup_(std::make_shared<bus::Wakeup>()),
         mailbox_(std::make_shared<Mailbox>(wakeup_)),
+        store_(options_.redis ? std::make_unique<OutboxStore>(*options_.redis, log_) : nullptr),
         appender_(bus->NewAppender({})) {
     thread_ = StartThread("deliverer", [this] { Run(); });
   }
@@ -173,6 +176,8 @@ class DelivererImpl final : public Deliverer {
     std::unique_ptr<bus::LogReader> reader;  // Null until it can be opened.
     std::unique_ptr<Outbox> outbox;
     Timeout reopen{absl::ZeroDuration()};
+    Timeout next_save{absl::ZeroDuration()};
+    int64_t saved = -1;  // The offset of the checkpoint that is there.
   };
   struct PendingAppend {
     int32_t partition = 0;
@@ -212,7 +217,7 @@ class DelivererImpl final : public Deliverer {
     if (!drain) return false;
     draining_ = true;
     for (auto& [number, partition] : partitions_) {
-      if (partition.outbox) GiveUp(number, *partition.outbox);
+      if (partition.outbox) GiveUp(number, partition);
     }
     const bool reported = std::none_of(appends_.begin(), appends_.end(), [](const auto& entry) {
       return entry.second.append.receipt.has_attempt_finished();
@@ -220,7 +225,9 @@ class DelivererImpl final : public Deliverer {
     return drain->Expired() || (calls_ == 0 && reported);
   }
 
-  void GiveUp(int32_t number, Outbox& outbox) {
+  void GiveUp(int32_t number, Partition& partition) {
+    Outbox& outbox = *partition.outbox;
+    Save(number, partition);
     outbox.Stop();
     // What was only begun is the next owner's; what is known of a call is not known to anyone else.
     std::erase_if(appends_, [number](const auto& entry) {
@@ -253,7 +260,7 @@ class DelivererImpl final : public Deliverer {
       return false;
     }
     for (const int32_t number : change->revoked) {
-      if (Outbox* outbox = OutboxOf(number)) GiveUp(number, *outbox);
+      if (OutboxOf(number) != nullptr) GiveUp(number, partitions_.at(number));
       partitions_.erase(number);
       log_.Info("partition given up", {{"partition", number}});
     }
@@ -266,8 +273,11 @@ class DelivererImpl final : public Deliverer {
 
   void Open(int32_t number, Partition& partition) {
     if (!partition.reopen.Expired()) return;
+    const std::optional<state::v1::OutboxCheckpoint> checkpoint = Load(number);
+    bus::LogReaderOptions reading{.from = {}, .wakeup = wakeup_, .on_void = {}};
+    if (checkpoint) reading.from = FromPlace(checkpoint->place());
     absl::StatusOr<std::unique_ptr<bus::LogReader>> reader =
-        bus::LogReader::Open(*bus_, number, {.from = {}, .wakeup = wakeup_, .on_void = {}});
+        bus::LogReader::Open(*bus_, number, std::move(reading));
     if (!reader.ok()) {
       Complain("cannot read the log", reader.status());
       partition.reopen = Timeout(kReopenPause);
@@ -281,7 +291,45 @@ class DelivererImpl final : public Deliverer {
                                                  .policy = options_.policy,
                                                  .can_look_up = sender_->CanLookUp(),
                                                  .new_id = [] { return RandomUuid(); }});
+    if (checkpoint) {
+      partition.outbox->Restore(*checkpoint, clock_->Now());
+      partition.saved = checkpoint->place().next_offset();
+    }
+    partition.next_save = Timeout(options_.checkpoint_interval);
     if (draining_) partition.outbox->Stop();
+  }
+
+  // The checkpoint to go on from; nothing: the log is folded from its start.
+  std::optional<state::v1::OutboxCheckpoint> Load(int32_t number) {
+    if (store_ == nullptr) return std::nullopt;
+    absl::StatusOr<state::v1::OutboxCheckpoint> found = store_->Load(options_.kind, number);
+    if (absl::IsNotFound(found.status())) return std::nullopt;
+    std::string why;
+    if (!found.ok()) {
+      why = found.status().ToString();
+    } else {
+      const auto misfit = bus::WhyNotFrom(*bus_, number, FromPlace(found->place()));
+      if (misfit.ok() && !misfit->has_value()) return *std::move(found);
+      why = misfit.ok() ? **misfit : misfit.status().ToString();
+    }
+    log_.Warning("no checkpoint: the log is folded from its start",
+                 {{"partition", number}, {"why", why}});
+    return std::nullopt;
+  }
+
+  void Save(int32_t number, Partition& partition) {
+    partition.next_save = Timeout(options_.checkpoint_interval);
+    const int64_t offset = partition.reader->position().offset;
+    if (store_ == nullptr || offset == partition.saved) return;
+    state::v1::OutboxCheckpoint checkpoint;
+    checkpoint.set_kind(options_.kind);
+    checkpoint.set_partition(number);
+    *checkpoint.mutable_place() = ToPlace(partition.reader->position());
+    for (state::v1::OutboxItem& item : partition.outbox->Items()) {
+      *checkpoint.add_items() = std::move(item);
+    }
+    store_->Save(std::move(checkpoint));
+    partition.saved = offset;
   }
 
   bool ReadLog(int32_t number, Partition& partition) {
@@ -298,6 +346,8 @@ class DelivererImpl final : public Deliverer {
     for (const bus::LogEntry& entry : *entries) {
       partition.outbox->OnRecord(entry.key, entry.record, now);
     }
+    records_ += static_cast<int64_t>(entries->size());
+    if (partition.next_save.Expired()) Save(number, partition);
     return !entries->empty();
   }
 
@@ -419,7 +469,9 @@ class DelivererImpl final : public Deliverer {
 
   void Report() {
     report_ = Timeout(kReportInterval);
-    Stats stats{.partitions = static_cast<int>(partitions_.size()), .in_flight = calls_};
+    Stats stats{.partitions = static_cast<int>(partitions_.size()),
+                .in_flight = calls_,
+                .records = records_};
     for (const auto& [number, partition] : partitions_) {
       if (!partition.outbox) continue;
       const Outbox::Stats of = partition.outbox->stats();
@@ -462,8 +514,10 @@ class DelivererImpl final : public Deliverer {
   uint64_t next_append_ = 0;
   int calls_ = 0;
   bool draining_ = false;
+  int64_t records_ = 0;
   Timeout report_{absl::ZeroDuration()};
 
+  const std::unique_ptr<OutboxStore> store_;  // Null: without checkpoints.
   const std::unique_ptr<bus::Appender> appender_;
   std::jthread thread_;
 };

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/time/time.h"
 #include "libs/base/clock.h"
 #include "libs/bus/bus.h"
 #include "libs/channel/sender.h"
+#include "libs/store/redis.h"
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/metrics.h"
 #include "wissel/common/v1/common.pb.h"
@@ -21,12 +23,16 @@ struct DelivererOptions {
   std::string deliverer_id;
   DeliveryPolicy policy;
   absl::Duration session_timeout = absl::Seconds(10);
+  // Where it keeps its place (outbox_store.h); unset: who takes a partition over folds its log from
+  // the start.
+  std::optional<store::RedisOptions> redis;
+  absl::Duration checkpoint_interval = absl::Seconds(10);
 };
 
 // The outward half of a channel: carries the answers in the log to the provider. Owns a thread,
 // which folds the log of the partitions that its group gives it into an Outbox each (outbox.h says
-// how a message is delivered), and carries out what they ask for. Nothing is remembered elsewhere:
-// what a deliverer knows, the log shows to the next one.
+// how a message is delivered), and carries out what they ask for. What
+// a deliverer knows, the log shows to the next one; a checkpoint only saves reading it all.
 //
 // A receipt is appended again until the bus acknowledges it; outcomes of calls are reported even
 // when the partition has gone to another deliverer meanwhile.
@@ -39,6 +45,7 @@ class Deliverer {
     int held = 0;
     int in_flight = 0;  // Calls to the provider.
     int uncertain = 0;
+    int64_t records = 0;  // Read from the log since the start.
   };
 
   // Nothing here is owned. A bus that cannot be reached is tried again until it can. Callbacks of

@@ -10,6 +10,7 @@
 #include "libs/base/mutex.h"
 #include "libs/bus/embedded.h"
 #include "libs/channel/testing/tiny_router.h"
+#include "libs/testing/redis_server.h"
 #include "libs/testing/status_matchers.h"
 
 namespace wissel::channel {
@@ -75,7 +76,9 @@ class DelivererTest : public ::testing::Test {
   std::unique_ptr<Deliverer> Start(Sender* sender, std::string id = "d1") {
     return Deliverer::Start({.kind = common::v1::CHANNEL_KIND_WHATSAPP,
                              .deliverer_id = std::move(id),
-                             .policy = policy_},
+                             .policy = policy_,
+                             .redis = redis_,
+                             .checkpoint_interval = absl::Milliseconds(20)},
                             bus_.get(), sender, &clock_, telemetry::Logger(), &metrics_);
   }
 
@@ -89,6 +92,7 @@ class DelivererTest : public ::testing::Test {
 
   const SystemClock clock_;
   DeliveryPolicy policy_;
+  std::optional<store::RedisOptions> redis_;
   telemetry::Registry metrics_;
   std::unique_ptr<bus::Bus> bus_;
   testing::TinyRouter router_;
@@ -181,6 +185,86 @@ TEST_F(DelivererTest, TwoDeliverersShareThePartitions) {
     ASSERT_TRUE(router_.WaitFor(absl::StrCat("m", i), receipt::v1::DELIVERY_STATE_SENT)) << i;
   }
   EXPECT_EQ(one.book().size() + two.book().size(), 40u);
+}
+
+class CheckpointTest : public DelivererTest {
+ protected:
+  CheckpointTest() { redis_ = store::RedisOptions{.address = server_.address()}; }
+
+  // A deliverer that has sent all but m0, which a person must decide about, and is gone. The log
+  // has more than 600 records then.
+  void LeaveOneHeld() {
+    FakeSender sender;
+    auto deliverer = Start(&sender, "d1");
+    Reply("m0");
+    std::move(sender.Take("m0"))({.kind = SendOutcome::Kind::kUncertain});
+    ASSERT_TRUE(router_.WaitFor("m0", receipt::v1::DELIVERY_STATE_HELD));
+    sender.AnswerAtOnce();
+    for (int i = 1; i <= 200; ++i) Reply(absl::StrCat("m", i), absl::StrCat("c", i + 1));
+    for (int i = 1; i <= 200; ++i) {
+      ASSERT_TRUE(router_.WaitFor(absl::StrCat("m", i), receipt::v1::DELIVERY_STATE_SENT));
+    }
+    deliverer->Drain(absl::Seconds(20));
+  }
+  // The next one's records when it has carried out what the person decides.
+  int64_t RecordsOfTheNext() {
+    FakeSender sender;
+    sender.AnswerAtOnce();
+    const auto deliverer = Start(&sender, "d2");
+    router_.Resend(kKey, "m0");
+    EXPECT_TRUE(router_.WaitFor("m0", receipt::v1::DELIVERY_STATE_SENT));
+    EXPECT_THAT(sender.book(), ElementsAre("m0"));
+    deliverer->Drain(absl::Seconds(20));
+    return deliverer->stats().records;
+  }
+
+  wissel::testing::RedisServer server_;
+};
+
+TEST_F(CheckpointTest, ATakeOverReadsOnlyTheRestOfTheLog) {
+  LeaveOneHeld();
+  EXPECT_LT(RecordsOfTheNext(), 100);
+}
+
+TEST_F(CheckpointTest, AfterFlushallTheLogIsFoldedFromItsStart) {
+  LeaveOneHeld();
+  WISSEL_ASSERT_OK(store::Redis(*redis_).Run("", {"FLUSHALL"}));
+  EXPECT_GT(RecordsOfTheNext(), 600);
+}
+
+TEST_F(CheckpointTest, WhatDoesNotAddUpIsNotBelieved) {
+  LeaveOneHeld();
+  store::Redis redis(*redis_);
+  for (const char* key : {"wissel:{p0}:outbox:whatsapp", "wissel:{p1}:outbox:whatsapp"}) {
+    WISSEL_ASSERT_OK(redis.Run("", {"SETRANGE", key, "60", "?"}));
+  }
+  EXPECT_GT(RecordsOfTheNext(), 600);
+}
+
+TEST_F(CheckpointTest, ThatOfAnotherLogIsNotBelieved) {
+  LeaveOneHeld();
+  const auto other = bus::NewEmbeddedBus({.partitions = 2}).value();
+  testing::TinyRouter router(other.get());
+  message::v1::OutboundMessage message;
+  message.mutable_account()->set_kind(common::v1::CHANNEL_KIND_WHATSAPP);
+  message.add_contents()->mutable_text()->set_text("hello");
+  router.Reply(kKey, "c1", "n1", message);
+  FakeSender sender;
+  sender.AnswerAtOnce();
+  const auto deliverer =
+      Deliverer::Start({.kind = common::v1::CHANNEL_KIND_WHATSAPP,
+                        .deliverer_id = "d2",
+                        .policy = policy_,
+                        .redis = redis_},
+                       other.get(), &sender, &clock_, telemetry::Logger(), &metrics_);
+  EXPECT_TRUE(router.WaitFor("n1", receipt::v1::DELIVERY_STATE_SENT));
+  EXPECT_THAT(sender.book(), ElementsAre("n1"));
+}
+
+TEST_F(CheckpointTest, WithoutRedisItWorksAllTheSame) {
+  LeaveOneHeld();
+  server_.Kill();
+  EXPECT_GT(RecordsOfTheNext(), 600);
 }
 
 }  // namespace

@@ -161,23 +161,75 @@ void Outbox::OnEvent(absl::string_view key, const conversation::v1::Event& event
 void Outbox::OnReplySent(absl::string_view key, const conversation::v1::ReplySent& event,
                          absl::Time time, absl::Time now) {
   if (event.message().account().kind() != options_.kind) return;
-  const auto [it, added] = items_.try_emplace(event.outbound_id());
-  if (!added) return;
-  Item& item = it->second;
-  item.key = std::string(key);
-  const size_t slash = key.find('/');
-  item.delivery = {.outbound_id = event.outbound_id(),
-                   .conversation_id = event.conversation_id(),
-                   .workspace_id = std::string(key.substr(0, slash)),
-                   .routing_group_id = slash == absl::string_view::npos
-                                           ? std::string()
-                                           : std::string(key.substr(slash + 1)),
-                   .message = event.message(),
-                   .by_bot = event.actor().role() == common::v1::ROLE_BOT};
+  if (Find(event.outbound_id()) != nullptr) return;
+  Item& item = Add(key, event.outbound_id(), event.conversation_id(), event.message(),
+                   event.actor().role() == common::v1::ROLE_BOT);
   item.reply_time = time;
   item.observed = now;
   order_[event.conversation_id()].push_back(event.outbound_id());
   if (IsHead(item)) Schedule(item, now);
+}
+
+Outbox::Item& Outbox::Add(absl::string_view key, const std::string& outbound_id,
+                          const std::string& conversation_id,
+                          const message::v1::OutboundMessage& message, bool by_bot) {
+  Item& item = items_[outbound_id];
+  item.key = std::string(key);
+  const size_t slash = key.find('/');
+  item.delivery = {.outbound_id = outbound_id,
+                   .conversation_id = conversation_id,
+                   .workspace_id = std::string(key.substr(0, slash)),
+                   .routing_group_id = slash == absl::string_view::npos
+                                           ? std::string()
+                                           : std::string(key.substr(slash + 1)),
+                   .message = message,
+                   .by_bot = by_bot};
+  return item;
+}
+
+std::vector<state::v1::OutboxItem> Outbox::Items() const {
+  std::vector<state::v1::OutboxItem> all;
+  const auto add = [&](const Item& item) {
+    state::v1::OutboxItem& out = all.emplace_back();
+    out.set_outbound_id(item.delivery.outbound_id);
+    out.set_conversation_id(item.delivery.conversation_id);
+    out.set_key(item.key);
+    *out.mutable_message() = item.delivery.message;
+    out.set_by_bot(item.delivery.by_bot);
+    *out.mutable_reply_time() = ToProto(item.reply_time);
+    out.set_state(item.state);
+    out.set_attempt(item.delivery.attempt);
+    out.set_attempt_id(item.attempt_id);
+    if (item.retry_time != absl::InfinitePast()) {
+      *out.mutable_retry_time() = ToProto(item.retry_time);
+    }
+  };
+  for (const auto& [id, item] : items_) {
+    if (IsHead(item)) {
+      for (const std::string& next : order_.at(item.delivery.conversation_id)) {
+        add(items_.at(next));
+      }
+    } else if (item.state == receipt::v1::DELIVERY_STATE_HELD) {
+      add(item);
+    }
+  }
+  return all;
+}
+
+void Outbox::Restore(const state::v1::OutboxCheckpoint& checkpoint, absl::Time now) {
+  for (const state::v1::OutboxItem& in : checkpoint.items()) {
+    Item& item = Add(in.key(), in.outbound_id(), in.conversation_id(), in.message(), in.by_bot());
+    item.reply_time = FromProto(in.reply_time());
+    item.observed = now;
+    item.state = in.state();
+    item.delivery.attempt = in.attempt();
+    item.attempt_id = in.attempt_id();
+    if (in.has_retry_time()) item.retry_time = FromProto(in.retry_time());
+    // A person decides about it, and the next of the conversation does not wait.
+    if (in.state() == receipt::v1::DELIVERY_STATE_HELD) continue;
+    order_[in.conversation_id()].push_back(in.outbound_id());
+    if (IsHead(item)) Schedule(item, now);
+  }
 }
 
 void Outbox::OnDeliveryUpdated(const DeliveryUpdated& event, absl::Time now) {

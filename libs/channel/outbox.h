@@ -16,6 +16,7 @@
 #include "wissel/conversation/v1/events.pb.h"
 #include "wissel/log/v1/log.pb.h"
 #include "wissel/receipt/v1/receipt.pb.h"
+#include "wissel/state/v1/outbox.pb.h"
 
 namespace wissel::channel {
 
@@ -88,6 +89,12 @@ class Outbox {
 
   explicit Outbox(Options options);
 
+  // The items as the log has them, for a checkpoint; and the other way round, before any record, in
+  // place of folding what stands before the checkpoint's place. Of this outbox's own doings nothing
+  // is kept.
+  std::vector<state::v1::OutboxItem> Items() const;
+  void Restore(const state::v1::OutboxCheckpoint& checkpoint, absl::Time now);
+
   // Folds one valid record of the partition's log in.
   void OnRecord(absl::string_view key, const log::v1::LogRecord& record, absl::Time now);
 
@@ -144,6 +151,10 @@ class Outbox {
     absl::Time due = absl::InfiniteFuture();  // Its place in due_ or, waiting, in waiting_.
     bool waiting = false;
   };
+
+  Item& Add(absl::string_view key, const std::string& outbound_id,
+            const std::string& conversation_id, const message::v1::OutboundMessage& message,
+            bool by_bot);
 
   void OnEvent(absl::string_view key, const conversation::v1::Event& event, absl::Time time,
                absl::Time now);

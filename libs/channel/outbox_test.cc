@@ -439,6 +439,51 @@ TEST_F(OutboxTest, RespectsSlotsAndAdmission) {
   EXPECT_THAT(calls_, SizeIs(3));
 }
 
+TEST_F(OutboxTest, ARestoredOneGoesOnAsOneThatHasFoldedAll) {
+  policy_.settle_wait = absl::ZeroDuration();
+  Outbox first = MakeOutbox("d1");
+  Settle(first);
+  for (const char* id : {"m1", "m2", "m3"}) Reply(first, id, "c1");
+  Reply(first, "m4", "c2");
+  Reply(first, "m5", "c3");
+  Settle(first);
+  ASSERT_THAT(Called(), ElementsAre("m1", "m4", "m5"));
+  Finish(first, calls_[0], {.kind = SendOutcome::Kind::kRetry});
+  Finish(first, calls_[1], {.kind = SendOutcome::Kind::kUncertain});
+  Settle(first);
+  ASSERT_EQ(StateOf("m1"), receipt::v1::DELIVERY_STATE_RETRYING);
+  ASSERT_EQ(StateOf("m4"), receipt::v1::DELIVERY_STATE_HELD);
+  ASSERT_EQ(StateOf("m5"), receipt::v1::DELIVERY_STATE_ATTEMPTING);
+
+  // What the next owner does is the same whether it folds the log or is given the checkpoint.
+  state::v1::OutboxCheckpoint checkpoint;
+  for (const state::v1::OutboxItem& item : first.Items()) *checkpoint.add_items() = item;
+  Outbox folded = MakeOutbox("d2");
+  Fold(folded);
+  Outbox restored = MakeOutbox("d3");
+  restored.Restore(checkpoint, now_);
+  const auto texts = [](const Outbox& outbox) {
+    std::vector<std::string> all;
+    for (const state::v1::OutboxItem& item : outbox.Items()) all.push_back(item.DebugString());
+    return all;
+  };
+  EXPECT_EQ(texts(restored), texts(folded));
+  EXPECT_THAT(texts(restored), SizeIs(5));
+  EXPECT_EQ(restored.stats().held, 1);
+
+  calls_.clear();
+  Settle(restored);
+  EXPECT_THAT(Called(), IsEmpty()) << "m1 is not due, m2 and m3 wait for it, m5 may be under way";
+  now_ += absl::Minutes(30);
+  Settle(restored);
+  EXPECT_THAT(Called(), ElementsAre("m1"));
+  EXPECT_EQ(calls_[0].delivery.attempt, 2);
+  EXPECT_EQ(StateOf("m5"), receipt::v1::DELIVERY_STATE_HELD);
+  Finish(restored, calls_[0], {.kind = SendOutcome::Kind::kAccepted, .provider_message_id = "p"});
+  Settle(restored);
+  EXPECT_THAT(Called(), ElementsAre("m1", "m2"));
+}
+
 TEST_F(OutboxTest, ForgetsWithItsConversation) {
   Outbox outbox = MakeOutbox();
   Settle(outbox);

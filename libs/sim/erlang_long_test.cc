@@ -19,11 +19,7 @@ TEST(ErlangLong, WaitsAreThoseOfErlangC) {
   for (const double load : {0.5, 0.8, 0.95}) {
     const PlainDesk desk{.agents = 10, .load = load};
     const Theory theory = ErlangC(desk);
-    const Simulated simulated = SimulateDesk(desk,
-                                             load > 0.9   ? 200'000
-                                             : load > 0.7 ? 100'000
-                                                          : 60'000,
-                                             11);
+    const Simulated simulated = SimulateDesk(desk, load > 0.9 ? 200'000 : 100'000, 11);
     Expect("share that waits", desk, simulated.waits, theory.waits);
     Expect("mean wait in seconds", desk, simulated.mean_wait, theory.mean_wait);
     EXPECT_LT(simulated.mean_wait.half_width, 0.4 * theory.mean_wait);

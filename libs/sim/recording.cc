@@ -68,6 +68,26 @@ Event OnAllPartitions(Event event) {
   return event;
 }
 
+// What is said, and why it was decided so, is most of a log; figures need neither.
+Decision WithoutWords(Decision decision) {
+  for (Event& event : *decision.mutable_events()) {
+    if (event.has_message_received()) {
+      event.mutable_message_received()->mutable_message()->clear_contents();
+    } else if (event.has_reply_sent()) {
+      event.mutable_reply_sent()->mutable_message()->clear_contents();
+    } else if (event.has_note_added()) {
+      event.mutable_note_added()->clear_text();
+    } else if (event.has_offered()) {
+      event.mutable_offered()->clear_explanation();
+    } else if (event.has_assigned()) {
+      event.mutable_assigned()->clear_explanation();
+    } else if (event.has_queued()) {
+      event.mutable_queued()->clear_explanation();
+    }
+  }
+  return decision;
+}
+
 uint64_t KeyOf(absl::string_view conversation_id) { return StableHash64(conversation_id); }
 
 }  // namespace
@@ -133,7 +153,7 @@ void Recorder::Take(const Decision& decision) {
   Fold(decision, now);
   if (!begun_) return;
   last_ = now;
-  decisions_.push_back(decision);
+  decisions_.push_back(WithoutWords(decision));
   Read(decision, now);
 }
 

@@ -246,6 +246,15 @@ absl::StatusOr<Scenario> ParseScenario(absl::string_view yaml, absl::string_view
       top = std::max(top, a.shape[k].times);
     }
     total_per_hour += a.per_hour * top;
+    if (a.patience.has_value() && a.patience->mean <= absl::ZeroDuration()) {
+      findings.Add(Item("arrivals", i, "patience"), "expected a mean above 0");
+    }
+    for (size_t k = 0; k < a.bursts.size(); ++k) {
+      if (a.bursts[k].lasts <= absl::ZeroDuration()) {
+        findings.Add(absl::StrCat("arrivals[", i, "].bursts[", k, "].lasts"),
+                     "expected how long it lasts");
+      }
+    }
   }
   constexpr double kMostConversations = 10e6;
   if (total_per_hour * absl::ToDoubleHours(scenario.length) > kMostConversations) {

@@ -58,6 +58,10 @@ TEST(Scenario, WhatIsWrongIsNamedWithLineAndKey) {
       HasSubstr("10,000,000"));
   EXPECT_THAT(Errors(Replaced("per_hour: 10", "shape: [{from_hour: 9}, {from_hour: 8}]")),
               HasSubstr("day.yaml:5: arrivals[0].shape[1].from_hour"));
+  EXPECT_THAT(Errors(Replaced("per_hour: 10", "patience: {distribution: exponential}")),
+              HasSubstr("day.yaml:5: arrivals[0].patience"));
+  EXPECT_THAT(Errors(Replaced("per_hour: 10", "bursts: [{at: 1h}]")),
+              HasSubstr("day.yaml:5: arrivals[0].bursts[0].lasts"));
   EXPECT_THAT(Errors(Replaced("arrivals:", "time_zone: Mars/Olympus\narrivals:")),
               HasSubstr("day.yaml:3: time_zone"));
   EXPECT_THAT(Errors(std::string(kGood) + "warm_up: 3h\n"), HasSubstr("warm_up"));

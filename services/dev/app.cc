@@ -151,8 +151,10 @@ class DevApp final : public service::App {
     return absl::OkStatus();
   }
 
+  store::RedisOptions Redis() const { return {.address = redis_address_}; }
+
   absl::Status StartServices() {
-    const store::RedisOptions redis{.address = redis_address_};
+    const store::RedisOptions redis = Redis();
     router::RouterSettings router;
     router.session_timeout = kSessionTimeout;
     router_ = router::NewApp(router, *bus_, redis, context_);
@@ -200,7 +202,8 @@ class DevApp final : public service::App {
                             WhatsappChannel(settings_, workspaces_, *folder_));
     webhook_path_ = channel.webhook.path;
     if (!channel.accounts.empty()) {
-      WISSEL_ASSIGN_OR_RETURN(whatsapp_, whatsapp::WhatsappApp::New(*bus_, channel, context_));
+      WISSEL_ASSIGN_OR_RETURN(whatsapp_,
+                              whatsapp::WhatsappApp::New(*bus_, Redis(), channel, context_));
     }
     StartOutboxUnless(!settings_.whatsapp.accounts.empty(), common::v1::CHANNEL_KIND_WHATSAPP);
     return absl::OkStatus();
@@ -210,7 +213,7 @@ class DevApp final : public service::App {
     WISSEL_ASSIGN_OR_RETURN(const email::EmailSettings channel,
                             EmailChannel(settings_, workspaces_, *folder_));
     if (!channel.accounts.empty()) {
-      WISSEL_ASSIGN_OR_RETURN(email_, email::StartOn(*bus_, channel, context_));
+      WISSEL_ASSIGN_OR_RETURN(email_, email::StartOn(*bus_, Redis(), channel, context_));
     }
     StartOutboxUnless(!settings_.email.accounts.empty(), common::v1::CHANNEL_KIND_EMAIL);
     return absl::OkStatus();
@@ -230,6 +233,7 @@ class DevApp final : public service::App {
     options.kind = kind;
     options.deliverer_id = absl::StrCat("wissel-dev-", RandomUuid());
     options.session_timeout = kSessionTimeout;
+    options.redis = Redis();
     // Nobody reports on an answer later, its file tells at once, and a repeat writes the same file.
     options.policy.settle_wait = absl::Seconds(1);
     // An attempt of a process that was killed is over by then: writing a file is quick.

@@ -43,8 +43,13 @@ Mailbox MailboxOf(const AccountSettings& account) {
 
 class EmailApp final : public service::App {
  public:
-  EmailApp(bus::Bus& bus, const EmailSettings& settings, const service::Context& context)
-      : bus_(bus), settings_(settings), context_(context), metrics_(context.metrics) {}
+  EmailApp(bus::Bus& bus, std::optional<store::RedisOptions> redis, const EmailSettings& settings,
+           const service::Context& context)
+      : bus_(bus),
+        redis_(std::move(redis)),
+        settings_(settings),
+        context_(context),
+        metrics_(context.metrics) {}
 
   ~EmailApp() override {
     stop_.Notify();
@@ -164,7 +169,8 @@ class EmailApp final : public service::App {
          .group = "",
          .deliverer_id = absl::StrCat("email-", getpid(), "-", RandomUuid()),
          .policy = settings_.delivery.policy,
-         .session_timeout = settings_.delivery.session_timeout},
+         .session_timeout = settings_.delivery.session_timeout,
+         .redis = redis_},
         &bus_, &*sender_, &context_.clock, context_.log, &context_.metrics);
   }
 
@@ -182,6 +188,7 @@ class EmailApp final : public service::App {
   }
 
   bus::Bus& bus_;
+  const std::optional<store::RedisOptions> redis_;
   const EmailSettings settings_;
   const service::Context context_;
   const Metrics metrics_;
@@ -212,19 +219,25 @@ class OwnBusApp final : public service::App {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<service::App>> StartOn(bus::Bus& bus, const EmailSettings& settings,
+absl::StatusOr<std::unique_ptr<service::App>> StartOn(bus::Bus& bus,
+                                                      std::optional<store::RedisOptions> redis,
+                                                      const EmailSettings& settings,
                                                       const service::Context& context) {
-  auto app = std::make_unique<EmailApp>(bus, settings, context);
+  auto app = std::make_unique<EmailApp>(bus, std::move(redis), settings, context);
   WISSEL_RETURN_IF_ERROR(app->Start());
   return app;
 }
 
 absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
                                                     const service::Context& context) {
+  std::optional<store::RedisOptions> redis;
+  if (settings.redis) {
+    WISSEL_ASSIGN_OR_RETURN(redis, settings.redis->ToOptions());
+  }
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<bus::Bus> bus,
                           connections::OpenKafka(settings.kafka, "wissel-email", context.log));
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<service::App> app,
-                          StartOn(*bus, settings.email, context));
+                          StartOn(*bus, std::move(redis), settings.email, context));
   return std::make_unique<OwnBusApp>(std::move(bus), std::move(app));
 }
 

@@ -94,6 +94,9 @@ void EmailSettings::Describe(config::Binder& b) {
 
 void Settings::Describe(config::Binder& b) {
   b.Group("kafka", &kafka, "The log.");
+  b.OptionalGroup("redis", &redis,
+                  "Where deliverers keep their place, beside the views; without it who takes a "
+                  "partition over reads its log from the start.");
   email.Describe(b);
 }
 

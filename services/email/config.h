@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "libs/config/binder.h"
 #include "libs/config/secret.h"
 #include "libs/connections/kafka_settings.h"
+#include "libs/connections/redis_settings.h"
 #include "services/email/imap.h"
 
 namespace wissel::email {
@@ -75,6 +77,7 @@ struct EmailSettings {
 // Everything wissel-email can be told.
 struct Settings {
   connections::KafkaSettings kafka;
+  std::optional<connections::RedisSettings> redis;
   EmailSettings email;
 
   void Describe(config::Binder& b);

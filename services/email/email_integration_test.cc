@@ -519,7 +519,7 @@ TEST_F(EmailIntegrationTest, RunsAsItsConfigurationSays) {
       registry, readiness,
       endpoint, [&](absl::Status status) { failure = std::move(status); }};
   WISSEL_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<service::App> app,
-                              StartOn(*bus_, settings, context));
+                              StartOn(*bus_, std::nullopt, settings, context));
   channel::testing::TinyRouter router(bus_.get());
   Append({Simple(1)});
   EXPECT_THAT(Inbound(1), ::testing::SizeIs(1));

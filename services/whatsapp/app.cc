@@ -57,8 +57,10 @@ absl::Status Check(const WhatsappSettings& settings, const Accounts& accounts) {
 
 class RunningApp final : public WhatsappApp {
  public:
-  RunningApp(bus::Bus& bus, const WhatsappSettings& settings, const service::Context& context)
+  RunningApp(bus::Bus& bus, std::optional<store::RedisOptions> redis,
+             const WhatsappSettings& settings, const service::Context& context)
       : bus_(bus),
+        redis_(std::move(redis)),
         settings_(settings),
         context_(context),
         metrics_(context.metrics),
@@ -130,7 +132,8 @@ class RunningApp final : public WhatsappApp {
          .group = "",
          .deliverer_id = absl::StrCat("whatsapp-", getpid(), "-", RandomUuid()),
          .policy = settings_.delivery.policy,
-         .session_timeout = settings_.delivery.session_timeout},
+         .session_timeout = settings_.delivery.session_timeout,
+         .redis = redis_},
         &bus_, &*sender_, &context_.clock, context_.log, &context_.metrics);
   }
 
@@ -148,6 +151,7 @@ class RunningApp final : public WhatsappApp {
   }
 
   bus::Bus& bus_;
+  const std::optional<store::RedisOptions> redis_;
   const WhatsappSettings settings_;
   const service::Context context_;
   Metrics metrics_;
@@ -183,20 +187,24 @@ class ServiceApp final : public service::App {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<WhatsappApp>> WhatsappApp::New(bus::Bus& bus,
-                                                              const WhatsappSettings& settings,
-                                                              const service::Context& context) {
-  auto app = std::make_unique<RunningApp>(bus, settings, context);
+absl::StatusOr<std::unique_ptr<WhatsappApp>> WhatsappApp::New(
+    bus::Bus& bus, std::optional<store::RedisOptions> redis, const WhatsappSettings& settings,
+    const service::Context& context) {
+  auto app = std::make_unique<RunningApp>(bus, std::move(redis), settings, context);
   WISSEL_RETURN_IF_ERROR(app->Start());
   return app;
 }
 
 absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
                                                     const service::Context& context) {
+  std::optional<store::RedisOptions> redis;
+  if (settings.redis) {
+    WISSEL_ASSIGN_OR_RETURN(redis, settings.redis->ToOptions());
+  }
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<bus::Bus> bus,
                           connections::OpenKafka(settings.kafka, "wissel-whatsapp", context.log));
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<WhatsappApp> app,
-                          WhatsappApp::New(*bus, settings.whatsapp, context));
+                          WhatsappApp::New(*bus, std::move(redis), settings.whatsapp, context));
   return std::make_unique<ServiceApp>(std::move(bus), std::move(app));
 }
 

@@ -70,6 +70,9 @@ void WhatsappSettings::Describe(config::Binder& b) {
 
 void Settings::Describe(config::Binder& b) {
   b.Group("kafka", &kafka, "Where the log is.");
+  b.OptionalGroup("redis", &redis,
+                  "Where deliverers keep their place, beside the views; without it who takes a "
+                  "partition over reads its log from the start.");
   whatsapp.Describe(b);
 }
 

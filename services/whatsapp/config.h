@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,6 +10,7 @@
 #include "libs/config/binder.h"
 #include "libs/config/secret.h"
 #include "libs/connections/kafka_settings.h"
+#include "libs/connections/redis_settings.h"
 
 namespace wissel::whatsapp {
 
@@ -73,6 +75,7 @@ struct WhatsappSettings {
 // Everything wissel-whatsapp can be told.
 struct Settings {
   connections::KafkaSettings kafka;
+  std::optional<connections::RedisSettings> redis;
   WhatsappSettings whatsapp;
 
   void Describe(config::Binder& b);

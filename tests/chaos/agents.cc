@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "libs/base/backoff.h"
@@ -33,6 +34,14 @@ using conversation::v1::Event;
 
 // Commands of one stream under way at once, below the gateway's limit.
 constexpr size_t kMaxUnderWay = 32;
+
+// What gRPC says, without the addresses and numbers that would make each its own.
+std::string ReasonOf(const absl::Status& status) {
+  std::string text = absl::StrCat(absl::StatusCodeToString(status.code()), " ", status.message());
+  if (const size_t detail = text.find(':'); detail != std::string::npos) text.resize(detail);
+  text.erase(std::remove_if(text.begin(), text.end(), absl::ascii_isdigit), text.end());
+  return text;
+}
 
 }  // namespace
 
@@ -64,7 +73,11 @@ class Agents::Agent {
   bool connected() const { return connected_; }
   int64_t pending() const { return pending_; }
   int64_t commands() const { return commands_; }
-  int64_t reconnections() const { return reconnections_; }
+  void AddTo(Reasons* lost, Reasons* refused) const {
+    MutexLock lock(mutex_);
+    for (const auto& [reason, count] : lost_) (*lost)[reason] += count;
+    for (const auto& [reason, count] : refused_) (*refused)[reason] += count;
+  }
   int64_t snapshots() const { return snapshots_; }
   // -1 before the first cursor.
   int32_t partition() const { return partition_; }
@@ -83,13 +96,14 @@ class Agents::Agent {
                     options_.seed + number_);
     for (size_t gateway = number_;; ++gateway) {
       const absl::Status status = Converse(*stubs_[gateway % stubs_.size()]);
-      if (connected_) backoff.Reset();
-      connected_ = false;
-      ++reconnections_;
+      const bool was_connected = connected_.exchange(false);
+      if (was_connected) backoff.Reset();
       // The log no longer holds what comes after the cursor: another snapshot, another stretch.
       if (absl::IsOutOfRange(status)) cursor_.clear();
       MutexLock lock(mutex_);
-      if (!stopping_) changed_.WaitFor(mutex_, backoff.Next());
+      if (stopping_) return;
+      ++(was_connected ? lost_ : refused_)[ReasonOf(status)];
+      changed_.WaitFor(mutex_, backoff.Next());
       if (stopping_) return;
     }
   }
@@ -305,15 +319,16 @@ class Agents::Agent {
   std::atomic<bool> connected_ = false;
   std::atomic<int64_t> pending_ = 0;
   std::atomic<int64_t> commands_ = 0;
-  std::atomic<int64_t> reconnections_ = 0;
   std::atomic<int64_t> snapshots_ = 0;
   std::atomic<int32_t> partition_ = -1;
   std::atomic<int64_t> until_ = 0;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   CondVar changed_;
   grpc::ClientContext* context_ ABSL_GUARDED_BY(mutex_) = nullptr;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  Reasons lost_ ABSL_GUARDED_BY(mutex_);
+  Reasons refused_ ABSL_GUARDED_BY(mutex_);
 
   std::jthread thread_;
 };
@@ -340,10 +355,15 @@ int64_t Agents::commands() const {
   for (const auto& agent : agents_) sum += agent->commands();
   return sum;
 }
-int64_t Agents::reconnections() const {
-  int64_t sum = 0;
-  for (const auto& agent : agents_) sum += agent->reconnections();
-  return sum;
+Agents::Reasons Agents::lost() const {
+  Reasons lost, refused;
+  for (const auto& agent : agents_) agent->AddTo(&lost, &refused);
+  return lost;
+}
+Agents::Reasons Agents::refused() const {
+  Reasons lost, refused;
+  for (const auto& agent : agents_) agent->AddTo(&lost, &refused);
+  return refused;
 }
 int64_t Agents::snapshots() const {
   int64_t sum = 0;

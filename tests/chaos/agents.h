@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,7 +41,10 @@ class Agents {
   // Commands sent or to be sent, and without an outcome.
   int64_t pending_commands() const;
   int64_t commands() const;
-  int64_t reconnections() const;
+  // How streams ended, by reason: those that had shown something, and those that never got so far.
+  using Reasons = std::map<std::string, int64_t>;
+  Reasons lost() const;
+  Reasons refused() const;
   int64_t snapshots() const;
   // True when each stream has reached this place of its partition.
   bool Reached(const std::vector<int64_t>& ends) const;

@@ -50,6 +50,17 @@ const std::vector<std::string>& Services() {
   return names;
 }
 
+// "12: 8 × UNAVAILABLE, 4 × …"
+std::string ToString(const Agents::Reasons& reasons) {
+  int64_t sum = 0;
+  std::vector<std::string> each;
+  for (const auto& [reason, count] : reasons) {
+    sum += count;
+    each.push_back(absl::StrCat(count, " × ", reason));
+  }
+  return absl::StrCat(sum, each.empty() ? "" : ": ", absl::StrJoin(each, ", "));
+}
+
 // One run, from the empty stage to the judgement.
 class ChaosRun {
  public:
@@ -289,6 +300,8 @@ class ChaosRun {
   }
 
   absl::StatusOr<bool> Judge(const std::vector<HeldState>& held, absl::Duration took) {
+    // Before the agents leave by themselves.
+    const Agents::Reasons lost = agents_->lost(), refused = agents_->refused();
     History history{.messages = customers_->messages(),
                     .transcripts = agents_->Finish(),
                     .streams_reach = reach_};
@@ -328,8 +341,9 @@ class ChaosRun {
       for (const Stretch& stretch : transcript.stretches) shown += stretch.shown.size();
     }
     Say(absl::StrCat("agents: ", seats_, " streams showed ", shown, " decisions, ",
-                     agents_->reconnections(), " times lost, ", agents_->snapshots(),
-                     " snapshots, ", agents_->commands(), " commands"));
+                     agents_->snapshots(), " snapshots, ", agents_->commands(), " commands"));
+    Say(absl::StrCat("  streams lost: ", ToString(lost)));
+    Say(absl::StrCat("  attempts without a stream: ", ToString(refused)));
     Say(absl::StrCat("states compared with the log's fold: ", router_states_, " of routers, ",
                      checkpoints_, " checkpoints, half of them after FLUSHALL"));
     for (const std::string& fallen : fallen_) Say(absl::StrCat("fell by itself: ", fallen));

@@ -242,6 +242,7 @@ absl::Status Stage::StartDeliver(const std::string& name) {
   return StartService(
       name, "wissel-whatsapp",
       {"role=deliver", absl::StrCat("graph.base_url=", options_.graph_url),
+       absl::StrCat("redis.address=", options_.redis),
        absl::StrCat("blobs.folder=", options_.work, "/blobs"), "graph.call_timeout=1500ms",
        "delivery.call_timeout=4500ms", "delivery.start_limit=3s", "delivery.settle_wait=5s",
        "delivery.initial_backoff=200ms", "delivery.max_backoff=2s", "delivery.max_attempts=50",

@@ -68,7 +68,7 @@ class WhatsappTest : public ::testing::Test {
 
   void Start(channel::Role role) {
     settings_.role = role;
-    auto app = WhatsappApp::New(*bus_, settings_, Context());
+    auto app = WhatsappApp::New(*bus_, std::nullopt, settings_, Context());
     ASSERT_THAT(app, wissel::testing::IsOk());
     app_ = *std::move(app);
     if (!channel::Ingests(role)) return;

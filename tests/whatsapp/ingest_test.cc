@@ -259,7 +259,7 @@ class AwayBus : public bus::Bus {
 TEST_F(IngestTest, AsksMetaToComeBackWhileTheBusIsAway) {
   AwayBus away(bus_.get());
   settings_.role = channel::Role::kIngest;
-  app_ = WhatsappApp::New(away, settings_, Context()).value();
+  app_ = WhatsappApp::New(away, std::nullopt, settings_, Context()).value();
   const std::string body = ReadFile("text");
   const http::FetchResult result = Post(body, Sign("secret", body));
   EXPECT_EQ(result.status, 503);
@@ -285,12 +285,12 @@ TEST_F(IngestTest, EverythingACustomerWritesArrivesThroughRepeatsAndDisorder) {
 TEST_F(IngestTest, TheCanaryIsRefusedWithoutItsEnvironment) {
   unsetenv("WISSEL_CHAOS_CANARY");
   settings_.webhook.chaos_ack_before_publish = true;
-  EXPECT_THAT(WhatsappApp::New(*bus_, settings_, Context()),
+  EXPECT_THAT(WhatsappApp::New(*bus_, std::nullopt, settings_, Context()),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("WISSEL_CHAOS_CANARY")));
   setenv("WISSEL_CHAOS_CANARY", "1", 1);
   AwayBus away(bus_.get());
   settings_.role = channel::Role::kIngest;
-  app_ = WhatsappApp::New(away, settings_, Context()).value();
+  app_ = WhatsappApp::New(away, std::nullopt, settings_, Context()).value();
   const Timeout limit(absl::Seconds(5));
   int status = 0;
   while (status != 200 && !limit.Expired()) status = PostSigned(ReadFile("text"));
@@ -301,17 +301,17 @@ TEST_F(IngestTest, TheCanaryIsRefusedWithoutItsEnvironment) {
 
 TEST_F(IngestTest, RefusesLimitsThatContradictEachOther) {
   settings_.blobs.max_blob_bytes = settings_.webhook.max_body_bytes - 1;
-  EXPECT_THAT(WhatsappApp::New(*bus_, settings_, Context()),
+  EXPECT_THAT(WhatsappApp::New(*bus_, std::nullopt, settings_, Context()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("max_blob_bytes")));
   settings_.blobs.max_blob_bytes = settings_.webhook.max_body_bytes;
   settings_.delivery.policy.call_timeout = settings_.graph.call_timeout;
-  EXPECT_THAT(WhatsappApp::New(*bus_, settings_, Context()),
+  EXPECT_THAT(WhatsappApp::New(*bus_, std::nullopt, settings_, Context()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("call_timeout")));
 }
 
 TEST_F(IngestTest, RefusesAccountsThatContradictEachOther) {
   settings_.accounts[1].phone_number_id = settings_.accounts[0].phone_number_id;
-  EXPECT_THAT(WhatsappApp::New(*bus_, settings_, Context()),
+  EXPECT_THAT(WhatsappApp::New(*bus_, std::nullopt, settings_, Context()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("phone_number_id")));
 }
 

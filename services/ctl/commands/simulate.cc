@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "libs/base/status_macros.h"
+#include "libs/config/config.h"
 #include "libs/domain/config_validation.h"
 #include "libs/sim/forecast.h"
 #include "libs/sim/scenario.h"
@@ -31,6 +32,7 @@ struct Flags {
   int runs = 1;
   // Percent; 0: no forecasts are judged.
   int forecast = 0;
+  bool keys = false;
 };
 
 // The scenario's file holds two things: the scenario, and under "workspace:" a configuration. Both
@@ -128,6 +130,14 @@ void JudgeForecasts(Session& s, const Flags& f, const sim::Scenario& scenario,
 }
 
 absl::Status Run(Session& s, const Flags& f) {
+  if (f.keys) {
+    sim::Scenario scenario;
+    s.out << "# Scenarios\n\nWhat a scenario of `wisselctl simulate` may say. Beside these, either "
+             "`workspace_file` or under\n`workspace` a whole configuration.\n\n"
+          << config::Reference([&](config::Binder& b) { scenario.Describe(b); });
+    return absl::OkStatus();
+  }
+  if (f.file.empty()) return absl::InvalidArgumentError("SCENARIO: expected a file");
   WISSEL_ASSIGN_OR_RETURN(const std::string text, ReadFile(f.file, 4 << 20));
   WISSEL_ASSIGN_OR_RETURN(const Parts parts, Split(f.file, text));
   WISSEL_ASSIGN_OR_RETURN(sim::Scenario scenario, sim::ParseScenario(parts.scenario, f.file));
@@ -212,7 +222,8 @@ void AddSimulate(CLI::App& app, Session& s) {
       "  wisselctl simulate deploy/examples/scenarios/web-shop.yaml --seeds 20\n"
       "  wisselctl simulate deploy/examples/scenarios/peaks.yaml --forecast 50 --seeds 20");
   auto f = std::make_shared<Flags>();
-  command->add_option("SCENARIO", f->file, "The scenario's file")->required();
+  command->add_option("SCENARIO", f->file, "The scenario's file");
+  command->add_flag("--keys", f->keys, "Print what a scenario may say, as Markdown");
   command->add_option("--plot", f->plot, "Also draw the (first) day, as SVG")->type_name("FILE");
   command->add_option("--seed", f->seed, "Instead of the scenario's")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 62))
