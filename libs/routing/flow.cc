@@ -22,12 +22,16 @@ constexpr int64_t kMaxTimeMs = int64_t{30} * 24 * 60 * kMinuteMs;
 constexpr double kHalfLifeMs = 20.0 * kMinuteMs;
 constexpr double kPriorDepartures = 10.0;
 // The rate itself changes: no more departures than these are believed in.
-constexpr double kMaxDepartures = 60.0;
+constexpr double kMaxDepartures = 20.0;
 // Handled before any were seen, and how long each took.
 constexpr double kPriorHandled = 2.0;
 constexpr double kPriorHandleMs = 10.0 * kMinuteMs;
 // Waited before anybody was seen to leave.
 constexpr double kPriorWaitingMs = 60.0 * kMinuteMs;
+
+// A fifth of all answers each takes so many times the mean: the means of an exponential
+// distribution's fifths.
+constexpr double kAnswerTimes[] = {0.107, 0.360, 0.700, 1.223, 2.609};
 
 int64_t BucketStart(int64_t ms) { return ms - (ms % kBucketMs + kBucketMs) % kBucketMs; }
 int64_t StartMs(const FlowBucket& bucket) { return bucket.minute() * kMinuteMs; }
@@ -214,11 +218,17 @@ std::optional<int32_t> MissProbability(const QueueState& queue, int32_t position
                                        absl::Time now) {
   if (time_left <= absl::ZeroDuration()) return 1'000;
   if (!AtWork(staffing)) return std::nullopt;
-  const double left_ms = static_cast<double>(Ms(time_left)) - MeanAnswerMs(queue);
-  if (left_ms <= 0) return 1'000;
   const Belief belief = BeliefOf(queue, staffing, now);
-  const double missed = RegularisedBeta(belief.rate / (belief.rate + left_ms), belief.shape,
-                                        belief.Departures(position));
+  const double departures = belief.Departures(position);
+  const auto left_ms = static_cast<double>(Ms(time_left));
+  const double answer_ms = MeanAnswerMs(queue);
+  double missed = 0;
+  for (const double share : kAnswerTimes) {
+    const double t = left_ms - share * answer_ms;
+    missed +=
+        t <= 0 ? 1.0 : RegularisedBeta(belief.rate / (belief.rate + t), belief.shape, departures);
+  }
+  missed /= std::size(kAnswerTimes);
   return static_cast<int32_t>(std::lround(1'000 * std::clamp(missed, 0.0, 1.0)));
 }
 

@@ -70,7 +70,9 @@ std::optional<absl::Duration> ExpectedWait(const state::v1::QueueState& queue, i
 //
 // With the belief above, departures within a time t are negative binomial, and the chance of fewer
 // than p* is I_x(a, p*), x = b / (b + t): the regularised incomplete beta function (Gelman, 2.6;
-// NIST DLMF 8.17.5). t is the time left, less the mean time from given to first answer.
+// NIST DLMF 8.17.5). t is the time left, less the time from given to first answer. Of that only the
+// mean of the last hour is known; it is taken for exponential, and the chance is the mean over its
+// fifths.
 std::optional<int32_t> MissProbability(const state::v1::QueueState& queue, int32_t position,
                                        absl::Duration time_left, const Staffing& staffing,
                                        absl::Time now);

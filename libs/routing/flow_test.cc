@@ -288,11 +288,19 @@ TEST(MissProbability, IsTheNegativeBinomialTail) {
 
 TEST(MissProbability, TheTimeToAnswerIsSetAside) {
   QueueState queue = Flowing();
-  const auto before = MissProbability(queue, 3, absl::Seconds(400), kThree, At(3600));
+  // Given at once, it would still take 150 s; with 150 s left, two fifths take longer.
   NoteAnswered(queue, absl::Seconds(100), At(3600));
   NoteAnswered(queue, absl::Seconds(200), At(3600));
-  EXPECT_EQ(MissProbability(queue, 3, absl::Seconds(550), kThree, At(3600)), before);
-  EXPECT_EQ(MissProbability(queue, 3, absl::Seconds(150), kThree, At(3600)), 1'000);
+  const Staffing many = {.agents = 1'000'000'000, .slots = 1'000'000'000};
+  QueueState given;
+  NoteAnswered(given, absl::Seconds(150), At(3600));
+  EXPECT_NEAR(*MissProbability(given, 1, absl::Seconds(150), many, At(3600)), 400, 2);
+  EXPECT_NEAR(*MissProbability(given, 1, absl::Seconds(450), many, At(3600)), 0, 2);
+  // Behind others it is about as likely as without that time and so much less to go.
+  const auto with = MissProbability(queue, 3, absl::Seconds(550), kThree, At(3600));
+  const auto without = MissProbability(Flowing(), 3, absl::Seconds(400), kThree, At(3600));
+  EXPECT_NEAR(*with, *without, 60);
+  EXPECT_GT(*with, *MissProbability(Flowing(), 3, absl::Seconds(550), kThree, At(3600)) + 50);
 }
 
 TEST(MissProbability, NoTimeLeftIsMissed) {

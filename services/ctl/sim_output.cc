@@ -269,4 +269,94 @@ void PrintMeans(const std::vector<MeanOverRuns>& means, std::ostream& out) {
   table.Print(out);
 }
 
+namespace {
+
+std::string Seconds(double seconds) { return absl::StrFormat("%.0fs", seconds); }
+
+std::vector<std::string> ErrorRow(absl::string_view name, const sim::Errors& errors) {
+  return {std::string(name),   absl::StrCat(errors.count), Seconds(errors.mean_absolute),
+          Seconds(errors.p50), Seconds(errors.p90),        absl::StrFormat("%+.0fs", errors.bias)};
+}
+
+std::vector<std::string> WarningRow(std::string name, const sim::Warnings& warnings,
+                                    int64_t missed) {
+  const auto right = static_cast<double>(warnings.right);
+  return {std::move(name), absl::StrCat(warnings.said), Percent(right, static_cast<double>(missed)),
+          Percent(right, static_cast<double>(warnings.said)), ShortDuration(warnings.lead)};
+}
+
+boost::json::object ErrorsJson(const sim::Errors& errors) {
+  return {{"count", errors.count},
+          {"mean_absolute_s", errors.mean_absolute},
+          {"p50_s", errors.p50},
+          {"p90_s", errors.p90},
+          {"bias_s", errors.bias}};
+}
+
+boost::json::object WarningsJson(const sim::Warnings& warnings) {
+  return {{"said", warnings.said},
+          {"right", warnings.right},
+          {"lead_s", absl::ToDoubleSeconds(warnings.lead)}};
+}
+
+}  // namespace
+
+void PrintForecast(const sim::ForecastReport& report, std::ostream& out) {
+  out << "Wait until an agent has it, as told when a conversation begins to wait (mean wait "
+      << ShortDuration(report.mean_wait) << "):\n";
+  Table errors({"told", "conversations", "mean error", "median", "p90", "bias"});
+  errors.Add(ErrorRow("expected wait", report.expected_wait));
+  errors.Add(ErrorRow("wait of the last one given", report.last_wait));
+  errors.Print(out);
+
+  out << "\nProbability of missing the first response, as a conversation begins to wait:\n";
+  Table bins({"said", "conversations", "mean said", "missed"});
+  int64_t count = 0;
+  for (size_t i = 0; i < report.bins.size(); ++i) {
+    const sim::ForecastReport::Bin& bin = report.bins[i];
+    count += bin.count;
+    const auto n = static_cast<double>(bin.count);
+    bins.Add({absl::StrFormat("%d-%d%%", 10 * i, 10 * (i + 1)), absl::StrCat(bin.count),
+              Percent(bin.said, n), Percent(static_cast<double>(bin.missed), n)});
+  }
+  bins.Print(out);
+  out << absl::StrFormat("Brier score %.4f; %.4f for always saying the base rate", report.brier,
+                         report.brier_of_base_rate);
+  if (report.brier_of_base_rate > 0) {
+    out << "; skill " << Percent(1 - report.brier / report.brier_of_base_rate, 1);
+  }
+  out << " (" << count << " conversations)\n";
+
+  out << "\nWarnings, of " << report.missed << " first responses missed:\n";
+  Table warnings({"warning", "said", "caught", "right", "before the miss"});
+  warnings.Add(WarningRow("forecast", report.forecast, report.missed));
+  warnings.Add(
+      WarningRow(absl::StrCat("as many, at ", Percent(report.as_many_share, 1), " of the target"),
+                 report.as_many, report.missed));
+  warnings.Add(
+      WarningRow(absl::StrCat("as early, at ", Percent(report.as_early_share, 1), " of the target"),
+                 report.as_early, report.missed));
+  warnings.Print(out);
+}
+
+boost::json::object ForecastJson(const sim::ForecastReport& report) {
+  boost::json::array bins;
+  for (const sim::ForecastReport::Bin& bin : report.bins) {
+    bins.push_back({{"count", bin.count}, {"said", bin.said}, {"missed", bin.missed}});
+  }
+  boost::json::object json{{"mean_wait_s", absl::ToDoubleSeconds(report.mean_wait)},
+                           {"brier", report.brier},
+                           {"brier_of_base_rate", report.brier_of_base_rate},
+                           {"missed", report.missed},
+                           {"as_many_share", report.as_many_share},
+                           {"as_early_share", report.as_early_share}};
+  json["expected_wait"] = ErrorsJson(report.expected_wait);
+  json["last_wait"] = ErrorsJson(report.last_wait);
+  json["bins"] = std::move(bins);
+  json["forecast"] = WarningsJson(report.forecast);
+  json["as_many"] = WarningsJson(report.as_many);
+  json["as_early"] = WarningsJson(report.as_early);
+  return json;
+}
+
 }  // namespace wissel::ctl

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "libs/sim/forecast.h"
 #include "libs/sim/plot.h"
 #include "libs/sim/report.h"
 #include "services/ctl/output.h"
@@ -21,6 +22,10 @@ std::string Percent(double part, double whole);
 // What a run of the simulator came to.
 void PrintReport(const sim::Report& report, std::ostream& out);
 boost::json::object ReportJson(const sim::Report& report);
+
+// How expected waits and forecasts compare with what came.
+void PrintForecast(const sim::ForecastReport& report, std::ostream& out);
+boost::json::object ForecastJson(const sim::ForecastReport& report);
 
 // Waits, waiting conversations, occupancy over time, of one run or several side by side.
 std::vector<sim::Panel> ReportPanels(

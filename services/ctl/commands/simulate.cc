@@ -13,6 +13,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/config/config.h"
 #include "libs/domain/config_validation.h"
+#include "libs/sim/forecast.h"
 #include "libs/sim/scenario.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/progress.h"
@@ -29,6 +30,8 @@ struct Flags {
   std::string plot;
   int64_t seed = -1;
   int runs = 1;
+  // Percent; 0: no forecasts are judged.
+  int forecast = 0;
   bool keys = false;
 };
 
@@ -86,6 +89,46 @@ absl::StatusOr<config::v1::WorkspaceConfig> ReadWorkspace(const std::string& fil
   return config;
 }
 
+std::string Seeds(const Flags& f, const sim::Scenario& scenario) {
+  return f.runs == 1 ? absl::StrCat("seed ", scenario.seed)
+                     : absl::StrCat("seeds ", scenario.seed, " to ", scenario.seed + f.runs - 1);
+}
+
+void JudgeForecasts(Session& s, const Flags& f, const sim::Scenario& scenario,
+                    const config::v1::WorkspaceConfig& config) {
+  sim::ForecastStudy study(f.forecast);
+  {
+    ProgressBar bar("simulating");
+    for (int run = 0; run < f.runs; ++run) {
+      for (const bool warning : {false, true}) {
+        sim::SimulationOptions options =
+            sim::OptionsOf(scenario, warning ? study.Warning(config) : study.SayingAll(config));
+        options.on_progress = [&](double share) {
+          bar.Show((run + (share + (warning ? 1 : 0)) / 2) / f.runs);
+        };
+        options.on_decision = [&](const log::v1::Decision& decision) {
+          warning ? study.ReadWarning(decision) : study.ReadSayingAll(decision);
+        };
+        const auto behaviour =
+            sim::DrawBehaviour(scenario, config, static_cast<uint64_t>(scenario.seed + run));
+        sim::Simulate(std::move(options), *behaviour);
+      }
+      study.EndDay();
+    }
+  }
+  const sim::ForecastReport report = study.Report();
+  const std::string name = scenario.name.empty() ? f.file : scenario.name;
+  if (s.format() == Format::kTable) {
+    s.out << name << ": " << Seeds(f, scenario) << "\n\n";
+    PrintForecast(report, s.out);
+    return;
+  }
+  boost::json::object json{{"scenario", name}, {"seed", scenario.seed}, {"days", f.runs}};
+  json["percent"] = f.forecast;
+  json["forecast"] = ForecastJson(report);
+  s.out << boost::json::serialize(json) << "\n";
+}
+
 absl::Status Run(Session& s, const Flags& f) {
   if (f.keys) {
     sim::Scenario scenario;
@@ -102,6 +145,10 @@ absl::Status Run(Session& s, const Flags& f) {
                           ReadWorkspace(f.file, parts, scenario));
   WISSEL_RETURN_IF_ERROR(sim::FitScenario(scenario, parts.scenario, f.file, config));
   if (f.seed >= 0) scenario.seed = f.seed;
+  if (f.forecast > 0) {
+    JudgeForecasts(s, f, scenario, config);
+    return absl::OkStatus();
+  }
 
   std::vector<sim::Report> reports;
   const absl::Time began = absl::Now();
@@ -124,9 +171,7 @@ absl::Status Run(Session& s, const Flags& f) {
       absl::StrCat(absl::FormatTime("%Y-%m-%d %H:%M", first.start, zone), " to ",
                    absl::FormatTime("%Y-%m-%d %H:%M", first.start + scenario.length, zone), " ",
                    scenario.time_zone);
-  const std::string seeds =
-      f.runs == 1 ? absl::StrCat("seed ", scenario.seed)
-                  : absl::StrCat("seeds ", scenario.seed, " to ", scenario.seed + f.runs - 1);
+  const std::string seeds = Seeds(f, scenario);
   if (!f.plot.empty()) {
     std::ofstream file(f.plot);
     file << sim::ToSvg({.title = name,
@@ -174,7 +219,8 @@ void AddSimulate(CLI::App& app, Session& s) {
       "gives the same day. With --output json everything, by slices of the day as well.\n"
       "\nExamples:\n"
       "  wisselctl simulate deploy/examples/scenarios/web-shop.yaml --plot day.svg\n"
-      "  wisselctl simulate deploy/examples/scenarios/web-shop.yaml --seeds 20");
+      "  wisselctl simulate deploy/examples/scenarios/web-shop.yaml --seeds 20\n"
+      "  wisselctl simulate deploy/examples/scenarios/peaks.yaml --forecast 50 --seeds 20");
   auto f = std::make_shared<Flags>();
   command->add_option("SCENARIO", f->file, "The scenario's file");
   command->add_flag("--keys", f->keys, "Print what a scenario may say, as Markdown");
@@ -187,6 +233,14 @@ void AddSimulate(CLI::App& app, Session& s) {
                    "So many days, one seed after the other: means with their error")
       ->check(CLI::Range(1, kMostRuns))
       ->type_name("N");
+  command
+      ->add_option(
+          "--forecast", f->forecast,
+          "Instead: how right the expected waits and forecasts are, and what warnings from "
+          "this probability on are worth")
+      ->check(CLI::Range(1, 100))
+      ->excludes("--plot")
+      ->type_name("PERCENT");
   command->callback([&s, f] { s.action = [&s, f] { return Run(s, *f); }; });
 }
 

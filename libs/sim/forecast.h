@@ -1,0 +1,126 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/time/time.h"
+#include "wissel/config/v1/config.pb.h"
+#include "wissel/log/v1/log.pb.h"
+
+namespace wissel::sim {
+
+// How far something told was from what came.
+struct Errors {
+  int64_t count = 0;
+  double mean_absolute = 0;  // seconds
+  double p50 = 0;
+  double p90 = 0;
+  double bias = 0;  // told less came
+};
+
+// Warnings that a first response would be too late.
+struct Warnings {
+  int64_t said = 0;
+  // Said of conversations whose target was then missed.
+  int64_t right = 0;
+  // Mean time from such a warning to the moment the target was missed.
+  absl::Duration lead;
+};
+
+// How the expected waits and forecasts of some days compare with what came of them.
+struct ForecastReport {
+  // Of the conversations that began to wait: until an agent had them, for those who stayed.
+  absl::Duration mean_wait;
+  Errors expected_wait;
+  // As good as it gets without a model: what the last one had waited who was given to an agent.
+  Errors last_wait;
+
+  // Said as a conversation began to wait, of those that had a target and whose customer stayed.
+  struct Bin {
+    int64_t count = 0;
+    double said = 0;  // sum of probabilities
+    int64_t missed = 0;
+  };
+  std::array<Bin, 10> bins;  // by tenths of the probability
+  // Mean squared difference of probability and outcome; and that of saying the base rate always.
+  double brier = 0;
+  double brier_of_base_rate = 0;
+
+  // Of all conversations with a target.
+  int64_t missed = 0;
+  Warnings forecast;
+  // At a fixed share of the target: chosen so that about as many warnings are said, and so that
+  // those which are right come about as early.
+  Warnings as_many;
+  double as_many_share = 0;
+  Warnings as_early;
+  double as_early_share = 0;
+};
+
+// Judges forecasts by running each day twice: once with every probability said, to see whether they
+// are right, and once with the threshold of a warning. That changes nothing in what happens: what
+// is told decides nothing. Not thread-safe.
+class ForecastStudy {
+ public:
+  // `percent`: from which probability on a warning counts, 1 to 100.
+  explicit ForecastStudy(int32_t percent) : percent_(percent) {}
+
+  // The configurations to run a day with; each run's decisions go to the reader beside it.
+  config::v1::WorkspaceConfig SayingAll(config::v1::WorkspaceConfig config) const;
+  config::v1::WorkspaceConfig Warning(config::v1::WorkspaceConfig config) const;
+  void ReadSayingAll(const log::v1::Decision& decision) { all_.Read(decision); }
+  void ReadWarning(const log::v1::Decision& decision) { warning_.Read(decision); }
+  // The next decisions are of another day.
+  void EndDay();
+
+  ForecastReport Report() const;
+
+ private:
+  struct Conversation {
+    absl::Time arrival;
+    // From here on unset until it has happened.
+    std::optional<absl::Time> asked;  // began to wait
+    absl::Duration expected;
+    std::optional<absl::Duration> last_wait;
+    std::optional<double> said;
+    std::optional<absl::Time> with_agent;
+    std::optional<absl::Time> answered;
+    std::optional<absl::Time> left;
+    std::optional<absl::Duration> target;
+    std::optional<absl::Time> warned;
+    bool missed = false;
+    std::string queue_id;
+
+    bool Over(absl::Time at) const {
+      return (answered && *answered <= at) || (left && *left <= at);
+    }
+    bool Stayed() const { return !left || (target && *left > arrival + *target); }
+  };
+
+  // What the log says of each conversation's first wait.
+  class Reader {
+   public:
+    void Read(const log::v1::Decision& decision);
+    void EndDay();
+    const std::vector<Conversation>& conversations() const { return conversations_; }
+
+   private:
+    void Read(const conversation::v1::Event& event, absl::Time now);
+    Conversation* Find(const std::string& id);
+
+    std::vector<Conversation> conversations_;
+    absl::flat_hash_map<std::string, size_t> places_;
+    absl::flat_hash_map<std::string, absl::Duration> last_waits_;  // by queue
+  };
+
+  Warnings FixedWarnings(double share) const;
+
+  int32_t percent_;
+  Reader all_;
+  Reader warning_;
+};
+
+}  // namespace wissel::sim

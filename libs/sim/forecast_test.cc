@@ -1,0 +1,162 @@
+#include "libs/sim/forecast.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "libs/base/proto_time.h"
+
+namespace wissel::sim {
+namespace {
+
+using conversation::v1::Event;
+using log::v1::Decision;
+
+const absl::Time kStart = absl::FromUnixSeconds(1'700'000'000);
+
+// A decision, so many seconds after the start.
+class At {
+ public:
+  explicit At(int seconds) { *decision_.mutable_time() = ToProto(kStart + absl::Seconds(seconds)); }
+  operator const Decision&() const { return decision_; }  // NOLINT(google-explicit-constructor)
+
+  At& Opened(const std::string& id, absl::Duration target) {
+    Add().mutable_conversation_opened()->set_conversation_id(id);
+    auto& policy = *Add().mutable_sla_policy_applied();
+    policy.set_conversation_id(id);
+    auto& first = *policy.add_targets();
+    first.set_metric(config::v1::SLA_METRIC_FIRST_RESPONSE);
+    *first.mutable_target() = ToProto(target);
+    auto& queued = *Add().mutable_queued();
+    queued.set_conversation_id(id);
+    queued.set_queue_id("q");
+    return *this;
+  }
+  At& Told(const std::string& id, absl::Duration wait) {
+    auto& told = *Add().mutable_wait_estimated();
+    told.set_conversation_id(id);
+    *told.mutable_expected_wait() = ToProto(wait);
+    return *this;
+  }
+  At& AtRisk(const std::string& id, int permille) {
+    auto& at_risk = *Add().mutable_sla_at_risk();
+    at_risk.set_conversation_id(id);
+    at_risk.set_probability_permille(permille);
+    return *this;
+  }
+  At& Assigned(const std::string& id) {
+    Add().mutable_assigned()->set_conversation_id(id);
+    return *this;
+  }
+  At& Breached(const std::string& id) {
+    auto& breached = *Add().mutable_sla_breached();
+    breached.set_conversation_id(id);
+    breached.set_metric(config::v1::SLA_METRIC_FIRST_RESPONSE);
+    return *this;
+  }
+  At& Replied(const std::string& id) {
+    Add().mutable_reply_sent()->set_conversation_id(id);
+    return *this;
+  }
+  At& Resolved(const std::string& id) {
+    Add().mutable_resolved()->set_conversation_id(id);
+    return *this;
+  }
+
+ private:
+  Event& Add() { return *decision_.add_events(); }
+  Decision decision_;
+};
+
+// One is told 60 s and waits 90 s; one is told 30 s and waits 20 s; one leaves before its target;
+// one is given at once.
+void PlayDay(ForecastStudy& study, void (ForecastStudy::*read)(const Decision&)) {
+  const auto say = [&](const Decision& decision) { (study.*read)(decision); };
+  const absl::Duration target = absl::Seconds(100);
+  say(At(0).Opened("late", target).Told("late", absl::Seconds(60)).AtRisk("late", 700));
+  say(At(5).Opened("leaves", target).Told("leaves", absl::Seconds(80)).AtRisk("leaves", 900));
+  say(At(55).Resolved("leaves"));
+  say(At(90).Assigned("late"));
+  say(At(100).Breached("late"));
+  say(At(120).Replied("late"));
+  say(At(200).Opened("in-time", target).Told("in-time", absl::Seconds(30)));
+  say(At(220).Assigned("in-time"));
+  say(At(240).Replied("in-time").Resolved("in-time"));
+  say(At(300).Opened("at-once", target).Assigned("at-once"));
+  say(At(310).Replied("at-once"));
+}
+
+TEST(ForecastStudy, ComparesWhatWasSaidWithWhatCame) {
+  ForecastStudy study(50);
+  PlayDay(study, &ForecastStudy::ReadSayingAll);
+  PlayDay(study, &ForecastStudy::ReadWarning);
+  study.EndDay();
+  const ForecastReport report = study.Report();
+
+  EXPECT_EQ(report.expected_wait.count, 2);
+  EXPECT_EQ(report.mean_wait, absl::Seconds(55));
+  EXPECT_DOUBLE_EQ(report.expected_wait.mean_absolute, 20);
+  EXPECT_DOUBLE_EQ(report.expected_wait.bias, -10);
+  // The one before had waited 90 s.
+  EXPECT_EQ(report.last_wait.count, 1);
+  EXPECT_DOUBLE_EQ(report.last_wait.mean_absolute, 70);
+
+  EXPECT_EQ(report.bins[7].count, 1);
+  EXPECT_EQ(report.bins[7].missed, 1);
+  EXPECT_EQ(report.bins[0].count, 1);
+  EXPECT_EQ(report.bins[0].missed, 0);
+  EXPECT_EQ(report.bins[9].count, 0) << "who leaves proves nothing";
+  EXPECT_NEAR(report.brier, 0.3 * 0.3 / 2, 1e-12);
+  EXPECT_DOUBLE_EQ(report.brier_of_base_rate, 0.25);
+
+  EXPECT_EQ(report.missed, 1);
+  EXPECT_EQ(report.forecast.said, 2);
+  EXPECT_EQ(report.forecast.right, 1);
+  EXPECT_EQ(report.forecast.lead, absl::Seconds(100));
+  // From 10.5 to 40 percent on, three would be warned of, then two.
+  EXPECT_EQ(report.as_many.said, 2);
+  EXPECT_EQ(report.as_many.right, 1);
+  EXPECT_DOUBLE_EQ(report.as_many_share, 0.4);
+  EXPECT_EQ(report.as_many.lead, absl::Seconds(60));
+  // As early as the forecast, at once, everyone would have to be warned of.
+  EXPECT_EQ(report.as_early.said, 4);
+  EXPECT_EQ(report.as_early.right, 1);
+  EXPECT_DOUBLE_EQ(report.as_early_share, 0.005);
+}
+
+TEST(ForecastStudy, DaysAreApart) {
+  ForecastStudy study(50);
+  for (int day = 0; day < 3; ++day) {
+    PlayDay(study, &ForecastStudy::ReadSayingAll);
+    study.EndDay();
+  }
+  const ForecastReport report = study.Report();
+  EXPECT_EQ(report.expected_wait.count, 6);
+  EXPECT_EQ(report.last_wait.count, 3) << "a day's first has none before it";
+}
+
+TEST(ForecastStudy, OfNothingItSaysNothing) {
+  const ForecastReport report = ForecastStudy(50).Report();
+  EXPECT_EQ(report.expected_wait.count, 0);
+  EXPECT_EQ(report.brier, 0);
+  EXPECT_EQ(report.forecast.said, 0);
+}
+
+TEST(ForecastStudy, EveryQueueForecasts) {
+  config::v1::WorkspaceConfig config;
+  config.add_queues()->set_queue_id("a");
+  config.add_queues()->set_at_risk_percent(30);
+  const ForecastStudy study(70);
+  const config::v1::WorkspaceConfig saying_all = study.SayingAll(config);
+  const config::v1::WorkspaceConfig warning = study.Warning(config);
+  for (const auto& queue : saying_all.queues()) {
+    EXPECT_TRUE(queue.tell_waiting_time());
+    EXPECT_EQ(queue.at_risk_percent(), 1);
+  }
+  for (const auto& queue : warning.queues()) {
+    EXPECT_EQ(queue.at_risk_percent(), 70);
+  }
+}
+
+}  // namespace
+}  // namespace wissel::sim
