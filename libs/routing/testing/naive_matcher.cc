@@ -56,8 +56,12 @@ void NaiveMatcher::Configure(const config::v1::WorkspaceConfig& config,
   }
   const std::map<std::string, AgentLoad> before = std::move(loads_);
   loads_.clear();
+  queues_.clear();
+  for (const Queue& queue : config_.queues()) queues_[queue.queue_id()] = &queue;
+  agents_.clear();
   skills_.clear();
   for (const Agent& agent : config_.agents()) {
+    agents_[agent.agent_id()] = &agent;
     for (const Skill& skill : agent.skills()) skills_.insert(skill.skill_id());
     const auto known = before.find(agent.agent_id());
     loads_[agent.agent_id()] = known == before.end() ? AgentLoad() : known->second;
@@ -69,17 +73,13 @@ void NaiveMatcher::Configure(const config::v1::WorkspaceConfig& config,
 }
 
 const Queue* NaiveMatcher::FindQueue(const std::string& id) const {
-  for (const Queue& queue : config_.queues()) {
-    if (queue.queue_id() == id) return &queue;
-  }
-  return nullptr;
+  const auto found = queues_.find(id);
+  return found == queues_.end() ? nullptr : found->second;
 }
 
 const Agent* NaiveMatcher::FindAgent(const std::string& id) const {
-  for (const Agent& agent : config_.agents()) {
-    if (agent.agent_id() == id) return &agent;
-  }
-  return nullptr;
+  const auto found = agents_.find(id);
+  return found == agents_.end() ? nullptr : found->second;
 }
 
 const ChannelPolicy* NaiveMatcher::FindChannel(common::v1::ChannelKind kind) const {

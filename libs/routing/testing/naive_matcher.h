@@ -89,6 +89,8 @@ class NaiveMatcher {
 
   Mistake mistake_;
   config::v1::WorkspaceConfig config_;
+  std::map<std::string, const config::v1::Queue*> queues_;  // of the configuration
+  std::map<std::string, const config::v1::Agent*> agents_;
   std::set<std::string> skills_;            // that anybody has
   std::map<std::string, AgentLoad> loads_;  // of every agent of the configuration
   std::map<std::string, Waiting> waiting_;

@@ -1,0 +1,536 @@
+// Matching a shop of some size: against the naive model, and against a bare priority queue of the
+// same records, which is what any engine must at least do. What the shop is like stands in
+// docs/reference/benchmarks.md, section Routing.
+
+#include <benchmark/benchmark.h>
+#include <malloc.h>
+
+#include <deque>
+#include <queue>
+#include <random>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "libs/base/check.h"
+#include "libs/base/indexed_heap.h"
+#include "libs/routing/matcher.h"
+#include "libs/routing/testing/naive_matcher.h"
+
+namespace wissel::routing {
+namespace {
+
+using common::v1::ChannelKind;
+using testing::NaiveMatcher;
+
+constexpr char kGroup[] = "main";
+constexpr int kQueues = 60;
+constexpr int kSkills = 200;
+constexpr int kCapacityUnits = 4;
+constexpr absl::Duration kLongestWait = absl::Minutes(10);
+const absl::Time kNow = absl::FromUnixSeconds(1'790'000'000);
+
+std::string SkillId(int i) { return absl::StrCat("skill-", i); }
+std::string QueueId(int i) { return absl::StrCat("queue-", i); }
+std::string AgentId(int i) { return absl::StrFormat("agent-%06d", i); }
+// As long as a UUID.
+std::string ConversationId(int i) { return absl::StrFormat("7d1f6a52-0c3e-5b44-9f00-%012d", i); }
+
+class Random {
+ public:
+  explicit Random(uint32_t seed) : engine_(seed) {}
+  int Below(int n) { return static_cast<int>(engine_() % static_cast<uint32_t>(n)); }
+  bool Percent(int share) { return Below(100) < share; }
+  // The first ones far more often.
+  int Skewed(int n) { return std::min({Below(n), Below(n), Below(n)}); }
+
+ private:
+  std::mt19937 engine_;
+};
+
+config::v1::WorkspaceConfig Shop(int agents, int64_t version = 1) {
+  Random random(7);
+  config::v1::WorkspaceConfig config;
+  config.set_version(version);
+  const auto add_skill = [](auto* skills, const std::string& id, int level) {
+    config::v1::Skill* skill = skills->Add();
+    skill->set_skill_id(id);
+    skill->set_proficiency(level);
+  };
+  for (int q = 0; q < kQueues; ++q) {
+    config::v1::Queue& queue = *config.add_queues();
+    queue.set_queue_id(QueueId(q));
+    queue.set_routing_group_id(kGroup);
+    queue.set_strategy(static_cast<config::v1::Strategy>(1 + q % 4));
+    queue.set_base_priority(q % 5);
+    queue.set_language_proficiency(4);
+    queue.set_ageing_points(1);
+    const int first = random.Below(kSkills);
+    add_skill(queue.mutable_required_skills(), SkillId(first), 4);
+    if (q % 2 == 0) {
+      add_skill(queue.mutable_required_skills(), SkillId((first + 7) % kSkills), 3);
+    }
+    for (int i = 0; i < 2; ++i) {
+      auto& preferred = *queue.add_preferred_skills();
+      preferred.set_skill_id(SkillId((first + 20 + i) % kSkills));
+      preferred.set_weight(1 + i);
+    }
+    config::v1::RelaxationStep* step = queue.add_relaxation_steps();
+    step->mutable_after()->set_seconds(60);
+    add_skill(step->mutable_lower_skills(), SkillId(first), 2);
+    step = queue.add_relaxation_steps();
+    step->mutable_after()->set_seconds(180);
+    step->add_drop_skill_ids(SkillId((first + 7) % kSkills));
+    add_skill(step->mutable_lower_skills(), "lang:*", 2);
+    step = queue.add_relaxation_steps();
+    step->mutable_after()->set_seconds(480);
+    step->add_widen_to_queue_ids(QueueId((q + 1) % kQueues));
+  }
+  static const std::pair<const char*, int> kLanguages[] = {
+      {"lang:nl", 70}, {"lang:en", 80}, {"lang:de", 25}, {"lang:fr", 15}};
+  for (int i = 0; i < agents; ++i) {
+    config::v1::Agent& agent = *config.add_agents();
+    agent.set_agent_id(AgentId(i));
+    agent.set_routing_group_id(kGroup);
+    agent.set_capacity_units(kCapacityUnits);
+    std::set<std::string> skills;
+    std::set<int> served;
+    for (int k = 0; k < 4; ++k) {
+      const int q = random.Skewed(kQueues);
+      if (!served.insert(q).second) continue;
+      (k < 3 ? agent.add_queue_ids(QueueId(q)) : agent.add_secondary_queue_ids(QueueId(q)));
+      for (const auto& required : config.queues(q).required_skills()) {
+        if (random.Percent(90)) skills.insert(required.skill_id());
+      }
+    }
+    for (int k = 0; k < 5; ++k) skills.insert(SkillId(random.Below(kSkills)));
+    for (const auto& [language, share] : kLanguages) {
+      if (random.Percent(share)) skills.insert(language);
+    }
+    for (const std::string& skill : skills) {
+      add_skill(agent.mutable_skills(), skill, 2 + random.Below(9));
+    }
+  }
+  for (const auto& [kind, most] : {std::pair(common::v1::CHANNEL_KIND_CHAT, 3),
+                                   std::pair(common::v1::CHANNEL_KIND_WHATSAPP, 0),
+                                   std::pair(common::v1::CHANNEL_KIND_EMAIL, 0)}) {
+    config::v1::ChannelPolicy& channel = *config.add_channels();
+    channel.set_kind(kind);
+    channel.set_weight_units(1);
+    channel.set_max_conversations(most);
+    if (kind == common::v1::CHANNEL_KIND_CHAT) {
+      channel.add_may_interrupt(common::v1::CHANNEL_KIND_EMAIL);
+    }
+  }
+  return config;
+}
+
+Waiting Conversation(Random& random, int i, absl::Duration waited) {
+  static const char* const kLanguages[] = {"nl", "nl", "nl", "en", "en", "de", "fr", ""};
+  static const ChannelKind kKinds[] = {
+      common::v1::CHANNEL_KIND_CHAT,     common::v1::CHANNEL_KIND_CHAT,
+      common::v1::CHANNEL_KIND_EMAIL,    common::v1::CHANNEL_KIND_EMAIL,
+      common::v1::CHANNEL_KIND_WHATSAPP,
+  };
+  Waiting waiting;
+  waiting.conversation_id = ConversationId(i);
+  waiting.queue_id = QueueId(random.Skewed(kQueues));
+  waiting.kind = kKinds[random.Below(5)];
+  waiting.language = kLanguages[random.Below(8)];
+  waiting.waiting_since = kNow - waited;
+  waiting.sla_due = waiting.waiting_since + absl::Minutes(15 * (1 + random.Below(4)));
+  waiting.priority.tier = random.Percent(10) ? 20 : 0;
+  if (random.Percent(2)) waiting.excluded_agent_ids = {AgentId(random.Below(1000))};
+  if (random.Percent(10)) waiting.sticky_agent_id = AgentId(random.Below(1000));
+  return waiting;
+}
+
+void Configure(Matcher& matcher, const config::v1::WorkspaceConfig& config) {
+  matcher.Configure(Policy::Compile(config, kGroup));
+}
+void Configure(NaiveMatcher& matcher, const config::v1::WorkspaceConfig& config) {
+  matcher.Configure(config, kGroup);
+}
+
+// A shop, who works there and what has been given out.
+template <typename Engine>
+class World {
+ public:
+  World(int agents, int waiting) : agents_(agents), random_(11) {
+    Configure(engine_, Shop(agents));
+    engine_.Advance(kNow);
+    loads_.resize(static_cast<size_t>(agents));
+    for (AgentLoad& load : loads_) {
+      load.available = true;
+      load.capacity_units = kCapacityUnits;
+      load.idle_since = kNow - absl::Seconds(random_.Below(600));
+    }
+    for (int i = 0; i < agents; ++i) {
+      agent_ids_.push_back(AgentId(i));
+      index_[agent_ids_.back()] = i;
+      Set(i);
+    }
+    // As many again as wait, to come in later.
+    for (int i = 0; i < 2 * waiting; ++i) {
+      const auto waited = kLongestWait * (1.0 - static_cast<double>(i) / waiting);
+      conversations_.push_back(Conversation(random_, i, std::max(absl::ZeroDuration(), waited)));
+    }
+  }
+
+  // Everybody is full, with what is most often held, and `waiting` wait.
+  void Saturate(int waiting) {
+    for (int i = 0; i < agents_; ++i) {
+      for (int unit = 0; unit < kCapacityUnits; ++unit) {
+        ++loads_[i].held[common::v1::CHANNEL_KIND_WHATSAPP].conversations;
+        ++loads_[i].held[common::v1::CHANNEL_KIND_WHATSAPP].units;
+      }
+      Set(i);
+    }
+    for (int i = 0; i < waiting; ++i) engine_.AddWaiting(conversations_[i]);
+    for (size_t i = static_cast<size_t>(waiting); i < conversations_.size(); ++i) {
+      outside_.push_back(static_cast<int>(i));
+    }
+  }
+
+  // An agent finishes something and gets the most urgent; another one arrives and waits, or is
+  // given to whom it suits.
+  void FinishAndArrive() {
+    Tick();
+    const int agent = random_.Below(agents_);
+    Add(agent, common::v1::CHANNEL_KIND_WHATSAPP, -1);
+    const std::optional<std::string> next = engine_.ChooseConversation(agent_ids_[agent]);
+    if (next.has_value()) {
+      engine_.RemoveWaiting(*next);
+      int index;
+      WISSEL_CHECK(absl::SimpleAtoi(next->substr(24), &index));
+      outside_.push_back(index);
+      ++given_;
+      // Held as what it is counted as when it ends.
+      Add(agent, common::v1::CHANNEL_KIND_WHATSAPP, +1);
+    }
+    Waiting& arrival = conversations_[static_cast<size_t>(outside_.front())];
+    outside_.pop_front();
+    arrival.waiting_since = now_;
+    const std::optional<std::string> best = engine_.ChooseAgent(arrival);
+    if (best.has_value()) {
+      Add(index_.find(*best)->second, common::v1::CHANNEL_KIND_WHATSAPP, +1);
+      ++given_at_once_;
+    } else {
+      engine_.AddWaiting(arrival);
+    }
+  }
+
+  // A conversation arrives and is given to the best agent; the one given the longest ago ends.
+  void ArriveAndEnd(size_t open) {
+    Tick();
+    const Waiting& arrival = conversations_[arrivals_++ % conversations_.size()];
+    const std::optional<std::string> best = engine_.ChooseAgent(arrival);
+    if (best.has_value()) {
+      const int agent = index_.find(*best)->second;
+      loads_[agent].idle_since = now_;
+      loads_[agent].last_given = ++given_;
+      Add(agent, arrival.kind, +1);
+      held_.emplace_back(agent, arrival.kind);
+    }
+    if (held_.size() <= open) return;
+    Add(held_.front().first, held_.front().second, -1);
+    held_.pop_front();
+  }
+
+  Engine& engine() { return engine_; }
+  int64_t given() const { return given_; }
+  const Waiting& conversation(size_t i) const { return conversations_[i % conversations_.size()]; }
+
+ private:
+  void Tick() { engine_.Advance(now_ += absl::Microseconds(10)); }
+  void Set(int agent) { engine_.SetAgent(agent_ids_[agent], loads_[agent]); }
+  void Add(int agent, ChannelKind kind, int change) {
+    loads_[agent].held[kind].conversations += change;
+    loads_[agent].held[kind].units += change;
+    Set(agent);
+  }
+
+  const int agents_;
+  Random random_;
+  Engine engine_;
+  absl::Time now_ = kNow;
+  std::vector<AgentLoad> loads_;
+  std::vector<std::string> agent_ids_;
+  absl::flat_hash_map<std::string, int> index_;
+  std::vector<Waiting> conversations_;
+  std::deque<int> outside_;
+  std::deque<std::pair<int, ChannelKind>> held_;
+  size_t arrivals_ = 0;
+  int64_t given_ = 0;
+  int64_t given_at_once_ = 0;
+};
+
+// agents, waiting; two decisions each time.
+template <typename Engine>
+void BM_Saturated(benchmark::State& state) {
+  const auto waiting = static_cast<int>(state.range(1));
+  World<Engine> world(static_cast<int>(state.range(0)), waiting);
+  world.Saturate(waiting);
+  // What is worked out when first needed is worked out.
+  const int warm = std::is_same_v<Engine, Matcher> ? waiting / 4 : 0;
+  for (int i = 0; i < warm; ++i) world.FinishAndArrive();
+  const int64_t before = world.given();
+  for (auto _ : state) world.FinishAndArrive();
+  state.SetItemsProcessed(2 * state.iterations());
+  state.counters["given"] =
+      static_cast<double>(world.given() - before) / static_cast<double>(state.iterations());
+}
+BENCHMARK(BM_Saturated<Matcher>)
+    ->ArgNames({"agents", "waiting"})
+    ->Args({1'000, 10'000})
+    ->Args({10'000, 100'000})
+    ->Args({100'000, 1'000'000});
+BENCHMARK(BM_Saturated<NaiveMatcher>)
+    ->ArgNames({"agents", "waiting"})
+    ->Args({10'000, 100'000})
+    ->Iterations(3)
+    ->Unit(benchmark::kMillisecond);
+
+// agents, of which half the units are taken; one decision each time.
+template <typename Engine>
+void BM_Slack(benchmark::State& state) {
+  const auto agents = static_cast<int>(state.range(0));
+  World<Engine> world(agents, 20'000);
+  const auto open = static_cast<size_t>(agents) * kCapacityUnits / 2;
+  const size_t warm = std::is_same_v<Engine, Matcher> ? 2 * open : 0;
+  for (size_t i = 0; i < warm; ++i) world.ArriveAndEnd(open);
+  const int64_t before = world.given();
+  for (auto _ : state) world.ArriveAndEnd(open);
+  state.SetItemsProcessed(state.iterations());
+  state.counters["given"] =
+      static_cast<double>(world.given() - before) / static_cast<double>(state.iterations());
+}
+BENCHMARK(BM_Slack<Matcher>)->ArgName("agents")->Arg(1'000)->Arg(10'000)->Arg(100'000);
+BENCHMARK(BM_Slack<NaiveMatcher>)
+    ->ArgName("agents")
+    ->Arg(10'000)
+    ->Iterations(20)
+    ->Unit(benchmark::kMillisecond);
+
+// What any engine does at least: the most urgent out, another one in.
+void BM_PriorityQueue(benchmark::State& state) {
+  struct Record {
+    int32_t rank;
+    int64_t due;
+    int64_t since;
+    std::string id;
+    bool operator<(const Record& other) const {
+      return std::tie(rank, due, since, id) >
+             std::tie(other.rank, other.due, other.since, other.id);
+    }
+  };
+  Random random(11);
+  const auto record = [&](int i) {
+    const Waiting waiting = Conversation(random, i, kLongestWait * (i % 1000) / 1000);
+    return Record{-waiting.priority.tier, absl::ToUnixNanos(waiting.sla_due),
+                  absl::ToUnixNanos(waiting.waiting_since), waiting.conversation_id};
+  };
+  std::priority_queue<Record> queue;
+  const auto waiting = static_cast<int>(state.range(0));
+  for (int i = 0; i < waiting; ++i) queue.push(record(i));
+  constexpr int64_t kSecond = 1'000'000'000;
+  for (auto _ : state) {
+    Record out = queue.top();
+    queue.pop();
+    // It comes again, behind those of its kind.
+    out.since += 600 * kSecond;
+    out.due += 600 * kSecond;
+    queue.push(std::move(out));
+  }
+  state.SetItemsProcessed(2 * state.iterations());
+}
+BENCHMARK(BM_PriorityQueue)->ArgName("waiting")->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+
+// The whole explanation of a decision, as it stands in an offer.
+void BM_Explain(benchmark::State& state) {
+  const auto agents = static_cast<int>(state.range(0));
+  World<Matcher> world(agents, 20'000);
+  for (int i = 0; i < 4 * agents; ++i) world.ArriveAndEnd(static_cast<size_t>(agents));
+  size_t i = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(world.engine().Explain(world.conversation(i++)));
+  }
+}
+BENCHMARK(BM_Explain)->ArgName("agents")->Arg(10'000);
+
+void BM_Position(benchmark::State& state) {
+  const auto waiting = static_cast<int>(state.range(0));
+  World<Matcher> world(1'000, waiting);
+  world.Saturate(waiting);
+  size_t i = 0;
+  for (auto _ : state) {
+    const size_t which = (i += 7919) % static_cast<size_t>(waiting);
+    benchmark::DoNotOptimize(world.engine().Position(world.conversation(which).conversation_id));
+  }
+}
+BENCHMARK(BM_Position)->ArgName("waiting")->Arg(100'000)->Arg(1'000'000);
+
+// A minute of ageing and relaxation while nothing else happens, per waiting conversation.
+void BM_Minute(benchmark::State& state) {
+  const auto waiting = static_cast<int>(state.range(0));
+  World<Matcher> world(10'000, waiting);
+  world.Saturate(waiting);
+  absl::Time now = kNow;
+  for (auto _ : state) {
+    world.engine().Advance(now += absl::Minutes(1));
+    benchmark::DoNotOptimize(world.engine().TakeRelaxed());
+  }
+  state.SetItemsProcessed(state.iterations() * waiting);
+}
+BENCHMARK(BM_Minute)->ArgName("waiting")->Arg(100'000)->Iterations(10)->Unit(
+    benchmark::kMillisecond);
+
+// Another configuration, with so many waiting: worked out, and put in force.
+void BM_Compile(benchmark::State& state) {
+  const config::v1::WorkspaceConfig config = Shop(static_cast<int>(state.range(0)));
+  for (auto _ : state) benchmark::DoNotOptimize(Policy::Compile(config, kGroup));
+}
+BENCHMARK(BM_Compile)->ArgName("agents")->Arg(10'000)->Unit(benchmark::kMillisecond);
+
+void BM_Reconfigure(benchmark::State& state) {
+  const auto agents = static_cast<int>(state.range(0));
+  const auto waiting = static_cast<int>(state.range(1));
+  World<Matcher> world(agents, waiting);
+  world.Saturate(waiting);
+  const std::shared_ptr<const Policy> policies[] = {Policy::Compile(Shop(agents, 2), kGroup),
+                                                    Policy::Compile(Shop(agents, 3), kGroup)};
+  int version = 0;
+  for (auto _ : state) world.engine().Configure(policies[++version % 2]);
+}
+BENCHMARK(BM_Reconfigure)
+    ->ArgNames({"agents", "waiting"})
+    ->Args({10'000, 100'000})
+    ->Unit(benchmark::kMillisecond);
+
+int64_t HeapBytes() { return static_cast<int64_t>(mallinfo2().uordblks + mallinfo2().hblkhd); }
+
+// Bytes of the heap for each agent and each waiting conversation; the time is of no interest.
+void BM_Memory(benchmark::State& state) {
+  const auto agents = static_cast<int>(state.range(0));
+  const auto waiting = static_cast<int>(state.range(1));
+  for (auto _ : state) {
+    Random random(11);
+    const std::shared_ptr<const Policy> policy = Policy::Compile(Shop(agents), kGroup);
+    Matcher matcher;
+    const int64_t before = HeapBytes();
+    matcher.Configure(policy);
+    matcher.Advance(kNow);
+    AgentLoad load;
+    load.available = true;
+    load.capacity_units = kCapacityUnits;
+    for (int i = 0; i < agents; ++i) matcher.SetAgent(AgentId(i), load);
+    const int64_t with_agents = HeapBytes();
+    for (int i = 0; i < waiting; ++i) {
+      matcher.AddWaiting(Conversation(random, i, kLongestWait * i / waiting));
+    }
+    const int64_t with_all = HeapBytes();
+    state.counters["per_agent"] = static_cast<double>(with_agents - before) / agents;
+    state.counters["per_waiting"] = static_cast<double>(with_all - with_agents) / waiting;
+    state.counters["estimate"] = static_cast<double>(matcher.MemoryBytes());
+    state.counters["measured"] = static_cast<double>(with_all - before);
+  }
+}
+BENCHMARK(BM_Memory)
+    ->ArgNames({"agents", "waiting"})
+    ->Args({10'000, 1'000'000})
+    ->Args({100'000, 1'000'000})
+    ->Iterations(1)
+    ->Unit(benchmark::kMillisecond);
+
+// Timers: which of 1,000,000 fires next. What the engine could use instead: a sorted set, and a map
+// to find a timer in it.
+struct SortedSetTimers {
+  void Set(uint32_t timer, int64_t due) {
+    const auto [it, is_new] = due_.try_emplace(timer, due);
+    if (!is_new) {
+      set_.erase({it->second, timer});
+      it->second = due;
+    }
+    set_.emplace(due, timer);
+  }
+  void Remove(uint32_t timer) {
+    const auto it = due_.find(timer);
+    if (it == due_.end()) return;
+    set_.erase({it->second, timer});
+    due_.erase(it);
+  }
+  uint32_t Next() const { return set_.begin()->second; }
+  int64_t NextDue() const { return set_.begin()->first; }
+
+  std::set<std::pair<int64_t, uint32_t>> set_;
+  absl::flat_hash_map<uint32_t, int64_t> due_;
+};
+struct HeapTimers {
+  void Set(uint32_t timer, int64_t due) { heap_.Set(timer, due); }
+  void Remove(uint32_t timer) { heap_.Remove(timer); }
+  uint32_t Next() const { return heap_.top().item; }
+  int64_t NextDue() const { return heap_.top().key; }
+
+  IndexedHeap<int64_t> heap_;
+};
+
+constexpr int kTimers = 1'000'000;
+
+template <typename Timers>
+Timers FullOfTimers(std::mt19937_64& random) {
+  Timers timers;
+  for (uint32_t i = 0; i < kTimers; ++i) {
+    timers.Set(i, static_cast<int64_t>(random() % 1'000'000'000));
+  }
+  return timers;
+}
+
+// Each time one of them is moved.
+template <typename Timers>
+void BM_TimerMove(benchmark::State& state) {
+  std::mt19937_64 random(1);
+  Timers timers = FullOfTimers<Timers>(random);
+  for (auto _ : state) {
+    timers.Set(static_cast<uint32_t>(random() % kTimers),
+               static_cast<int64_t>(random() % 1'000'000'000));
+  }
+}
+BENCHMARK(BM_TimerMove<HeapTimers>);
+BENCHMARK(BM_TimerMove<SortedSetTimers>);
+
+// One is cancelled and set again.
+template <typename Timers>
+void BM_TimerCancelAndSet(benchmark::State& state) {
+  std::mt19937_64 random(1);
+  Timers timers = FullOfTimers<Timers>(random);
+  for (auto _ : state) {
+    const auto timer = static_cast<uint32_t>(random() % kTimers);
+    timers.Remove(timer);
+    timers.Set(timer, static_cast<int64_t>(random() % 1'000'000'000));
+  }
+}
+BENCHMARK(BM_TimerCancelAndSet<HeapTimers>);
+BENCHMARK(BM_TimerCancelAndSet<SortedSetTimers>);
+
+// The next one fires, and is set again for later.
+template <typename Timers>
+void BM_TimerFireAndSet(benchmark::State& state) {
+  std::mt19937_64 random(1);
+  Timers timers = FullOfTimers<Timers>(random);
+  for (auto _ : state) {
+    const uint32_t timer = timers.Next();
+    const int64_t due = timers.NextDue();
+    timers.Remove(timer);
+    timers.Set(timer, due + static_cast<int64_t>(random() % 1'000'000'000));
+  }
+}
+BENCHMARK(BM_TimerFireAndSet<HeapTimers>);
+BENCHMARK(BM_TimerFireAndSet<SortedSetTimers>);
+
+}  // namespace
+}  // namespace wissel::routing
