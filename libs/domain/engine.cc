@@ -285,8 +285,7 @@ absl::Time Engine::NextOwnerGone(const AgentState& agent) const {
 
 void Engine::GiveUpOwner(const AgentState& agent) {
   TouchAgent(agent.workspace_id(), agent.agent_id());
-  const std::set<std::string> ids =
-      state_.ConversationsOf(agent.workspace_id(), agent.agent_id());
+  const std::set<std::string> ids = state_.ConversationsOf(agent.workspace_id(), agent.agent_id());
   for (const std::string& id : ids) {
     if (decision_.events_size() >= kMaxEvents) return;  // the timer is set again, due at once
     const ConversationState& c = *state_.FindConversation(id);

@@ -315,7 +315,7 @@ class Engine {
     int64_t capacity_units;
     int64_t used_units;
   };
-  std::map<std::string, Staff> staff_;  // by QueueKey
+  std::map<std::string, Staff> staff_;           // by QueueKey
   std::map<std::string, CountedAgent> counted_;  // by AgentKey
   // Where EstimateQueue goes on.
   std::map<std::string, std::string> estimated_up_to_;

@@ -438,8 +438,8 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::SendReply&
     return Rejection{CommandRejected::REASON_WRONG_STATE,
                      absl::StrCat(kMaxDeliveries, " replies are still on their way")};
   }
-  SendReply(conversation, c.message(), UuidV5(kWisselNamespace, {"outbound", command.envelope().id()}),
-            command.actor());
+  SendReply(conversation, c.message(),
+            UuidV5(kWisselNamespace, {"outbound", command.envelope().id()}), command.actor());
   return std::nullopt;
 }
 
@@ -519,9 +519,9 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
       const auto why_not = matcher.WhyNot(c.agent_id(), WaitingOf(conversation),
                                           {.requirement = false, .exclusion = false});
       if (why_not.has_value()) {
-    const auto [reason, detail] = CannotTake(c.agent_id(), *why_not);
-    return Rejection{reason, detail};
-  }
+        const auto [reason, detail] = CannotTake(c.agent_id(), *why_not);
+        return Rejection{reason, detail};
+      }
       break;
     }
     case command::v1::Transfer::TARGET_NOT_SET:
@@ -560,7 +560,8 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
     offer.set_offer_id(
         UuidV5(kWisselNamespace, {"offer", id, absl::StrCat(conversation.offers() + 1)}));
     offer.set_agent_id(c.agent_id());
-    *offer.mutable_expire_time() = ToProto(now_ + OfferTimeout(matcher.policy().FindQueue(queue_id)));
+    *offer.mutable_expire_time() =
+        ToProto(now_ + OfferTimeout(matcher.policy().FindQueue(queue_id)));
     offer.set_units(units);
     offer.mutable_explanation()->set_agents_considered(1);
     offer.mutable_explanation()->set_agents_eligible(1);
@@ -614,9 +615,9 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Resolve& c
   EndCompany(conversation);
   TouchAgent(conversation.workspace_id(), conversation.agent_id());
   TouchConversation(conversation.conversation_id());
-  const int32_t units =
-      conversation.status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE ? conversation.units()
-                                                                              : 0;
+  const int32_t units = conversation.status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE
+                            ? conversation.units()
+                            : 0;
   Event event;
   event.mutable_resolved()->set_conversation_id(conversation.conversation_id());
   *event.mutable_resolved()->mutable_actor() = command.actor();
@@ -688,10 +689,9 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Pull& c) {
   const Target target = FindTarget(command, c.conversation_id(), false);
   if (target.verdict.has_value()) return target.verdict;
   if (target.conversation->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) {
-    return Rejection{
-        CommandRejected::REASON_WRONG_STATE,
-        absl::StrCat("only what waits is pulled; the conversation is ",
-                     StatusName(target.conversation->status()))};
+    return Rejection{CommandRejected::REASON_WRONG_STATE,
+                     absl::StrCat("only what waits is pulled; the conversation is ",
+                                  StatusName(target.conversation->status()))};
   }
   routing::Matcher& matcher = *MatcherOf(*target.conversation);
   Advance(RoutingKey(agent->workspace_id(), agent->routing_group_id()), matcher);
@@ -722,10 +722,10 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Reassign& 
       conversation.status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE) {
     return Rejection{CommandRejected::REASON_INVALID, "the agent has the conversation already"};
   }
-  const auto why_not = MatcherOf(conversation)
-                           ->WhyNot(c.agent_id(), WaitingOf(conversation),
-                                    {.requirement = false, .exclusion = false,
-                                     .room = !c.over_capacity()});
+  const auto why_not =
+      MatcherOf(conversation)
+          ->WhyNot(c.agent_id(), WaitingOf(conversation),
+                   {.requirement = false, .exclusion = false, .room = !c.over_capacity()});
   if (why_not.has_value()) {
     const auto [reason, detail] = CannotTake(c.agent_id(), *why_not);
     return Rejection{reason, detail};
@@ -863,8 +863,8 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::EndWrapUp&
     return Rejection{CommandRejected::REASON_WRONG_STATE,
                      absl::StrCat(c.agent_id(), " has no after-work")};
   }
-  EndWrapUps(*agent, c.conversation_id().empty() ? kAllWrapUps
-                                                 : absl::string_view(c.conversation_id()));
+  EndWrapUps(*agent,
+             c.conversation_id().empty() ? kAllWrapUps : absl::string_view(c.conversation_id()));
   return std::nullopt;
 }
 
@@ -887,8 +887,9 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::UpdateConv
     return Rejection{CommandRejected::REASON_INVALID, "priority_points must be -1,000 to 1,000"};
   }
   if (c.language().size() > kMaxLanguageBytes || !FactsFit(c.facts())) {
-    return Rejection{CommandRejected::REASON_INVALID,
-                     "a language has at most 8 bytes, facts at most 50 tags, each text at most 64 bytes"};
+    return Rejection{
+        CommandRejected::REASON_INVALID,
+        "a language has at most 8 bytes, facts at most 50 tags, each text at most 64 bytes"};
   }
   TouchConversation(c.conversation_id());
   Event event;

@@ -160,8 +160,7 @@ void Engine::SyncAgent(const std::string& key) {
   const auto matcher = matchers_.find(RoutingKey(agent.workspace_id(), agent.routing_group_id()));
   if (matcher == matchers_.end()) return;
   routing::AgentLoad load{
-      .available =
-          agent.presence() == command::v1::PRESENCE_AVAILABLE && agent.sessions_size() > 0,
+      .available = agent.presence() == command::v1::PRESENCE_AVAILABLE && agent.sessions_size() > 0,
       .capacity_units = agent.capacity_units(),
       .idle_since = FromProto(agent.idle_since()),
       .last_given = agent.last_given()};
@@ -367,9 +366,8 @@ bool Engine::Overflow(const std::string& conversation_id) {
         message.add_contents()->mutable_text()->set_text(rule.send_text());
         command::v1::Actor nobody;
         SendReply(c, std::move(message),
-                  UuidV5(kWisselNamespace,
-                         {"overflow", conversation_id, queue->queue_id(), absl::StrCat(i),
-                          absl::StrCat(c.replies())}),
+                  UuidV5(kWisselNamespace, {"overflow", conversation_id, queue->queue_id(),
+                                            absl::StrCat(i), absl::StrCat(c.replies())}),
                   nobody);
         break;
       }

@@ -1,4 +1,5 @@
-// How the engine chooses a conversation's SLA policy, says what its clocks have to say, and escalates.
+// How the engine chooses a conversation's SLA policy, says what its clocks have to say, and
+// escalates.
 
 #include <algorithm>
 
@@ -63,9 +64,9 @@ void Engine::Escalate() {
     const ConversationState* c = state_.FindConversation(id);
     if (c == nullptr) continue;
     const config::v1::WorkspaceConfig& config = Config(c->workspace_id());
-    const auto policy = std::find_if(
-        config.sla_policies().begin(), config.sla_policies().end(),
-        [&](const auto& p) { return p.sla_policy_id() == c->sla().sla_policy_id(); });
+    const auto policy =
+        std::find_if(config.sla_policies().begin(), config.sla_policies().end(),
+                     [&](const auto& p) { return p.sla_policy_id() == c->sla().sla_policy_id(); });
     if (policy == config.sla_policies().end()) continue;
     for (int step = 0; step < policy->escalation_steps_size(); ++step) {
       const config::v1::EscalationStep& escalation = policy->escalation_steps(step);

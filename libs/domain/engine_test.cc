@@ -552,8 +552,10 @@ class RandomDay {
         c.mutable_barge_in()->set_conversation_id(id);
         break;
       case 5:
-        if (Pick(4) == 0) c.mutable_force_logout()->set_agent_id(agent);
-        else c.mutable_end_wrap_up()->set_agent_id(agent);
+        if (Pick(4) == 0)
+          c.mutable_force_logout()->set_agent_id(agent);
+        else
+          c.mutable_end_wrap_up()->set_agent_id(agent);
         break;
       case 6:
         c.mutable_leave_conversation()->set_conversation_id(id);

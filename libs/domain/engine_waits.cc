@@ -86,10 +86,10 @@ void Engine::Estimate(const ConversationState& c) {
   if (queue->tell_waiting_time()) {
     const std::optional<absl::Duration> wait =
         routing::ExpectedWait(*flow, position, staffing, now_);
-    const bool told_before = c.has_estimate_time() && FromProto(c.estimate_time()) >=
-                                                          FromProto(c.waiting_since());
-    if (!told_before || (now_ - FromProto(c.estimate_time()) >= kEstimateInterval &&
-                         HasChanged(c, wait, now_))) {
+    const bool told_before =
+        c.has_estimate_time() && FromProto(c.estimate_time()) >= FromProto(c.waiting_since());
+    if (!told_before ||
+        (now_ - FromProto(c.estimate_time()) >= kEstimateInterval && HasChanged(c, wait, now_))) {
       Event event;
       conversation::v1::WaitEstimated& estimated = *event.mutable_wait_estimated();
       estimated.set_conversation_id(c.conversation_id());
@@ -134,8 +134,7 @@ void Engine::CountStaff(const std::string& agent_key, const AgentState* agent) {
       agent->presence() != command::v1::PRESENCE_AVAILABLE) {
     return;
   }
-  const routing::Matcher* matcher =
-      FindMatcher(agent->workspace_id(), agent->routing_group_id());
+  const routing::Matcher* matcher = FindMatcher(agent->workspace_id(), agent->routing_group_id());
   const config::v1::Agent* config =
       matcher == nullptr ? nullptr : matcher->policy().FindAgent(agent->agent_id());
   if (config == nullptr) return;

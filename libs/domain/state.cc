@@ -182,8 +182,8 @@ void State::Hold(AgentState& agent, common::v1::ChannelKind kind, int32_t conver
                  int32_t units) {
   agent.set_used_units(std::max(0, agent.used_units() + units));
   auto& loads = *agent.mutable_channel_loads();
-  auto load = std::find_if(loads.begin(), loads.end(),
-                           [kind](const auto& l) { return l.kind() == kind; });
+  auto load =
+      std::find_if(loads.begin(), loads.end(), [kind](const auto& l) { return l.kind() == kind; });
   if (load == loads.end()) {
     if (units <= 0) return;
     loads.Add()->set_kind(kind);
@@ -204,8 +204,7 @@ state::v1::QueueState* State::Queue(absl::string_view workspace_id, absl::string
   return &it->second;
 }
 
-void State::SetPlace(ConversationState& c, ConversationStatus status,
-                     const std::string& queue_id) {
+void State::SetPlace(ConversationState& c, ConversationStatus status, const std::string& queue_id) {
   const bool waited = c.status() == ConversationStatus::CONVERSATION_STATUS_QUEUED;
   const bool waits = status == ConversationStatus::CONVERSATION_STATUS_QUEUED;
   if (waited != waits || c.queue_id() != queue_id) {

@@ -40,9 +40,9 @@ enum class PieceKind { kPartition, kConfig, kConversation, kAgent, kSeen, kQueue
 
 // All of them, in the order in which a restating round writes them: what is counted over
 // conversations stands behind them.
-inline constexpr PieceKind kPieceKinds[] = {PieceKind::kPartition, PieceKind::kConfig,
+inline constexpr PieceKind kPieceKinds[] = {PieceKind::kPartition,    PieceKind::kConfig,
                                             PieceKind::kConversation, PieceKind::kSeen,
-                                            PieceKind::kAgent, PieceKind::kQueue};
+                                            PieceKind::kAgent,        PieceKind::kQueue};
 
 absl::string_view PieceKindName(PieceKind kind);
 std::optional<PieceKind> ParsePieceKind(absl::string_view name);
@@ -189,8 +189,7 @@ class State {
   void Remember(absl::string_view uuid);
   void ForgetOldIds();
   // What it says from now on; keeps the count of the queue it waits in or ceases to wait in.
-  void SetStatus(state::v1::ConversationState& conversation,
-                 state::v1::ConversationStatus status) {
+  void SetStatus(state::v1::ConversationState& conversation, state::v1::ConversationStatus status) {
     SetPlace(conversation, status, conversation.queue_id());
   }
   void SetPlace(state::v1::ConversationState& conversation, state::v1::ConversationStatus status,
@@ -260,8 +259,7 @@ class State {
   // Tells a conversation's clocks what has happened now; nothing where it is not measured.
   void TellClock(state::v1::ConversationState& conversation, routing::SlaEvent::Kind kind,
                  bool by_bot = false);
-  void ChangeSlaPolicy(state::v1::ConversationState& conversation,
-                       const std::string& sla_policy_id,
+  void ChangeSlaPolicy(state::v1::ConversationState& conversation, const std::string& sla_policy_id,
                        std::shared_ptr<const routing::SlaPolicy> policy);
   void CompileSla(const config::v1::WorkspaceConfig& before,
                   const config::v1::WorkspaceConfig& config);
@@ -278,7 +276,8 @@ class State {
   std::map<std::string, config::v1::WorkspaceConfig> configs_;
   std::map<std::string, state::v1::QueueState> queues_;
   // By workspace and id: the configurations' policies, made ready.
-  std::map<std::string, std::map<std::string, std::shared_ptr<const routing::SlaPolicy>>, std::less<>>
+  std::map<std::string, std::map<std::string, std::shared_ptr<const routing::SlaPolicy>>,
+           std::less<>>
       sla_policies_;
 
   std::map<SeenKey, std::string> seen_pieces_;

@@ -12,10 +12,10 @@ namespace wissel::domain {
 using common::v1::InputTopic;
 using config::v1::WorkspaceConfig;
 using receipt::v1::DeliveryState;
+using routing::SlaEvent;
 using state::v1::AgentState;
 using state::v1::ConversationState;
 using state::v1::ConversationStatus;
-using routing::SlaEvent;
 using state::v1::SeenIds;
 
 void State::Apply(const log::v1::Decision& decision) {

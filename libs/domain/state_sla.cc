@@ -139,7 +139,8 @@ void State::CompileSla(const WorkspaceConfig& before, const WorkspaceConfig& con
   std::set<std::string> same;
   for (const config::v1::SlaPolicy& p : config.sla_policies()) {
     for (const config::v1::SlaPolicy& q : before.sla_policies()) {
-      if (p.sla_policy_id() == q.sla_policy_id() && Fingerprint(config, p) == Fingerprint(before, q)) {
+      if (p.sla_policy_id() == q.sla_policy_id() &&
+          Fingerprint(config, p) == Fingerprint(before, q)) {
         same.insert(p.sla_policy_id());
       }
     }

@@ -17,7 +17,6 @@ using store::Script;
 
 namespace {
 
-
 // KEYS[1]: meta. ARGV: the incarnation and next_offset expected, the number of arguments that set
 // meta, those, then the changes, each as the number of its words and the words.
 const Script& WriteScript() {

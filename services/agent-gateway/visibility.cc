@@ -208,8 +208,8 @@ std::optional<AgentChange> AgentChangeOf(const Event& event) {
       return AgentChange{.before = event.offer_accepted().agent_id(),
                          .after = event.offer_accepted().agent_id()};
     // A parked conversation goes back to its agent, a reassigned one names whose it was; in every
-    // other case another event about the conversation's agent stands just before this one, and leaves
-    // it with nobody or this agent.
+    // other case another event about the conversation's agent stands just before this one, and
+    // leaves it with nobody or this agent.
     case Kind::kAssigned:
       return AgentChange{
           .before = event.assigned().reason() == conversation::v1::Assigned::REASON_RESUMED

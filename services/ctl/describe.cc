@@ -319,10 +319,12 @@ std::string Describe(const Event& event) {
                           Word(event.sla_escalated().metric()));
     case Event::kWaitEstimated: {
       const auto& e = event.wait_estimated();
-      return absl::StrCat("is number ", e.position(), ", ",
-                          e.has_expected_wait()
-                              ? absl::StrCat("about ", absl::FormatDuration(FromProto(e.expected_wait())), " to wait")
-                              : std::string("nobody is at work"));
+      return absl::StrCat(
+          "is number ", e.position(), ", ",
+          e.has_expected_wait()
+              ? absl::StrCat("about ", absl::FormatDuration(FromProto(e.expected_wait())),
+                             " to wait")
+              : std::string("nobody is at work"));
     }
     case Event::kSlaAtRisk:
       return absl::StrCat("is at risk: the first response will be late with a probability of ",
