@@ -31,6 +31,7 @@ class AgentSet {
     if (words_[word] == 0) summary_[word / 64] &= ~(uint64_t{1} << (word % 64));
   }
   void Set(uint32_t agent, bool in) {
+    if (Has(agent) == in) return;
     if (in) {
       Add(agent);
     } else {

@@ -54,6 +54,8 @@ int64_t PartsSum(const PriorityParts& parts) {
          parts.sla_proximity + parts.escalation;
 }
 
+constexpr size_t kStrategies = config::v1::Strategy_ARRAYSIZE;
+
 using AgentIndexes = absl::InlinedVector<uint32_t, kFew + 1>;
 
 }  // namespace
@@ -108,7 +110,13 @@ class Matcher::Impl {
   struct Slot;
   struct MoreUrgent {
     const std::vector<Slot>* slots;
-    bool operator()(const Key& a, const Key& b) const;
+    bool operator()(const Key& a, const Key& b) const {
+      if (a.rank != b.rank) return a.rank < b.rank;
+      if (a.due != b.due) return a.due < b.due;
+      if (a.since != b.since) return a.since < b.since;
+      return a.slot != b.slot && IdIsLess(a.slot, b.slot);
+    }
+    bool IdIsLess(uint32_t a, uint32_t b) const;
   };
 
   // A waiting conversation.
@@ -154,9 +162,13 @@ class Matcher::Impl {
     uint32_t word;
     uint64_t bits;
   };
+  struct Tier {
+    uint32_t end = 0;  // its words lie before this, behind those of the tier before
+    uint32_t agents = 0;
+  };
   struct Ranking {
     std::vector<TierWord> words;
-    std::vector<uint32_t> ends;  // of each tier, best first
+    std::vector<Tier> tiers;  // best first
   };
 
   // Conversations that ask the same, by channel.
@@ -203,7 +215,14 @@ class Matcher::Impl {
 
   void UpdateAgent(uint32_t agent);
   int64_t TakenUnits(uint32_t agent, int kind) const;
-  int64_t OrderValue(Strategy strategy, uint32_t agent) const;
+  // What the strategy compares, the smaller the better; 0 for best skill, whose order is fixed.
+  int64_t OrderValue(Strategy strategy, uint32_t agent) const {
+    return order_values_[strategy][agent];
+  }
+  bool HasAnyRoom(uint32_t agent) const {
+    return std::any_of(room_.begin(), room_.end(),
+                       [agent](const AgentSet& room) { return room.Has(agent); });
+  }
   Order& OrderOf(Strategy strategy);
 
   Asked Resolve(const Waiting& waiting) const;
@@ -237,12 +256,16 @@ class Matcher::Impl {
 
   // Agents, by index.
   std::vector<AgentLoad> loads_;
+  // What strategies compare, in less space; see OrderValue.
+  std::array<std::vector<int64_t>, kStrategies> order_values_;
   std::vector<uint32_t> agent_symbols_;
   AgentSet available_;
   // Available and enough units; and below the channel's limit.
   std::array<AgentSet, kChannelKinds> capacity_;
   std::array<AgentSet, kChannelKinds> room_;
-  std::array<Order, config::v1::Strategy_ARRAYSIZE> orders_;
+  std::array<Order, kStrategies> orders_;
+  // Candidates of a tier, with what the strategy compares; kept to be used again.
+  std::vector<std::pair<int64_t, uint32_t>> compared_;
 
   // Groups. Bits stand for groups in blocks of 64.
   std::vector<Group> groups_;
@@ -264,11 +287,8 @@ class Matcher::Impl {
   std::vector<uint32_t> relaxed_;
 };
 
-bool Matcher::Impl::MoreUrgent::operator()(const Key& a, const Key& b) const {
-  if (a.rank != b.rank) return a.rank < b.rank;
-  if (a.due != b.due) return a.due < b.due;
-  if (a.since != b.since) return a.since < b.since;
-  return a.slot != b.slot && (*slots)[a.slot].id < (*slots)[b.slot].id;
+bool Matcher::Impl::MoreUrgent::IdIsLess(uint32_t a, uint32_t b) const {
+  return (*slots)[a].id < (*slots)[b].id;
 }
 
 // ---- Policy and symbols
@@ -316,6 +336,7 @@ void Matcher::Impl::Configure(std::shared_ptr<const Policy> policy) {
     if (before >= 0) loads[i] = loads_[before];
   }
   loads_ = std::move(loads);
+  for (std::vector<int64_t>& values : order_values_) values.assign(agents, 0);
   std::vector<uint32_t> agent_symbols;
   agent_symbols.reserve(agents);
   for (const config::v1::Agent& agent : p_->agents) {
@@ -357,35 +378,28 @@ int64_t Matcher::Impl::TakenUnits(uint32_t agent, int kind) const {
 
 void Matcher::Impl::UpdateAgent(uint32_t agent) {
   const AgentLoad& load = loads_[agent];
+  int64_t held = 0;
+  for (const ChannelUse& use : load.held) held += use.units;
   available_.Set(agent, load.available);
   for (int k = 0; k < kChannelKinds; ++k) {
-    const bool units =
-        load.available && load.capacity_units - TakenUnits(agent, k) >= p_->weight[k];
+    const int64_t taken = p_->may_interrupt[k] == 0 ? held : TakenUnits(agent, k);
+    const bool units = load.available && load.capacity_units - taken >= p_->weight[k];
     capacity_[k].Set(agent, units);
     room_[k].Set(agent, units && load.held[k].conversations < p_->limits[agent][k]);
   }
-  for (Order& order : orders_) {
-    if (order.used) order.stale.Add(agent);
-  }
-}
-
-int64_t Matcher::Impl::OrderValue(Strategy strategy, uint32_t agent) const {
-  const AgentLoad& load = loads_[agent];
-  switch (strategy) {
-    case config::v1::STRATEGY_LONGEST_IDLE:
-      return Nanos(load.idle_since);
-    case config::v1::STRATEGY_LEAST_OCCUPIED: {
-      if (load.capacity_units <= 0) return 1000;
-      int64_t held = 0;
-      for (const ChannelUse& use : load.held) held += use.units;
-      return std::min<int64_t>(held * 1000 / load.capacity_units,
-                               std::numeric_limits<int32_t>::max());
+  const auto set_value = [&](Strategy strategy, int64_t value) {
+    const bool changed = std::exchange(order_values_[strategy][agent], value) != value;
+    Order& order = orders_[strategy];
+    if (order.used && (changed || order.in.Has(agent) != HasAnyRoom(agent))) {
+      order.stale.Add(agent);
     }
-    case config::v1::STRATEGY_ROUND_ROBIN:
-      return load.last_given;
-    default:
-      return 0;
-  }
+  };
+  set_value(config::v1::STRATEGY_LONGEST_IDLE, Nanos(load.idle_since));
+  set_value(config::v1::STRATEGY_LEAST_OCCUPIED,
+            load.capacity_units <= 0 ? 1000
+                                     : std::min<int64_t>(held * 1000 / load.capacity_units,
+                                                         std::numeric_limits<int32_t>::max()));
+  set_value(config::v1::STRATEGY_ROUND_ROBIN, load.last_given);
 }
 
 Matcher::Impl::Order& Matcher::Impl::OrderOf(Strategy strategy) {
@@ -398,8 +412,7 @@ Matcher::Impl::Order& Matcher::Impl::OrderOf(Strategy strategy) {
     for (uint32_t i = 0; i < loads_.size(); ++i) order.stale.Add(i);
   }
   order.stale.Drain([&](uint32_t agent) {
-    bool in = false;
-    for (const AgentSet& room : room_) in = in || room.Has(agent);
+    const bool in = HasAnyRoom(agent);
     const int64_t value = OrderValue(strategy, agent);
     const bool was_in = order.in.Has(agent);
     if (was_in == in && (!in || order.value[agent] == value)) return;
@@ -518,13 +531,14 @@ const Matcher::Impl::Ranking& Matcher::Impl::RankingOf(Group& group) {
         i > 0 && std::tie(secondary, preferred, skill) != std::tie(std::get<0>(ranked[i - 1]),
                                                                    std::get<1>(ranked[i - 1]),
                                                                    std::get<2>(ranked[i - 1]));
-    if (new_tier) ranking->ends.push_back(static_cast<uint32_t>(ranking->words.size()));
+    if (i == 0 || new_tier) ranking->tiers.emplace_back();
     if (i == 0 || new_tier || ranking->words.back().word != agent / 64) {
       ranking->words.push_back({agent / 64, 0});
     }
     ranking->words.back().bits |= uint64_t{1} << (agent % 64);
+    ranking->tiers.back().end = static_cast<uint32_t>(ranking->words.size());
+    ++ranking->tiers.back().agents;
   }
-  if (!ranked.empty()) ranking->ends.push_back(static_cast<uint32_t>(ranking->words.size()));
   ranking->words.shrink_to_fit();
   group.ranking = std::move(ranking);
   return *group.ranking;
@@ -534,7 +548,6 @@ const Matcher::Impl::Ranking& Matcher::Impl::RankingOf(Group& group) {
 
 void Matcher::Impl::AddWaiting(const Waiting& waiting) {
   KeepGroupsBounded();
-  RemoveWaiting(waiting.conversation_id);
   uint32_t slot;
   if (free_slots_.empty()) {
     slot = static_cast<uint32_t>(slots_.size());
@@ -543,8 +556,12 @@ void Matcher::Impl::AddWaiting(const Waiting& waiting) {
     slot = free_slots_.back();
     free_slots_.pop_back();
   }
+  slots_[slot].id = waiting.conversation_id;
+  if (!ids_.insert(slot).second) {
+    RemoveWaiting(waiting.conversation_id);
+    ids_.insert(slot);
+  }
   Slot& s = slots_[slot];
-  s.id = waiting.conversation_id;
   s.since = Nanos(waiting.waiting_since);
   s.due = Nanos(waiting.sla_due);
   s.parts = PartsSum(waiting.priority);
@@ -557,7 +574,6 @@ void Matcher::Impl::AddWaiting(const Waiting& waiting) {
     s.excluded = std::make_unique<std::vector<uint32_t>>();
     for (const std::string& id : waiting.excluded_agent_ids) s.excluded->push_back(Acquire(id));
   }
-  ids_.insert(slot);
   Place(slot);
 }
 
@@ -804,46 +820,48 @@ absl::InlinedVector<uint32_t, 1 + kMaxRunnersUp> Matcher::Impl::BestAgents(const
 
   const Ranking& ranking = RankingOf(group);
   uint32_t begin = 0;
-  for (const uint32_t end : ranking.ends) {
+  for (const Tier& tier : ranking.tiers) {
     const auto tier_begin = ranking.words.begin() + begin;
-    const auto tier_end = ranking.words.begin() + end;
-    begin = end;
-    candidates.clear();
+    const auto tier_end = ranking.words.begin() + tier.end;
+    begin = tier.end;
+    const size_t missing = wanted - best.size();
     // Within a tier best skill leaves the order of ids.
-    const size_t limit = best_skill ? wanted - best.size() : limits_.compared;
-    bool all = true;
-    for (auto it = tier_begin; all && it != tier_end; ++it) all = gather(it->word, it->bits, limit);
-    if (best_skill) {
-      best.insert(best.end(), candidates.begin(), candidates.end());
-      if (best.size() == wanted) return best;
-      continue;
-    }
-    if (!all) {
-      const size_t before = best.size();
-      int steps = limits_.walked * static_cast<int>(wanted - before);
-      for (const auto& [value, agent] : OrderOf(queue.strategy).set) {
-        if (steps-- == 0) break;
-        if (!room.Has(agent) || !group.eligible.Has(agent) || is_left_out(agent)) continue;
-        const auto word = std::lower_bound(
-            tier_begin, tier_end, agent / 64,
-            [](const TierWord& tier_word, uint32_t w) { return tier_word.word < w; });
-        if (word == tier_end || word->word != agent / 64 || (word->bits >> (agent % 64) & 1) == 0) {
-          continue;
+    if (!best_skill && tier.agents > limits_.compared_in_tier) {
+      const auto in_tier = [&](uint32_t agent) {
+        const auto it =
+            std::lower_bound(tier_begin, tier_end, agent / 64,
+                             [](const TierWord& word, uint32_t w) { return word.word < w; });
+        return it != tier_end && it->word == agent / 64 && (it->bits >> (agent % 64) & 1) != 0;
+      };
+      const Order& order = OrderOf(queue.strategy);
+      int steps = limits_.walked * static_cast<int>(missing);
+      auto it = order.set.begin();
+      for (; it != order.set.end() && steps > 0 && best.size() < wanted; ++it, --steps) {
+        const uint32_t agent = it->second;
+        if (room.Has(agent) && group.eligible.Has(agent) && !is_left_out(agent) && in_tier(agent)) {
+          best.push_back(agent);
         }
-        best.push_back(agent);
-        if (best.size() == wanted) return best;
       }
-      best.resize(before);
-      candidates.clear();
-      for (auto it = tier_begin; it != tier_end; ++it) gather(it->word, it->bits, kNowhere);
+      if (best.size() == wanted) return best;
+      if (it == order.set.end()) continue;
+      best.resize(wanted - missing);
     }
-    absl::InlinedVector<std::pair<int64_t, uint32_t>, kFew> ranked;
-    for (const uint32_t agent : candidates) {
-      ranked.emplace_back(OrderValue(queue.strategy, agent), agent);
+    compared_.clear();
+    for (auto it = tier_begin; it != tier_end; ++it) {
+      for (uint64_t bits = with_room(it->word, it->bits); bits != 0; bits &= bits - 1) {
+        const uint32_t agent = it->word * 64 + static_cast<uint32_t>(std::countr_zero(bits));
+        compared_.emplace_back(OrderValue(queue.strategy, agent), agent);
+      }
+      if (best_skill && compared_.size() >= missing) break;
     }
-    const size_t taken = std::min(wanted - best.size(), ranked.size());
-    std::partial_sort(ranked.begin(), ranked.begin() + static_cast<ptrdiff_t>(taken), ranked.end());
-    for (size_t i = 0; i < taken; ++i) best.push_back(ranked[i].second);
+    const size_t taken = std::min(missing, compared_.size());
+    if (taken == 1) {
+      best.push_back(std::min_element(compared_.begin(), compared_.end())->second);
+    } else {
+      std::partial_sort(compared_.begin(), compared_.begin() + static_cast<ptrdiff_t>(taken),
+                        compared_.end());
+      for (size_t i = 0; i < taken; ++i) best.push_back(compared_[i].second);
+    }
     if (best.size() == wanted) return best;
   }
   return best;
@@ -1033,6 +1051,9 @@ size_t Matcher::Impl::MemoryBytes() const {
   for (const Symbol& symbol : symbols_) bytes += 2 * text_bytes(symbol.text);
   bytes += symbols_.capacity() * sizeof(Symbol) + free_symbols_.capacity() * sizeof(uint32_t) +
            symbol_index_.capacity() * (sizeof(std::pair<std::string, uint32_t>) + 1);
+  for (const std::vector<int64_t>& values : order_values_) {
+    bytes += values.capacity() * sizeof(int64_t);
+  }
   bytes += loads_.capacity() * sizeof(AgentLoad) + agent_symbols_.capacity() * sizeof(uint32_t);
   bytes += available_.MemoryBytes();
   for (int k = 0; k < kChannelKinds; ++k) {
@@ -1047,7 +1068,7 @@ size_t Matcher::Impl::MemoryBytes() const {
     bytes += sizeof(Group) + group.eligible.MemoryBytes();
     if (group.ranking != nullptr) {
       bytes += group.ranking->words.capacity() * sizeof(TierWord) +
-               group.ranking->ends.capacity() * sizeof(uint32_t);
+               group.ranking->tiers.capacity() * sizeof(Tier);
     }
     for (const CountedSet<Key>& waiting : group.waiting) bytes += waiting.MemoryBytes();
   }
