@@ -54,6 +54,19 @@ class Engine {
 
   const State& state() const { return state_; }
 
+  // How an agent stands to a conversation now.
+  struct Standing {
+    std::string agent_id;
+    // Nothing: may be given it.
+    std::optional<routing::PassedOver> why_not;
+    // Skill by skill what is missing, for people.
+    std::vector<std::string> lacks;
+  };
+  // Of every agent of the conversation's routing group, by id; empty where it is not known.
+  std::vector<Standing> Judge(absl::string_view conversation_id) const;
+  // What it asks for, and how urgent it is; empty where it is not known.
+  conversation::v1::Explanation Explain(absl::string_view conversation_id) const;
+
   // Why an input cannot be decided; nothing where it can. To be asked first.
   std::optional<Refusal> Refuse(const message::v1::InboundMessage& message) const;
   std::optional<Refusal> Refuse(const command::v1::Command& command) const;

@@ -285,6 +285,30 @@ conversation::v1::Explanation Engine::Explain(const ConversationState& c) const 
   return MatcherOf(c)->Explain(WaitingOf(c));
 }
 
+conversation::v1::Explanation Engine::Explain(absl::string_view conversation_id) const {
+  const ConversationState* c = state_.FindConversation(conversation_id);
+  if (c == nullptr || MatcherOf(*c) == nullptr) return {};
+  return Explain(*c);
+}
+
+std::vector<Engine::Standing> Engine::Judge(absl::string_view conversation_id) const {
+  std::vector<Standing> standings;
+  const ConversationState* c = state_.FindConversation(conversation_id);
+  const routing::Matcher* matcher = c == nullptr ? nullptr : MatcherOf(*c);
+  if (matcher == nullptr) return standings;
+  const routing::Waiting waiting = WaitingOf(*c);
+  for (const auto& [key, agent] : state_.agents()) {
+    if (agent.workspace_id() != c->workspace_id() ||
+        agent.routing_group_id() != c->routing_group_id()) {
+      continue;
+    }
+    standings.push_back({.agent_id = agent.agent_id(),
+                         .why_not = matcher->WhyNot(agent.agent_id(), waiting, {}),
+                         .lacks = matcher->Lacks(agent.agent_id(), waiting)});
+  }
+  return standings;
+}
+
 void Engine::Give(const std::string& conversation_id, const std::string& agent_id) {
   const ConversationState& c = *state_.FindConversation(conversation_id);
   const config::v1::Queue* queue = QueueOf(c);

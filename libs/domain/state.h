@@ -135,6 +135,12 @@ class State {
   const std::set<std::string>& ConversationsOf(absl::string_view workspace_id,
                                                absl::string_view agent_id) const;
   const config::v1::WorkspaceConfig* FindConfig(absl::string_view workspace_id) const;
+  // From now on what this conversation's clocks are told is also written to `told`, which outlives
+  // the state: for showing what counted.
+  void WatchClock(std::string conversation_id, std::vector<routing::SlaEvent>* told) {
+    watched_ = std::move(conversation_id);
+    told_ = told;
+  }
   bool Seen(absl::string_view uuid) const;
   // Null: the configuration in force has no such policy.
   std::shared_ptr<const routing::SlaPolicy> FindSlaPolicy(absl::string_view workspace_id,
@@ -259,6 +265,7 @@ class State {
   // Tells a conversation's clocks what has happened now; nothing where it is not measured.
   void TellClock(state::v1::ConversationState& conversation, routing::SlaEvent::Kind kind,
                  bool by_bot = false);
+  void Tell(state::v1::ConversationState& conversation, routing::SlaEvent event);
   void ChangeSlaPolicy(state::v1::ConversationState& conversation, const std::string& sla_policy_id,
                        std::shared_ptr<const routing::SlaPolicy> policy);
   void CompileSla(const config::v1::WorkspaceConfig& before,
@@ -288,6 +295,9 @@ class State {
   absl::flat_hash_map<std::string, std::string> by_outbound_;
   absl::flat_hash_map<std::string, std::string> by_provider_id_;
   absl::flat_hash_map<std::string, std::set<std::string>> by_agent_;
+
+  std::string watched_;
+  std::vector<routing::SlaEvent>* told_ = nullptr;
 
   bool whole_ = true;
   bool tracking_ = false;

@@ -91,22 +91,25 @@ SlaClock State::SlaClockOf(const ConversationState& c) const {
   return SlaClock(FindSlaPolicy(c.workspace_id(), c.sla().sla_policy_id()), MetricsOf(c.sla()));
 }
 
+void State::Tell(ConversationState& c, SlaEvent event) {
+  SlaClock clock = SlaClockOf(c);
+  clock.Apply(event);
+  Store(clock.metrics(), *c.mutable_sla());
+  if (told_ != nullptr && c.conversation_id() == watched_) told_->push_back(std::move(event));
+}
+
 void State::TellClock(ConversationState& c, SlaEvent::Kind kind, bool by_bot) {
   if (!c.has_sla()) return;
-  SlaClock clock = SlaClockOf(c);
-  clock.Apply({.kind = kind, .time = time_, .by_bot = by_bot, .policy = nullptr});
-  Store(clock.metrics(), *c.mutable_sla());
+  Tell(c, {.kind = kind, .time = time_, .by_bot = by_bot, .policy = nullptr});
 }
 
 void State::ChangeSlaPolicy(ConversationState& c, const std::string& sla_policy_id,
                             std::shared_ptr<const routing::SlaPolicy> policy) {
-  SlaClock clock = SlaClockOf(c);
-  clock.Apply({.kind = SlaEvent::Kind::kPolicyChanged,
-               .time = time_,
-               .by_bot = false,
-               .policy = std::move(policy)});
+  Tell(c, {.kind = SlaEvent::Kind::kPolicyChanged,
+           .time = time_,
+           .by_bot = false,
+           .policy = std::move(policy)});
   c.mutable_sla()->set_sla_policy_id(sla_policy_id);
-  Store(clock.metrics(), *c.mutable_sla());
 }
 
 void State::On(const conversation::v1::SlaPolicyApplied& e) {

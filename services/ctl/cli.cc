@@ -83,6 +83,7 @@ std::shared_ptr<CLI::App> MakeCommandLine(Session& session) {
   AddTopics(*app, session);
   AddReplay(*app, session);
   AddSimulate(*app, session);
+  AddSla(*app, session);
   AddToken(*app, session);
   AddCompletion(*app, session);
   app->add_subcommand("version", "Print the version")->callback([&session] {

@@ -25,6 +25,7 @@ void AddLog(CLI::App& app, Session& session);
 void AddNormalize(CLI::App& app, Session& session);
 void AddOutbox(CLI::App& app, Session& session);
 void AddReplay(CLI::App& app, Session& session);
+void AddSla(CLI::App& app, Session& session);
 void AddSimulate(CLI::App& app, Session& session);
 void AddToken(CLI::App& app, Session& session);
 void AddTopics(CLI::App& app, Session& session);

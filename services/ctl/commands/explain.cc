@@ -2,10 +2,13 @@
 
 #include <map>
 #include <memory>
+#include <sstream>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "libs/base/status_macros.h"
+#include "libs/domain/engine.h"
 #include "libs/domain/state.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/describe.h"
@@ -17,22 +20,48 @@ namespace {
 
 constexpr size_t kMinIdBytes = 4;
 
-// The agents of the conversation's routing group as they stood when the decision was made.
-void PrintAgents(const domain::State& state, absl::string_view conversation_id, std::ostream& out) {
-  const auto* conversation = state.FindConversation(conversation_id);
-  if (conversation == nullptr) return;
-  for (const auto& [key, agent] : state.agents()) {
-    if (agent.workspace_id() != conversation->workspace_id() ||
-        agent.routing_group_id() != conversation->routing_group_id()) {
-      continue;
-    }
-    out << "        " << agent.agent_id() << ": " << EnumName(agent.presence()) << ", "
-        << agent.used_units() << " of " << agent.capacity_units() << " units taken"
-        << (agent.sessions().empty() ? ", not connected" : "") << "\n";
+// What would make the agent eligible.
+std::string Remedy(const domain::Engine::Standing& standing, const state::v1::AgentState& agent) {
+  using conversation::v1::Explanation;
+  switch (*standing.why_not) {
+    case Explanation::PASSED_OVER_NOT_IN_QUEUE:
+      return "serves none of the queues asked: add one to their queue_ids";
+    case Explanation::PASSED_OVER_LACKS_SKILL:
+      return absl::StrCat("lacks ", absl::StrJoin(standing.lacks, ", "));
+    case Explanation::PASSED_OVER_NOT_AVAILABLE:
+      return agent.sessions().empty()
+                 ? "is not connected"
+                 : absl::StrCat("is ", EnumName(agent.presence()), ": would have to be available");
+    case Explanation::PASSED_OVER_NO_CAPACITY:
+      return absl::StrCat("has no room: ", agent.used_units(), " of ", agent.capacity_units(),
+                          " units taken");
+    case Explanation::PASSED_OVER_CHANNEL_LIMIT:
+      return "holds as many conversations of the channel as allowed";
+    case Explanation::PASSED_OVER_EXCLUDED:
+      return "declined or missed it a moment ago: may pull it, or is asked again later";
+    default:
+      return "may not take it";
   }
 }
 
-absl::Status Explain(Session& s, const std::string& wanted) {
+// How each agent of the routing group stood just before somebody was chosen, or nobody: the very
+// matcher judges, on the state folded so far.
+void PrintAgents(const domain::State& before, absl::string_view conversation_id,
+                 std::ostream& out) {
+  const domain::Engine engine(before.Copy(), {.holds = [](absl::string_view) { return true; }});
+  for (const auto& standing : engine.Judge(conversation_id)) {
+    const auto* conversation = engine.state().FindConversation(conversation_id);
+    const auto* agent = engine.state().FindAgent(conversation->workspace_id(), standing.agent_id);
+    out << "        " << standing.agent_id << ": "
+        << (standing.why_not.has_value()
+                ? Remedy(standing, *agent)
+                : absl::StrCat("may take it, ", agent->capacity_units() - agent->used_units(),
+                               " units free"))
+        << "\n";
+  }
+}
+
+absl::Status Explain(Session& s, const std::string& wanted, int at) {
   if (wanted.size() < kMinIdBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("CONVERSATION: expected at least ", kMinIdBytes, " characters of its id"));
@@ -40,6 +69,7 @@ absl::Status Explain(Session& s, const std::string& wanted) {
   WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(s));
   std::map<int32_t, domain::State> states;
   std::string found;
+  int number = 0;
   const absl::Status status = WalkLog(*bus, {}, [&](const LogItem& item) -> absl::Status {
     if (item.entry == nullptr || !item.entry->record.has_decision()) return absl::OkStatus();
     const auto& decision = item.entry->record.decision();
@@ -47,14 +77,23 @@ absl::Status Explain(Session& s, const std::string& wanted) {
     state.BeginDecision(decision.cause(), ToTime(decision.time()));
     bool headed = false;
     for (const auto& event : decision.events()) {
-      const absl::string_view about = ConversationOf(event);
+      const std::string about(ConversationOf(event));
+      const auto* explanation = ExplanationOf(event);
+      const bool ours = absl::StartsWith(about, wanted);
+      const bool shown = ours && (at == 0 || ++number == at);
+      // Somebody was chosen: as it stood before. Nobody was: as it stands with it waiting.
+      std::ostringstream agents;
+      const bool judge = shown && explanation != nullptr && s.format() == Format::kTable;
+      if (judge && !event.has_queued()) PrintAgents(state, about, agents);
       state.ApplyEvent(event);
-      if (!absl::StartsWith(about, wanted)) continue;
+      if (judge && event.has_queued()) PrintAgents(state, about, agents);
+      if (!ours) continue;
       if (found.empty()) found = std::string(about);
       if (about != found) {
         return absl::InvalidArgumentError(absl::StrCat(wanted, " fits several conversations, ",
                                                        found, " and ", about, " among them"));
       }
+      if (!shown) continue;
       if (s.format() != Format::kTable) {
         s.out << ToJsonLine(event) << "\n";
         continue;
@@ -65,10 +104,11 @@ absl::Status Explain(Session& s, const std::string& wanted) {
         headed = true;
       }
       s.out << "    " << Describe(event) << "\n";
-      if (const auto* explanation = ExplanationOf(event)) {
-        for (const auto& line : DescribeExplanation(*explanation))
+      if (explanation != nullptr) {
+        for (const auto& line : DescribeExplanation(*explanation)) {
           s.out << "      " << line << "\n";
-        PrintAgents(state, about, s.out);
+        }
+        s.out << agents.str();
       }
     }
     return absl::OkStatus();
@@ -85,12 +125,16 @@ void AddExplain(CLI::App& app, Session& s) {
   auto* command = app.add_subcommand("explain", "Why a conversation went the way it went");
   command->footer(
       "\nReads the log (--kafka, --log-file or the context's) and tells each step of the\n"
-      "conversation, what set it off, who was looked at and how each agent stood right\n"
-      "after it.\n"
-      "\nExample:\n  wisselctl explain 6a1f");
+      "conversation, what set it off, who was looked at, and for each agent of the\n"
+      "routing group why or why not, and what would have to change.\n"
+      "\nExamples:\n  wisselctl explain 6a1f\n  wisselctl explain 6a1f --at 4");
   auto id = std::make_shared<std::string>();
   command->add_option("CONVERSATION", *id, "Its id, or the beginning of it")->required();
-  command->callback([&s, id] { s.action = [&s, id] { return Explain(s, *id); }; });
+  auto at = std::make_shared<int>(0);
+  command->add_option("--at", *at, "Only the conversation's event of this number, from 1")
+      ->type_name("EVENT")
+      ->check(CLI::Range(1, 1'000'000));
+  command->callback([&s, id, at] { s.action = [&s, id, at] { return Explain(s, *id, *at); }; });
 }
 
 }  // namespace wissel::ctl
