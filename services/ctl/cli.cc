@@ -76,6 +76,7 @@ std::shared_ptr<CLI::App> MakeCommandLine(Session& session) {
   AddExplain(*app, session);
   AddAgent(*app, session);
   AddNormalize(*app, session);
+  AddHolidays(*app, session);
   AddInject(*app, session);
   AddOutbox(*app, session);
   AddLog(*app, session);

@@ -62,6 +62,15 @@ TEST(Cli, NormalizeShowsWhatAMessageBecomes) {
   EXPECT_THAT(webhook.out, HasSubstr("31612345678"));
 }
 
+TEST(Cli, HolidaysBecomeSpecialDays) {
+  const Result good = Wisselctl(
+      {"holidays", "libs/routing/corpus/holidays/netherlands", "--from", "2026", "--to", "2026"});
+  EXPECT_EQ(good.code, 0) << good.err;
+  EXPECT_THAT(good.out, HasSubstr("special_days:\n"));
+  EXPECT_THAT(good.out, HasSubstr("{date: \"2026-12-25\", name: \"Kerst"));
+  EXPECT_NE(Wisselctl({"holidays", "CMakeLists.txt", "--from", "2026", "--to", "2026"}).code, 0);
+}
+
 TEST(Cli, SimulateGivesTheSameDayForTheSameSeed) {
   const wissel::testing::TempDir dir;
   const std::string plot = dir.path() + "/day.svg";

@@ -20,6 +20,7 @@ void AddDeadLetter(CLI::App& app, Session& session);
 void AddDiff(CLI::App& app, Session& session);
 void AddExplain(CLI::App& app, Session& session);
 void AddGet(CLI::App& app, Session& session);
+void AddHolidays(CLI::App& app, Session& session);
 void AddInject(CLI::App& app, Session& session);
 void AddLog(CLI::App& app, Session& session);
 void AddNormalize(CLI::App& app, Session& session);

@@ -1,0 +1,56 @@
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/json_string.h"
+#include "libs/base/status_macros.h"
+#include "libs/routing/holidays.h"
+#include "services/ctl/commands/commands.h"
+
+namespace wissel::ctl {
+namespace {
+
+struct Flags {
+  std::string file;
+  int first_year = 0;
+  int last_year = 0;
+};
+
+absl::Status Holidays(Session& s, const Flags& f) {
+  WISSEL_ASSIGN_OR_RETURN(const std::string text, ReadFile(f.file, routing::kMaxHolidayFileBytes));
+  WISSEL_ASSIGN_OR_RETURN(const auto holidays,
+                          routing::ParseHolidays(text, f.first_year, f.last_year));
+  s.out << "special_days:\n";
+  for (const auto& holiday : holidays) {
+    std::string name;
+    AppendJsonString(holiday.name, &name);
+    s.out << absl::StrCat("  - {date: \"", absl::FormatCivilTime(holiday.day), "\", name: ", name,
+                          "}\n");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddHolidays(CLI::App& app, Session& s) {
+  auto* command =
+      app.add_subcommand("holidays", "A calendar's special days from an iCalendar file");
+  command->footer(
+      "\nPrints `special_days` for a calendar of the workspace's file, closed all day. What would\n"
+      "change the days and is not understood is an error with its line.\n"
+      "\nExample:\n  wisselctl holidays nl.ics --from 2026 --to 2028");
+  auto f = std::make_shared<Flags>();
+  command->add_option("FILE", f->file, "An iCalendar file (RFC 5545), at most 1 MiB")->required();
+  command->add_option("--from", f->first_year, "The first year")
+      ->type_name("YEAR")
+      ->check(CLI::Range(1970, 2099))
+      ->required();
+  command->add_option("--to", f->last_year, "The last year")
+      ->type_name("YEAR")
+      ->check(CLI::Range(1970, 2099))
+      ->required();
+  command->callback([&s, f] { s.action = [&s, f] { return Holidays(s, *f); }; });
+}
+
+}  // namespace wissel::ctl
