@@ -873,7 +873,7 @@ std::optional<std::string> Matcher::Impl::ChooseAgent(const Waiting& waiting) {
   if (asked.queue < 0) return std::nullopt;
   const auto best = BestAgents(waiting, asked, 1);
   if (best.empty()) return std::nullopt;
-  return p_->agents[best[0]].agent_id();
+  return p_->agent_ids[best[0]];
 }
 
 // ---- Explanations

@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <deque>
 #include <queue>
 #include <random>
@@ -317,27 +318,36 @@ BENCHMARK(BM_Slack<NaiveMatcher>)
     ->Iterations(20)
     ->Unit(benchmark::kMillisecond);
 
+// In use; large blocks included.
+int64_t HeapBytes() { return static_cast<int64_t>(mallinfo2().uordblks + mallinfo2().hblkhd); }
+
 // What any engine does at least: the most urgent out, another one in.
-void BM_PriorityQueue(benchmark::State& state) {
-  struct Record {
-    int32_t rank;
-    int64_t due;
-    int64_t since;
-    std::string id;
-    bool operator<(const Record& other) const {
-      return std::tie(rank, due, since, id) >
-             std::tie(other.rank, other.due, other.since, other.id);
-    }
-  };
+struct Record {
+  int32_t rank;
+  int64_t due;
+  int64_t since;
+  std::string id;
+  bool operator<(const Record& other) const {
+    return std::tie(rank, due, since, id) > std::tie(other.rank, other.due, other.since, other.id);
+  }
+};
+
+std::priority_queue<Record> FullOfRecords(int waiting) {
   Random random(11);
-  const auto record = [&](int i) {
-    const Waiting waiting = Conversation(random, i, kLongestWait * (i % 1000) / 1000);
-    return Record{-waiting.priority.tier, absl::ToUnixNanos(waiting.sla_due),
-                  absl::ToUnixNanos(waiting.waiting_since), waiting.conversation_id};
-  };
   std::priority_queue<Record> queue;
+  for (int i = 0; i < waiting; ++i) {
+    const Waiting w = Conversation(random, i, kLongestWait * (waiting - i) / waiting);
+    queue.push({-w.priority.tier, absl::ToUnixNanos(w.sla_due), absl::ToUnixNanos(w.waiting_since),
+                w.conversation_id});
+  }
+  return queue;
+}
+
+void BM_PriorityQueue(benchmark::State& state) {
   const auto waiting = static_cast<int>(state.range(0));
-  for (int i = 0; i < waiting; ++i) queue.push(record(i));
+  const int64_t before = HeapBytes();
+  std::priority_queue<Record> queue = FullOfRecords(waiting);
+  const int64_t bytes = HeapBytes() - before;
   constexpr int64_t kSecond = 1'000'000'000;
   for (auto _ : state) {
     Record out = queue.top();
@@ -348,8 +358,23 @@ void BM_PriorityQueue(benchmark::State& state) {
     queue.push(std::move(out));
   }
   state.SetItemsProcessed(2 * state.iterations());
+  state.counters["bytes_per_waiting"] = static_cast<double>(bytes) / waiting;
 }
 BENCHMARK(BM_PriorityQueue)->ArgName("waiting")->Arg(10'000)->Arg(100'000)->Arg(1'000'000);
+
+void BM_FillPriorityQueue(benchmark::State& state) {
+  const auto waiting = static_cast<int>(state.range(0));
+  std::priority_queue<Record> full = FullOfRecords(waiting);
+  std::vector<Record> records;
+  for (; !full.empty(); full.pop()) records.push_back(full.top());
+  std::shuffle(records.begin(), records.end(), std::mt19937(1));
+  for (auto _ : state) {
+    std::priority_queue<Record> queue;
+    for (const Record& record : records) queue.push(record);
+    benchmark::DoNotOptimize(queue.top());
+  }
+}
+BENCHMARK(BM_FillPriorityQueue)->ArgName("waiting")->Arg(100'000)->Unit(benchmark::kMillisecond);
 
 // The whole explanation of a decision, as it stands in an offer.
 void BM_Explain(benchmark::State& state) {
@@ -410,8 +435,6 @@ BENCHMARK(BM_Reconfigure)
     ->Args({10'000, 100'000})
     ->Unit(benchmark::kMillisecond);
 
-int64_t HeapBytes() { return static_cast<int64_t>(mallinfo2().uordblks + mallinfo2().hblkhd); }
-
 // Bytes of the heap for each agent and each waiting conversation; the time is of no interest.
 void BM_Memory(benchmark::State& state) {
   const auto agents = static_cast<int>(state.range(0));
@@ -432,8 +455,8 @@ void BM_Memory(benchmark::State& state) {
       matcher.AddWaiting(Conversation(random, i, kLongestWait * i / waiting));
     }
     const int64_t with_all = HeapBytes();
-    state.counters["per_agent"] = static_cast<double>(with_agents - before) / agents;
-    state.counters["per_waiting"] = static_cast<double>(with_all - with_agents) / waiting;
+    state.counters["bytes_per_agent"] = static_cast<double>(with_agents - before) / agents;
+    state.counters["bytes_per_waiting"] = static_cast<double>(with_all - with_agents) / waiting;
     state.counters["estimate"] = static_cast<double>(matcher.MemoryBytes());
     state.counters["measured"] = static_cast<double>(with_all - before);
   }
@@ -444,6 +467,19 @@ BENCHMARK(BM_Memory)
     ->Args({100'000, 1'000'000})
     ->Iterations(1)
     ->Unit(benchmark::kMillisecond);
+
+// The loads alone, with a map to find an agent's.
+void BM_AgentLoads(benchmark::State& state) {
+  const auto agents = static_cast<int>(state.range(0));
+  for (auto _ : state) {
+    const int64_t before = HeapBytes();
+    std::vector<AgentLoad> loads(static_cast<size_t>(agents));
+    absl::flat_hash_map<std::string, uint32_t> index;
+    for (int i = 0; i < agents; ++i) index[AgentId(i)] = static_cast<uint32_t>(i);
+    state.counters["bytes_per_agent"] = static_cast<double>(HeapBytes() - before) / agents;
+  }
+}
+BENCHMARK(BM_AgentLoads)->ArgName("agents")->Arg(100'000)->Iterations(1);
 
 // Timers: which of 1,000,000 fires next. What the engine could use instead: a sorted set, and a map
 // to find a timer in it.

@@ -122,6 +122,7 @@ void Policy::Impl::CompileAgents(const config::v1::WorkspaceConfig& config,
   for (uint32_t i = 0; i < sorted.size(); ++i) {
     const config::v1::Agent& agent = *sorted[i];
     agents.push_back(agent);
+    agent_ids.push_back(agent.agent_id());
     agent_index_.emplace(agent.agent_id(), static_cast<int32_t>(i));
     std::vector<SkillLevel>& levels = agent_skills[i];
     for (const config::v1::Skill& skill : agent.skills()) {

@@ -122,6 +122,7 @@ class Policy::Impl {
   std::vector<config::v1::Queue> queues;
   std::vector<QueueData> queue_data;
   std::vector<config::v1::Agent> agents;
+  std::vector<std::string> agent_ids;                 // side by side, for answers
   std::vector<std::vector<SkillLevel>> agent_skills;  // by skill
   std::vector<std::string> skills;
   std::vector<std::vector<SkillLevel>> holders;  // of each skill: agent (as `skill`) and level

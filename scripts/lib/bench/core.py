@@ -180,13 +180,13 @@ class Program:
 
 
 class Run:
-    """One run of the benchmarks: where the binaries and servers are, how often, how much."""
+    """One run of the benchmarks: where the binaries are, and the servers if there are any; how often, how much."""
 
     def __init__(self, build, folder, environment, options):
         self.build = build
         self.folder = folder
-        self.kafka = environment["WISSEL_TEST_KAFKA"]
-        self.redis = environment["WISSEL_TEST_REDIS_SOCKET"]
+        self.kafka = environment.get("WISSEL_TEST_KAFKA")
+        self.redis = environment.get("WISSEL_TEST_REDIS_SOCKET")
         self.options = options
         self._prefixes = 0
         self._programs = 0
