@@ -368,7 +368,6 @@ TEST(Pull, TakesWhatWaitsIfTheAgentMayHaveIt) {
   std::vector<std::string> ids;
   shop.Online("bram");
   for (int i = 0; i < 4; ++i) ids.push_back(shop.Open(absl::StrCat("3160000000", i), "nl"));
-  Command resolve = shop.Resolve("bram", ids[0]);
   shop.Do(shop.Accept(ids[0]));
   Command pull = CommandBy("bram", "pull");
   pull.mutable_pull()->set_agent_id("bram");
