@@ -154,6 +154,8 @@ class BusyOwnerTest : public OwnershipTest {
     log_ = *std::move(log);
     Settle(*log_);
     for (int i = 0; i < kMany; ++i) WISSEL_ASSERT_OK(log_->Append({}, "k"));
+    // With the reports in hand it has no need to read; before them it might.
+    WISSEL_ASSERT_OK(appender_->Flush(kLong));
     ASSERT_EQ(Confirm(*log_), 1 + kMany);
   }
 
