@@ -10,6 +10,8 @@
 
 #include <cerrno>
 #include <csignal>
+#include <random>
+#include <set>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -36,15 +38,26 @@ std::string HowItEnded(int status) {
 }  // namespace
 
 int FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  WISSEL_CHECK(fd >= 0 && bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 &&
-               getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0);
-  close(fd);
-  return ntohs(address.sin_port);
+  // Below Linux's range for outgoing connections (ip_local_port_range, from 32768 on): one of those
+  // would else take the port before its process listens, or while it is being restarted.
+  constexpr int kFirst = 10'000;
+  constexpr int kCount = 22'000;
+  static std::random_device random;
+  static std::set<int> given;
+  for (int attempt = 0; attempt < 1'000; ++attempt) {
+    const int port = kFirst + static_cast<int>(random() % kCount);
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    WISSEL_CHECK(fd >= 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    const bool free = bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0;
+    close(fd);
+    if (free && given.insert(port).second) return port;
+  }
+  WISSEL_CHECK(false) << "no free port between " << kFirst << " and " << kFirst + kCount;
+  return 0;
 }
 
 Fleet::Fleet() : client_(http::Client::Create({.user_agent = "wissel-chaos"}).value()) {}

@@ -14,7 +14,7 @@
 
 namespace wissel::chaos {
 
-// A port of 127.0.0.1 that nobody listens on now.
+// A port of 127.0.0.1 that nobody listens on now, and that no outgoing connection is given.
 int FreePort();
 
 // How to run one process.
