@@ -1,6 +1,10 @@
 #include <atomic>
+#include <deque>
+#include <map>
 #include <stop_token>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/mutex.h"
@@ -11,6 +15,20 @@
 
 namespace wissel::bus::internal {
 namespace {
+
+// While five or more messages of an idempotent producer are under way to a partition, librdkafka
+// holds back what else it has for it, and spins until the broker has answered: its thread polls
+// without a timeout, a core's worth (2.0.2, rd_kafka_toppar_producer_serve). So it never holds more
+// than it sends at once. As many messages as this are handed over as they come; what comes on top
+// gathers here, and goes in one burst when all of them have been answered.
+//
+// A burst must go as one request, though the first of its messages wakes the client's thread. That
+// is what its linger time is for; rd_kafka_flush, in which the delivery thread waits for answers,
+// suspends it.
+constexpr size_t kSingles = 4;
+// One request's worth, well below librdkafka's own limits (batch.num.messages, batch.size).
+constexpr size_t kBurst = 2'000;
+constexpr size_t kBurstBytes = 512 << 10;
 
 class KafkaAppender final : public Appender, public ClientOwner {
  public:
@@ -25,9 +43,22 @@ class KafkaAppender final : public Appender, public ClientOwner {
   absl::Status Flush(absl::Duration timeout) override;
 
  private:
+  struct Lane;
+  // Outlives its way through librdkafka, which reads the record's value here.
   struct InFlight {
+    Outgoing record;
     size_t size = 0;
     Done done;
+    Timeout patience;  // While it waits.
+    Lane* lane = nullptr;
+  };
+  using Records = std::deque<std::unique_ptr<InFlight>>;
+  // A partition's way to the broker.
+  struct Lane {
+    Records waiting;
+    std::atomic<size_t> under_way = 0;  // Handed to librdkafka and not yet answered.
+    bool bursting = false;              // The delivery thread is handing some over.
+    size_t answered_now = 0;            // Since the last MakeRoom; the delivery thread's own.
   };
 
   static void OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque);
@@ -35,24 +66,33 @@ class KafkaAppender final : public Appender, public ClientOwner {
   absl::Status Refusal(size_t size) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Answer(InFlight& record, absl::StatusOr<int64_t> offset);
   absl::Status CheckRecord(const Outgoing& record, size_t size) const;
-  void MakeRoom();
-  rd_kafka_resp_err_t Produce(const Outgoing& record, InFlight* in_flight);
+  // The lanes where something waits and nothing is under way any more.
+  std::vector<Lane*> MakeRoom();
+  // Until something is in flight.
+  void AwaitRecords(absl::Duration timeout);
+  void Burst(Lane& lane);
+  void FailWaiting();
+  absl::Status Produce(InFlight& in_flight);
 
   const AppenderOptions limits_;
   Client client_;
   std::vector<TopicHandle> topics_;  // By Topic.
 
   mutable Mutex mutex_;
+  CondVar appended_one_;
   CondVar answered_some_;
   size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t in_flight_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t appended_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t answered_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);  // The first, if gapless; else only a fatal one.
+  std::map<std::pair<Topic, int32_t>, Lane> lanes_ ABSL_GUARDED_BY(mutex_);
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
 
   // Answered since the last MakeRoom; the delivery thread's own.
   size_t answered_now_ = 0;
   size_t answered_bytes_ = 0;
+  std::vector<Lane*> answered_lanes_;
 
   // Delivers the answers. Last: it ends before what it uses.
   std::jthread thread_;
@@ -63,12 +103,8 @@ absl::Status KafkaAppender::Open() {
       {"enable.idempotence", "true"},  // Implies acks=all and order under retries.
       {"enable.gapless.guarantee", limits_.gapless ? "true" : "false"},
       {"message.timeout.ms", absl::StrCat(Millis(options().delivery_timeout))},
-      // No waiting for more: what gathers while a request is under way makes the next batch.
-      {"linger.ms", "0"},
-      // An owner writes one partition, and whatever waits goes with the next request: with two
-      // under way neither the broker nor the line is idle, and a backlog goes in few and large
-      // ones.
-      {"max.in.flight", limits_.gapless ? "2" : "5"},
+      // Longer than handing a burst over takes; see kSingles.
+      {"linger.ms", "5"},
       // Beyond our own limits, so that ours decide.
       {"queue.buffering.max.messages", absl::StrCat(limits_.max_in_flight + 1)},
       {"queue.buffering.max.kbytes",
@@ -93,6 +129,10 @@ KafkaAppender::~KafkaAppender() {
   if (!thread_.joinable()) return;
   Flush(options().delivery_timeout + absl::Seconds(1)).IgnoreError();
   // Whatever is left gets its answer at once.
+  {
+    MutexLock lock(mutex_);
+    closing_ = true;
+  }
   rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
   Flush(absl::Seconds(10)).IgnoreError();
   thread_.request_stop();
@@ -106,19 +146,85 @@ void KafkaAppender::Serve(const std::stop_token& stop) {
     rd_kafka_metadata_destroy(metadata);
   }
   while (!stop.stop_requested()) {
-    rd_kafka_poll(client_.get(), 100);
-    MakeRoom();
+    AwaitRecords(absl::Milliseconds(100));
+    // Sends what has been handed over and takes the answers. It returns early when there is nothing
+    // left to wait for, and when OnDelivery says that a lane is free.
+    rd_kafka_flush(client_.get(), 100);
+    for (Lane* lane : MakeRoom()) Burst(*lane);
+    FailWaiting();
   }
 }
 
-void KafkaAppender::MakeRoom() {
-  if (answered_now_ == 0) return;
+void KafkaAppender::AwaitRecords(absl::Duration timeout) {
+  const Timeout limit(timeout);
+  MutexLock lock(mutex_);
+  while (in_flight_ == 0 && !limit.Expired()) appended_one_.WaitFor(mutex_, limit.Remaining());
+}
+
+std::vector<KafkaAppender::Lane*> KafkaAppender::MakeRoom() {
+  std::vector<Lane*> free;
+  if (answered_now_ == 0) return free;
   MutexLock lock(mutex_);
   const size_t count = std::exchange(answered_now_, 0);
   in_flight_ -= count;
   answered_ += count;
   in_flight_bytes_ -= std::exchange(answered_bytes_, 0);
+  for (Lane* lane : std::exchange(answered_lanes_, {})) {
+    lane->under_way -= std::exchange(lane->answered_now, 0);
+    if (lane->under_way == 0 && !lane->waiting.empty()) free.push_back(lane);
+  }
   answered_some_.NotifyAll();
+  return free;
+}
+
+void KafkaAppender::Burst(Lane& lane) {
+  Records burst;
+  {
+    MutexLock lock(mutex_);
+    if (closing_ || (limits_.gapless && !failure_.ok())) return;
+    for (size_t bytes = 0; !lane.waiting.empty() && burst.size() < kBurst && bytes < kBurstBytes;) {
+      bytes += lane.waiting.front()->size;
+      burst.push_back(std::move(lane.waiting.front()));
+      lane.waiting.pop_front();
+    }
+    lane.under_way += burst.size();
+    lane.bursting = true;
+  }
+  // Not under the lock: whoever appends meanwhile goes on.
+  absl::Status refusal;
+  for (std::unique_ptr<InFlight>& record : burst) {
+    if (refusal.ok() || !limits_.gapless) refusal = Produce(*record);
+    if (refusal.ok()) {
+      (void)record.release();  // OnDelivery's now.
+    } else {
+      Answer(*record, refusal);
+    }
+  }
+  MutexLock lock(mutex_);
+  lane.bursting = false;
+}
+
+// Answers what has waited for too long; all that waits where nothing is handed over any more.
+void KafkaAppender::FailWaiting() {
+  Records failed;
+  absl::Status why = absl::UnavailableError("not sent in time");
+  {
+    MutexLock lock(mutex_);
+    bool all = closing_;
+    if (limits_.gapless && !failure_.ok()) {
+      why = Refusal(0);
+      all = true;
+    }
+    for (auto& [place, lane] : lanes_) {
+      while (!lane.waiting.empty() && (all || lane.waiting.front()->patience.Expired())) {
+        failed.push_back(std::move(lane.waiting.front()));
+        lane.waiting.pop_front();
+        ++lane.under_way;  // Until MakeRoom.
+      }
+    }
+  }
+  for (const std::unique_ptr<InFlight>& record : failed) Answer(*record, why);
+  MakeRoom();
 }
 
 absl::Status KafkaAppender::Refusal(size_t size) const {
@@ -158,28 +264,39 @@ void KafkaAppender::Append(Outgoing record, Done done) {
     done(refusal);
     return;
   }
-  auto in_flight = std::make_unique<InFlight>(InFlight{size, std::move(done)});
+  auto in_flight = std::make_unique<InFlight>(std::move(record), size, std::move(done),
+                                              Timeout(options().delivery_timeout));
   {
     MutexLock lock(mutex_);
-    // Produced under the lock, so that the order of the calls is the order in the log.
     refusal = Refusal(size);
     if (refusal.ok()) {
-      const rd_kafka_resp_err_t error = Produce(record, in_flight.get());
-      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
-        (void)in_flight.release();  // OnDelivery's now.
-        ++in_flight_;
-        in_flight_bytes_ += size;
-        ++appended_;
-        return;
+      Lane& lane = lanes_[{in_flight->record.topic, in_flight->record.partition}];
+      in_flight->lane = &lane;
+      if (lane.under_way >= kSingles || lane.bursting || !lane.waiting.empty()) {
+        lane.waiting.push_back(std::move(in_flight));
+      } else {
+        ++lane.under_way;
+        refusal = Produce(*in_flight);
+        if (refusal.ok()) {
+          (void)in_flight.release();  // OnDelivery's now.
+        } else {
+          --lane.under_way;
+          if (absl::IsAborted(refusal) && failure_.ok()) failure_ = refusal;
+        }
       }
-      refusal = ToStatus(error, "append");
-      if (absl::IsAborted(refusal) && failure_.ok()) failure_ = refusal;
+    }
+    if (refusal.ok()) {
+      if (in_flight_++ == 0) appended_one_.NotifyOne();
+      in_flight_bytes_ += size;
+      ++appended_;
+      return;
     }
   }
   in_flight->done(refusal);
 }
 
-rd_kafka_resp_err_t KafkaAppender::Produce(const Outgoing& record, InFlight* in_flight) {
+absl::Status KafkaAppender::Produce(InFlight& in_flight) {
+  const Outgoing& record = in_flight.record;
   rd_kafka_headers_t* headers = nullptr;
   if (!record.headers.empty()) {
     headers = rd_kafka_headers_new(record.headers.size());
@@ -189,7 +306,7 @@ rd_kafka_resp_err_t KafkaAppender::Produce(const Outgoing& record, InFlight* in_
     }
   }
   rd_kafka_topic_t* const topic = topics_[static_cast<size_t>(record.topic)].get();
-  rd_kafka_vu_t fields[7];
+  rd_kafka_vu_t fields[6];
   size_t count = 0;
   const auto add = [&](rd_kafka_vtype_t type) -> auto& {
     fields[count].vtype = type;
@@ -203,17 +320,17 @@ rd_kafka_resp_err_t KafkaAppender::Produce(const Outgoing& record, InFlight* in_
   auto& key = add(RD_KAFKA_VTYPE_KEY);
   key.mem.ptr = const_cast<char*>(record.key.data());
   key.mem.size = record.key.size();
-  add(RD_KAFKA_VTYPE_MSGFLAGS).i = RD_KAFKA_MSG_F_COPY;
-  add(RD_KAFKA_VTYPE_OPAQUE).ptr = in_flight;
+  add(RD_KAFKA_VTYPE_OPAQUE).ptr = &in_flight;
   if (headers != nullptr) add(RD_KAFKA_VTYPE_HEADERS).headers = headers;
   const Handle<rd_kafka_error_t, rd_kafka_error_destroy> error(
       rd_kafka_produceva(client_.get(), fields, count));
-  if (error == nullptr) return RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (error == nullptr) return absl::OkStatus();
   if (headers != nullptr) rd_kafka_headers_destroy(headers);
-  return rd_kafka_error_code(error.get());
+  return ToStatus(rd_kafka_error_code(error.get()), "append");
 }
 
-void KafkaAppender::OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque) {
+void KafkaAppender::OnDelivery(rd_kafka_t* client, const rd_kafka_message_t* message,
+                               void* opaque) {
   auto* self = static_cast<KafkaAppender*>(static_cast<ClientOwner*>(opaque));
   const std::unique_ptr<InFlight> in_flight(static_cast<InFlight*>(message->_private));
   if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -221,6 +338,7 @@ void KafkaAppender::OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, v
   } else {
     self->Answer(*in_flight, ToStatus(message->err, "append"));
   }
+  if (in_flight->lane->answered_now == in_flight->lane->under_way) rd_kafka_yield(client);
 }
 
 void KafkaAppender::Answer(InFlight& record, absl::StatusOr<int64_t> offset) {
@@ -233,6 +351,7 @@ void KafkaAppender::Answer(InFlight& record, absl::StatusOr<int64_t> offset) {
   record.done(std::move(offset));
   ++answered_now_;
   answered_bytes_ += record.size;
+  if (record.lane->answered_now++ == 0) answered_lanes_.push_back(record.lane);
 }
 
 absl::Status KafkaAppender::Flush(absl::Duration timeout) {
