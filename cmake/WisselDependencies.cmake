@@ -21,6 +21,7 @@ pkg_check_modules(hiredis REQUIRED IMPORTED_TARGET hiredis)
 pkg_check_modules(gmime REQUIRED IMPORTED_TARGET gmime-3.0)
 pkg_check_modules(libjwt REQUIRED IMPORTED_TARGET libjwt)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(jemalloc REQUIRED IMPORTED_TARGET jemalloc)
 
 # Debian's libetpan-dev conflicts with prometheus-cpp-dev (each wants another libcurl-dev), so
 # scripts/setup unpacks its headers beside the build; the library itself is installed as usual.

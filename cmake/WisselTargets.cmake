@@ -23,6 +23,13 @@ if(WISSEL_FUZZ)
   add_compile_options(-fsanitize=fuzzer-no-link)
 endif()
 
+# The allocator of what runs for long or is measured; sanitizers bring their own. See
+# docs/adr/0009-jemalloc.md.
+add_library(wissel_allocator INTERFACE)
+if(NOT WISSEL_SANITIZE)
+  target_link_libraries(wissel_allocator INTERFACE PkgConfig::jemalloc)
+endif()
+
 function(_wissel_target target)
   target_include_directories(${target} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(${target} PRIVATE wissel_flags)
@@ -42,7 +49,7 @@ function(wissel_service)
   cmake_parse_arguments(A "" "NAME" "SRCS;DEPS" ${ARGN})
   add_executable(${A_NAME} ${A_SRCS})
   _wissel_target(${A_NAME})
-  target_link_libraries(${A_NAME} PRIVATE ${A_DEPS})
+  target_link_libraries(${A_NAME} PRIVATE ${A_DEPS} wissel_allocator)
   set_target_properties(${A_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 endfunction()
 
@@ -72,7 +79,8 @@ function(wissel_benchmark)
   cmake_parse_arguments(A "" "NAME" "SRCS;DEPS" ${ARGN})
   add_executable(${A_NAME} ${A_SRCS})
   _wissel_target(${A_NAME})
-  target_link_libraries(${A_NAME} PRIVATE ${A_DEPS} benchmark::benchmark benchmark::benchmark_main)
+  target_link_libraries(${A_NAME} PRIVATE ${A_DEPS} wissel_allocator benchmark::benchmark
+                        benchmark::benchmark_main)
   set_target_properties(${A_NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
 endfunction()
 

@@ -16,6 +16,17 @@ namespace {
 
 constexpr std::array<size_t, 4> kDashes = {8, 13, 18, 23};
 
+// The value of a hexadecimal digit; negative for every other byte.
+constexpr std::array<int8_t, 256> kDigits = [] {
+  std::array<int8_t, 256> digits{};
+  digits.fill(-1);
+  for (int i = 0; i < 10; ++i) digits['0' + i] = static_cast<int8_t>(i);
+  for (int i = 0; i < 6; ++i) {
+    digits['a' + i] = digits['A' + i] = static_cast<int8_t>(10 + i);
+  }
+  return digits;
+}();
+
 void SetVersion(Uuid& uuid, uint8_t version) {
   uuid.bytes[6] = static_cast<uint8_t>((uuid.bytes[6] & 0x0f) | (version << 4));
   uuid.bytes[8] = static_cast<uint8_t>((uuid.bytes[8] & 0x3f) | 0x80);
@@ -28,26 +39,17 @@ absl::StatusOr<Uuid> Uuid::Parse(absl::string_view text) {
     return absl::InvalidArgumentError(absl::StrCat("not a UUID: ", text.substr(0, 64)));
   };
   if (text.size() != 36) return malformed();
+  for (size_t at : kDashes) {
+    if (text[at] != '-') return malformed();
+  }
   Uuid uuid;
-  size_t nibbles = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (i == 8 || i == 13 || i == 18 || i == 23) {
-      if (c != '-') return malformed();
-      continue;
-    }
-    int value;
-    if (c >= '0' && c <= '9') {
-      value = c - '0';
-    } else if (c >= 'a' && c <= 'f') {
-      value = c - 'a' + 10;
-    } else if (c >= 'A' && c <= 'F') {
-      value = c - 'A' + 10;
-    } else {
-      return malformed();
-    }
-    uint8_t& byte = uuid.bytes[nibbles++ / 2];
-    byte = static_cast<uint8_t>(byte << 4 | value);
+  const char* digit = text.data();
+  for (size_t i = 0; i < uuid.bytes.size(); ++i, digit += 2) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) ++digit;  // A dash.
+    const int high = kDigits[static_cast<uint8_t>(digit[0])];
+    const int low = kDigits[static_cast<uint8_t>(digit[1])];
+    if (high < 0 || low < 0) return malformed();
+    uuid.bytes[i] = static_cast<uint8_t>(high << 4 | low);
   }
   return uuid;
 }

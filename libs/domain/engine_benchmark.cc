@@ -66,8 +66,8 @@ void BM_DecideMessages(benchmark::State& state) {
       log::v1::InputCause cause;
       cause.set_topic(common::v1::INPUT_TOPIC_INBOUND);
       cause.set_offset(offset++);
-      const log::v1::Decision decision =
-          engine->Decide(std::move(cause), message, StartTime() + absl::Microseconds(offset));
+      const log::v1::Decision decision = engine->Decide(std::move(cause), std::move(message),
+                                                        StartTime() + absl::Microseconds(offset));
       benchmark::DoNotOptimize(decision.SerializeAsString());
     }
     state.PauseTiming();

@@ -270,9 +270,9 @@ void State::Exclude(ConversationState& c, const std::string& agent_id) {
   *c.mutable_exclusion_expire_time() = ToProto(time_ + cooldown);
 }
 
+// Each comes once: what is repeated is not decided again.
 void State::AddProviderMessageId(ConversationState& c, const std::string& id) {
   auto& ids = *c.mutable_provider_message_ids();
-  if (std::find(ids.begin(), ids.end(), id) != ids.end()) return;
   if (ids.size() >= kMaxProviderMessageIds) ids.erase(ids.begin());
   *ids.Add() = id;
 }
@@ -312,9 +312,13 @@ void State::PutSeen(const SeenIds& seen) {
   if (tracking_) Touch(PieceKind::kSeen, SeenPieceKey(key));
 }
 
-void State::Index(const ConversationState& c) {
-  by_contact_[ContactIndexKey(c.account(), c.contact().contact_id())].emplace(
-      FromProto(c.open_time()), c.conversation_id());
+void State::Index(ConversationState& c) {
+  auto& opened = by_contact_[ContactIndexKey(c.account(), c.contact().contact_id())];
+  const auto order = [](const ConversationState* a, const ConversationState* b) {
+    return std::make_pair(FromProto(a->open_time()), absl::string_view(a->conversation_id())) <
+           std::make_pair(FromProto(b->open_time()), absl::string_view(b->conversation_id()));
+  };
+  opened.insert(std::upper_bound(opened.begin(), opened.end(), &c, order), &c);
   const std::string& holder = c.has_offer() ? c.offer().agent_id() : c.agent_id();
   if (!holder.empty() && IsOpen(c)) {
     by_agent_[AgentKey(c.workspace_id(), holder)].insert(c.conversation_id());
@@ -335,7 +339,7 @@ void State::IndexDeliveries(const ConversationState& c) {
 void State::Unindex(const ConversationState& c) {
   const std::string contact = ContactIndexKey(c.account(), c.contact().contact_id());
   if (const auto it = by_contact_.find(contact); it != by_contact_.end()) {
-    it->second.erase({FromProto(c.open_time()), c.conversation_id()});
+    std::erase(it->second, &c);
     if (it->second.empty()) by_contact_.erase(it);
   }
   const std::string& holder = c.has_offer() ? c.offer().agent_id() : c.agent_id();
@@ -414,16 +418,17 @@ const ConversationState* State::FindConversation(absl::string_view id) const {
 const ConversationState* State::FindByContact(const ChannelAccount& account,
                                               absl::string_view contact_id) const {
   const auto it = by_contact_.find(ContactIndexKey(account, contact_id));
-  return it == by_contact_.end() ? nullptr : FindConversation(it->second.rbegin()->second);
+  if (it == by_contact_.end()) return nullptr;
+  last_found_ = it->second.back();
+  return last_found_;
 }
 
 const ConversationState* State::FindPrevious(const ConversationState& c) const {
   const auto it = by_contact_.find(ContactIndexKey(c.account(), c.contact().contact_id()));
   if (it == by_contact_.end()) return nullptr;
   const ConversationState* last = nullptr;
-  for (const auto& [opened, id] : it->second) {
-    const ConversationState* other = FindConversation(id);
-    if (id == c.conversation_id() || other == nullptr || IsOpen(*other)) continue;
+  for (const ConversationState* other : it->second) {
+    if (other == &c || IsOpen(*other)) continue;
     if (last == nullptr || FromProto(last->resolve_time()) <= FromProto(other->resolve_time())) {
       last = other;
     }

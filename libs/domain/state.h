@@ -217,7 +217,7 @@ class State {
   void Release(state::v1::ConversationState& conversation);
   void Give(state::v1::ConversationState& conversation, absl::string_view agent_id, int32_t units);
   void AddProviderMessageId(state::v1::ConversationState& conversation, const std::string& id);
-  void Index(const state::v1::ConversationState& conversation);
+  void Index(state::v1::ConversationState& conversation);
   void Unindex(const state::v1::ConversationState& conversation);
   void IndexDeliveries(const state::v1::ConversationState& conversation);
   void UnindexDelivery(const state::v1::ConversationState& conversation,
@@ -290,8 +290,8 @@ class State {
   std::map<SeenKey, std::string> seen_pieces_;
   absl::flat_hash_set<absl::uint128> seen_;
 
-  // By account and contact: (opened at, id), the latest last.
-  absl::flat_hash_map<std::string, std::set<std::pair<absl::Time, std::string>>> by_contact_;
+  // By account and contact: in the order in which they were opened, ties by id.
+  absl::flat_hash_map<std::string, std::vector<state::v1::ConversationState*>> by_contact_;
   absl::flat_hash_map<std::string, std::string> by_outbound_;
   absl::flat_hash_map<std::string, std::string> by_provider_id_;
   absl::flat_hash_map<std::string, std::set<std::string>> by_agent_;
