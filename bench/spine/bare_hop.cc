@@ -38,7 +38,8 @@ rd_kafka_t* NewClient(rd_kafka_type_t type, const BareHopOptions& options, Setti
   return client;
 }
 
-// The settings of libs/bus's readers.
+// The settings of libs/bus's readers; but it may fetch ahead as much as there is. A client that has
+// fetched enough looks again after a second only, and libs/bus has found a way around that.
 rd_kafka_t* NewConsumer(const BareHopOptions& options) {
   return NewClient(RD_KAFKA_CONSUMER, options,
                    {{"enable.auto.commit", "false"},
@@ -46,7 +47,8 @@ rd_kafka_t* NewConsumer(const BareHopOptions& options) {
                     {"auto.offset.reset", "error"},
                     {"fetch.wait.max.ms", "100"},
                     {"fetch.error.backoff.ms", "50"},
-                    {"queued.max.messages.kbytes", "16384"}},
+                    {"queued.min.messages", "10000000"},
+                    {"queued.max.messages.kbytes", "2000000"}},
                    nullptr);
 }
 
@@ -101,13 +103,22 @@ class Consumption {
 }  // namespace
 
 rd_kafka_t* NewBareProducer(const BareHopOptions& options, void (*delivered)(void* opaque)) {
-  return NewClient(RD_KAFKA_PRODUCER, options,
-                   {{"enable.idempotence", "true"},
-                    {"enable.gapless.guarantee", "true"},
-                    {"linger.ms", "0"},
-                    {"queue.buffering.max.messages", "10000"},
-                    {"queue.buffering.max.kbytes", "132096"}},
-                   delivered);
+  rd_kafka_t* producer = NewClient(RD_KAFKA_PRODUCER, options,
+                                   {{"enable.idempotence", "true"},
+                                    {"enable.gapless.guarantee", "true"},
+                                    {"linger.ms", "0"},
+                                    {"queue.buffering.max.messages", "10000"},
+                                    {"queue.buffering.max.kbytes", "132096"}},
+                                   delivered);
+  // As libs/bus does: otherwise the first record waits for the topic's metadata, up to a second.
+  rd_kafka_topic_t* log = rd_kafka_topic_new(
+      producer, bus::TopicName(bus::Topic::kLog, options.topic_prefix).c_str(), nullptr);
+  const rd_kafka_metadata_t* metadata = nullptr;
+  WISSEL_CHECK(rd_kafka_metadata(producer, 0, log, &metadata, 10'000) ==
+               RD_KAFKA_RESP_ERR_NO_ERROR);
+  rd_kafka_metadata_destroy(metadata);
+  rd_kafka_topic_destroy(log);
+  return producer;
 }
 
 void BareHop(const BareHopOptions& options) {

@@ -65,6 +65,7 @@ class KafkaReader final : public Reader {
         if (!status.ok() && records.empty()) return status;
       }
     } while (records.empty() && !limit.Expired());
+    KeepFetching();
     return records;
   }
 
@@ -88,6 +89,30 @@ class KafkaReader final : public Reader {
  private:
   // Keeps the memory that one Poll takes within bounds, records of a usual size assumed.
   static constexpr size_t kMaxBatch = 10'000;
+
+  // Where so few records are left of what was fetched ahead, the client should be fetching.
+  static constexpr size_t kFewLeft = 10'000;
+  static constexpr absl::Duration kLookAgain = absl::Milliseconds(10);
+
+  // A client that holds enough of every partition stops fetching, and looks again only when
+  // something else wakes its thread: in vain of us, as taking records does not, or after a second
+  // (2.0.2, rd_kafka_toppar_fetch_decide). So it is woken, by the one call that does that and
+  // nothing else: setting the credentials that it has.
+  void KeepFetching() {
+    if (!looked_.Expired()) return;
+    const size_t left = rd_kafka_queue_length(queue_.get());
+    int64_t low = 0;
+    int64_t high = 0;  // As of the last fetch.
+    if (left > kFewLeft || rd_kafka_get_watermark_offsets(client_, name_.c_str(), partition_, &low,
+                                                          &high) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return;
+    }
+    if (high - position_ <= static_cast<int64_t>(left)) return;
+    looked_ = Timeout(kLookAgain);
+    const KafkaSecurity& security = pool_.options().security;
+    const Handle<rd_kafka_error_t, rd_kafka_error_destroy> error(rd_kafka_sasl_set_credentials(
+        client_, security.username.c_str(), security.password.c_str()));
+  }
 
   void Stop() {
     if (queue_ == nullptr) return;
@@ -152,6 +177,7 @@ class KafkaReader final : public Reader {
   int64_t position_;
   absl::Status out_of_range_;  // What the client said, not yet checked.
   std::vector<rd_kafka_message_t*> batch_;
+  Timeout looked_{absl::ZeroDuration()};
 };
 
 absl::StatusOr<std::unique_ptr<Reader>> ReaderPool::Open(Topic topic, int32_t partition,
