@@ -378,21 +378,21 @@ absl::StatusOr<std::unique_ptr<CatchUp>> AgentStream::MakeCatchUp(const Position
                           }));
   const CatchUp::Options options{
       .from = from, .until = until, .max_records = gateway_.options().catch_up_max_records};
-  using Holders = std::vector<PartitionView::Holder>;
+  using Owners = std::vector<PartitionView::Owners>;
   return CatchUp::Open(
       gateway_.bus(), options,
       [this](const std::vector<std::string>& conversations, int64_t offset) {
-        return AskAndWait<Holders>(
-            *tail_, [conversations, offset](const PartitionView& view) -> absl::StatusOr<Holders> {
+        return AskAndWait<Owners>(
+            *tail_, [conversations, offset](const PartitionView& view) -> absl::StatusOr<Owners> {
               if (offset < view.ring_start()) {
                 return absl::UnavailableError("the log grows faster than it can be read");
               }
-              Holders holders;
-              holders.reserve(conversations.size());
+              Owners owners;
+              owners.reserve(conversations.size());
               for (const std::string& conversation : conversations) {
-                holders.push_back(view.HolderAt(conversation, offset));
+                owners.push_back(view.OwnersAt(conversation, offset));
               }
-              return holders;
+              return owners;
             });
       });
 }
