@@ -172,6 +172,7 @@ PartitionView::Owners PartitionView::OwnersAt(absl::string_view conversation_id,
 agent::v1::Snapshot PartitionView::MakeSnapshot(const Viewer& viewer) const {
   agent::v1::Snapshot snapshot;
   snapshot.set_cursor(ToCursor(position_));
+  snapshot.set_routing_group_id(viewer.routing_group);
   if (const auto* agent = state_.FindAgent(viewer.workspace, viewer.agent)) {
     *snapshot.mutable_agent() = *agent;
   }

@@ -39,7 +39,7 @@ TEST_F(ConnectTest, AConversationFromOfferToAnswer) {
   TestStream anna(*gateway, Token("anna"));
   const agent::v1::Welcome welcome = anna.AwaitWelcome();
   EXPECT_EQ(welcome.workspace_id(), "acme");
-  EXPECT_EQ(welcome.routing_group_id(), "main");
+  EXPECT_THAT(welcome.routing_group_ids(), ::testing::ElementsAre("main"));
   EXPECT_EQ(welcome.agent_id(), "anna");
   const agent::v1::Snapshot snapshot = anna.AwaitSnapshot();
   EXPECT_EQ(snapshot.items_size(), 0);
