@@ -205,6 +205,7 @@ class Engine {
   absl::Time NextOwnerGone(const state::v1::AgentState& agent) const;
   // Those consulted and those who joined leave.
   void EndCompany(const state::v1::ConversationState& conversation);
+  void EndJoining(const std::string& conversation_id, const state::v1::JoinedSupervisor& joined);
   void SendReply(const state::v1::ConversationState& conversation,
                  const message::v1::OutboundMessage& wanted, std::string outbound_id,
                  const command::v1::Actor& actor);

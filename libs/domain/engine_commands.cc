@@ -207,6 +207,15 @@ bool Contains(const google::protobuf::RepeatedPtrField<std::string>& values,
   return std::find(values.begin(), values.end(), value) != values.end();
 }
 
+// Null: no supervisor of that subject has joined.
+const state::v1::JoinedSupervisor* FindJoined(const ConversationState& conversation,
+                                              absl::string_view subject) {
+  for (const state::v1::JoinedSupervisor& joined : conversation.joined_supervisors()) {
+    if (joined.subject() == subject) return &joined;
+  }
+  return nullptr;
+}
+
 absl::string_view StatusName(ConversationStatus status) {
   switch (status) {
     case ConversationStatus::CONVERSATION_STATUS_QUEUED:
@@ -795,12 +804,16 @@ void Engine::EndCompany(const ConversationState& c) {
     event.mutable_consult_ended()->set_agent_id(c.consulted_agent_ids(0));
     Emit(std::move(event));
   }
-  while (!c.joined_subjects().empty()) {
-    Event event;
-    event.mutable_supervisor_left()->set_conversation_id(id);
-    event.mutable_supervisor_left()->set_subject(c.joined_subjects(0));
-    Emit(std::move(event));
-  }
+  while (!c.joined_supervisors().empty()) EndJoining(id, c.joined_supervisors(0));
+}
+
+void Engine::EndJoining(const std::string& conversation_id,
+                        const state::v1::JoinedSupervisor& joined) {
+  Event event;
+  event.mutable_supervisor_left()->set_conversation_id(conversation_id);
+  event.mutable_supervisor_left()->set_subject(joined.subject());
+  event.mutable_supervisor_left()->set_agent_id(joined.agent_id());
+  Emit(std::move(event));
 }
 
 Engine::Verdict Engine::On(const Command& command, const command::v1::BargeIn& c) {
@@ -810,8 +823,8 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::BargeIn& c
   const Target target = FindTarget(command, c.conversation_id(), true);
   if (target.verdict.has_value()) return target.verdict;
   const ConversationState& conversation = *target.conversation;
-  if (Contains(conversation.joined_subjects(), command.actor().subject())) return std::nullopt;
-  if (conversation.joined_subjects_size() >= kMaxCompany) {
+  if (FindJoined(conversation, command.actor().subject()) != nullptr) return std::nullopt;
+  if (conversation.joined_supervisors_size() >= kMaxCompany) {
     return Rejection{CommandRejected::REASON_WRONG_STATE,
                      absl::StrCat("at most ", kMaxCompany, " supervisors join at a time")};
   }
@@ -825,13 +838,11 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::BargeIn& c
 Engine::Verdict Engine::On(const Command& command, const command::v1::LeaveConversation& c) {
   const Target target = FindTarget(command, c.conversation_id(), false);
   if (target.verdict.has_value()) return target.verdict;
-  if (!Contains(target.conversation->joined_subjects(), command.actor().subject())) {
+  const auto* joined = FindJoined(*target.conversation, command.actor().subject());
+  if (joined == nullptr) {
     return Rejection{CommandRejected::REASON_WRONG_STATE, "you have not joined the conversation"};
   }
-  Event event;
-  event.mutable_supervisor_left()->set_conversation_id(c.conversation_id());
-  event.mutable_supervisor_left()->set_subject(command.actor().subject());
-  Emit(std::move(event));
+  EndJoining(c.conversation_id(), *joined);
   return std::nullopt;
 }
 

@@ -453,6 +453,8 @@ TEST(Consult, TheOneConsultedReadsAlongAndEndsIt) {
   consult.mutable_consult()->set_note("Weet jij dit?");
   EXPECT_THAT(Kinds(shop.Do(consult)), ElementsAre(Event::kConsultStarted));
   EXPECT_THAT(shop.Conversation(id).consulted_agent_ids(), ElementsAre("anna"));
+  EXPECT_THAT(shop.engine().state().CompanyOf("acme", "anna"), ElementsAre(id));
+  EXPECT_THAT(shop.engine().state().ConversationsOf("acme", "anna"), IsEmpty());
   EXPECT_EQ(shop.Agent("anna").used_units(), 0);
   // She does not answer the customer.
   EXPECT_EQ(Refusal(shop.Do(shop.Reply("anna", id))), CommandRejected::REASON_NOT_YOURS);
@@ -461,6 +463,52 @@ TEST(Consult, TheOneConsultedReadsAlongAndEndsIt) {
   end.mutable_end_consult()->set_agent_id("anna");
   EXPECT_THAT(Kinds(shop.Do(end)), ElementsAre(Event::kConsultEnded));
   EXPECT_THAT(shop.Conversation(id).consulted_agent_ids(), IsEmpty());
+  EXPECT_THAT(shop.engine().state().CompanyOf("acme", "anna"), IsEmpty());
+}
+
+TEST(Company, WhoIsConsultedAndHasJoinedStaysUntilBothAreOver) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  const auto by_anna = [](absl::string_view key) {
+    Command command = CommandBy("anna", key);
+    command.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
+    return command;
+  };
+  Command consult = by_anna("consult");
+  consult.mutable_consult()->set_conversation_id(id);
+  consult.mutable_consult()->set_agent_id("anna");
+  shop.Do(consult);
+  Command join = by_anna("join");
+  join.mutable_barge_in()->set_conversation_id(id);
+  shop.Do(join);
+  EXPECT_THAT(CompanyIn(shop.Conversation(id)), ElementsAre("anna"));
+  Command end = by_anna("end");
+  end.mutable_end_consult()->set_conversation_id(id);
+  end.mutable_end_consult()->set_agent_id("anna");
+  shop.Do(end);
+  EXPECT_THAT(shop.engine().state().CompanyOf("acme", "anna"), ElementsAre(id));
+  Command leave = by_anna("leave");
+  leave.mutable_leave_conversation()->set_conversation_id(id);
+  EXPECT_EQ(shop.Do(leave).events(0).supervisor_left().agent_id(), "anna");
+  EXPECT_THAT(shop.engine().state().CompanyOf("acme", "anna"), IsEmpty());
+}
+
+TEST(Company, LeavesBeforeTheEnd) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  Command consult = CommandBy("bram", "consult");
+  consult.mutable_consult()->set_conversation_id(id);
+  consult.mutable_consult()->set_agent_id("anna");
+  shop.Do(consult);
+  Command join = BySupervisor("join");
+  join.mutable_barge_in()->set_conversation_id(id);
+  shop.Do(join);
+  EXPECT_THAT(Kinds(shop.Do(shop.Resolve("bram", id))),
+              ElementsAre(Event::kConsultEnded, Event::kSupervisorLeft, Event::kResolved));
 }
 
 TEST(BargeIn, ASupervisorJoinsAndLeaves) {

@@ -586,7 +586,12 @@ class RandomDay {
 
 void CheckInvariants(const Shop& shop, const State& state, bool rich) {
   std::map<std::string, int> used;
+  std::map<std::string, std::set<std::string>> company;
   for (const auto& [id, c] : state.conversations()) {
+    for (const std::string& agent : CompanyIn(*c)) {
+      ASSERT_TRUE(IsOpen(*c)) << "whoever keeps company leaves before the end";
+      company[AgentKey(c->workspace_id(), agent)].insert(id);
+    }
     const std::string holder = c->has_offer() ? c->offer().agent_id() : c->agent_id();
     if (!holder.empty() && IsOpen(*c)) used[AgentKey(c->workspace_id(), holder)] += c->units();
     ASSERT_EQ(c->has_offer(), c->status() == ConversationStatus::CONVERSATION_STATUS_OFFERED);
@@ -594,6 +599,7 @@ void CheckInvariants(const Shop& shop, const State& state, bool rich) {
                 !c->agent_id().empty());
   }
   for (const auto& [key, agent] : state.agents()) {
+    ASSERT_EQ(state.CompanyOf(agent.workspace_id(), agent.agent_id()), company[key]);
     int loads = 0;
     int mail = 0;
     for (const state::v1::WrapUp& wrap_up : agent.wrap_ups()) used[key] += wrap_up.units();
@@ -688,6 +694,12 @@ TEST_P(RandomDays, KeepInvariantsAndFoldToTheSameStateFromLogCheckpointAndCutLog
     }
   }
   EXPECT_EQ(cut_off.Hash(), truth.Hash());
+  for (const auto& [key, agent] : truth.agents()) {
+    for (const State* other : {&folded, &loaded, &cut_off}) {
+      EXPECT_EQ(other->CompanyOf(agent.workspace_id(), agent.agent_id()),
+                truth.CompanyOf(agent.workspace_id(), agent.agent_id()));
+    }
+  }
 
   // And whoever takes over from there decides the same.
   Engine successor(std::move(loaded), {.holds = [](absl::string_view) { return true; }});

@@ -122,6 +122,17 @@ bool IsOpen(const ConversationState& conversation) {
   return conversation.status() != ConversationStatus::CONVERSATION_STATUS_RESOLVED;
 }
 
+std::vector<std::string> CompanyIn(const ConversationState& conversation) {
+  std::vector<std::string> agents(conversation.consulted_agent_ids().begin(),
+                                  conversation.consulted_agent_ids().end());
+  for (const state::v1::JoinedSupervisor& joined : conversation.joined_supervisors()) {
+    if (!joined.agent_id().empty()) agents.push_back(joined.agent_id());
+  }
+  std::sort(agents.begin(), agents.end());
+  agents.erase(std::unique(agents.begin(), agents.end()), agents.end());
+  return agents;
+}
+
 bool IsQuiet(const message::v1::InboundMessage& message) {
   switch (message.automation()) {
     case message::v1::AUTOMATION_AUTO_REPLY:
@@ -323,7 +334,23 @@ void State::Index(ConversationState& c) {
   if (!holder.empty() && IsOpen(c)) {
     by_agent_[AgentKey(c.workspace_id(), holder)].insert(c.conversation_id());
   }
+  IndexCompany(c);
   IndexDeliveries(c);
+}
+
+void State::IndexCompany(const ConversationState& c) {
+  for (const std::string& agent : CompanyIn(c)) {
+    by_company_[AgentKey(c.workspace_id(), agent)].insert(c.conversation_id());
+  }
+}
+
+void State::UnindexCompany(const ConversationState& c) {
+  for (const std::string& agent : CompanyIn(c)) {
+    const auto it = by_company_.find(AgentKey(c.workspace_id(), agent));
+    if (it == by_company_.end()) continue;
+    it->second.erase(c.conversation_id());
+    if (it->second.empty()) by_company_.erase(it);
+  }
 }
 
 void State::IndexDeliveries(const ConversationState& c) {
@@ -347,6 +374,7 @@ void State::Unindex(const ConversationState& c) {
     it->second.erase(c.conversation_id());
     if (it->second.empty()) by_agent_.erase(it);
   }
+  UnindexCompany(c);
   for (const state::v1::Delivery& d : c.deliveries()) UnindexDelivery(c, d);
 }
 
@@ -465,6 +493,13 @@ const std::set<std::string>& State::ConversationsOf(absl::string_view workspace_
   static const std::set<std::string> none;
   const auto it = by_agent_.find(AgentKey(workspace_id, agent_id));
   return it == by_agent_.end() ? none : it->second;
+}
+
+const std::set<std::string>& State::CompanyOf(absl::string_view workspace_id,
+                                              absl::string_view agent_id) const {
+  static const std::set<std::string> none;
+  const auto it = by_company_.find(AgentKey(workspace_id, agent_id));
+  return it == by_company_.end() ? none : it->second;
 }
 
 const WorkspaceConfig* State::FindConfig(absl::string_view workspace_id) const {

@@ -83,6 +83,14 @@ std::string RoutingKey(absl::string_view workspace_id, absl::string_view routing
 
 // True for what still needs somebody: everything but resolved.
 bool IsOpen(const state::v1::ConversationState& conversation);
+// Agent ids of those who see a conversation beside whoever has it: the consulted, and the
+// supervisors who have joined and are agents. Sorted, each once.
+std::vector<std::string> CompanyIn(const state::v1::ConversationState& conversation);
+// What somebody's coming or going makes of it.
+void ApplyCompany(const conversation::v1::ConsultStarted& e, state::v1::ConversationState& c);
+void ApplyCompany(const conversation::v1::ConsultEnded& e, state::v1::ConversationState& c);
+void ApplyCompany(const conversation::v1::SupervisorJoined& e, state::v1::ConversationState& c);
+void ApplyCompany(const conversation::v1::SupervisorLeft& e, state::v1::ConversationState& c);
 // True for something that asks for nobody's attention where the conversation is over, and for no
 // answer.
 bool IsQuiet(const message::v1::InboundMessage& message);
@@ -134,6 +142,9 @@ class State {
   // Ids of the conversations offered to, active with or parked with the agent.
   const std::set<std::string>& ConversationsOf(absl::string_view workspace_id,
                                                absl::string_view agent_id) const;
+  // Ids of the conversations in which the agent is company; see CompanyIn.
+  const std::set<std::string>& CompanyOf(absl::string_view workspace_id,
+                                         absl::string_view agent_id) const;
   const config::v1::WorkspaceConfig* FindConfig(absl::string_view workspace_id) const;
   // From now on what this conversation's clocks are told is also written to `told`, which outlives
   // the state: for showing what counted.
@@ -219,6 +230,8 @@ class State {
   void AddProviderMessageId(state::v1::ConversationState& conversation, const std::string& id);
   void Index(state::v1::ConversationState& conversation);
   void Unindex(const state::v1::ConversationState& conversation);
+  void IndexCompany(const state::v1::ConversationState& conversation);
+  void UnindexCompany(const state::v1::ConversationState& conversation);
   void IndexDeliveries(const state::v1::ConversationState& conversation);
   void UnindexDelivery(const state::v1::ConversationState& conversation,
                        const state::v1::Delivery& delivery);
@@ -252,10 +265,8 @@ class State {
   void On(const conversation::v1::AgentCapacityChanged& e);
   void On(const conversation::v1::Overflowed& e);
   void On(const conversation::v1::ConversationUpdated& e);
-  void On(const conversation::v1::ConsultStarted& e);
-  void On(const conversation::v1::ConsultEnded& e);
-  void On(const conversation::v1::SupervisorJoined& e);
-  void On(const conversation::v1::SupervisorLeft& e);
+  template <typename E>
+  void OnCompany(const E& e);
   void On(const conversation::v1::WrapUpStarted& e);
   void On(const conversation::v1::WrapUpEnded& e);
   void On(const conversation::v1::WaitEstimated& e);
@@ -295,6 +306,7 @@ class State {
   absl::flat_hash_map<std::string, std::string> by_outbound_;
   absl::flat_hash_map<std::string, std::string> by_provider_id_;
   absl::flat_hash_map<std::string, std::set<std::string>> by_agent_;
+  absl::flat_hash_map<std::string, std::set<std::string>> by_company_;
 
   std::string watched_;
   std::vector<routing::SlaEvent>* told_ = nullptr;

@@ -131,13 +131,13 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
     case Kind::kConversationUpdated:
       return On(event.conversation_updated());
     case Kind::kConsultStarted:
-      return On(event.consult_started());
+      return OnCompany(event.consult_started());
     case Kind::kConsultEnded:
-      return On(event.consult_ended());
+      return OnCompany(event.consult_ended());
     case Kind::kSupervisorJoined:
-      return On(event.supervisor_joined());
+      return OnCompany(event.supervisor_joined());
     case Kind::kSupervisorLeft:
-      return On(event.supervisor_left());
+      return OnCompany(event.supervisor_left());
     case Kind::kWrapUpStarted:
       return On(event.wrap_up_started());
     case Kind::kWrapUpEnded:
@@ -483,40 +483,41 @@ void State::On(const conversation::v1::ConversationUpdated& e) {
   if (e.has_facts()) *c->mutable_facts() = e.facts();
 }
 
-namespace {
-
-void AddOnce(google::protobuf::RepeatedPtrField<std::string>& values, const std::string& value) {
-  if (std::find(values.begin(), values.end(), value) == values.end()) *values.Add() = value;
-}
-
-void Remove(google::protobuf::RepeatedPtrField<std::string>& values, const std::string& value) {
-  values.erase(std::remove(values.begin(), values.end(), value), values.end());
-}
-
-}  // namespace
-
-void State::On(const conversation::v1::ConsultStarted& e) {
-  if (ConversationState* c = Conversation(e.conversation_id())) {
-    AddOnce(*c->mutable_consulted_agent_ids(), e.agent_id());
+void ApplyCompany(const conversation::v1::ConsultStarted& e, ConversationState& c) {
+  auto& consulted = *c.mutable_consulted_agent_ids();
+  if (std::find(consulted.begin(), consulted.end(), e.agent_id()) == consulted.end()) {
+    *consulted.Add() = e.agent_id();
   }
 }
 
-void State::On(const conversation::v1::ConsultEnded& e) {
-  if (ConversationState* c = Conversation(e.conversation_id())) {
-    Remove(*c->mutable_consulted_agent_ids(), e.agent_id());
-  }
+void ApplyCompany(const conversation::v1::ConsultEnded& e, ConversationState& c) {
+  auto& consulted = *c.mutable_consulted_agent_ids();
+  consulted.erase(std::remove(consulted.begin(), consulted.end(), e.agent_id()), consulted.end());
 }
 
-void State::On(const conversation::v1::SupervisorJoined& e) {
-  if (ConversationState* c = Conversation(e.conversation_id())) {
-    AddOnce(*c->mutable_joined_subjects(), e.actor().subject());
+void ApplyCompany(const conversation::v1::SupervisorJoined& e, ConversationState& c) {
+  for (const state::v1::JoinedSupervisor& joined : c.joined_supervisors()) {
+    if (joined.subject() == e.actor().subject()) return;
   }
+  state::v1::JoinedSupervisor& joined = *c.add_joined_supervisors();
+  joined.set_subject(e.actor().subject());
+  joined.set_agent_id(e.actor().agent_id());
 }
 
-void State::On(const conversation::v1::SupervisorLeft& e) {
-  if (ConversationState* c = Conversation(e.conversation_id())) {
-    Remove(*c->mutable_joined_subjects(), e.subject());
-  }
+void ApplyCompany(const conversation::v1::SupervisorLeft& e, ConversationState& c) {
+  auto& joined = *c.mutable_joined_supervisors();
+  joined.erase(std::remove_if(joined.begin(), joined.end(),
+                              [&](const auto& s) { return s.subject() == e.subject(); }),
+               joined.end());
+}
+
+template <typename E>
+void State::OnCompany(const E& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  UnindexCompany(*c);
+  ApplyCompany(e, *c);
+  IndexCompany(*c);
 }
 
 void State::On(const conversation::v1::WrapUpStarted& e) {

@@ -175,6 +175,22 @@ void ShopLog::AddNote(absl::string_view agent, const std::string& conversation_i
   Do(command);
 }
 
+void ShopLog::Consult(absl::string_view agent, const std::string& conversation_id,
+                      absl::string_view consulted, absl::string_view note) {
+  Command command = CommandBy(agent, Key());
+  command.mutable_consult()->set_conversation_id(conversation_id);
+  command.mutable_consult()->set_agent_id(std::string(consulted));
+  command.mutable_consult()->set_note(std::string(note));
+  Do(command);
+}
+
+void ShopLog::EndConsult(absl::string_view consulted, const std::string& conversation_id) {
+  Command command = CommandBy(consulted, Key());
+  command.mutable_end_consult()->set_conversation_id(conversation_id);
+  command.mutable_end_consult()->set_agent_id(std::string(consulted));
+  Do(command);
+}
+
 void ShopLog::Resolve(absl::string_view agent, const std::string& conversation_id) {
   Command command = CommandBy(agent, Key());
   command.mutable_resolve()->set_conversation_id(conversation_id);
@@ -207,7 +223,7 @@ void ShopLog::Happen(std::mt19937& random) {
   const std::vector<std::string> ids(held.begin(), held.end());
   const std::string some = ids.empty() ? "" : ids[Pick(random, ids.size())];
   const bool offered = !some.empty() && state().FindConversation(some)->has_offer();
-  switch (Pick(random, 14)) {
+  switch (Pick(random, 16)) {
     case 0:
     case 1:
     case 2:
@@ -252,6 +268,14 @@ void ShopLog::Happen(std::mt19937& random) {
       break;
     case 12:
       AppendGarbage();
+      break;
+    case 13:
+      if (!some.empty()) Consult(agent, some, kAgents[Pick(random, 3)], "any idea?");
+      break;
+    case 14:
+      for (const std::string& id : std::set<std::string>(state().CompanyOf(kWorkspace, agent))) {
+        EndConsult(agent, id);
+      }
       break;
     default:
       // Up to 11 hours, now and then: offers time out, resolved conversations are forgotten.

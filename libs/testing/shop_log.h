@@ -47,6 +47,10 @@ class ShopLog {
   std::string Reply(absl::string_view agent, const std::string& conversation_id,
                     absl::string_view text);
   void AddNote(absl::string_view agent, const std::string& conversation_id, absl::string_view text);
+  void Consult(absl::string_view agent, const std::string& conversation_id,
+               absl::string_view consulted, absl::string_view note);
+  // By the one consulted.
+  void EndConsult(absl::string_view consulted, const std::string& conversation_id);
   void Resolve(absl::string_view agent, const std::string& conversation_id);
   void Deliver(const std::string& outbound_id);
 

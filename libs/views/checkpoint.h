@@ -20,7 +20,7 @@
 namespace wissel::views {
 
 // Changes with the meaning of any key; a checkpoint of another format is not read but built anew.
-inline constexpr int kCheckpointFormat = 1;
+inline constexpr int kCheckpointFormat = 2;
 
 // Where in the log a partition's data stands, and what it is.
 struct CheckpointMeta {

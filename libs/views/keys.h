@@ -11,19 +11,23 @@ namespace wissel::views {
 // are in one slot, so that a script may touch any of them. What each holds:
 //
 //   wissel:{p3}:meta                       hash: format, incarnation, the place in the log,
-//   state_hash wissel:{p3}:piece:<kind>               hash: a piece's key -> its bytes
-//   (domain::PieceKind) wissel:{p3}:messages:<conversation>    hash: "b<id>" -> history.v1.Message,
-//   "m<id>" -> a later mark wissel:{p3}:order:<conversation>       zset: message ids by place in
-//   the log wissel:{p3}:waiting:<ws>/<rg>/<queue>  zset: queued conversations by waiting_since
+//                                          state_hash
+//   wissel:{p3}:piece:<kind>               hash: a piece's key -> its bytes (domain::PieceKind)
+//   wissel:{p3}:messages:<conversation>    hash: "b<id>" -> history.v1.Message, "m<id>" -> a later
+//                                          mark
+//   wissel:{p3}:order:<conversation>       zset: message ids by place in the log
+//   wissel:{p3}:waiting:<ws>/<rg>/<queue>  zset: queued conversations by waiting_since
 //   wissel:{p3}:offered:<ws>/<rg>/<queue>  zset: offered ones; and `active`
 //   wissel:{p3}:open:<ws>/<rg>             zset: conversations not resolved, by open_time
 //   wissel:{p3}:status<n>:<ws>/<rg>        zset: those of one ConversationStatus, by open_time
 //   wissel:{p3}:contact:<ws>/<contact>     zset: a contact's conversations by open_time
-//   wissel:{p3}:work:<ws>/<agent>          zset: conversations with or offered to the agent, by
-//   open_time wissel:{p3}:agents:<ws>/<rg>           zset: agent ids wissel:{p3}:groups:<ws> zset:
-//   routing groups that have had a conversation or agent wissel:{p3}:forgotten hash: conversation
-//   id -> its last state wissel:{p3}:forgotten_time             zset: conversation ids by when they
-//   were forgotten
+//   wissel:{p3}:work:<ws>/<agent>          zset: conversations with or offered to the agent, or in
+//                                          which the agent is company, by open_time
+//   wissel:{p3}:agents:<ws>/<rg>           zset: agent ids
+//   wissel:{p3}:groups:<ws>                zset: routing groups that have had a conversation or
+//                                          agent
+//   wissel:{p3}:forgotten                  hash: conversation id -> its last state
+//   wissel:{p3}:forgotten_time             zset: conversation ids by when they were forgotten
 //
 // Times as scores are microseconds since 1970.
 class PartitionKeys {

@@ -46,7 +46,8 @@ struct AgentWork {
   Place place;
   // Nothing where the partition does not know the agent.
   std::optional<state::v1::AgentState> agent;
-  // Offered to the agent, active or parked with the agent; the earliest opened first.
+  // Offered to the agent, active or parked with the agent, and those in which the agent is company
+  // (domain::CompanyIn); the earliest opened first.
   std::vector<ConversationWork> conversations;
 };
 

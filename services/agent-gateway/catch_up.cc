@@ -1,16 +1,17 @@
 #include "services/agent-gateway/catch_up.h"
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <utility>
 
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 
 namespace wissel::agent_gateway {
 
 using conversation::v1::Event;
-using Holder = PartitionView::Holder;
+using Owners = PartitionView::Owners;
 
 namespace {
 
@@ -37,40 +38,59 @@ absl::StatusOr<std::vector<bus::LogEntry>> Read(bus::LogReader& reader, int64_t 
   return records;
 }
 
+// What the stretch says of one conversation's party at its beginning: for each place in it, what
+// the first event about that place names as having been before.
+class Learnt {
+ public:
+  void Note(PartyChange change) {
+    if (!change.company.has_value()) {
+      if (!holder_.has_value()) holder_ = std::move(change);
+    } else {
+      company_.try_emplace(*change.company, change);
+    }
+  }
+  // Makes the party at the end of the stretch that at its beginning. A place about which nothing
+  // was said is as it was.
+  void Restore(Party& party) const {
+    if (holder_.has_value()) SetPlace(*holder_, holder_->before, party);
+    for (const auto& [unused, change] : company_) SetPlace(change, change.before, party);
+  }
+
+ private:
+  std::optional<PartyChange> holder_;
+  std::map<CompanyKey, PartyChange> company_;
+};
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<CatchUp>> CatchUp::Open(bus::Bus& bus, const Options& options,
-                                                       const AskHolders& ask) {
+                                                       const AskOwners& ask) {
   if (options.until - options.from.next_offset > options.max_records) {
     return absl::OutOfRangeError("the cursor is too old: take a new snapshot");
   }
   // First time through.
   WISSEL_ASSIGN_OR_RETURN(auto reader, OpenAt(bus, options.from));
-  absl::flat_hash_map<std::string, std::string> agent_before;
   std::vector<std::string> conversations;
-  absl::flat_hash_set<std::string> seen;
+  absl::flat_hash_map<std::string, Learnt> learnt;
   while (reader->position().offset < options.until) {
     WISSEL_ASSIGN_OR_RETURN(const auto records, Read(*reader, options.until, kReadBatch));
     for (const bus::LogEntry& record : records) {
       for (const Event& event : record.record.decision().events()) {
         const absl::string_view conversation = ConversationOf(event);
         if (conversation.empty()) continue;
-        if (seen.emplace(conversation).second) conversations.emplace_back(conversation);
-        if (const auto change = AgentChangeOf(event)) {
-          agent_before.try_emplace(conversation, change->before);
-        }
+        const auto [it, is_new] = learnt.try_emplace(conversation);
+        if (is_new) conversations.emplace_back(conversation);
+        if (auto change = PartyChangeOf(event)) it->second.Note(*std::move(change));
       }
     }
   }
-  WISSEL_ASSIGN_OR_RETURN(std::vector<Holder> holders, ask(conversations, options.until));
+  WISSEL_ASSIGN_OR_RETURN(std::vector<Owners> owners, ask(conversations, options.until));
 
   WISSEL_ASSIGN_OR_RETURN(auto second_reader, OpenAt(bus, options.from));
   std::unique_ptr<CatchUp> catch_up(new CatchUp(options, std::move(second_reader)));
   for (size_t i = 0; i < conversations.size(); ++i) {
-    if (const auto it = agent_before.find(conversations[i]); it != agent_before.end()) {
-      holders[i].agent = it->second;
-    }
-    catch_up->holders_.emplace(conversations[i], std::move(holders[i]));
+    learnt[conversations[i]].Restore(owners[i].party);
+    catch_up->owners_.emplace(conversations[i], std::move(owners[i]));
   }
   return catch_up;
 }
@@ -103,20 +123,20 @@ EntryPtr CatchUp::MakeEntry(const bus::LogEntry& record) {
   const EventFacts fallback = FactsOfKey(record.key);
   for (const Event& event : entry->decision.events()) {
     EventFacts facts = fallback;
-    const auto it = holders_.find(ConversationOf(event));
-    if (it != holders_.end()) {
-      Holder& holder = it->second;
+    const auto it = owners_.find(ConversationOf(event));
+    if (it != owners_.end()) {
+      Owners& owners = it->second;
       if (event.has_conversation_opened()) {
-        holder.workspace = event.conversation_opened().workspace_id();
-        holder.routing_group = event.conversation_opened().routing_group_id();
+        owners.workspace = event.conversation_opened().workspace_id();
+        owners.routing_group = event.conversation_opened().routing_group_id();
       }
-      if (!holder.workspace.empty()) {
-        facts.workspace = holder.workspace;
-        facts.routing_group = holder.routing_group;
+      if (!owners.workspace.empty()) {
+        facts.workspace = owners.workspace;
+        facts.routing_group = owners.routing_group;
       }
-      facts.agent_before = holder.agent;
-      if (const auto change = AgentChangeOf(event)) holder.agent = change->after;
-      facts.agent_after = holder.agent;
+      const Party before = owners.party;
+      if (const auto change = PartyChangeOf(event)) SetPlace(*change, change->after, owners.party);
+      facts.agents = AgentsIn(before, owners.party);
     }
     entry->facts.push_back(std::move(facts));
   }

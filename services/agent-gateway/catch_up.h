@@ -17,13 +17,14 @@ namespace wissel::agent_gateway {
 /// Reads the stretch of the log between a place that the tail no longer keeps and one that it does,
 /// and says of each event whose it is, exactly as the tail does, without the state at the stretch's
 /// beginning: it goes through it twice. The first time it learns from the events themselves whose
-/// each conversation was before (whatever changes that names the agent before it), and asks the
-/// tail about the conversations that changed hands nowhere in the stretch. Blocks on the bus: for
+/// each conversation was before (whatever changes that names who it was before), and asks the
+/// tail about the rest: conversations that changed hands nowhere in the stretch, and the company
+/// that neither came nor went in it. Blocks on the bus: for
 /// worker threads, one at a time.
 class CatchUp {
  public:
   /// Whose these conversations were at `offset`; called once, may block. In the order asked.
-  using AskHolders = std::function<absl::StatusOr<std::vector<PartitionView::Holder>>(
+  using AskOwners = std::function<absl::StatusOr<std::vector<PartitionView::Owners>>(
       const std::vector<std::string>& conversations, int64_t offset)>;
 
   struct Options {
@@ -35,7 +36,7 @@ class CatchUp {
   ///   OUT_OF_RANGE  retention has passed `from`, or the stretch is longer than max_records
   ///   UNAVAILABLE   the log or the tail does not answer
   static absl::StatusOr<std::unique_ptr<CatchUp>> Open(bus::Bus& bus, const Options& options,
-                                                       const AskHolders& ask);
+                                                       const AskOwners& ask);
 
   /// The next entries, in order; none when the stretch is done. Errors as Open.
   absl::StatusOr<std::vector<EntryPtr>> Next(size_t max);
@@ -53,7 +54,7 @@ class CatchUp {
   const Options options_;
   std::unique_ptr<bus::LogReader> reader_;
   Position last_;  // behind the last record that was taken
-  absl::flat_hash_map<std::string, PartitionView::Holder> holders_;
+  absl::flat_hash_map<std::string, PartitionView::Owners> owners_;
 };
 
 }  // namespace wissel::agent_gateway

@@ -21,7 +21,11 @@ void GatewaySettings::Describe(config::Binder& b) {
   b.Int("max_calls", &max_calls, "Unary calls at once; above it RESOURCE_EXHAUSTED.",
         {.min = 1, .max = 1'000'000});
   b.Int("max_commands_in_flight", &max_commands_in_flight,
-        "Commands of one stream that wait for their outcome.", {.min = 1, .max = 10'000});
+        "Commands of one stream that wait for their outcome in one routing group.",
+        {.min = 1, .max = 10'000});
+  b.Int("max_stream_groups", &max_stream_groups,
+        "Routing groups that one supervisor's stream may show; above it INVALID_ARGUMENT.",
+        {.min = 1, .max = 10'000});
   b.Int("ring_entries", &ring_entries,
         "Decisions of each partition kept in memory, from which streams resume at once.",
         {.min = 16, .max = 10'000'000});
@@ -61,6 +65,7 @@ GatewayOptions GatewaySettings::ToOptions(GatewayId id) const {
           .queue_bytes = static_cast<size_t>(queue_bytes),
           .max_streams = static_cast<size_t>(max_streams),
           .max_commands_in_flight = static_cast<size_t>(max_commands_in_flight),
+          .max_stream_groups = static_cast<size_t>(max_stream_groups),
           .max_calls = static_cast<size_t>(max_calls),
           .catch_up_max_records = catch_up_max_records,
           .workers = workers,

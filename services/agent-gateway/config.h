@@ -22,6 +22,7 @@ struct GatewaySettings {
   int64_t max_streams = 20'000;
   int64_t max_calls = 10'000;
   int64_t max_commands_in_flight = 64;
+  int64_t max_stream_groups = 64;
   int64_t ring_entries = 65'536;
   int64_t ring_bytes = 64 << 20;
   int64_t snapshot_items = 1'000;

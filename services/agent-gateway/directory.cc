@@ -1,5 +1,6 @@
 #include "services/agent-gateway/directory.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "libs/base/status_macros.h"
@@ -90,6 +91,18 @@ absl::StatusOr<Seat> Directory::Find(const rpc::Principal& principal,
   }
   seat.partition = bus::PartitionOf(seat.routing_key(), log_partitions_);
   return seat;
+}
+
+std::vector<std::string> Directory::GroupsOf(const rpc::Principal& principal) const {
+  if (!principal.routing_group.empty()) return {principal.routing_group.value()};
+  std::vector<std::string> groups;
+  const auto config = Get(principal.workspace);
+  if (config == nullptr) return groups;
+  for (const config::v1::RoutingGroup& group : config->routing_groups()) {
+    groups.push_back(group.routing_group_id());
+  }
+  std::sort(groups.begin(), groups.end());
+  return groups;
 }
 
 void Directory::Put(WorkspaceConfig config) {

@@ -43,6 +43,10 @@ class Directory {
   ///   PERMISSION_DENIED    the wished group is not the caller's
   absl::StatusOr<Seat> Find(const rpc::Principal& principal, absl::string_view wished_group) const;
 
+  /// The routing groups that a supervisor or admin may see: the token's, else all of the
+  /// workspace's, by id.
+  std::vector<std::string> GroupsOf(const rpc::Principal& principal) const;
+
   /// Everything that was in the topic at the start has been read.
   bool loaded() const;
 

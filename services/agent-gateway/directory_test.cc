@@ -98,6 +98,17 @@ TEST_F(DirectoryTest, SupervisorsMayChooseAGroupAndAgentsMayNot) {
   EXPECT_EQ(home.agent, AgentId("bram"));
 }
 
+TEST_F(DirectoryTest, TellsTheGroupsThatASupervisorMaySee) {
+  Apply(TwoGroups());
+  rpc::Principal boss = Caller("boss", {rpc::Role::kSupervisor});
+  EXPECT_THAT(Loaded().GroupsOf(boss), ::testing::ElementsAre("belgium", "main"));
+  boss.routing_group = RoutingGroupId("main");
+  EXPECT_THAT(directory_->GroupsOf(boss), ::testing::ElementsAre("main"));
+  boss.workspace = WorkspaceId("elsewhere");
+  boss.routing_group = RoutingGroupId();
+  EXPECT_THAT(directory_->GroupsOf(boss), ::testing::IsEmpty());
+}
+
 TEST_F(DirectoryTest, FollowsNewVersionsAndIgnoresWhatDoesNotCount) {
   Apply(domain::testing::ShopConfig(1));
   WISSEL_ASSERT_OK(Loaded().Find(Caller("bram"), ""));

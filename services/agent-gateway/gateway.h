@@ -55,8 +55,9 @@ struct GatewayOptions {
   size_t queue_messages = 1'000;
   size_t queue_bytes = size_t{4} << 20;
   size_t max_streams = 20'000;
-  size_t max_commands_in_flight = 64;  // of one stream
-  size_t max_calls = 10'000;           // unary calls at once
+  size_t max_commands_in_flight = 64;  // of one stream in one routing group
+  size_t max_stream_groups = 64;
+  size_t max_calls = 10'000;  // unary calls at once
   int64_t catch_up_max_records = 1'000'000;
   int workers = 4;
   absl::Duration hello_timeout = absl::Seconds(10);

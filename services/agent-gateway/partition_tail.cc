@@ -17,30 +17,6 @@ constexpr size_t kReadBatch = 512;
 constexpr absl::Duration kIdleWait = absl::Seconds(1);
 constexpr absl::Duration kRetryAfter = absl::Milliseconds(200);
 
-// The agent that an event names beside its conversation's; empty for most.
-absl::string_view AgentNamedIn(const Event& event) {
-  if (event.has_agent_connected()) return event.agent_connected().agent_id();
-  if (event.has_agent_disconnected()) return event.agent_disconnected().agent_id();
-  if (event.has_agent_presence_changed()) return event.agent_presence_changed().agent_id();
-  if (event.has_agent_capacity_changed()) return event.agent_capacity_changed().agent_id();
-  if (event.has_command_rejected()) return event.command_rejected().actor().agent_id();
-  return "";
-}
-
-// Workspace and routing group that an event names by itself, for those that may be of others than
-// the decision's own.
-std::pair<absl::string_view, absl::string_view> GroupNamedIn(const Event& event,
-                                                             const EventFacts& facts) {
-  const auto of = [](const auto& e) {
-    return std::pair<absl::string_view, absl::string_view>(e.workspace_id(), e.routing_group_id());
-  };
-  if (event.has_agent_connected()) return of(event.agent_connected());
-  if (event.has_agent_disconnected()) return of(event.agent_disconnected());
-  if (event.has_agent_presence_changed()) return of(event.agent_presence_changed());
-  if (event.has_agent_capacity_changed()) return of(event.agent_capacity_changed());
-  return {facts.workspace, facts.routing_group};
-}
-
 void EraseValue(absl::flat_hash_map<std::string, std::vector<Subscriber*>>& index,
                 const std::string& key, const Subscriber* value) {
   const auto it = index.find(key);
@@ -211,21 +187,21 @@ void PartitionTail::RunTasks() {
 // The streams that may see something of it are found by agent and by routing group; each then
 // decides for itself, event by event.
 void PartitionTail::Show(const EntryPtr& entry) {
-  audience_.clear();
-  const auto add = [this](const auto& index, std::string key) {
-    const auto it = index.find(key);
-    if (it != index.end()) audience_.insert(audience_.end(), it->second.begin(), it->second.end());
-  };
+  Addressees addressees;
   for (int i = 0; i < entry->decision.events_size(); ++i) {
-    const Event& event = entry->decision.events(i);
-    const EventFacts& facts = entry->facts[static_cast<size_t>(i)];
-    const auto [workspace, group] = GroupNamedIn(event, facts);
-    if (!live_by_group_.empty()) add(live_by_group_, domain::RoutingKey(workspace, group));
-    for (absl::string_view agent : {absl::string_view(facts.agent_before),
-                                    absl::string_view(facts.agent_after), AgentNamedIn(event)}) {
-      if (!agent.empty()) add(live_by_agent_, domain::AgentKey(workspace, agent));
-    }
+    AddAddressees(entry->decision.events(i), entry->facts[static_cast<size_t>(i)], addressees);
   }
+  audience_.clear();
+  const auto add = [this](const auto& index, const std::vector<std::string>& keys) {
+    if (index.empty()) return;
+    for (const std::string& key : keys) {
+      const auto it = index.find(key);
+      if (it == index.end()) continue;
+      audience_.insert(audience_.end(), it->second.begin(), it->second.end());
+    }
+  };
+  add(live_by_group_, addressees.groups);
+  add(live_by_agent_, addressees.agents);
   std::sort(audience_.begin(), audience_.end());
   audience_.erase(std::unique(audience_.begin(), audience_.end()), audience_.end());
   for (Subscriber* subscriber : audience_) {

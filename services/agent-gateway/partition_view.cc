@@ -1,6 +1,7 @@
 #include "services/agent-gateway/partition_view.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_split.h"
@@ -14,10 +15,6 @@ namespace {
 
 // An entry's own size beside its decision, roughly: facts and index entries.
 constexpr size_t kEntryOverheadBytes = 256;
-
-absl::string_view AgentOf(const state::v1::ConversationState& conversation) {
-  return conversation.has_offer() ? conversation.offer().agent_id() : conversation.agent_id();
-}
 
 Position AfterDecision(int32_t partition, int64_t offset, const log::v1::Decision& decision) {
   Position position{.partition = partition, .next_offset = offset + 1, .rule = {}};
@@ -35,8 +32,7 @@ EventFacts FactsOfKey(absl::string_view key) {
       absl::StrSplit(key, absl::MaxSplits('/', 1));
   return {.workspace = std::string(parts.first),
           .routing_group = std::string(parts.second),
-          .agent_before = "",
-          .agent_after = ""};
+          .agents = {}};
 }
 
 Position PositionAfter(int32_t partition, int64_t offset, const log::v1::LogRecord& record) {
@@ -81,31 +77,29 @@ EntryPtr PartitionView::Apply(const bus::LogEntry& record) {
   state_.BeginDecision(entry->decision.cause(), FromProto(entry->decision.time()));
   entry->facts.reserve(static_cast<size_t>(entry->decision.events_size()));
   for (const Event& event : entry->decision.events()) {
-    EventFacts facts = FactsBefore(event, fallback);
-    state_.ApplyEvent(event);
-    const auto* after = state_.FindConversation(ConversationOf(event));
-    if (after != nullptr) {
-      facts.workspace = after->workspace_id();
-      facts.routing_group = after->routing_group_id();
-      facts.agent_after = std::string(AgentOf(*after));
-    }
-    if (facts.agent_before != facts.agent_after) {
-      changes_[ConversationOf(event)].push_back({record.offset, facts.agent_before});
-    }
-    entry->facts.push_back(std::move(facts));
+    entry->facts.push_back(ApplyEvent(event, record.offset, fallback));
   }
   EntryPtr shared = std::move(entry);
   Push(shared, shared->decision.ByteSizeLong() + kEntryOverheadBytes);
   return shared;
 }
 
-EventFacts PartitionView::FactsBefore(const Event& event, const EventFacts& fallback) const {
+EventFacts PartitionView::ApplyEvent(const Event& event, int64_t offset,
+                                     const EventFacts& fallback) {
   EventFacts facts = fallback;
-  const auto* before = state_.FindConversation(ConversationOf(event));
-  if (before == nullptr) return facts;
-  facts.workspace = before->workspace_id();
-  facts.routing_group = before->routing_group_id();
-  facts.agent_before = std::string(AgentOf(*before));
+  const absl::string_view id = ConversationOf(event);
+  const auto look = [&] {
+    const auto* conversation = state_.FindConversation(id);
+    if (conversation == nullptr) return Party();
+    facts.workspace = conversation->workspace_id();
+    facts.routing_group = conversation->routing_group_id();
+    return PartyOf(*conversation);
+  };
+  Party before = look();
+  state_.ApplyEvent(event);
+  const Party after = look();
+  facts.agents = AgentsIn(before, after);
+  if (before != after) changes_[id].push_back({offset, std::move(before)});
   return facts;
 }
 
@@ -136,12 +130,12 @@ void PartitionView::EvictOldest() {
       it != by_command_.end() && it->second == entry) {
     by_command_.erase(it);
   }
-  for (int i = 0; i < entry->decision.events_size(); ++i) {
-    const EventFacts& facts = entry->facts[static_cast<size_t>(i)];
-    if (facts.agent_before == facts.agent_after) continue;
-    const auto it = changes_.find(ConversationOf(entry->decision.events(i)));
-    it->second.pop_front();
-    if (it->second.empty()) changes_.erase(it);
+  for (const Event& event : entry->decision.events()) {
+    const auto it = changes_.find(ConversationOf(event));
+    if (it == changes_.end()) continue;
+    std::deque<Change>& changes = it->second;
+    while (!changes.empty() && changes.front().offset < ring_start_) changes.pop_front();
+    if (changes.empty()) changes_.erase(it);
   }
 }
 
@@ -157,27 +151,28 @@ EntryPtr PartitionView::FindCommand(absl::string_view command_id) const {
   return it == by_command_.end() ? nullptr : it->second;
 }
 
-PartitionView::Holder PartitionView::HolderAt(absl::string_view conversation_id,
+PartitionView::Owners PartitionView::OwnersAt(absl::string_view conversation_id,
                                               int64_t offset) const {
-  Holder holder;
+  Owners owners;
   if (const auto* now = state_.FindConversation(conversation_id)) {
-    holder.workspace = now->workspace_id();
-    holder.routing_group = now->routing_group_id();
-    holder.agent = std::string(AgentOf(*now));
+    owners = {.workspace = now->workspace_id(),
+              .routing_group = now->routing_group_id(),
+              .party = PartyOf(*now)};
   }
   if (const auto it = changes_.find(conversation_id); it != changes_.end()) {
     for (const Change& change : it->second) {
       if (change.offset < offset) continue;
-      holder.agent = change.before;
+      owners.party = change.before;
       break;
     }
   }
-  return holder;
+  return owners;
 }
 
 agent::v1::Snapshot PartitionView::MakeSnapshot(const Viewer& viewer) const {
   agent::v1::Snapshot snapshot;
   snapshot.set_cursor(ToCursor(position_));
+  snapshot.set_routing_group_id(viewer.routing_group);
   if (const auto* agent = state_.FindAgent(viewer.workspace, viewer.agent)) {
     *snapshot.mutable_agent() = *agent;
   }
@@ -190,7 +185,10 @@ agent::v1::Snapshot PartitionView::MakeSnapshot(const Viewer& viewer) const {
       }
     }
   } else {
-    for (const std::string& id : state_.ConversationsOf(viewer.workspace, viewer.agent)) {
+    std::set<std::string> ids = state_.ConversationsOf(viewer.workspace, viewer.agent);
+    const auto& company = state_.CompanyOf(viewer.workspace, viewer.agent);
+    ids.insert(company.begin(), company.end());
+    for (const std::string& id : ids) {
       if (const auto* conversation = state_.FindConversation(id)) items.push_back(conversation);
     }
   }

@@ -76,12 +76,12 @@ class PartitionView {
 
   /// Whose a conversation was for a reader at `offset`, which is not before ring_start(); empty
   /// fields where it was not known then or is forgotten since.
-  struct Holder {
+  struct Owners {
     std::string workspace;
     std::string routing_group;
-    std::string agent;
+    Party party;
   };
-  Holder HolderAt(absl::string_view conversation_id, int64_t offset) const;
+  Owners OwnersAt(absl::string_view conversation_id, int64_t offset) const;
 
   /// What the viewer has at position(), without the messages.
   agent::v1::Snapshot MakeSnapshot(const Viewer& viewer) const;
@@ -89,13 +89,14 @@ class PartitionView {
   const domain::State& state() const { return state_; }
 
  private:
-  // The agent changed from `before` with the decision at `offset`.
+  // The party was `before` until the decision at `offset`.
   struct Change {
     int64_t offset = 0;
-    std::string before;
+    Party before;
   };
 
-  EventFacts FactsBefore(const conversation::v1::Event& event, const EventFacts& fallback) const;
+  EventFacts ApplyEvent(const conversation::v1::Event& event, int64_t offset,
+                        const EventFacts& fallback);
   void Push(EntryPtr entry, size_t bytes);
   void EvictOldest();
 
@@ -109,7 +110,7 @@ class PartitionView {
   size_t ring_bytes_ = 0;
   int64_t ring_start_ = 0;
   absl::flat_hash_map<std::string, EntryPtr> by_command_;
-  // Of the conversations whose agent changed within the ring, oldest first.
+  // Of the conversations whose party changed within the ring, oldest first.
   absl::flat_hash_map<std::string, std::deque<Change>> changes_;
 };
 

@@ -15,13 +15,14 @@ void FromState(PartitionTail& tail, const Viewer& viewer, Done done) {
   });
 }
 
-PlacedSnapshot FromViews(int32_t partition, views::AgentWork work) {
+PlacedSnapshot FromViews(int32_t partition, const Viewer& viewer, views::AgentWork work) {
   PlacedSnapshot placed;
   placed.position = {.partition = partition,
                      .next_offset = work.place.position.offset,
                      .rule = std::move(work.place.position.rule)};
   agent::v1::Snapshot& snapshot = placed.snapshot;
   snapshot.set_cursor(ToCursor(placed.position));
+  snapshot.set_routing_group_id(viewer.routing_group);
   if (work.agent) *snapshot.mutable_agent() = *std::move(work.agent);
   for (views::ConversationWork& conversation : work.conversations) {
     agent::v1::WorkItem& item = *snapshot.add_items();
@@ -39,7 +40,7 @@ void TakeSnapshot(Gateway& gateway, PartitionTail& tail, const Viewer& viewer, D
     absl::StatusOr<views::AgentWork> work =
         views->ReadAgentWork(tail.partition(), viewer.workspace, viewer.agent);
     if (!work.ok()) return FromState(tail, viewer, done);
-    tail.Ask([&tail, viewer, done, placed = FromViews(tail.partition(), *std::move(work))](
+    tail.Ask([&tail, viewer, done, placed = FromViews(tail.partition(), viewer, *std::move(work))](
                  const PartitionView& view) mutable {
       if (placed.position.next_offset < view.ring_start()) return FromState(tail, viewer, done);
       done(std::move(placed));

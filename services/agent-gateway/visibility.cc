@@ -1,5 +1,9 @@
 #include "services/agent-gateway/visibility.h"
 
+#include <algorithm>
+
+#include "libs/domain/state.h"
+
 namespace wissel::agent_gateway {
 
 using conversation::v1::Event;
@@ -7,97 +11,113 @@ using Kind = Event::KindCase;
 
 namespace {
 
-bool IsOwnConversation(const Viewer& viewer, const EventFacts& facts) {
-  return !viewer.agent.empty() &&
-         (facts.agent_before == viewer.agent || facts.agent_after == viewer.agent);
+template <typename E>
+Matter OfConversation(const E& e) {
+  return {.kind = Matter::Kind::kConversation, .conversation = e.conversation_id()};
 }
 
-// For the events of an agent, which name everything themselves.
+// The events of an agent name everything themselves.
 template <typename E>
-bool AgentEventVisible(const Viewer& viewer, const E& e) {
-  if (e.workspace_id() != viewer.workspace) return false;
-  if (viewer.whole_group && e.routing_group_id() == viewer.routing_group) return true;
-  return !viewer.agent.empty() && e.agent_id() == viewer.agent;
+Matter OfAgent(const E& e) {
+  return {.kind = Matter::Kind::kAgent,
+          .agent = e.agent_id(),
+          .workspace = e.workspace_id(),
+          .routing_group = e.routing_group_id()};
+}
+
+Matter OfRefusal(const conversation::v1::CommandRejected& e) {
+  return {.kind = Matter::Kind::kRefusal,
+          .agent = e.actor().agent_id(),
+          .subject = e.actor().subject()};
 }
 
 }  // namespace
 
-absl::string_view ConversationOf(const Event& event) {
+Matter MatterOf(const Event& event) {
   switch (event.kind_case()) {
     case Kind::kConversationOpened:
-      return event.conversation_opened().conversation_id();
+      return OfConversation(event.conversation_opened());
     case Kind::kMessageReceived:
-      return event.message_received().conversation_id();
+      return OfConversation(event.message_received());
     case Kind::kMessageEdited:
-      return event.message_edited().conversation_id();
+      return OfConversation(event.message_edited());
     case Kind::kQueued:
-      return event.queued().conversation_id();
+      return OfConversation(event.queued());
     case Kind::kOffered:
-      return event.offered().conversation_id();
+      return OfConversation(event.offered());
     case Kind::kOfferAccepted:
-      return event.offer_accepted().conversation_id();
+      return OfConversation(event.offer_accepted());
     case Kind::kOfferDeclined:
-      return event.offer_declined().conversation_id();
+      return OfConversation(event.offer_declined());
     case Kind::kOfferTimedOut:
-      return event.offer_timed_out().conversation_id();
+      return OfConversation(event.offer_timed_out());
     case Kind::kOfferWithdrawn:
-      return event.offer_withdrawn().conversation_id();
+      return OfConversation(event.offer_withdrawn());
     case Kind::kAssigned:
-      return event.assigned().conversation_id();
+      return OfConversation(event.assigned());
     case Kind::kTransferred:
-      return event.transferred().conversation_id();
+      return OfConversation(event.transferred());
     case Kind::kNoteAdded:
-      return event.note_added().conversation_id();
+      return OfConversation(event.note_added());
     case Kind::kReplySent:
-      return event.reply_sent().conversation_id();
+      return OfConversation(event.reply_sent());
     case Kind::kDeliveryUpdated:
-      return event.delivery_updated().conversation_id();
+      return OfConversation(event.delivery_updated());
     case Kind::kParked:
-      return event.parked().conversation_id();
+      return OfConversation(event.parked());
     case Kind::kResumed:
-      return event.resumed().conversation_id();
+      return OfConversation(event.resumed());
     case Kind::kResolved:
-      return event.resolved().conversation_id();
+      return OfConversation(event.resolved());
     case Kind::kReopened:
-      return event.reopened().conversation_id();
+      return OfConversation(event.reopened());
     case Kind::kConversationForgotten:
-      return event.conversation_forgotten().conversation_id();
+      return OfConversation(event.conversation_forgotten());
     case Kind::kOverflowed:
-      return event.overflowed().conversation_id();
+      return OfConversation(event.overflowed());
     case Kind::kCallbackRequested:
-      return event.callback_requested().conversation_id();
+      return OfConversation(event.callback_requested());
     case Kind::kConversationUpdated:
-      return event.conversation_updated().conversation_id();
+      return OfConversation(event.conversation_updated());
     case Kind::kConsultStarted:
-      return event.consult_started().conversation_id();
+      return OfConversation(event.consult_started());
     case Kind::kConsultEnded:
-      return event.consult_ended().conversation_id();
+      return OfConversation(event.consult_ended());
     case Kind::kSupervisorJoined:
-      return event.supervisor_joined().conversation_id();
+      return OfConversation(event.supervisor_joined());
     case Kind::kSupervisorLeft:
-      return event.supervisor_left().conversation_id();
+      return OfConversation(event.supervisor_left());
     case Kind::kSlaPolicyApplied:
-      return event.sla_policy_applied().conversation_id();
+      return OfConversation(event.sla_policy_applied());
     case Kind::kSlaWarned:
-      return event.sla_warned().conversation_id();
+      return OfConversation(event.sla_warned());
     case Kind::kSlaBreached:
-      return event.sla_breached().conversation_id();
+      return OfConversation(event.sla_breached());
     case Kind::kSlaEscalated:
-      return event.sla_escalated().conversation_id();
+      return OfConversation(event.sla_escalated());
     case Kind::kWaitEstimated:
-      return event.wait_estimated().conversation_id();
+      return OfConversation(event.wait_estimated());
     case Kind::kSlaAtRisk:
-      return event.sla_at_risk().conversation_id();
+      return OfConversation(event.sla_at_risk());
     // The agent's, though it names a conversation.
     case Kind::kWrapUpStarted:
+      return OfAgent(event.wrap_up_started());
     case Kind::kWrapUpEnded:
+      return OfAgent(event.wrap_up_ended());
     case Kind::kAgentConnected:
+      return OfAgent(event.agent_connected());
     case Kind::kAgentDisconnected:
-    case Kind::kGatewayLeaseRenewed:
+      return OfAgent(event.agent_disconnected());
     case Kind::kAgentPresenceChanged:
+      return OfAgent(event.agent_presence_changed());
     case Kind::kAgentCapacityChanged:
+      return OfAgent(event.agent_capacity_changed());
     case Kind::kCommandRejected:
+      return OfRefusal(event.command_rejected());
     case Kind::kConfigApplied:
+      return {.kind = Matter::Kind::kConfiguration,
+              .workspace = event.config_applied().config().workspace_id()};
+    case Kind::kGatewayLeaseRenewed:
     case Kind::kDuplicateSkipped:
     case Kind::kInputDeadLettered:
     case Kind::kReceiptIgnored:
@@ -110,164 +130,171 @@ absl::string_view ConversationOf(const Event& event) {
     case Kind::kRestateCompleted:
     case Kind::kQueueRestated:
     case Kind::KIND_NOT_SET:
-      return "";
+      return {};
   }
-  return "";
+  return {};
+}
+
+absl::string_view ConversationOf(const Event& event) { return MatterOf(event).conversation; }
+
+Party PartyOf(const state::v1::ConversationState& conversation) {
+  Party party{.holder = conversation.has_offer() ? conversation.offer().agent_id()
+                                                 : conversation.agent_id(),
+              .company = {}};
+  for (const std::string& agent : conversation.consulted_agent_ids()) {
+    party.company.emplace(CompanyKey(Company::kConsulted, agent), agent);
+  }
+  for (const state::v1::JoinedSupervisor& joined : conversation.joined_supervisors()) {
+    if (joined.agent_id().empty()) continue;
+    party.company.emplace(CompanyKey(Company::kJoined, joined.subject()), joined.agent_id());
+  }
+  return party;
+}
+
+std::vector<std::string> AgentsIn(const Party& before, const Party& after) {
+  std::vector<std::string> agents;
+  for (const Party* party : {&before, &after}) {
+    if (!party->holder.empty()) agents.push_back(party->holder);
+    for (const auto& [key, agent] : party->company) agents.push_back(agent);
+  }
+  std::sort(agents.begin(), agents.end());
+  agents.erase(std::unique(agents.begin(), agents.end()), agents.end());
+  return agents;
+}
+
+void SetPlace(const PartyChange& change, const std::string& agent, Party& party) {
+  if (!change.company.has_value()) {
+    party.holder = agent;
+  } else if (agent.empty()) {
+    party.company.erase(*change.company);
+  } else {
+    party.company.insert_or_assign(*change.company, agent);
+  }
 }
 
 bool VisibleTo(const Viewer& viewer, const Event& event, const EventFacts& facts) {
-  switch (event.kind_case()) {
-    case Kind::kConversationOpened:
-    case Kind::kMessageReceived:
-    case Kind::kMessageEdited:
-    case Kind::kQueued:
-    case Kind::kOffered:
-    case Kind::kOfferAccepted:
-    case Kind::kOfferDeclined:
-    case Kind::kOfferTimedOut:
-    case Kind::kOfferWithdrawn:
-    case Kind::kAssigned:
-    case Kind::kTransferred:
-    case Kind::kNoteAdded:
-    case Kind::kReplySent:
-    case Kind::kDeliveryUpdated:
-    case Kind::kParked:
-    case Kind::kResumed:
-    case Kind::kResolved:
-    case Kind::kReopened:
-    case Kind::kConversationForgotten:
-    case Kind::kOverflowed:
-    case Kind::kCallbackRequested:
-    case Kind::kConversationUpdated:
-    case Kind::kConsultStarted:
-    case Kind::kConsultEnded:
-    case Kind::kSupervisorJoined:
-    case Kind::kSupervisorLeft:
-    case Kind::kSlaPolicyApplied:
-    case Kind::kSlaWarned:
-    case Kind::kSlaBreached:
-    case Kind::kSlaEscalated:
-    case Kind::kWaitEstimated:
-    case Kind::kSlaAtRisk:
+  const Matter matter = MatterOf(event);
+  switch (matter.kind) {
+    case Matter::Kind::kConversation:
       if (facts.workspace != viewer.workspace) return false;
       if (viewer.whole_group && facts.routing_group == viewer.routing_group) return true;
-      return IsOwnConversation(viewer, facts);
-    case Kind::kWrapUpStarted:
-      return AgentEventVisible(viewer, event.wrap_up_started());
-    case Kind::kWrapUpEnded:
-      return AgentEventVisible(viewer, event.wrap_up_ended());
-    case Kind::kAgentConnected:
-      return AgentEventVisible(viewer, event.agent_connected());
-    case Kind::kAgentDisconnected:
-      return AgentEventVisible(viewer, event.agent_disconnected());
-    case Kind::kAgentPresenceChanged:
-      return AgentEventVisible(viewer, event.agent_presence_changed());
-    case Kind::kAgentCapacityChanged:
-      return AgentEventVisible(viewer, event.agent_capacity_changed());
-    case Kind::kCommandRejected:
-      return facts.workspace == viewer.workspace &&
-             event.command_rejected().actor().subject() == viewer.subject;
-    case Kind::kConfigApplied:
-      return viewer.whole_group &&
-             event.config_applied().config().workspace_id() == viewer.workspace;
-    case Kind::kGatewayLeaseRenewed:
-    case Kind::kDuplicateSkipped:
-    case Kind::kInputDeadLettered:
-    case Kind::kReceiptIgnored:
-    case Kind::kDelivererMarked:
-    case Kind::kRestateStarted:
-    case Kind::kConfigRestated:
-    case Kind::kConversationRestated:
-    case Kind::kAgentRestated:
-    case Kind::kSeenRestated:
-    case Kind::kRestateCompleted:
-    case Kind::kQueueRestated:
-    case Kind::KIND_NOT_SET:
+      return std::binary_search(facts.agents.begin(), facts.agents.end(), viewer.agent);
+    case Matter::Kind::kAgent:
+      if (matter.workspace != viewer.workspace) return false;
+      if (viewer.whole_group && matter.routing_group == viewer.routing_group) return true;
+      return !viewer.agent.empty() && matter.agent == viewer.agent;
+    case Matter::Kind::kRefusal:
+      return facts.workspace == viewer.workspace && matter.subject == viewer.subject;
+    case Matter::Kind::kConfiguration:
+      return viewer.whole_group && matter.workspace == viewer.workspace;
+    case Matter::Kind::kInternal:
       return false;
   }
   return false;
 }
 
-std::optional<AgentChange> AgentChangeOf(const Event& event) {
+void AddAddressees(const Event& event, const EventFacts& facts, Addressees& addressees) {
+  const Matter matter = MatterOf(event);
+  switch (matter.kind) {
+    case Matter::Kind::kConversation:
+      addressees.groups.push_back(domain::RoutingKey(facts.workspace, facts.routing_group));
+      for (const std::string& agent : facts.agents) {
+        addressees.agents.push_back(domain::AgentKey(facts.workspace, agent));
+      }
+      return;
+    case Matter::Kind::kAgent:
+      addressees.groups.push_back(domain::RoutingKey(matter.workspace, matter.routing_group));
+      addressees.agents.push_back(domain::AgentKey(matter.workspace, matter.agent));
+      return;
+    case Matter::Kind::kRefusal:
+      addressees.groups.push_back(domain::RoutingKey(facts.workspace, facts.routing_group));
+      if (!matter.agent.empty()) {
+        addressees.agents.push_back(domain::AgentKey(facts.workspace, matter.agent));
+      }
+      return;
+    case Matter::Kind::kConfiguration:
+      for (const auto& group : event.config_applied().config().routing_groups()) {
+        addressees.groups.push_back(domain::RoutingKey(matter.workspace, group.routing_group_id()));
+      }
+      return;
+    case Matter::Kind::kInternal:
+      return;
+  }
+}
+
+namespace {
+
+PartyChange OfHolder(std::string before, std::string after) {
+  return {.company = std::nullopt, .before = std::move(before), .after = std::move(after)};
+}
+
+// What `event` makes of the conversation's holder; nullopt: it says nothing about them.
+std::optional<PartyChange> HolderChangeOf(const Event& event) {
+  using conversation::v1::Assigned;
   switch (event.kind_case()) {
     case Kind::kConversationOpened:
-      return AgentChange{.before = "", .after = ""};
+      return OfHolder("", "");
     case Kind::kQueued:
-      return AgentChange{.before = event.queued().from_agent_id(), .after = ""};
+      return OfHolder(event.queued().from_agent_id(), "");
     // What went before it (Queued, Transferred, Reopened) took the conversation from whoever had
     // it.
     case Kind::kOffered:
-      return AgentChange{.before = "", .after = event.offered().agent_id()};
+      return OfHolder("", event.offered().agent_id());
     case Kind::kOfferDeclined:
-      return AgentChange{.before = event.offer_declined().agent_id(), .after = ""};
+      return OfHolder(event.offer_declined().agent_id(), "");
     case Kind::kOfferTimedOut:
-      return AgentChange{.before = event.offer_timed_out().agent_id(), .after = ""};
+      return OfHolder(event.offer_timed_out().agent_id(), "");
     case Kind::kOfferWithdrawn:
-      return AgentChange{.before = event.offer_withdrawn().agent_id(), .after = ""};
+      return OfHolder(event.offer_withdrawn().agent_id(), "");
     case Kind::kOfferAccepted:
-      return AgentChange{.before = event.offer_accepted().agent_id(),
-                         .after = event.offer_accepted().agent_id()};
+      return OfHolder(event.offer_accepted().agent_id(), event.offer_accepted().agent_id());
     // A parked conversation goes back to its agent, a reassigned one names whose it was; in every
     // other case another event about the conversation's agent stands just before this one, and
     // leaves it with nobody or this agent.
     case Kind::kAssigned:
-      return AgentChange{
-          .before = event.assigned().reason() == conversation::v1::Assigned::REASON_RESUMED
-                        ? event.assigned().agent_id()
-                        : event.assigned().from_agent_id(),
-          .after = event.assigned().agent_id()};
+      return OfHolder(event.assigned().reason() == Assigned::REASON_RESUMED
+                          ? event.assigned().agent_id()
+                          : event.assigned().from_agent_id(),
+                      event.assigned().agent_id());
     case Kind::kTransferred:
-      return AgentChange{.before = event.transferred().from_agent_id(), .after = ""};
+      return OfHolder(event.transferred().from_agent_id(), "");
     case Kind::kParked:
-      return AgentChange{.before = event.parked().agent_id(), .after = event.parked().agent_id()};
+      return OfHolder(event.parked().agent_id(), event.parked().agent_id());
     case Kind::kReopened:
-      return AgentChange{.before = event.reopened().from_agent_id(), .after = ""};
+      return OfHolder(event.reopened().from_agent_id(), "");
     case Kind::kConversationForgotten:
-      return AgentChange{.before = event.conversation_forgotten().agent_id(), .after = ""};
-    case Kind::kMessageReceived:
-    case Kind::kMessageEdited:
-    case Kind::kNoteAdded:
-    case Kind::kReplySent:
-    case Kind::kDeliveryUpdated:
-    case Kind::kResumed:
-    case Kind::kResolved:
-    case Kind::kOverflowed:
-    case Kind::kCallbackRequested:
-    case Kind::kConversationUpdated:
-    case Kind::kConsultStarted:
-    case Kind::kConsultEnded:
-    case Kind::kSupervisorJoined:
-    case Kind::kSupervisorLeft:
-    case Kind::kSlaPolicyApplied:
-    case Kind::kSlaWarned:
-    case Kind::kSlaBreached:
-    case Kind::kSlaEscalated:
-    case Kind::kWaitEstimated:
-    case Kind::kSlaAtRisk:
-    case Kind::kWrapUpStarted:
-    case Kind::kWrapUpEnded:
-    case Kind::kAgentConnected:
-    case Kind::kAgentDisconnected:
-    case Kind::kGatewayLeaseRenewed:
-    case Kind::kAgentPresenceChanged:
-    case Kind::kAgentCapacityChanged:
-    case Kind::kCommandRejected:
-    case Kind::kConfigApplied:
-    case Kind::kDuplicateSkipped:
-    case Kind::kInputDeadLettered:
-    case Kind::kReceiptIgnored:
-    case Kind::kDelivererMarked:
-    case Kind::kRestateStarted:
-    case Kind::kConfigRestated:
-    case Kind::kConversationRestated:
-    case Kind::kAgentRestated:
-    case Kind::kSeenRestated:
-    case Kind::kRestateCompleted:
-    case Kind::kQueueRestated:
-    case Kind::KIND_NOT_SET:
+      return OfHolder(event.conversation_forgotten().agent_id(), "");
+    default:
       return std::nullopt;
   }
-  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<PartyChange> PartyChangeOf(const Event& event) {
+  const auto came = [](Company how, const std::string& who, const std::string& agent) {
+    return PartyChange{.company = CompanyKey(how, who), .before = "", .after = agent};
+  };
+  const auto went = [](Company how, const std::string& who, const std::string& agent) {
+    return PartyChange{.company = CompanyKey(how, who), .before = agent, .after = ""};
+  };
+  if (event.has_consult_started()) {
+    const std::string& agent = event.consult_started().agent_id();
+    return came(Company::kConsulted, agent, agent);
+  }
+  if (event.has_consult_ended()) {
+    const std::string& agent = event.consult_ended().agent_id();
+    return went(Company::kConsulted, agent, agent);
+  }
+  if (event.has_supervisor_joined()) {
+    const command::v1::Actor& actor = event.supervisor_joined().actor();
+    return came(Company::kJoined, actor.subject(), actor.agent_id());
+  }
+  if (event.has_supervisor_left()) {
+    const auto& left = event.supervisor_left();
+    return went(Company::kJoined, left.subject(), left.agent_id());
+  }
+  return HolderChangeOf(event);
 }
 
 }  // namespace wissel::agent_gateway

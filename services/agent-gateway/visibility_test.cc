@@ -26,11 +26,10 @@ Event Message() {
   return event;
 }
 
-EventFacts Facts(std::string before, std::string after) {
+EventFacts Facts(const std::string& before, const std::string& after) {
   return {.workspace = "acme",
           .routing_group = "main",
-          .agent_before = std::move(before),
-          .agent_after = std::move(after)};
+          .agents = AgentsIn({.holder = before, .company = {}}, {.holder = after, .company = {}})};
 }
 
 TEST(VisibleTo, AgentSeesOwnConversationsBeforeAndAfterTheEvent) {
@@ -39,6 +38,58 @@ TEST(VisibleTo, AgentSeesOwnConversationsBeforeAndAfterTheEvent) {
   EXPECT_TRUE(VisibleTo(kAnna, Message(), Facts("bram", "anna"))) << "it is given to her";
   EXPECT_FALSE(VisibleTo(kAnna, Message(), Facts("bram", "bram")));
   EXPECT_FALSE(VisibleTo(kAnna, Message(), Facts("", "")));
+}
+
+TEST(VisibleTo, CompanySeesFromItsFirstEventToItsLast) {
+  state::v1::ConversationState state;
+  state.set_agent_id("bram");
+  const Party alone = PartyOf(state);
+  state.add_consulted_agent_ids("anna");
+  state.add_joined_supervisors()->set_subject("boss");  // who is no agent
+  state.add_joined_supervisors()->set_subject("chief");
+  state.mutable_joined_supervisors(1)->set_agent_id("carol");
+  const Party together = PartyOf(state);
+  const auto seen = [](const Party& before, const Party& after) {
+    return VisibleTo(
+        kAnna, Message(),
+        {.workspace = "acme", .routing_group = "main", .agents = AgentsIn(before, after)});
+  };
+  EXPECT_FALSE(seen(alone, alone));
+  EXPECT_TRUE(seen(alone, together));
+  EXPECT_TRUE(seen(together, together));
+  EXPECT_TRUE(seen(together, alone));
+  EXPECT_EQ(AgentsIn(together, alone), (std::vector<std::string>{"anna", "bram", "carol"}));
+}
+
+// What the log shows of a party's change is what the events say of it.
+TEST(PartyChangeOf, NamesWhoKeepsCompanyBeforeAndAfter) {
+  state::v1::ConversationState state;
+  state.set_agent_id("bram");
+  Party party = PartyOf(state);
+  const auto apply = [&](const Event& event) {
+    const auto change = PartyChangeOf(event);
+    ASSERT_TRUE(change.has_value());
+    SetPlace(*change, change->after, party);
+  };
+  Event consulted;
+  consulted.mutable_consult_started()->set_agent_id("anna");
+  apply(consulted);
+  Event joined;
+  joined.mutable_supervisor_joined()->mutable_actor()->set_subject("chief");
+  joined.mutable_supervisor_joined()->mutable_actor()->set_agent_id("anna");
+  apply(joined);
+  Event ended;
+  ended.mutable_consult_ended()->set_agent_id("anna");
+  EXPECT_EQ(PartyChangeOf(ended)->before, "anna");
+  apply(ended);
+  EXPECT_EQ(AgentsIn(party, party), (std::vector<std::string>{"anna", "bram"}))
+      << "as one who joined";
+  Event left;
+  left.mutable_supervisor_left()->set_subject("chief");
+  left.mutable_supervisor_left()->set_agent_id("anna");
+  EXPECT_EQ(PartyChangeOf(left)->before, "anna");
+  apply(left);
+  EXPECT_EQ(party, PartyOf(state));
 }
 
 TEST(VisibleTo, NobodySeesAnotherWorkspace) {
@@ -121,6 +172,52 @@ TEST(VisibleTo, EveryEventWithAConversationIsSeenByItsAgent) {
     ++seen;
   }
   EXPECT_GE(seen, 19);
+}
+
+// A live stream is shown what it is found for: whoever may see an event must be found for it.
+// Reflection makes one of every kind.
+TEST(AddAddressees, FindsEverybodyWhoMaySee) {
+  const google::protobuf::Descriptor* descriptor = Event::descriptor();
+  int seen = 0;
+  for (int i = 0; i < descriptor->field_count(); ++i) {
+    Event event;
+    google::protobuf::Message* kind =
+        event.GetReflection()->MutableMessage(&event, descriptor->field(i));
+    const auto set = [kind](const char* name, const char* value) {
+      const auto* field = kind->GetDescriptor()->FindFieldByName(name);
+      if (field != nullptr) kind->GetReflection()->SetString(kind, field, value);
+    };
+    set("workspace_id", "acme");
+    set("routing_group_id", "main");
+    set("agent_id", "anna");
+    set("conversation_id", "c1");
+    if (event.has_command_rejected()) {
+      event.mutable_command_rejected()->mutable_actor()->set_subject("anna");
+      event.mutable_command_rejected()->mutable_actor()->set_agent_id("anna");
+    }
+    if (event.has_config_applied()) {
+      auto& config = *event.mutable_config_applied()->mutable_config();
+      config.set_workspace_id("acme");
+      for (const char* group : {"be", "main"}) {
+        config.add_routing_groups()->set_routing_group_id(group);
+      }
+    }
+    const EventFacts facts = Facts("anna", "");
+    Addressees found;
+    AddAddressees(event, facts, found);
+    const auto in = [](const std::vector<std::string>& keys, const std::string& key) {
+      return std::find(keys.begin(), keys.end(), key) != keys.end();
+    };
+    if (VisibleTo(kAnna, event, facts)) {
+      EXPECT_TRUE(in(found.agents, "acme/anna")) << descriptor->field(i)->name();
+      ++seen;
+    }
+    if (VisibleTo(kBoss, event, facts)) {
+      EXPECT_TRUE(in(found.groups, "acme/main")) << descriptor->field(i)->name();
+      ++seen;
+    }
+  }
+  EXPECT_GE(seen, 70);
 }
 
 }  // namespace

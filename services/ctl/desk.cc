@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "libs/base/status_macros.h"
+#include "libs/domain/state.h"
 #include "services/ctl/describe.h"
 #include "services/ctl/output.h"
 #include "services/ctl/proto_yaml.h"
@@ -155,22 +156,39 @@ void Desk::ApplyEvent(const Event& event) {
       }
       break;
     case Event::kAssigned: {
-      Item& item = ItemOf(id);
-      item.offer_id.clear();
-      item.conversation.set_agent_id(event.assigned().agent_id());
-      item.conversation.set_status(state::v1::CONVERSATION_STATUS_ACTIVE);
-      if (event.assigned().agent_id() == agent_id_) {
+      const std::string& agent = event.assigned().agent_id();
+      if (agent == agent_id_) {
         in_hand_ = id;
       } else {
-        items_.erase(id);
+        Leave(id);
+        if (!items_.contains(id)) break;
       }
+      Item& item = ItemOf(id);
+      item.offer_id.clear();
+      item.conversation.set_agent_id(agent);
+      item.conversation.set_status(state::v1::CONVERSATION_STATUS_ACTIVE);
       break;
     }
     case Event::kOfferDeclined:
     case Event::kOfferTimedOut:
     case Event::kOfferWithdrawn:
     case Event::kQueued:
-      items_.erase(id);
+      Leave(id);
+      break;
+    case Event::kConsultStarted:
+      domain::ApplyCompany(event.consult_started(), ItemOf(id).conversation);
+      if (event.consult_started().agent_id() == agent_id_ && in_hand_.empty()) in_hand_ = id;
+      break;
+    case Event::kConsultEnded:
+      domain::ApplyCompany(event.consult_ended(), ItemOf(id).conversation);
+      if (event.consult_ended().agent_id() == agent_id_) LeaveCompany(id);
+      break;
+    case Event::kSupervisorJoined:
+      domain::ApplyCompany(event.supervisor_joined(), ItemOf(id).conversation);
+      break;
+    case Event::kSupervisorLeft:
+      domain::ApplyCompany(event.supervisor_left(), ItemOf(id).conversation);
+      if (event.supervisor_left().agent_id() == agent_id_) LeaveCompany(id);
       break;
     case Event::kParked:
       ItemOf(id).conversation.set_status(state::v1::CONVERSATION_STATUS_PARKED);
@@ -187,12 +205,39 @@ void Desk::ApplyEvent(const Event& event) {
   if (!items_.contains(in_hand_)) in_hand_.clear();
 }
 
+bool Desk::IsCompany(const Item& item) const {
+  const std::vector<std::string> company = domain::CompanyIn(item.conversation);
+  return std::binary_search(company.begin(), company.end(), agent_id_);
+}
+
+void Desk::Leave(const std::string& conversation_id) {
+  const auto it = items_.find(conversation_id);
+  if (it == items_.end()) return;
+  if (!IsCompany(it->second)) {
+    items_.erase(it);
+    return;
+  }
+  it->second.offer_id.clear();
+  it->second.conversation.clear_agent_id();
+  it->second.conversation.set_status(state::v1::CONVERSATION_STATUS_QUEUED);
+}
+
+void Desk::LeaveCompany(const std::string& conversation_id) {
+  const Item& item = items_.at(conversation_id);
+  const bool has_it = item.conversation.agent_id() == agent_id_ || !item.offer_id.empty();
+  if (!has_it && !IsCompany(item)) items_.erase(conversation_id);
+}
+
 std::vector<std::string> Desk::List() const {
   std::vector<std::string> lines;
   for (const auto& [id, item] : items_) {
     std::string line =
         absl::StrCat(id == in_hand_ ? "> " : "  ", ShortId(id), "  ",
                      EnumName(item.conversation.status()), "  ", ContactName(item.conversation));
+    if (IsCompany(item)) {
+      const std::string& whose = item.conversation.agent_id();
+      absl::StrAppend(&line, "  (looking on", whose.empty() ? "" : ", with ", whose, ")");
+    }
     if (!item.conversation.subject().empty()) {
       absl::StrAppend(&line, "  \"", OneLine(item.conversation.subject(), 40), "\"");
     }

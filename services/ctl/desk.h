@@ -59,6 +59,11 @@ class Desk {
  private:
   void ApplyEvent(const conversation::v1::Event& event);
   Item& ItemOf(const std::string& conversation_id);
+  // Whether the agent is consulted on it, or has joined it as a supervisor.
+  bool IsCompany(const Item& item) const;
+  // It is no longer with the agent, who may still look on.
+  void Leave(const std::string& conversation_id);
+  void LeaveCompany(const std::string& conversation_id);
   absl::StatusOr<std::string> FindConversation(absl::string_view id) const;
   absl::StatusOr<std::string> FindOffer(absl::string_view id) const;
   // Takes "@ID" off the front of `rest`; without one, what is in hand.

@@ -126,6 +126,47 @@ TEST_F(DeskTest, WhatGoesBesideTheQueuesWay) {
   EXPECT_EQ(desk_.Parse("finish")->end_wrap_up().conversation_id(), "");
 }
 
+TEST_F(DeskTest, AConversationThatOneIsConsultedOnStaysUntilThatIsOver) {
+  const auto apply = [&](auto fill) {
+    agent::v1::ConnectResponse r;
+    fill(*r.mutable_events()->add_events());
+    return desk_.Apply(r);
+  };
+  const auto lines = apply([](conversation::v1::Event& event) {
+    event.mutable_consult_started()->set_conversation_id(kFirst);
+    event.mutable_consult_started()->set_agent_id("anna");
+    event.mutable_consult_started()->set_note("Weet jij dit?");
+    event.mutable_consult_started()->mutable_actor()->set_agent_id("bram");
+  });
+  EXPECT_THAT(lines[0], HasSubstr("Weet jij dit?"));
+  EXPECT_EQ(desk_.in_hand(), kFirst);
+  EXPECT_EQ(desk_.Parse("note Ja.")->add_note().conversation_id(), kFirst);
+  EXPECT_EQ(desk_.Parse("end-consult")->end_consult().agent_id(), "anna");
+  // It goes from hand to hand, and she still looks on.
+  apply([](auto& event) { event.mutable_queued()->set_conversation_id(kFirst); });
+  Assign(kFirst, "carol");
+  EXPECT_THAT(desk_.List()[0], HasSubstr("looking on, with carol"));
+  apply([](auto& event) {
+    event.mutable_consult_ended()->set_conversation_id(kFirst);
+    event.mutable_consult_ended()->set_agent_id("anna");
+  });
+  EXPECT_TRUE(desk_.items().empty());
+}
+
+TEST_F(DeskTest, WhoHasAConversationKeepsItWhenTheirConsultIsOver) {
+  Offer(kFirst, kOfferOne, 100);
+  Assign(kFirst, "anna");
+  agent::v1::ConnectResponse r;
+  auto* started = r.mutable_events()->add_events()->mutable_consult_started();
+  started->set_conversation_id(kFirst);
+  started->set_agent_id("bram");
+  auto* ended = r.mutable_events()->add_events()->mutable_consult_ended();
+  ended->set_conversation_id(kFirst);
+  ended->set_agent_id("anna");
+  desk_.Apply(r);
+  EXPECT_EQ(desk_.items().size(), 1);
+}
+
 TEST_F(DeskTest, WordsThatAreNotRight) {
   Offer(kFirst, kOfferOne, 100);
   Assign(kFirst, "anna");

@@ -124,6 +124,14 @@ void Fold::AddMessages(const log::v1::Decision& decision, int64_t offset) {
         message.set_note(event.transferred().note());
         *message.mutable_actor() = event.transferred().actor();
         break;
+      case Event::kConsultStarted:
+        if (event.consult_started().note().empty()) continue;
+        conversation_id = event.consult_started().conversation_id();
+        message.set_id(UuidV5(kWisselNamespace, {"consult note", conversation_id,
+                                                 absl::StrCat(offset), absl::StrCat(i)}));
+        message.set_note(event.consult_started().note());
+        *message.mutable_actor() = event.consult_started().actor();
+        break;
       case Event::kDeliveryUpdated:
         batch_.MarkMessage(event.delivery_updated().conversation_id(),
                            event.delivery_updated().outbound_id(),

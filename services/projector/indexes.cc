@@ -33,6 +33,7 @@ std::vector<IndexEntry> IndexesOf(const views::PartitionKeys& keys,
       entries.push_back({keys.Work(conversation.workspace_id(), agent), opened});
     }
   };
+  for (const std::string& agent : domain::CompanyIn(conversation)) with_agent(agent);
   switch (conversation.status()) {
     case state::v1::CONVERSATION_STATUS_QUEUED:
       entries.push_back(
@@ -54,6 +55,8 @@ std::vector<IndexEntry> IndexesOf(const views::PartitionKeys& keys,
   }
   std::sort(entries.begin(), entries.end(),
             [](const IndexEntry& a, const IndexEntry& b) { return a.key < b.key; });
+  // Whoever has it may be consulted on it too.
+  entries.erase(std::unique(entries.begin(), entries.end()), entries.end());
   return entries;
 }
 

@@ -187,6 +187,30 @@ TEST_F(ProjectorTest, AConversationsWholeWayIsInTheViews) {
   ExpectCheckpointIsTheFold();
 }
 
+TEST_F(ProjectorTest, AConsultedAgentsWorkHasTheConversationUntilItIsOver) {
+  const auto projector = NewProjector();
+  shop_->Online("anna");
+  const std::string conversation = shop_->Open("31611111111", "nl");
+  shop_->Accept(conversation);
+  shop_->Consult("anna", conversation, "bram", "can we send it today?");
+  shop_->AddNote("bram", conversation, "yes");
+  CatchUp(*projector);
+  const views::AgentWork work = WorkOf("bram");
+  ASSERT_THAT(work.conversations, SizeIs(1));
+  EXPECT_EQ(work.conversations[0].conversation.agent_id(), "anna");
+  ASSERT_THAT(work.conversations[0].messages, SizeIs(3));
+  EXPECT_EQ(work.conversations[0].messages[0].inbound().contents(0).text().text(), "hello");
+  EXPECT_EQ(work.conversations[0].messages[1].note(), "can we send it today?");
+  EXPECT_EQ(work.conversations[0].messages[2].actor().agent_id(), "bram");
+  EXPECT_THAT(WorkOf("anna").conversations, SizeIs(1));
+
+  shop_->EndConsult("bram", conversation);
+  CatchUp(*projector);
+  EXPECT_THAT(WorkOf("bram").conversations, IsEmpty());
+  EXPECT_THAT(WorkOf("anna").conversations, SizeIs(1));
+  ExpectCheckpointIsTheFold();
+}
+
 TEST_F(ProjectorTest, AnEmptyLogHasEmptyViewsRatherThanNone) {
   WISSEL_ASSERT_OK_AND_ASSIGN(bus_, bus::NewEmbeddedBus({.partitions = 1}));
   const Environment environment = MakeEnvironment(redis_);

@@ -201,6 +201,72 @@ TEST_F(GatewayOnKafka, ASnapshotFromRedisItsTailAndTheRestOnAnotherGateway) {
   EXPECT_TRUE(anna.snapshots.empty());
 }
 
+TEST_F(GatewayOnKafka, AConsultIsInTheStreamInRedisAndBehindACursor) {
+  const Running router = StartRouter();
+  const Running projector = StartProjector();
+  const RunningGateway first = StartGateway();
+  const RunningGateway second = StartGateway();
+  ASSERT_TRUE(Await(Event::kConfigApplied));
+  Stream anna(first, "anna", "");
+  command::v1::Command command;
+  command.mutable_set_presence()->set_presence(command::v1::PRESENCE_AVAILABLE);
+  WISSEL_ASSERT_OK(anna.Do(command));
+  Write("31600000001", 1);
+  const conversation::v1::Offered offer = anna.Offer();
+  command.mutable_accept_offer()->set_offer_id(offer.offer_id());
+  WISSEL_ASSERT_OK(anna.Do(command));
+  const auto note = [&](Stream& stream, const char* text) {
+    command::v1::Command c;
+    c.mutable_add_note()->set_conversation_id(offer.conversation_id());
+    c.mutable_add_note()->set_text(text);
+    return stream.Do(c);
+  };
+  Stream bram(first, "bram", "");
+  ASSERT_TRUE(bram.Await([](const auto& r) { return r.has_snapshot(); }));
+  command.mutable_consult()->set_conversation_id(offer.conversation_id());
+  command.mutable_consult()->set_agent_id("bram");
+  command.mutable_consult()->set_note("can it go out today?");
+  WISSEL_ASSERT_OK(anna.Do(command));
+  ASSERT_TRUE(bram.AwaitEvent(Event::kConsultStarted));
+  const std::string in_the_middle = bram.cursor;
+  WISSEL_ASSERT_OK(note(bram, "it can"));
+
+  // Redis has the conversation for him, with what was said in it.
+  agent::v1::Snapshot snapshot;
+  ASSERT_TRUE(Eventually([&] {
+    Stream again(second, "bram", "");
+    if (!again.Await([](const auto& r) { return r.has_snapshot(); })) return false;
+    snapshot = again.snapshots.back();
+    return !snapshot.messages_missing() && snapshot.items_size() == 1 &&
+           snapshot.items(0).messages_size() == 3;
+  })) << snapshot.DebugString();
+  EXPECT_TRUE(snapshot.items(0).messages(0).has_inbound());
+  EXPECT_EQ(snapshot.items(0).messages(1).note(), "can it go out today?");
+  EXPECT_EQ(snapshot.items(0).messages(2).note(), "it can");
+
+  command.mutable_end_consult()->set_conversation_id(offer.conversation_id());
+  command.mutable_end_consult()->set_agent_id("bram");
+  WISSEL_ASSERT_OK(bram.Do(command));
+  WISSEL_ASSERT_OK(note(anna, "not for bram"));
+  Stream resumed(second, "bram", in_the_middle);
+  command.mutable_set_presence()->set_presence(command::v1::PRESENCE_AWAY);
+  WISSEL_ASSERT_OK(bram.Do(command));
+  ASSERT_TRUE(resumed.AwaitEvent(Event::kAgentPresenceChanged));
+  std::vector<Event::KindCase> kinds;
+  for (const Event& event : resumed.events) {
+    if (!event.has_agent_connected() && !event.has_agent_disconnected()) {
+      kinds.push_back(event.kind_case());
+    }
+  }
+  EXPECT_THAT(kinds,
+              ElementsAre(Event::kNoteAdded, Event::kConsultEnded, Event::kAgentPresenceChanged));
+  EXPECT_TRUE(Eventually([&] {
+    Stream again(second, "bram", "");
+    return again.Await([](const auto& r) { return r.has_snapshot(); }) &&
+           !again.snapshots.back().messages_missing() && again.snapshots.back().items().empty();
+  }));
+}
+
 TEST_F(GatewayOnKafka, ASnapshotWithoutRedisIsWholeButForItsMessages) {
   const Running router = StartRouter();
   const RunningGateway gateway = StartGateway();

@@ -17,12 +17,17 @@ grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, const abs
   return reactor;
 }
 
-absl::StatusOr<Issuer> Authorise(Gateway& gateway, const grpc::CallbackServerContext& context) {
+// Supervisors of several routing groups say in which of them; for agents it is their own.
+absl::StatusOr<Issuer> Authorise(Gateway& gateway, const grpc::CallbackServerContext& context,
+                                 const command::v1::Command& command) {
   WISSEL_ASSIGN_OR_RETURN(const rpc::Principal principal,
                           gateway.authenticator().Authenticate(context));
   WISSEL_RETURN_IF_ERROR(rpc::RequireRole(
       principal, {rpc::Role::kAgent, rpc::Role::kSupervisor, rpc::Role::kBot, rpc::Role::kAdmin}));
-  WISSEL_ASSIGN_OR_RETURN(Seat seat, gateway.directory().Find(principal, ""));
+  const bool may_choose = principal.roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin});
+  WISSEL_ASSIGN_OR_RETURN(
+      Seat seat,
+      gateway.directory().Find(principal, may_choose ? command.envelope().routing_group_id() : ""));
   return Issuer{.seat = std::move(seat), .subject = principal.subject, .roles = principal.roles};
 }
 
@@ -31,7 +36,7 @@ absl::StatusOr<Issuer> Authorise(Gateway& gateway, const grpc::CallbackServerCon
 grpc::ServerUnaryReactor* CommandCall::Start(Gateway& gateway, grpc::CallbackServerContext* context,
                                              command::v1::Command command,
                                              agent::v1::CommandOutcome* outcome) {
-  absl::StatusOr<Issuer> issuer = Authorise(gateway, *context);
+  absl::StatusOr<Issuer> issuer = Authorise(gateway, *context, command);
   if (!issuer.ok()) return Refuse(context, issuer.status());
   if (const absl::Status status = CheckCommand(command); !status.ok()) {
     return Refuse(context, status);

@@ -39,7 +39,7 @@ TEST_F(ConnectTest, AConversationFromOfferToAnswer) {
   TestStream anna(*gateway, Token("anna"));
   const agent::v1::Welcome welcome = anna.AwaitWelcome();
   EXPECT_EQ(welcome.workspace_id(), "acme");
-  EXPECT_EQ(welcome.routing_group_id(), "main");
+  EXPECT_THAT(welcome.routing_group_ids(), ::testing::ElementsAre("main"));
   EXPECT_EQ(welcome.agent_id(), "anna");
   const agent::v1::Snapshot snapshot = anna.AwaitSnapshot();
   EXPECT_EQ(snapshot.items_size(), 0);
@@ -150,6 +150,118 @@ TEST_F(ConnectTest, AgentsSeeTheirOwnSupervisorsEverything) {
     EXPECT_EQ(event.find(conversation), std::string::npos);
   }
   EXPECT_FALSE(carol.events().empty());
+}
+
+Command Consult(const std::string& conversation, const std::string& agent) {
+  Command command;
+  command.mutable_consult()->set_conversation_id(conversation);
+  command.mutable_consult()->set_agent_id(agent);
+  command.mutable_consult()->set_note("have you seen this before?");
+  return command;
+}
+Command EndConsult(const std::string& conversation, const std::string& agent) {
+  Command command;
+  command.mutable_end_consult()->set_conversation_id(conversation);
+  command.mutable_end_consult()->set_agent_id(agent);
+  return command;
+}
+
+TEST_F(ConnectTest, WhoIsConsultedSeesTheConversationUntilItIsOver) {
+  const auto gateway = StartGateway();
+  TestStream anna(*gateway, Token("anna"));
+  const std::string conversation = TakeConversation(anna, "31612345678", "nl");
+  TestStream carol(*gateway, Token("carol"));
+  EXPECT_EQ(carol.AwaitSnapshot().items_size(), 0);
+  anna.AwaitOutcome(anna.Send(Note(conversation, "early")));
+
+  anna.AwaitOutcome(anna.Send(Consult(conversation, "carol")));
+  EXPECT_EQ(carol.AwaitEvent(Event::kConsultStarted).consult_started().note(),
+            "have you seen this before?");
+  Write("31612345678", 2, "nl", "are you there?");
+  EXPECT_EQ(carol.AwaitEvent(Event::kMessageReceived).message_received().conversation_id(),
+            conversation);
+  carol.AwaitOutcome(carol.Send(Note(conversation, "I have")));
+  EXPECT_EQ(anna.AwaitEvent(Event::kNoteAdded).note_added().actor().agent_id(), "carol");
+  TestStream second(*gateway, Token("carol"));
+  const agent::v1::Snapshot snapshot = second.AwaitSnapshot();
+  ASSERT_EQ(snapshot.items_size(), 1);
+  EXPECT_EQ(snapshot.items(0).conversation().agent_id(), "anna");
+
+  carol.Send(EndConsult(conversation, "carol"));
+  carol.AwaitEvent(Event::kConsultEnded);
+  second.AwaitEvent(Event::kConsultEnded);
+  anna.AwaitOutcome(anna.Send(Note(conversation, "late")));
+  carol.AwaitOutcome(carol.Send(Presence(command::v1::PRESENCE_AVAILABLE)));
+  for (const std::string& event : carol.events()) {
+    EXPECT_EQ(event.find("early"), std::string::npos);
+    EXPECT_EQ(event.find("late"), std::string::npos);
+  }
+  EXPECT_EQ(TestStream(*gateway, Token("carol")).AwaitSnapshot().items_size(), 0);
+}
+
+// From a cursor at every event of the consult's, on a gateway that must read the log for it.
+TEST_F(ConnectTest, AConsultCanBeResumedAnywhereInIt) {
+  const auto gateway = StartGateway();
+  TestStream anna(*gateway, Token("anna"));
+  const std::string conversation = TakeConversation(anna, "31612345678", "nl");
+  TestStream carol(*gateway, Token("carol"));
+  std::vector<std::string> cursors = {carol.AwaitSnapshot().cursor()};
+  anna.AwaitOutcome(anna.Send(Note(conversation, "unseen")));
+  anna.AwaitOutcome(anna.Send(Consult(conversation, "carol")));
+  for (int i = 0; i < 3; ++i) anna.AwaitOutcome(anna.Send(Note(conversation, "seen")));
+  anna.AwaitOutcome(anna.Send(EndConsult(conversation, "carol")));
+  anna.AwaitOutcome(anna.Send(Note(conversation, "unseen")));
+  // Something of carol's own, which every stream of hers must see last.
+  carol.AwaitOutcome(carol.Send(Presence(command::v1::PRESENCE_AVAILABLE)));
+  for (const std::string& event : carol.events()) {
+    cursors.push_back(event.substr(0, event.find(' ')));
+  }
+
+  GatewayOptions forgetful = Quick();
+  forgetful.limits.ring_entries = 1;
+  const auto other = StartGateway(forgetful);
+  for (const auto* from : {&gateway, &other}) {
+    for (size_t i = 0; i + 1 < cursors.size(); ++i) {
+      Hello hello = From(cursors[i]);
+      hello.set_observe(true);
+      TestStream resumed(**from, Token("carol"), hello);
+      resumed.Await([&](const auto&) { return resumed.cursor() == cursors.back(); });
+      const std::vector<std::string> rest(carol.events().begin() + static_cast<std::ptrdiff_t>(i),
+                                          carol.events().end());
+      EXPECT_EQ(resumed.events(), rest) << "from " << cursors[i];
+    }
+  }
+  int seen = 0;
+  for (const std::string& event : carol.events()) {
+    EXPECT_EQ(event.find("unseen"), std::string::npos);
+    seen += event.find("seen") != std::string::npos ? 1 : 0;
+  }
+  EXPECT_EQ(seen, 4) << "three notes, and what the consult began with";
+}
+
+TEST_F(ConnectTest, ASupervisorWhoJoinsSeesTheConversationOnTheirOwnStream) {
+  const auto gateway = StartGateway();
+  TestStream anna(*gateway, Token("anna"));
+  const std::string conversation = TakeConversation(anna, "31612345678", "nl");
+  TestStream carol(*gateway, Token("carol", {"agent", "supervisor"}));
+  carol.AwaitSnapshot();
+  Command join;
+  join.mutable_barge_in()->set_conversation_id(conversation);
+  carol.Send(join);
+  carol.AwaitEvent(Event::kSupervisorJoined);
+  carol.Send(Reply(conversation, "let me help"));
+  EXPECT_EQ(carol.AwaitEvent(Event::kReplySent).reply_sent().actor().agent_id(), "carol");
+  EXPECT_EQ(TestStream(*gateway, Token("carol")).AwaitSnapshot().items_size(), 1);
+  Command resolve;
+  resolve.mutable_resolve()->set_conversation_id(conversation);
+  anna.AwaitOutcome(anna.Send(resolve));
+  EXPECT_EQ(carol.AwaitEvent(Event::kSupervisorLeft).supervisor_left().agent_id(), "carol");
+  carol.AwaitOutcome(carol.Send(Presence(command::v1::PRESENCE_AVAILABLE)));
+  for (const std::string& event : carol.events()) {
+    Event parsed;
+    ASSERT_TRUE(parsed.ParseFromString(event.substr(event.find(' ') + 1)));
+    EXPECT_FALSE(parsed.has_resolved()) << "she had left before";
+  }
 }
 
 TEST_F(ConnectTest, CallersWithoutTheRightAreRefused) {
@@ -373,7 +485,10 @@ TEST_P(ResumeTest, NothingIsMissedAndNothingSeenTwice) {
     for (int i = 0; i < steps; ++i) {
       TestStream& agent = pick(2) == 0 ? anna : bram;
       Command command;
-      switch (conversations.empty() ? 0 : pick(6)) {
+      const auto any = [&] {
+        return conversations[static_cast<size_t>(pick(static_cast<int>(conversations.size())))];
+      };
+      switch (conversations.empty() ? 0 : pick(8)) {
         case 0:
         case 1: {
           Write(absl::StrCat("3161000000", pick(6)), pick(1'000'000), "nl");
@@ -381,20 +496,22 @@ TEST_P(ResumeTest, NothingIsMissedAndNothingSeenTwice) {
           break;
         }
         case 2:
-          agent.AwaitOutcome(agent.Send(
-              Note(conversations[static_cast<size_t>(pick(static_cast<int>(conversations.size())))],
-                   "note")));
+          agent.AwaitOutcome(agent.Send(Note(any(), "note")));
           break;
         case 3:
-          command.mutable_transfer()->set_conversation_id(
-              conversations[static_cast<size_t>(pick(static_cast<int>(conversations.size())))]);
+          command.mutable_transfer()->set_conversation_id(any());
           command.mutable_transfer()->set_agent_id(pick(2) == 0 ? "anna" : "bram");
           agent.AwaitOutcome(agent.Send(command));
           break;
         case 4:
-          command.mutable_resolve()->set_conversation_id(
-              conversations[static_cast<size_t>(pick(static_cast<int>(conversations.size())))]);
+          command.mutable_resolve()->set_conversation_id(any());
           agent.AwaitOutcome(agent.Send(command));
+          break;
+        case 5:
+          agent.AwaitOutcome(agent.Send(Consult(any(), pick(2) == 0 ? "anna" : "bram")));
+          break;
+        case 6:
+          agent.AwaitOutcome(agent.Send(EndConsult(any(), pick(2) == 0 ? "anna" : "bram")));
           break;
         default:
           agent.AwaitOutcome(agent.Send(Presence(command::v1::PRESENCE_AVAILABLE)));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -128,24 +129,37 @@ class TestStream {
   }
   /// Reads nothing more; says how it ended.
   std::string TrailingCursor() {
-    const auto& trailers = context_.GetServerTrailingMetadata();
-    const auto it = trailers.find(kCursorMetadata);
-    return it == trailers.end() ? "" : std::string(it->second.data(), it->second.size());
+    const std::vector<std::string> cursors = TrailingCursors();
+    return cursors.empty() ? "" : cursors[0];
+  }
+  std::vector<std::string> TrailingCursors() {
+    std::vector<std::string> cursors;
+    const auto range = context_.GetServerTrailingMetadata().equal_range(kCursorMetadata);
+    for (auto it = range.first; it != range.second; ++it) {
+      cursors.emplace_back(it->second.data(), it->second.size());
+    }
+    return cursors;
   }
 
   /// What a client keeps: where to resume, and every event seen, in order.
   const std::string& cursor() const { return cursor_; }
+  const std::map<std::string, std::string>& cursors() const { return cursors_; }
   const std::vector<std::string>& events() const { return events_; }
   /// Of the last message with events in it.
   const std::string& event_cursor() const { return event_cursor_; }
 
  private:
   void Note(const agent::v1::ConnectResponse& r) {
-    for (const std::string* cursor :
-         {&r.snapshot().cursor(), &r.events().cursor(), &r.outcome().cursor(),
-          &r.heartbeat().cursor(), &r.going_away().cursor()}) {
-      if (!cursor->empty()) cursor_ = *cursor;
-    }
+    const auto keep = [this](const auto& message) {
+      if (message.cursor().empty()) return;
+      cursor_ = message.cursor();
+      cursors_[message.routing_group_id()] = message.cursor();
+    };
+    keep(r.snapshot());
+    keep(r.events());
+    keep(r.outcome());
+    keep(r.heartbeat());
+    keep(r.going_away());
     if (r.has_events()) event_cursor_ = r.events().cursor();
     for (const auto& event : r.events().events()) {
       events_.push_back(absl::StrCat(r.events().cursor(), " ", event.SerializeAsString()));
@@ -157,6 +171,7 @@ class TestStream {
   std::unique_ptr<grpc::ClientReaderWriter<agent::v1::ConnectRequest, agent::v1::ConnectResponse>>
       stream_;
   std::string cursor_;
+  std::map<std::string, std::string> cursors_;  // by routing group
   std::string event_cursor_;
   std::vector<std::string> events_;
   bool finished_ = false;
@@ -167,9 +182,15 @@ class TestStream {
 /// wants. The gateways' clock is moved by hand.
 class GatewayFixture : public ::testing::Test {
  protected:
-  GatewayFixture() {
-    Append(bus::Topic::kConfig, std::string(domain::testing::kWorkspace),
-           domain::testing::ShopConfig().SerializeAsString());
+  explicit GatewayFixture(int partitions = 1,
+                          const config::v1::WorkspaceConfig& config = domain::testing::ShopConfig())
+      : partitions_(partitions) {
+    Append(bus::Topic::kConfig, 0, std::string(domain::testing::kWorkspace),
+           config.SerializeAsString());
+  }
+
+  int32_t PartitionOf(absl::string_view group) const {
+    return bus::PartitionOf(domain::RoutingKey(domain::testing::kWorkspace, group), partitions_);
   }
 
   static GatewayOptions Quick() {
@@ -187,7 +208,7 @@ class GatewayFixture : public ::testing::Test {
                      .clock = &clock_,
                      .load_checkpoint = nullptr,
                      .make_work_views = std::move(make_work_views)},
-        options, 1);
+        options, partitions_);
     while (!running->gateway->ready()) std::this_thread::yield();
     return running;
   }
@@ -202,10 +223,10 @@ class GatewayFixture : public ::testing::Test {
                          kTestSecret, "", clock_.Now());
   }
 
-  void Append(bus::Topic topic, std::string key, std::string value) {
+  void Append(bus::Topic topic, int32_t partition, std::string key, std::string value) {
     Notification done;
     appender_->Append(
-        {.topic = topic, .partition = 0, .key = std::move(key), .value = std::move(value)},
+        {.topic = topic, .partition = partition, .key = std::move(key), .value = std::move(value)},
         [&](const absl::StatusOr<int64_t>& offset) {
           WISSEL_CHECK_OK(offset);
           done.Notify();
@@ -215,9 +236,10 @@ class GatewayFixture : public ::testing::Test {
 
   void Write(absl::string_view customer, int n, absl::string_view language,
              absl::string_view text = "hello") {
-    Append(bus::Topic::kInbound,
-           domain::RoutingKey(domain::testing::kWorkspace, domain::testing::kGroup),
-           domain::testing::Text(customer, n, language, text).SerializeAsString());
+    message::v1::InboundMessage message = domain::testing::Text(customer, n, language, text);
+    message.mutable_envelope()->set_routing_group_id(group_);
+    Append(bus::Topic::kInbound, PartitionOf(group_),
+           domain::RoutingKey(domain::testing::kWorkspace, group_), message.SerializeAsString());
   }
 
   static command::v1::Command Presence(command::v1::Presence presence) {
@@ -254,14 +276,17 @@ class GatewayFixture : public ::testing::Test {
     return offered.offered().conversation_id();
   }
 
+  const int partitions_;
+  /// In which customers write.
+  std::string group_{domain::testing::kGroup};
   ManualClock clock_{absl::Now()};
-  const std::unique_ptr<bus::Bus> bus_ = *bus::NewEmbeddedBus({.partitions = 1});
+  const std::unique_ptr<bus::Bus> bus_ = *bus::NewEmbeddedBus({.partitions = partitions_});
   const std::unique_ptr<bus::Appender> appender_ = bus_->NewAppender({});
   const std::unique_ptr<rpc::Authenticator> authenticator_ =
       *rpc::Authenticator::Create({.verify = {.leeway = absl::ZeroDuration()},
                                    .hs256_secret = std::string(kTestSecret),
                                    .clock = &clock_});
-  TestRouter router_{*bus_};
+  TestRouter router_{*bus_, PartitionOf(domain::testing::kGroup), domain::testing::kGroup};
 };
 
 }  // namespace wissel::agent_gateway

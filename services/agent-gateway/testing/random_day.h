@@ -69,7 +69,7 @@ class RandomDay {
     Wait(Pick(200) == 0 ? absl::Hours(24 * 8) : absl::Seconds(Pick(12)));
     const std::string agent = PickAgent();
     command::v1::Command command = By(agent);
-    switch (Pick(14)) {
+    switch (Pick(17)) {
       case 0:
       case 1:
       case 2: {
@@ -137,9 +137,41 @@ class RandomDay {
       case 13:
         command.mutable_reopen()->set_conversation_id(PickConversation());
         return Do(command);
+      case 14:
+      case 15:
+      case 16:
+        return KeepCompany(std::move(command));
       default:
         break;
     }
+  }
+
+  // Somebody is consulted or joins, or that ends.
+  void KeepCompany(command::v1::Command command) {
+    std::vector<std::string> open = engine_.state().Keys(domain::PieceKind::kConversation);
+    std::erase_if(open, [this](const std::string& id) {
+      return !domain::IsOpen(*engine_.state().FindConversation(id));
+    });
+    if (open.empty()) return;
+    const std::string conversation = open[static_cast<size_t>(Pick(static_cast<int>(open.size())))];
+    command.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
+    switch (Pick(4)) {
+      case 0:
+        command.mutable_consult()->set_conversation_id(conversation);
+        command.mutable_consult()->set_agent_id(PickAgent());
+        break;
+      case 1:
+        command.mutable_end_consult()->set_conversation_id(conversation);
+        command.mutable_end_consult()->set_agent_id(PickAgent());
+        break;
+      case 2:
+        command.mutable_barge_in()->set_conversation_id(conversation);
+        break;
+      default:
+        command.mutable_leave_conversation()->set_conversation_id(conversation);
+        break;
+    }
+    Do(command);
   }
 
   std::mt19937 random_;

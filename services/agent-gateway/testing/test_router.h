@@ -16,10 +16,14 @@
 
 namespace wissel::agent_gateway {
 
-/// The least that stands for a router: decides what comes into one partition, and owns its log.
+/// The least that stands for a router: decides what comes into one partition, of one routing group,
+/// and owns its log.
 class TestRouter {
  public:
-  explicit TestRouter(bus::Bus& bus, int32_t partition = 0) : bus_(bus), partition_(partition) {
+  TestRouter(bus::Bus& bus, int32_t partition, absl::string_view group)
+      : bus_(bus),
+        partition_(partition),
+        key_(domain::RoutingKey(domain::testing::kWorkspace, group)) {
     thread_ = StartThread("router", [this](std::stop_token stop) { Run(std::move(stop)); });
   }
   ~TestRouter() {
@@ -34,11 +38,10 @@ class TestRouter {
     auto commands = *bus_.OpenReader(bus::Topic::kCommands, partition_, {.wakeup = wakeup_});
     auto inbound = *bus_.OpenReader(bus::Topic::kInbound, partition_, {.wakeup = wakeup_});
     auto config = *bus_.OpenReader(bus::Topic::kConfig, 0, {.wakeup = wakeup_});
-    domain::Engine engine(domain::State(), {.holds = [](absl::string_view) { return true; }});
+    domain::Engine engine(domain::State(),
+                          {.holds = [this](absl::string_view key) { return key == key_; }});
     const auto append = [&](log::v1::Decision decision) {
-      WISSEL_CHECK_OK(
-          log->Append(std::move(decision),
-                      domain::RoutingKey(domain::testing::kWorkspace, domain::testing::kGroup)));
+      WISSEL_CHECK_OK(log->Append(std::move(decision), key_));
     };
     const auto cause = [&](common::v1::InputTopic topic, const bus::Record& record) {
       log::v1::InputCause input;
@@ -85,6 +88,7 @@ class TestRouter {
 
   bus::Bus& bus_;
   const int32_t partition_;
+  const std::string key_;
   const std::shared_ptr<bus::Wakeup> wakeup_ = std::make_shared<bus::Wakeup>();
   std::jthread thread_;
 };
