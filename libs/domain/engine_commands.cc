@@ -9,6 +9,7 @@
 #include "libs/base/uuid.h"
 #include "libs/domain/defaults.h"
 #include "libs/domain/engine.h"
+#include "libs/domain/facts.h"
 
 namespace wissel::domain {
 
@@ -31,16 +32,6 @@ constexpr size_t kMaxReplyTextBytes = 256 << 10;
 constexpr absl::Duration kMaxLease = absl::Minutes(10);
 constexpr int kMaxCompany = 5;
 constexpr int32_t kMaxOwnPriority = 1000;
-constexpr size_t kMaxLanguageBytes = 8;
-
-bool FactsFit(const message::v1::ContactFacts& facts) {
-  constexpr size_t kMaxBytes = 64;
-  constexpr int kMaxTags = 50;
-  return facts.tags_size() <= kMaxTags && facts.tier().size() <= kMaxBytes &&
-         facts.order_state().size() <= kMaxBytes && facts.language().size() <= kMaxLanguageBytes &&
-         std::all_of(facts.tags().begin(), facts.tags().end(),
-                     [](const std::string& tag) { return tag.size() <= kMaxBytes; });
-}
 
 bool MaySupervise(const command::v1::Actor& actor) {
   return actor.role() == common::v1::ROLE_SUPERVISOR || actor.role() == common::v1::ROLE_ADMIN;
@@ -886,10 +877,12 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::UpdateConv
   if (c.priority_points() < -kMaxOwnPriority || c.priority_points() > kMaxOwnPriority) {
     return Rejection{CommandRejected::REASON_INVALID, "priority_points must be -1,000 to 1,000"};
   }
-  if (c.language().size() > kMaxLanguageBytes || !FactsFit(c.facts())) {
-    return Rejection{
-        CommandRejected::REASON_INVALID,
-        "a language has at most 8 bytes, facts at most 50 tags, each text at most 64 bytes"};
+  if (c.language().size() > kMaxLanguageBytes) {
+    return Rejection{CommandRejected::REASON_INVALID,
+                     absl::StrCat("a language has at most ", kMaxLanguageBytes, " bytes")};
+  }
+  if (auto wrong = FactsOutOfBounds(c.facts())) {
+    return Rejection{CommandRejected::REASON_INVALID, *std::move(wrong)};
   }
   TouchConversation(c.conversation_id());
   Event event;
