@@ -174,6 +174,14 @@ std::optional<Rejected> CheckAgent(const State& state, const Command& command,
   return std::nullopt;
 }
 
+// The agent who is to be given or shown something; null: the configuration has no such agent, or no
+// longer.
+const AgentState* FindReceiver(const State& state, absl::string_view workspace_id,
+                               absl::string_view agent_id) {
+  const AgentState* agent = state.FindAgent(workspace_id, agent_id);
+  return agent == nullptr || agent->leaving() ? nullptr : agent;
+}
+
 Rejected CannotTake(absl::string_view agent_id, routing::PassedOver why) {
   using conversation::v1::Explanation;
   const absl::string_view words = [why] {
@@ -494,13 +502,14 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
   switch (c.target_case()) {
     case command::v1::Transfer::kQueueId:
       queue_id = c.queue_id();
-      if (matcher.policy().FindQueue(queue_id) == nullptr) {
+      if (matcher.policy().FindQueue(queue_id) == nullptr ||
+          state_.FindQueue(workspace_id, queue_id)->has_kept()) {
         return Rejection{CommandRejected::REASON_UNKNOWN_QUEUE,
                          absl::StrCat("the routing group has no queue ", queue_id)};
       }
       break;
     case command::v1::Transfer::kAgentId: {
-      if (state_.FindAgent(workspace_id, c.agent_id()) == nullptr) {
+      if (FindReceiver(state_, workspace_id, c.agent_id()) == nullptr) {
         return Rejection{CommandRejected::REASON_UNKNOWN_AGENT,
                          absl::StrCat("the configuration in force has no agent ", c.agent_id())};
       }
@@ -704,7 +713,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Reassign& 
   const Target target = FindTarget(command, c.conversation_id(), true);
   if (target.verdict.has_value()) return target.verdict;
   const ConversationState& conversation = *target.conversation;
-  const AgentState* agent = state_.FindAgent(conversation.workspace_id(), c.agent_id());
+  const AgentState* agent = FindReceiver(state_, conversation.workspace_id(), c.agent_id());
   if (agent == nullptr) {
     return Rejection{CommandRejected::REASON_UNKNOWN_AGENT,
                      absl::StrCat("the configuration in force has no agent ", c.agent_id())};
@@ -730,7 +739,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Consult& c
   const Target target = FindTarget(command, c.conversation_id(), true);
   if (target.verdict.has_value()) return target.verdict;
   const ConversationState& conversation = *target.conversation;
-  const AgentState* agent = state_.FindAgent(conversation.workspace_id(), c.agent_id());
+  const AgentState* agent = FindReceiver(state_, conversation.workspace_id(), c.agent_id());
   if (agent == nullptr || agent->routing_group_id() != conversation.routing_group_id()) {
     return Rejection{CommandRejected::REASON_UNKNOWN_AGENT,
                      absl::StrCat("the routing group has no agent ", c.agent_id())};

@@ -19,6 +19,7 @@ using conversation::v1::CommandRejected;
 using conversation::v1::Event;
 using conversation::v1::Queued;
 using domain::testing::CommandBy;
+using domain::testing::EraseIf;
 using domain::testing::Kinds;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
@@ -526,7 +527,7 @@ class RandomDay {
       return;
     }
     if (Pick(25) == 0) {
-      shop.Apply(RichConfig(++version_));
+      shop.Apply(AnotherConfig());
       return;
     }
     if (open.empty()) return;
@@ -571,6 +572,24 @@ class RandomDay {
   size_t Pick(size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random_); }
 
  private:
+  // Sometimes without one of the agents, or a queue; what they have is kept, or goes back.
+  config::v1::WorkspaceConfig AnotherConfig() {
+    config::v1::WorkspaceConfig config = RichConfig(++version_);
+    config.mutable_conversations()->set_removed_work(
+        static_cast<config::v1::RemovedWork>(Pick(3) == 0 ? 1 : 2));
+    if (Pick(2) == 0) {
+      config.mutable_agents()->DeleteSubrange(static_cast<int>(Pick(3)), 1);
+    }
+    if (Pick(2) == 0) {
+      const std::string gone = Pick(2) == 0 ? "nl" : "en";
+      EraseIf(*config.mutable_queues(), [&](const auto& q) { return q.queue_id() == gone; });
+      for (config::v1::Agent& agent : *config.mutable_agents()) {
+        EraseIf(*agent.mutable_queue_ids(), [&](const auto& id) { return id == gone; });
+      }
+    }
+    return config;
+  }
+
   static std::vector<std::string> Held(const Shop& shop, absl::string_view agent) {
     const auto& ids = shop_state(shop).ConversationsOf("acme", agent);
     return {ids.begin(), ids.end()};
@@ -614,9 +633,28 @@ void CheckInvariants(const Shop& shop, const State& state, bool rich) {
   for (const auto& [key, queue] : state.queues()) {
     ASSERT_EQ(queue.waiting(), waiting[queue.queue_id()]) << key;
   }
+  const config::v1::WorkspaceConfig& config = *state.FindConfig("acme");
+  for (const auto& [key, agent] : state.agents()) {
+    if (!agent.leaving()) continue;
+    ASSERT_GT(agent.used_units(), 0) << key;
+    for (const config::v1::Agent& a : config.agents()) ASSERT_NE(a.agent_id(), agent.agent_id());
+    for (const std::string& id : state.ConversationsOf("acme", agent.agent_id())) {
+      ASSERT_FALSE(state.FindConversation(id)->has_offer()) << key;
+    }
+  }
+  for (const auto& [key, queue] : state.queues()) {
+    if (!queue.has_kept()) continue;
+    const auto& all = state.conversations();
+    ASSERT_TRUE(queue.waiting() > 0 || std::any_of(all.begin(), all.end(),
+                                                   [&](const auto& entry) {
+                                                     return entry.second->has_offer() &&
+                                                            entry.second->queue_id() ==
+                                                                queue.queue_id();
+                                                   }))
+        << key << " is kept for nothing";
+  }
   if (rich) return;  // who may be asked there is the matcher's to say, and its model's to check
   // Nobody waits for an agent who could take it now.
-  const config::v1::WorkspaceConfig& config = *state.FindConfig("acme");
   for (const auto& [id, c] : state.conversations()) {
     if (c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) continue;
     for (const config::v1::Agent& a : config.agents()) {
@@ -713,7 +751,8 @@ TEST(RandomDay, ARichDayHasEverythingThatRoutingKnows) {
        {Event::kOverflowed, Event::kConversationUpdated, Event::kConsultStarted,
         Event::kConsultEnded, Event::kSupervisorJoined, Event::kSupervisorLeft,
         Event::kWrapUpStarted, Event::kWrapUpEnded, Event::kSlaPolicyApplied, Event::kSlaWarned,
-        Event::kSlaBreached, Event::kSlaEscalated, Event::kWaitEstimated, Event::kSlaAtRisk}) {
+        Event::kSlaBreached, Event::kSlaEscalated, Event::kWaitEstimated, Event::kSlaAtRisk,
+        Event::kAgentLeaving, Event::kAgentRemoved, Event::kQueueClosing, Event::kQueueClosed}) {
     EXPECT_TRUE(seen.contains(kind)) << kind;
   }
 }

@@ -20,6 +20,12 @@ bool AgentEventVisible(const Viewer& viewer, const E& e) {
   return !viewer.agent.empty() && e.agent_id() == viewer.agent;
 }
 
+template <typename E>
+bool QueueEventVisible(const Viewer& viewer, const E& e) {
+  return viewer.whole_group && e.workspace_id() == viewer.workspace &&
+         e.routing_group_id() == viewer.routing_group;
+}
+
 }  // namespace
 
 absl::string_view ConversationOf(const Event& event) {
@@ -96,6 +102,10 @@ absl::string_view ConversationOf(const Event& event) {
     case Kind::kGatewayLeaseRenewed:
     case Kind::kAgentPresenceChanged:
     case Kind::kAgentCapacityChanged:
+    case Kind::kAgentLeaving:
+    case Kind::kAgentRemoved:
+    case Kind::kQueueClosing:
+    case Kind::kQueueClosed:
     case Kind::kCommandRejected:
     case Kind::kConfigApplied:
     case Kind::kDuplicateSkipped:
@@ -164,6 +174,14 @@ bool VisibleTo(const Viewer& viewer, const Event& event, const EventFacts& facts
       return AgentEventVisible(viewer, event.agent_presence_changed());
     case Kind::kAgentCapacityChanged:
       return AgentEventVisible(viewer, event.agent_capacity_changed());
+    case Kind::kAgentLeaving:
+      return AgentEventVisible(viewer, event.agent_leaving());
+    case Kind::kAgentRemoved:
+      return AgentEventVisible(viewer, event.agent_removed());
+    case Kind::kQueueClosing:
+      return QueueEventVisible(viewer, event.queue_closing());
+    case Kind::kQueueClosed:
+      return QueueEventVisible(viewer, event.queue_closed());
     case Kind::kCommandRejected:
       return facts.workspace == viewer.workspace &&
              event.command_rejected().actor().subject() == viewer.subject;
@@ -251,6 +269,10 @@ std::optional<AgentChange> AgentChangeOf(const Event& event) {
     case Kind::kGatewayLeaseRenewed:
     case Kind::kAgentPresenceChanged:
     case Kind::kAgentCapacityChanged:
+    case Kind::kAgentLeaving:
+    case Kind::kAgentRemoved:
+    case Kind::kQueueClosing:
+    case Kind::kQueueClosed:
     case Kind::kCommandRejected:
     case Kind::kConfigApplied:
     case Kind::kDuplicateSkipped:
