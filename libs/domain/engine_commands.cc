@@ -585,7 +585,8 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Park& c) {
   Event event;
   event.mutable_parked()->set_conversation_id(c.conversation_id());
   event.mutable_parked()->set_agent_id(target.conversation->agent_id());
-  event.mutable_parked()->set_reason(conversation::v1::Parked::REASON_COMMANDED);
+  event.mutable_parked()->set_reason(c.on_hold() ? conversation::v1::Parked::REASON_ON_HOLD
+                                                 : conversation::v1::Parked::REASON_COMMANDED);
   Emit(std::move(event));
   return std::nullopt;
 }

@@ -497,6 +497,7 @@ class RandomDay {
         if (const auto ids = Held(shop, agent); !ids.empty()) {
           Command c = CommandBy(agent, absl::StrCat("p", shop.log().size()));
           c.mutable_park()->set_conversation_id(ids[Pick(ids.size())]);
+          c.mutable_park()->set_on_hold(Pick(2) == 0);
           shop.Do(c);
         }
         break;

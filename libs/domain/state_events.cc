@@ -381,7 +381,8 @@ void State::On(const conversation::v1::Parked& e) {
   if (c == nullptr) return;
   NoteHandled(*c);
   Release(*c);
-  TellClock(*c, SlaEvent::Kind::kParked);
+  TellClock(*c, e.reason() == conversation::v1::Parked::REASON_ON_HOLD ? SlaEvent::Kind::kOnHold
+                                                                       : SlaEvent::Kind::kPending);
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_PARKED);
   Give(*c, c->agent_id(), 0);
 }

@@ -100,15 +100,16 @@ void State::Tell(ConversationState& c, SlaEvent event) {
 
 void State::TellClock(ConversationState& c, SlaEvent::Kind kind, bool by_bot) {
   if (!c.has_sla()) return;
-  Tell(c, {.kind = kind, .time = time_, .by_bot = by_bot, .policy = nullptr});
+  SlaEvent event{.kind = kind, .time = time_};
+  event.by_bot = by_bot;
+  Tell(c, std::move(event));
 }
 
 void State::ChangeSlaPolicy(ConversationState& c, const std::string& sla_policy_id,
                             std::shared_ptr<const routing::SlaPolicy> policy) {
-  Tell(c, {.kind = SlaEvent::Kind::kPolicyChanged,
-           .time = time_,
-           .by_bot = false,
-           .policy = std::move(policy)});
+  SlaEvent event{.kind = SlaEvent::Kind::kPolicyChanged, .time = time_};
+  event.policy = std::move(policy);
+  Tell(c, std::move(event));
   c.mutable_sla()->set_sla_policy_id(sla_policy_id);
 }
 

@@ -54,7 +54,7 @@ absl::string_view Desk::Help() {
   pull ID                                            take what waits
   consult [@ID] AGENT [NOTE] | end-consult [@ID] [AGENT]
   finish [ID]                                        after-work is done, of one or all
-  resolve [@ID] [CODE] | park [@ID] | resume [@ID] | reopen [@ID]
+  resolve [@ID] [CODE] | park [@ID] [on-hold] | resume [@ID] | reopen [@ID]
   settle [@ID] OUTBOUND resend|give-up|delivered     an answer whose delivery is held
   capacity UNITS                                     how much you can hold at once
   update [@ID] priority N|language TAG|tier NAME     what is newly known
@@ -342,6 +342,10 @@ absl::StatusOr<Command> Desk::Parse(absl::string_view line) {
   if (word == "park") {
     WISSEL_ASSIGN_OR_RETURN(*command.mutable_park()->mutable_conversation_id(),
                             TakeConversation(rest));
+    command.mutable_park()->set_on_hold(rest == "on-hold");
+    if (!rest.empty() && !command.park().on_hold()) {
+      return absl::InvalidArgumentError("park [on-hold]");
+    }
     return command;
   }
   if (word == "resume") {

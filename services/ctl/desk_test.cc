@@ -124,6 +124,8 @@ TEST_F(DeskTest, WhatGoesBesideTheQueuesWay) {
   EXPECT_TRUE(transfer->transfer().keep_place());
   EXPECT_EQ(transfer->transfer().note(), "wants English");
   EXPECT_EQ(desk_.Parse("finish")->end_wrap_up().conversation_id(), "");
+  EXPECT_TRUE(desk_.Parse("park on-hold")->park().on_hold());
+  EXPECT_FALSE(desk_.Parse("park")->park().on_hold());
 }
 
 TEST_F(DeskTest, WordsThatAreNotRight) {
@@ -132,7 +134,7 @@ TEST_F(DeskTest, WordsThatAreNotRight) {
   for (const char* line :
        {"", "dance", "reply", "note", "transfer", "transfer queue", "transfer to x",
         "capacity many", "settle x y", "reply @", "consult", "reassign", "reassign bram now",
-        "logout", "update tier", "update priority high", "update mood good"}) {
+        "logout", "update tier", "update priority high", "update mood good", "park away"}) {
     EXPECT_THAT(desk_.Parse(line), StatusIs(absl::StatusCode::kInvalidArgument)) << line;
   }
 }
