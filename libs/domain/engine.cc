@@ -70,6 +70,8 @@ const std::string& ClockedConversation(const Event& event) {
       return event.reopened().conversation_id();
     case Event::kSlaPolicyApplied:
       return event.sla_policy_applied().conversation_id();
+    case Event::kConversationMerged:
+      return event.conversation_merged().conversation_id();
     default:
       return none;
   }

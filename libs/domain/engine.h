@@ -217,6 +217,10 @@ class Engine {
 
   // --- messages
   const state::v1::ConversationState* FindFor(const message::v1::InboundMessage& message) const;
+  // What the conversation has become part of, itself where it was never merged; null: that is no
+  // longer known.
+  const state::v1::ConversationState* FollowMerges(
+      const state::v1::ConversationState* conversation) const;
   void Receive(message::v1::InboundMessage message);
 
   // --- commands: each returns the reason it was refused for
@@ -237,6 +241,7 @@ class Engine {
   Verdict On(const command::v1::Command& command, const command::v1::Resume& c);
   Verdict On(const command::v1::Command& command, const command::v1::Resolve& c);
   Verdict On(const command::v1::Command& command, const command::v1::Reopen& c);
+  Verdict On(const command::v1::Command& command, const command::v1::MergeConversation& c);
   Verdict On(const command::v1::Command& command, const command::v1::SettleDelivery& c);
   Verdict On(const command::v1::Command& command, const command::v1::Pull& c);
   Verdict On(const command::v1::Command& command, const command::v1::Reassign& c);

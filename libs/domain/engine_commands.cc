@@ -120,6 +120,8 @@ Engine::Verdict Engine::Execute(const Command& command) {
       return On(command, command.resolve());
     case Command::kReopen:
       return On(command, command.reopen());
+    case Command::kMergeConversation:
+      return On(command, command.merge_conversation());
     case Command::kSettleDelivery:
       return On(command, command.settle_delivery());
     case Command::kPull:
@@ -649,6 +651,11 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Reopen& c)
   const ConversationState& conversation = *target.conversation;
   if (IsOpen(conversation)) {
     return Rejection{CommandRejected::REASON_WRONG_STATE, "the conversation is open"};
+  }
+  if (!conversation.merged_into_conversation_id().empty()) {
+    return Rejection{CommandRejected::REASON_WRONG_STATE,
+                     absl::StrCat("the conversation is part of ",
+                                  conversation.merged_into_conversation_id(), " now")};
   }
   if (!MaySupervise(command.actor()) && conversation.agent_id() != command.actor().agent_id()) {
     return Rejection{CommandRejected::REASON_NOT_YOURS,

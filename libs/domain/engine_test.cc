@@ -524,6 +524,11 @@ class RandomDay {
       mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
       mail.mutable_account()->set_account_id("shop-mail");
       mail.mutable_facts()->set_tier("gold");
+      // Sometimes whoever writes by phone, too.
+      if (Pick(2) == 0) {
+        mail.mutable_sender()->set_contact_id(
+            Text(absl::StrCat("316", Pick(12)), 0, "nl").sender().contact_id());
+      }
       shop.Receive(mail);
       return;
     }
@@ -533,7 +538,11 @@ class RandomDay {
     }
     if (open.empty()) return;
     const std::string id = open[Pick(open.size())];
-    switch (Pick(8)) {
+    switch (Pick(9)) {
+      case 8:
+        c.mutable_merge_conversation()->set_conversation_id(id);
+        c.mutable_merge_conversation()->set_into_conversation_id(OfSameContact(shop, open, id));
+        break;
       case 0:
         c.mutable_pull()->set_conversation_id(id);
         c.mutable_pull()->set_agent_id(agent);
@@ -589,6 +598,18 @@ class RandomDay {
       }
     }
     return config;
+  }
+
+  // Another open conversation of the contact's, if there is one.
+  static std::string OfSameContact(const Shop& shop, const std::vector<std::string>& open,
+                                   const std::string& id) {
+    for (const std::string& other : open) {
+      if (other != id && shop.Conversation(other).contact().contact_id() ==
+                             shop.Conversation(id).contact().contact_id()) {
+        return other;
+      }
+    }
+    return id;
   }
 
   static std::vector<std::string> Held(const Shop& shop, absl::string_view agent) {
@@ -753,7 +774,8 @@ TEST(RandomDay, ARichDayHasEverythingThatRoutingKnows) {
         Event::kConsultEnded, Event::kSupervisorJoined, Event::kSupervisorLeft,
         Event::kWrapUpStarted, Event::kWrapUpEnded, Event::kSlaPolicyApplied, Event::kSlaWarned,
         Event::kSlaBreached, Event::kSlaEscalated, Event::kWaitEstimated, Event::kSlaAtRisk,
-        Event::kAgentLeaving, Event::kAgentRemoved, Event::kQueueClosing, Event::kQueueClosed}) {
+        Event::kAgentLeaving, Event::kAgentRemoved, Event::kQueueClosing, Event::kQueueClosed,
+        Event::kConversationMerged}) {
     EXPECT_TRUE(seen.contains(kind)) << kind;
   }
 }

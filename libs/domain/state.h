@@ -275,6 +275,7 @@ class State {
   void On(const conversation::v1::WaitEstimated& e);
   void On(const conversation::v1::SlaPolicyApplied& e);
   void On(const conversation::v1::SlaEscalated& e);
+  void On(const conversation::v1::ConversationMerged& e);
   void NoteSaid(const std::string& conversation_id, config::v1::SlaMetric metric, int32_t percent);
   // Tells a conversation's clocks what has happened now; nothing where it is not measured.
   void TellClock(state::v1::ConversationState& conversation, routing::SlaEvent::Kind kind,

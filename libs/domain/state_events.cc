@@ -176,6 +176,8 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
       return NoteSaid(event.sla_breached().conversation_id(), event.sla_breached().metric(), 100);
     case Kind::kSlaEscalated:
       return On(event.sla_escalated());
+    case Kind::kConversationMerged:
+      return On(event.conversation_merged());
     case Kind::kRestateCompleted:
       if (partition_.restating() &&
           partition_.restate_round() == event.restate_completed().round()) {

@@ -126,6 +126,23 @@ void State::On(const conversation::v1::SlaEscalated& e) {
   c->set_escalation_relax_steps(c->escalation_relax_steps() + e.escalation().relax_steps());
 }
 
+void State::On(const conversation::v1::ConversationMerged& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  if (e.has_into_conversation_id()) {
+    c->set_merged_into_conversation_id(e.into_conversation_id());
+    return;
+  }
+  if (!c->has_sla()) return;
+  SlaEvent merged{.kind = SlaEvent::Kind::kMerged, .time = time_};
+  for (const state::v1::SlaClock& clock : e.clocks()) {
+    if (clock.metric() <= 0 || clock.metric() > static_cast<int>(merged.taken.size())) continue;
+    merged.taken[static_cast<size_t>(clock.metric() - 1)] = {.used = FromProto(clock.used()),
+                                                             .said_percent = clock.said_percent()};
+  }
+  Tell(*c, std::move(merged));
+}
+
 void State::NoteSaid(const std::string& conversation_id, config::v1::SlaMetric metric,
                      int32_t percent) {
   ConversationState* c = Conversation(conversation_id);

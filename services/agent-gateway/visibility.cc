@@ -68,6 +68,8 @@ absl::string_view ConversationOf(const Event& event) {
       return event.reopened().conversation_id();
     case Kind::kConversationForgotten:
       return event.conversation_forgotten().conversation_id();
+    case Kind::kConversationMerged:
+      return event.conversation_merged().conversation_id();
     case Kind::kOverflowed:
       return event.overflowed().conversation_id();
     case Kind::kCallbackRequested:
@@ -146,6 +148,7 @@ bool VisibleTo(const Viewer& viewer, const Event& event, const EventFacts& facts
     case Kind::kResolved:
     case Kind::kReopened:
     case Kind::kConversationForgotten:
+    case Kind::kConversationMerged:
     case Kind::kOverflowed:
     case Kind::kCallbackRequested:
     case Kind::kConversationUpdated:
@@ -249,6 +252,7 @@ std::optional<AgentChange> AgentChangeOf(const Event& event) {
     case Kind::kDeliveryUpdated:
     case Kind::kResumed:
     case Kind::kResolved:
+    case Kind::kConversationMerged:
     case Kind::kOverflowed:
     case Kind::kCallbackRequested:
     case Kind::kConversationUpdated:

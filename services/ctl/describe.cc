@@ -223,6 +223,12 @@ std::string Describe(const Event& event) {
                           Because(event.resolved().resolution()));
     case Event::kReopened:
       return event.reopened().by_customer() ? "reopened: the customer wrote" : "reopened";
+    case Event::kConversationMerged: {
+      const auto& e = event.conversation_merged();
+      return e.has_into_conversation_id()
+                 ? absl::StrCat(Who(e.actor()), " merged it into ", e.into_conversation_id())
+                 : absl::StrCat(Who(e.actor()), " merged ", e.from_conversation_id(), " into it");
+    }
     case Event::kConversationForgotten:
       return "left the working state";
     case Event::kAgentConnected:

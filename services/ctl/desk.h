@@ -33,6 +33,7 @@ class Desk {
   //                                             without one, the offer that expires first
   //   reply [@ID] TEXT | note [@ID] TEXT | resolve [@ID] [CODE] | park [@ID] [on-hold] |
   //   resume [@ID] | reopen [@ID]               without @ID, the conversation in hand
+  //   merge [@ID] INTO-ID
   //   transfer [@ID] queue|agent NAME [NOTE]
   //   settle [@ID] OUTBOUND resend|give-up|delivered
   //
