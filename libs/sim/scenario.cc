@@ -95,7 +95,9 @@ void More::Describe(Binder& b) {
 
 void Targets::Describe(Binder& b) {
   b.Duration("service_level", &service_level, "Served within it counts as in time.");
-  b.Duration("first_response", &first_response, "First answers later than it are breaches.");
+  b.Duration(
+      "first_response", &first_response,
+      "First answers later than it are breaches, where the configuration has no SLA policies.");
 }
 
 void Scenario::Describe(Binder& b) {

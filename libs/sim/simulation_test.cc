@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "libs/domain/testing.h"
 #include "libs/sim/plot.h"
 #include "libs/sim/scenario.h"
@@ -156,6 +159,67 @@ TEST(Simulation, BurstsAndShapesBringMore) {
   EXPECT_EQ(by_hour[1], 0);
   EXPECT_NEAR(by_hour[2], 100, 30);
   EXPECT_NEAR(by_hour[3], 400, 60);
+}
+
+TEST(Simulation, SlaPoliciesCountAndTheFixedTargetIsForWhoHasNone) {
+  Scenario scenario = Day();
+  scenario.targets.first_response = absl::Minutes(1);
+  scenario.warm_up = absl::Hours(1);
+  auto config = ShopConfig();
+  const Report without = Play(scenario, config).report;
+  EXPECT_FALSE(without.has_sla_policies);
+  EXPECT_EQ(without.first_response_target, absl::Minutes(1));
+  EXPECT_GT(without.total.first_response_breaches, 0);
+  int64_t over_time = 0;
+  for (const Slice& slice : without.slices) over_time += slice.breached;
+  EXPECT_EQ(over_time, without.total.first_response_breaches);
+
+  config::v1::SlaPolicy& policy = *config.add_sla_policies();
+  policy.set_sla_policy_id("standard");
+  policy.add_warn_percents(50);
+  const auto promise = [&](config::v1::SlaMetric metric, absl::Duration time) {
+    config::v1::SlaTarget& target = *policy.add_targets();
+    target.set_metric(metric);
+    target.mutable_target()->set_seconds(absl::ToInt64Seconds(time));
+  };
+  promise(config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(8));
+  promise(config::v1::SLA_METRIC_RESOLUTION, absl::Minutes(15));
+  // Counted by hand from the same run's events.
+  std::set<std::string> counted;
+  std::map<std::pair<int, bool>, int64_t> said;
+  SimulationOptions options = OptionsOf(scenario, config);
+  options.on_decision = [&](const log::v1::Decision& decision) {
+    const absl::Time now = absl::FromUnixSeconds(decision.time().seconds());
+    for (const auto& event : decision.events()) {
+      if (event.has_conversation_opened() && now >= scenario.StartTime() + scenario.warm_up) {
+        counted.insert(event.conversation_opened().conversation_id());
+      }
+      if (event.has_sla_warned() && counted.contains(event.sla_warned().conversation_id())) {
+        ++said[{event.sla_warned().metric(), false}];
+      }
+      if (event.has_sla_breached() && counted.contains(event.sla_breached().conversation_id())) {
+        ++said[{event.sla_breached().metric(), true}];
+      }
+    }
+  };
+  const auto behaviour = DrawBehaviour(scenario, config, static_cast<uint64_t>(scenario.seed));
+  const Report report = Simulate(std::move(options), *behaviour);
+  EXPECT_TRUE(report.has_sla_policies);
+  EXPECT_FALSE(report.first_response_target.has_value());
+  const auto first = static_cast<size_t>(routing::SlaMetric::kFirstResponse);
+  const auto resolution = static_cast<size_t>(routing::SlaMetric::kResolution);
+  EXPECT_TRUE(report.promised[first] && report.promised[resolution]);
+  EXPECT_FALSE(report.promised[static_cast<size_t>(routing::SlaMetric::kNextResponse)]);
+  for (const auto& [metric, index] : {std::pair(config::v1::SLA_METRIC_FIRST_RESPONSE, first),
+                                      std::pair(config::v1::SLA_METRIC_RESOLUTION, resolution)}) {
+    EXPECT_GT(report.total.sla[index].breached, 0);
+    EXPECT_EQ(report.total.sla[index].warned, (said[{metric, false}]));
+    EXPECT_EQ(report.total.sla[index].breached, (said[{metric, true}]));
+  }
+  EXPECT_EQ(report.total.first_response_breaches, report.total.sla[first].breached);
+  over_time = 0;
+  for (const Slice& slice : report.slices) over_time += slice.breached;
+  EXPECT_EQ(over_time, report.total.sla[first].breached + report.total.sla[resolution].breached);
 }
 
 TEST(Simulation, TimesAreSummarisedByNearestRank) {
