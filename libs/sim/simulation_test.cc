@@ -161,6 +161,58 @@ TEST(Simulation, BurstsAndShapesBringMore) {
   EXPECT_NEAR(by_hour[3], 400, 60);
 }
 
+TEST(Simulation, WhatIsKnownOfCustomersReachesTheRules) {
+  Scenario scenario = Day();
+  scenario.arrivals.resize(1);
+  scenario.arrivals[0].per_hour = 100;
+  FactShares& facts = scenario.arrivals[0].facts;
+  facts.tiers = {{.value = "gold", .share = 0.3}, {.value = "silver", .share = 0.5}};
+  facts.tags = {{.value = "returns-a-lot", .share = 0.1}};
+  facts.lifetime_values = {{.cents = 90'000, .share = 0.25}};
+  facts.order_states = {{.value = "delayed", .share = 0.2}};
+  auto config = ShopConfig();
+  config::v1::Queue vip = config.queues(0);
+  vip.set_queue_id("vip");
+  vip.clear_rules();
+  vip.add_rules()->add_contact_tiers("gold");
+  *config.add_queues() = vip;
+  config.mutable_queues()->SwapElements(0, config.queues_size() - 1);
+  config.mutable_agents(0)->add_queue_ids("vip");
+
+  const auto behaviour = DrawBehaviour(scenario, config, 3);
+  Scenario unknown = scenario;
+  unknown.arrivals[0].facts = {};
+  const auto others = DrawBehaviour(unknown, config, 3);
+  int all = 0;
+  int gold = 0;
+  int tagged = 0;
+  int valued = 0;
+  int delayed = 0;
+  while (const auto customer = behaviour->NextCustomer()) {
+    ++all;
+    gold += customer->message.facts().tier() == "gold";
+    tagged += customer->message.facts().tags_size();
+    valued += customer->message.facts().has_lifetime_value_cents();
+    delayed += customer->message.facts().order_state() == "delayed";
+    // Otherwise they are who they were.
+    const auto other = others->NextCustomer();
+    ASSERT_TRUE(other.has_value());
+    EXPECT_EQ(other->arrival, customer->arrival);
+    EXPECT_EQ(other->steps.back().at, customer->steps.back().at);
+    EXPECT_FALSE(other->message.has_facts());
+  }
+  EXPECT_NEAR(gold, 0.3 * all, 0.06 * all);
+  EXPECT_NEAR(tagged, 0.1 * all, 0.05 * all);
+  EXPECT_NEAR(valued, 0.25 * all, 0.06 * all);
+  EXPECT_NEAR(delayed, 0.2 * all, 0.06 * all);
+  const Played played = Play(scenario, config);
+  int64_t in_vip = 0;
+  for (const QueueReport& queue : played.report.queues) {
+    if (queue.queue_id == "vip") in_vip = queue.arrived;
+  }
+  EXPECT_NEAR(static_cast<double>(in_vip), 0.3 * all, 0.06 * all);
+}
+
 TEST(Simulation, SlaPoliciesCountAndTheFixedTargetIsForWhoHasNone) {
   Scenario scenario = Day();
   scenario.targets.first_response = absl::Minutes(1);
