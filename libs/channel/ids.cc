@@ -6,6 +6,7 @@
 #include "libs/base/ids.h"
 #include "libs/base/uuid.h"
 #include "libs/channel/text.h"
+#include "libs/domain/facts.h"
 
 namespace wissel::channel {
 namespace {
@@ -142,6 +143,9 @@ absl::Status Validate(const message::v1::InboundMessage& message) {
   }
   for (const message::v1::Content& content : message.contents()) {
     if (absl::Status bad = ValidateContent(content); !bad.ok()) return bad;
+  }
+  if (const auto wrong = domain::FactsOutOfBounds(message.facts())) {
+    return absl::InvalidArgumentError(*wrong);
   }
   return absl::OkStatus();
 }

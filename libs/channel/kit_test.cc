@@ -214,6 +214,24 @@ TEST(IdsTest, ValidatesTheContractsBounds) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("media")));
   EXPECT_THAT(broken([](M& m) { m.add_contents(); }),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no kind")));
+  const std::string long_text(65, 'x');
+  EXPECT_THAT(broken([&](M& m) { m.mutable_facts()->set_tier(long_text); }),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("facts.tier: 65 bytes, expected at most 64")));
+  EXPECT_THAT(broken([&](M& m) { m.mutable_facts()->set_order_state(long_text); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("facts.order_state")));
+  EXPECT_THAT(broken([&](M& m) { m.mutable_facts()->add_tags(long_text); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("facts.tags: 65 bytes")));
+  EXPECT_THAT(broken([&](M& m) { m.mutable_facts()->set_language("nederlands"); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("facts.language")));
+  const auto tags = [&](int count) {
+    return broken([&](M& m) {
+      for (int i = 0; i < count; ++i) m.mutable_facts()->add_tags(std::string(64, 'x'));
+    });
+  };
+  EXPECT_THAT(tags(50), IsOk());
+  EXPECT_THAT(tags(51), StatusIs(absl::StatusCode::kInvalidArgument,
+                                 HasSubstr("facts.tags: 51, expected at most 50")));
 }
 
 class PublisherTest : public ::testing::Test {

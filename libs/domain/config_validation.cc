@@ -110,6 +110,9 @@ class Validator {
     const config::v1::ConversationPolicy& policy = config_.conversations();
     const absl::Duration longest = absl::Hours(24 * 366);
     const absl::Duration none = absl::ZeroDuration();
+    if (!config::v1::RemovedWork_IsValid(policy.removed_work())) {
+      Error("conversations.removed_work", "requeued or kept");
+    }
     if (policy.has_reopen_window()) {
       Range("conversations.reopen_window", policy.reopen_window(), none, longest);
     }

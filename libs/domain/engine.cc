@@ -70,6 +70,8 @@ const std::string& ClockedConversation(const Event& event) {
       return event.reopened().conversation_id();
     case Event::kSlaPolicyApplied:
       return event.sla_policy_applied().conversation_id();
+    case Event::kConversationMerged:
+      return event.conversation_merged().conversation_id();
     default:
       return none;
   }
@@ -108,7 +110,7 @@ log::v1::Decision Engine::Finish() {
   do {
     Escalate();
     Match();
-  } while (!escalating_.empty());
+  } while (!escalating_.empty() || LetGo());
   return std::move(decision_);
 }
 
@@ -321,114 +323,6 @@ void Engine::SetPresence(const AgentState& agent, command::v1::Presence presence
     default:
       return;
   }
-}
-
-// ---------------------------------------------------------------------------------------------
-// Configuration
-
-const WorkspaceConfig& Engine::Config(absl::string_view workspace_id) const {
-  const WorkspaceConfig* config = state_.FindConfig(workspace_id);
-  return config == nullptr ? WorkspaceConfig::default_instance() : *config;
-}
-
-std::vector<std::string> Engine::HeldGroups(const WorkspaceConfig& config) const {
-  std::vector<std::string> groups;
-  for (const config::v1::RoutingGroup& group : config.routing_groups()) {
-    if (options_.holds(RoutingKey(config.workspace_id(), group.routing_group_id()))) {
-      groups.push_back(group.routing_group_id());
-    }
-  }
-  return groups;
-}
-
-bool Engine::Holds(const common::v1::Envelope& envelope) const {
-  return matchers_.contains(RoutingKey(envelope.workspace_id(), envelope.routing_group_id()));
-}
-
-void Engine::Configure(const WorkspaceConfig& config) {
-  std::set<std::string> wanted;
-  for (const std::string& group : HeldGroups(config)) {
-    const std::string key = RoutingKey(config.workspace_id(), group);
-    wanted.insert(key);
-    matchers_[key].Configure(routing::Policy::Compile(config, group));
-    advancing_.insert(key);
-  }
-  const std::string prefix = RoutingKey(config.workspace_id(), "");
-  for (auto it = matchers_.lower_bound(prefix);
-       it != matchers_.end() && it->first.compare(0, prefix.size(), prefix) == 0;) {
-    if (wanted.contains(it->first)) {
-      ++it;
-      continue;
-    }
-    ClearTimer(TimerKind::kRelax, it->first);
-    it = matchers_.erase(it);
-  }
-}
-
-int32_t Engine::UnitsOf(const ConversationState& c) const {
-  const routing::Matcher* matcher = MatcherOf(c);
-  return matcher == nullptr ? 1 : matcher->policy().WeightUnits(c.account().kind());
-}
-
-bool Engine::IsLive(const ConversationState& c) const {
-  const routing::Matcher* matcher = MatcherOf(c);
-  return matcher == nullptr ? c.account().kind() != common::v1::CHANNEL_KIND_EMAIL
-                            : matcher->policy().IsLive(c.account().kind());
-}
-
-std::optional<log::v1::Decision> Engine::Decide(log::v1::InputCause cause,
-                                                const WorkspaceConfig& config, absl::Time now) {
-  const WorkspaceConfig* before = state_.FindConfig(config.workspace_id());
-  const std::vector<std::string> held = HeldGroups(config);
-  if (before == nullptr ? held.empty() : before->version() >= config.version()) return std::nullopt;
-  cause.set_id(absl::StrCat(config.workspace_id(), "@", config.version()));
-  log::v1::Cause why;
-  *why.mutable_input() = std::move(cause);
-  Begin(std::move(why), now);
-
-  // Agents that are no longer there give back what they have.
-  std::set<std::string> kept;
-  for (const config::v1::Agent& a : config.agents()) {
-    if (std::find(held.begin(), held.end(), a.routing_group_id()) != held.end()) {
-      kept.insert(a.agent_id());
-    }
-  }
-  std::vector<std::string> queue_again;
-  for (const auto& [key, agent] : state_.agents()) {
-    if (agent.workspace_id() != config.workspace_id()) continue;
-    touched_agents_.insert(key);
-    if (kept.contains(agent.agent_id())) continue;
-    for (const std::string& id : state_.ConversationsOf(agent.workspace_id(), agent.agent_id())) {
-      if (state_.FindConversation(id)->status() != ConversationStatus::CONVERSATION_STATUS_PARKED) {
-        queue_again.push_back(id);
-      }
-    }
-  }
-  for (const std::string& id : queue_again) {
-    const ConversationState& c = *state_.FindConversation(id);
-    if (c.has_offer()) WithdrawOffer(c, OfferWithdrawn::REASON_CONFIG_CHANGED);
-  }
-
-  Event event;
-  *event.mutable_config_applied()->mutable_config() = config;
-  for (const std::string& group : held) {
-    event.mutable_config_applied()->add_held_routing_group_ids(group);
-  }
-  Emit(std::move(event));
-  Configure(config);
-
-  for (const std::string& id : queue_again) {
-    Queue(id, Queued::REASON_CONFIG_CHANGED,
-          FromProto(state_.FindConversation(id)->waiting_since()));
-  }
-  // Conversations that wait in a queue that is gone will wait in another, in their old place.
-  for (const auto& [id, conversation] : state_.conversations()) {
-    if (conversation->workspace_id() == config.workspace_id()) TouchConversation(id);
-  }
-  for (const auto& [key, agent] : state_.agents()) {
-    if (agent.workspace_id() == config.workspace_id()) touched_agents_.insert(key);
-  }
-  return Finish();
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -218,6 +218,10 @@ class Engine {
 
   // --- messages
   const state::v1::ConversationState* FindFor(const message::v1::InboundMessage& message) const;
+  // What the conversation has become part of, itself where it was never merged; null: that is no
+  // longer known.
+  const state::v1::ConversationState* FollowMerges(
+      const state::v1::ConversationState* conversation) const;
   void Receive(message::v1::InboundMessage message);
 
   // --- commands: each returns the reason it was refused for
@@ -238,6 +242,7 @@ class Engine {
   Verdict On(const command::v1::Command& command, const command::v1::Resume& c);
   Verdict On(const command::v1::Command& command, const command::v1::Resolve& c);
   Verdict On(const command::v1::Command& command, const command::v1::Reopen& c);
+  Verdict On(const command::v1::Command& command, const command::v1::MergeConversation& c);
   Verdict On(const command::v1::Command& command, const command::v1::SettleDelivery& c);
   Verdict On(const command::v1::Command& command, const command::v1::Pull& c);
   Verdict On(const command::v1::Command& command, const command::v1::Reassign& c);
@@ -274,6 +279,18 @@ class Engine {
   // --- configuration
   const config::v1::WorkspaceConfig& Config(absl::string_view workspace_id) const;
   void Configure(const config::v1::WorkspaceConfig& config);
+  // Takes from agents whom the configuration no longer has what they may not keep, and says of the
+  // others that they are leaving; what was taken.
+  std::vector<std::string> TakeFromRemovedAgents(const config::v1::WorkspaceConfig& config,
+                                                 const std::vector<std::string>& held);
+  // Says which queues of the configuration before are kept though this one no longer has them.
+  void KeepRemovedQueues(const config::v1::WorkspaceConfig& before,
+                         const config::v1::WorkspaceConfig& config);
+  static bool WaitsOrIsOffered(const state::v1::ConversationState& conversation);
+  // Keeps count of what the kept queues still hold.
+  void TellClosing(const std::string& conversation_id);
+  // Ends what was kept and is done. True where a policy has changed with it.
+  bool LetGo();
   std::vector<std::string> HeldGroups(const config::v1::WorkspaceConfig& config) const;
   bool Holds(const common::v1::Envelope& envelope) const;
   int32_t UnitsOf(const state::v1::ConversationState& conversation) const;
@@ -306,6 +323,10 @@ class Engine {
   std::set<std::string> newly_waiting_;
   std::set<std::string> changed_agents_;
   std::set<std::string> stray_;
+  // Agents who were leaving and may have nothing left, by AgentKey.
+  std::set<std::string> leaving_;
+  // What waits in queues that are kept or is on offer from them, by QueueKey.
+  std::map<std::string, std::set<std::string>> closing_;
   struct Escalation {
     std::string conversation_id;
     config::v1::SlaMetric metric;

@@ -91,6 +91,7 @@ void Engine::SyncConversation(const std::string& id) {
   ClearTimer(TimerKind::kConversation, id);
   ClearTimer(TimerKind::kOverflow, id);
   ClearTimer(TimerKind::kSla, id);
+  TellClosing(id);
   const ConversationState* c = state_.FindConversation(id);
   if (c == nullptr) {
     for (auto& [key, matcher] : matchers_) matcher.RemoveWaiting(id);
@@ -146,6 +147,7 @@ void Engine::SyncAgent(const std::string& key) {
   CountStaff(key, it == state_.agents().end() ? nullptr : &it->second);
   if (it == state_.agents().end()) return;
   const AgentState& agent = it->second;
+  if (agent.leaving() && agent.used_units() == 0) leaving_.insert(key);
   if (agent.has_lost_time() && agent.presence() != command::v1::PRESENCE_OFFLINE) {
     SetTimer(TimerKind::kAgentLost, key,
              FromProto(agent.lost_time()) +

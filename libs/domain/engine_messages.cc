@@ -157,6 +157,7 @@ void Engine::Receive(InboundMessage message) {
   const absl::Duration window =
       ReopenWindow(Config(message.envelope().workspace_id()).conversations());
   const bool quiet = IsQuiet(message);
+  c = FollowMerges(c);
   const bool reopens = c != nullptr && !IsOpen(*c) && !quiet;
   std::string previous;
   if (reopens && now_ - FromProto(c->resolve_time()) > window) {

@@ -707,6 +707,31 @@ TEST(Sla, ParkingPausesResolutionAndTheCustomersNextMessageResumesIt) {
   EXPECT_NE(Find(WaitConnected(shop, absl::Minutes(2)), Event::kSlaBreached), nullptr);
 }
 
+TEST(Sla, OnHoldTheCustomersWaitGoesOn) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(1));
+  config::v1::SlaTarget& wait = *config.mutable_sla_policies(0)->add_targets();
+  wait.set_metric(config::v1::SLA_METRIC_REQUESTER_WAIT);
+  *wait.mutable_target() = ToProto(absl::Hours(2));
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  Command park = CommandBy("bram", "hold");
+  park.mutable_park()->set_conversation_id(id);
+  park.mutable_park()->set_on_hold(true);
+  EXPECT_EQ(shop.Do(park).events(0).parked().reason(), conversation::v1::Parked::REASON_ON_HOLD);
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Hours(3));
+  const Event* breached = Find(fired, Event::kSlaBreached);
+  ASSERT_NE(breached, nullptr);
+  EXPECT_EQ(breached->sla_breached().metric(), config::v1::SLA_METRIC_REQUESTER_WAIT);
+  for (const state::v1::SlaClock& clock : shop.Conversation(id).sla().clocks()) {
+    if (clock.metric() != config::v1::SLA_METRIC_RESOLUTION) continue;
+    EXPECT_EQ(clock.state(), state::v1::SlaClock::STATE_PAUSED);
+    EXPECT_EQ(FromProto(clock.used()), absl::ZeroDuration());
+  }
+}
+
 TEST(Sla, AnotherQueueMayMeanAnotherPolicyAndWhatWasUsedIsKept) {
   WorkspaceConfig config = ShopConfig();
   Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10)).add_queue_ids("nl");

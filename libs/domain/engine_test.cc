@@ -19,6 +19,7 @@ using conversation::v1::CommandRejected;
 using conversation::v1::Event;
 using conversation::v1::Queued;
 using domain::testing::CommandBy;
+using domain::testing::EraseIf;
 using domain::testing::Kinds;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
@@ -496,6 +497,7 @@ class RandomDay {
         if (const auto ids = Held(shop, agent); !ids.empty()) {
           Command c = CommandBy(agent, absl::StrCat("p", shop.log().size()));
           c.mutable_park()->set_conversation_id(ids[Pick(ids.size())]);
+          c.mutable_park()->set_on_hold(Pick(2) == 0);
           shop.Do(c);
         }
         break;
@@ -522,16 +524,25 @@ class RandomDay {
       mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
       mail.mutable_account()->set_account_id("shop-mail");
       mail.mutable_facts()->set_tier("gold");
+      // Sometimes whoever writes by phone, too.
+      if (Pick(2) == 0) {
+        mail.mutable_sender()->set_contact_id(
+            Text(absl::StrCat("316", Pick(12)), 0, "nl").sender().contact_id());
+      }
       shop.Receive(mail);
       return;
     }
     if (Pick(25) == 0) {
-      shop.Apply(RichConfig(++version_));
+      shop.Apply(AnotherConfig());
       return;
     }
     if (open.empty()) return;
     const std::string id = open[Pick(open.size())];
-    switch (Pick(8)) {
+    switch (Pick(9)) {
+      case 8:
+        c.mutable_merge_conversation()->set_conversation_id(id);
+        c.mutable_merge_conversation()->set_into_conversation_id(OfSameContact(shop, open, id));
+        break;
       case 0:
         c.mutable_pull()->set_conversation_id(id);
         c.mutable_pull()->set_agent_id(agent);
@@ -571,6 +582,36 @@ class RandomDay {
   size_t Pick(size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random_); }
 
  private:
+  // Sometimes without one of the agents, or a queue; what they have is kept, or goes back.
+  config::v1::WorkspaceConfig AnotherConfig() {
+    config::v1::WorkspaceConfig config = RichConfig(++version_);
+    config.mutable_conversations()->set_removed_work(
+        static_cast<config::v1::RemovedWork>(Pick(3) == 0 ? 1 : 2));
+    if (Pick(2) == 0) {
+      config.mutable_agents()->DeleteSubrange(static_cast<int>(Pick(3)), 1);
+    }
+    if (Pick(2) == 0) {
+      const std::string gone = Pick(2) == 0 ? "nl" : "en";
+      EraseIf(*config.mutable_queues(), [&](const auto& q) { return q.queue_id() == gone; });
+      for (config::v1::Agent& agent : *config.mutable_agents()) {
+        EraseIf(*agent.mutable_queue_ids(), [&](const auto& id) { return id == gone; });
+      }
+    }
+    return config;
+  }
+
+  // Another open conversation of the contact's, if there is one.
+  static std::string OfSameContact(const Shop& shop, const std::vector<std::string>& open,
+                                   const std::string& id) {
+    for (const std::string& other : open) {
+      if (other != id && shop.Conversation(other).contact().contact_id() ==
+                             shop.Conversation(id).contact().contact_id()) {
+        return other;
+      }
+    }
+    return id;
+  }
+
   static std::vector<std::string> Held(const Shop& shop, absl::string_view agent) {
     const auto& ids = shop_state(shop).ConversationsOf("acme", agent);
     return {ids.begin(), ids.end()};
@@ -620,9 +661,28 @@ void CheckInvariants(const Shop& shop, const State& state, bool rich) {
   for (const auto& [key, queue] : state.queues()) {
     ASSERT_EQ(queue.waiting(), waiting[queue.queue_id()]) << key;
   }
+  const config::v1::WorkspaceConfig& config = *state.FindConfig("acme");
+  for (const auto& [key, agent] : state.agents()) {
+    if (!agent.leaving()) continue;
+    ASSERT_GT(agent.used_units(), 0) << key;
+    for (const config::v1::Agent& a : config.agents()) ASSERT_NE(a.agent_id(), agent.agent_id());
+    for (const std::string& id : state.ConversationsOf("acme", agent.agent_id())) {
+      ASSERT_FALSE(state.FindConversation(id)->has_offer()) << key;
+    }
+  }
+  for (const auto& [key, queue] : state.queues()) {
+    if (!queue.has_kept()) continue;
+    const auto& all = state.conversations();
+    ASSERT_TRUE(queue.waiting() > 0 || std::any_of(all.begin(), all.end(),
+                                                   [&](const auto& entry) {
+                                                     return entry.second->has_offer() &&
+                                                            entry.second->queue_id() ==
+                                                                queue.queue_id();
+                                                   }))
+        << key << " is kept for nothing";
+  }
   if (rich) return;  // who may be asked there is the matcher's to say, and its model's to check
   // Nobody waits for an agent who could take it now.
-  const config::v1::WorkspaceConfig& config = *state.FindConfig("acme");
   for (const auto& [id, c] : state.conversations()) {
     if (c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) continue;
     for (const config::v1::Agent& a : config.agents()) {
@@ -725,7 +785,9 @@ TEST(RandomDay, ARichDayHasEverythingThatRoutingKnows) {
        {Event::kOverflowed, Event::kConversationUpdated, Event::kConsultStarted,
         Event::kConsultEnded, Event::kSupervisorJoined, Event::kSupervisorLeft,
         Event::kWrapUpStarted, Event::kWrapUpEnded, Event::kSlaPolicyApplied, Event::kSlaWarned,
-        Event::kSlaBreached, Event::kSlaEscalated, Event::kWaitEstimated, Event::kSlaAtRisk}) {
+        Event::kSlaBreached, Event::kSlaEscalated, Event::kWaitEstimated, Event::kSlaAtRisk,
+        Event::kAgentLeaving, Event::kAgentRemoved, Event::kQueueClosing, Event::kQueueClosed,
+        Event::kConversationMerged}) {
     EXPECT_TRUE(seen.contains(kind)) << kind;
   }
 }

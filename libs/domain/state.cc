@@ -271,12 +271,9 @@ void State::Exclude(ConversationState& c, const std::string& agent_id) {
     c.add_excluded_agent_ids(agent_id);
   }
   absl::Duration cooldown = absl::Seconds(60);
-  if (const WorkspaceConfig* config = FindConfig(c.workspace_id())) {
-    for (const config::v1::Queue& q : config->queues()) {
-      if (q.queue_id() == c.queue_id() && q.has_decline_cooldown()) {
-        cooldown = FromProto(q.decline_cooldown());
-      }
-    }
+  const config::v1::Queue* queue = FindQueueConfig(c.workspace_id(), c.queue_id());
+  if (queue != nullptr && queue->has_decline_cooldown()) {
+    cooldown = FromProto(queue->decline_cooldown());
   }
   *c.mutable_exclusion_expire_time() = ToProto(time_ + cooldown);
 }

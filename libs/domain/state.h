@@ -97,6 +97,11 @@ bool IsQuiet(const message::v1::InboundMessage& message);
 // True for a delivery that nothing more will happen to, but for the provider's later reports.
 bool IsSettled(receipt::v1::DeliveryState state);
 
+// True where the agent, whom this configuration no longer has, keeps open work until it is done.
+bool KeepsAgent(const config::v1::WorkspaceConfig& config, const state::v1::AgentState& agent);
+// True where what waits in the queue, which this configuration no longer has, is kept there.
+bool KeepsQueue(const config::v1::WorkspaceConfig& config, const state::v1::KeptQueue& kept);
+
 // The working state of one partition: a fold of its log and nothing else. Router, projector,
 // gateway, simulator and wisselctl all fold with this code.
 //
@@ -139,6 +144,9 @@ class State {
                                          absl::string_view agent_id) const;
   const state::v1::QueueState* FindQueue(absl::string_view workspace_id,
                                          absl::string_view queue_id) const;
+  // As configured, or as it was last where it is kept; null: there is none.
+  const config::v1::Queue* FindQueueConfig(absl::string_view workspace_id,
+                                           absl::string_view queue_id) const;
   // Ids of the conversations offered to, active with or parked with the agent.
   const std::set<std::string>& ConversationsOf(absl::string_view workspace_id,
                                                absl::string_view agent_id) const;
@@ -240,9 +248,15 @@ class State {
   void PutSeen(const state::v1::SeenIds& seen);
   void EraseSeen(const SeenKey& key);
   void EndOffer(absl::string_view conversation_id, absl::string_view offer_id);
-  // Puts the configuration in force, for the agents of the routing groups held here.
+  // Puts the configuration in force, for the agents and queues of the routing groups held here.
   void PutConfig(const config::v1::WorkspaceConfig& config,
-                 const google::protobuf::RepeatedPtrField<std::string>& held_routing_group_ids);
+                 const google::protobuf::RepeatedPtrField<std::string>& held_groups);
+  void PutAgents(const config::v1::WorkspaceConfig& config,
+                 const google::protobuf::RepeatedPtrField<std::string>& held_groups);
+  void PutQueues(const config::v1::WorkspaceConfig& config,
+                 const google::protobuf::RepeatedPtrField<std::string>& held_groups);
+  void EraseAgent(const std::string& key);
+  void EraseQueue(const std::string& key);
 
   void On(const conversation::v1::ConversationOpened& e);
   void On(const conversation::v1::MessageReceived& e);
@@ -272,6 +286,7 @@ class State {
   void On(const conversation::v1::WaitEstimated& e);
   void On(const conversation::v1::SlaPolicyApplied& e);
   void On(const conversation::v1::SlaEscalated& e);
+  void On(const conversation::v1::ConversationMerged& e);
   void NoteSaid(const std::string& conversation_id, config::v1::SlaMetric metric, int32_t percent);
   // Tells a conversation's clocks what has happened now; nothing where it is not measured.
   void TellClock(state::v1::ConversationState& conversation, routing::SlaEvent::Kind kind,

@@ -101,6 +101,24 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
       return On(event.agent_presence_changed());
     case Kind::kAgentCapacityChanged:
       return On(event.agent_capacity_changed());
+    case Kind::kAgentLeaving:
+      if (AgentState* agent =
+              Agent(event.agent_leaving().workspace_id(), event.agent_leaving().agent_id())) {
+        agent->set_leaving(true);
+      }
+      return;
+    case Kind::kAgentRemoved:
+      return EraseAgent(
+          AgentKey(event.agent_removed().workspace_id(), event.agent_removed().agent_id()));
+    case Kind::kQueueClosing:
+      if (auto* queue = Queue(event.queue_closing().workspace_id(),
+                              event.queue_closing().kept().queue().queue_id())) {
+        *queue->mutable_kept() = event.queue_closing().kept();
+      }
+      return;
+    case Kind::kQueueClosed:
+      return EraseQueue(
+          QueueKey(event.queue_closed().workspace_id(), event.queue_closed().queue_id()));
     case Kind::kConfigApplied:
       return PutConfig(event.config_applied().config(),
                        event.config_applied().held_routing_group_ids());
@@ -158,6 +176,8 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
       return NoteSaid(event.sla_breached().conversation_id(), event.sla_breached().metric(), 100);
     case Kind::kSlaEscalated:
       return On(event.sla_escalated());
+    case Kind::kConversationMerged:
+      return On(event.conversation_merged());
     case Kind::kRestateCompleted:
       if (partition_.restating() &&
           partition_.restate_round() == event.restate_completed().round()) {
@@ -363,7 +383,8 @@ void State::On(const conversation::v1::Parked& e) {
   if (c == nullptr) return;
   NoteHandled(*c);
   Release(*c);
-  TellClock(*c, SlaEvent::Kind::kParked);
+  TellClock(*c, e.reason() == conversation::v1::Parked::REASON_ON_HOLD ? SlaEvent::Kind::kOnHold
+                                                                       : SlaEvent::Kind::kPending);
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_PARKED);
   Give(*c, c->agent_id(), 0);
 }
@@ -570,69 +591,6 @@ void State::On(const conversation::v1::RestateStarted& e) {
   partition_.set_restate_round(e.round());
   *partition_.mutable_restate_start_time() = now;
   partition_.set_restating(true);
-}
-
-void State::PutConfig(
-    const WorkspaceConfig& config,
-    const google::protobuf::RepeatedPtrField<std::string>& held_routing_group_ids) {
-  WorkspaceConfig& in_force = configs_[config.workspace_id()];
-  CompileSla(in_force, config);
-  in_force = config;
-  Touch(PieceKind::kConfig, config.workspace_id());
-  std::set<std::string> wanted;
-  for (const config::v1::Agent& a : config.agents()) {
-    if (std::find(held_routing_group_ids.begin(), held_routing_group_ids.end(),
-                  a.routing_group_id()) == held_routing_group_ids.end()) {
-      continue;
-    }
-    const std::string key = AgentKey(config.workspace_id(), a.agent_id());
-    wanted.insert(key);
-    auto [it, added] = agents_.try_emplace(key);
-    AgentState& agent = it->second;
-    if (added) {
-      agent.set_workspace_id(config.workspace_id());
-      agent.set_agent_id(a.agent_id());
-      agent.set_presence(command::v1::PRESENCE_OFFLINE);
-      *agent.mutable_idle_since() = ToProto(time_);
-    }
-    agent.set_routing_group_id(a.routing_group_id());
-    agent.set_capacity_units(a.capacity_units());
-    Touch(PieceKind::kAgent, key);
-  }
-  const std::string prefix = AgentKey(config.workspace_id(), "");
-  for (auto it = agents_.lower_bound(prefix);
-       it != agents_.end() && it->first.compare(0, prefix.size(), prefix) == 0;) {
-    if (wanted.contains(it->first)) {
-      ++it;
-      continue;
-    }
-    Touch(PieceKind::kAgent, it->first);
-    it = agents_.erase(it);
-  }
-  wanted.clear();
-  for (const config::v1::Queue& q : config.queues()) {
-    if (std::find(held_routing_group_ids.begin(), held_routing_group_ids.end(),
-                  q.routing_group_id()) == held_routing_group_ids.end()) {
-      continue;
-    }
-    const std::string key = QueueKey(config.workspace_id(), q.queue_id());
-    wanted.insert(key);
-    const auto [it, added] = queues_.try_emplace(key);
-    if (!added && it->second.routing_group_id() == q.routing_group_id()) continue;
-    it->second.set_workspace_id(config.workspace_id());
-    it->second.set_routing_group_id(q.routing_group_id());
-    it->second.set_queue_id(q.queue_id());
-    Touch(PieceKind::kQueue, key);
-  }
-  for (auto it = queues_.lower_bound(prefix);
-       it != queues_.end() && it->first.compare(0, prefix.size(), prefix) == 0;) {
-    if (wanted.contains(it->first)) {
-      ++it;
-      continue;
-    }
-    Touch(PieceKind::kQueue, it->first);
-    it = queues_.erase(it);
-  }
 }
 
 }  // namespace wissel::domain

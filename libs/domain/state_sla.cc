@@ -100,15 +100,16 @@ void State::Tell(ConversationState& c, SlaEvent event) {
 
 void State::TellClock(ConversationState& c, SlaEvent::Kind kind, bool by_bot) {
   if (!c.has_sla()) return;
-  Tell(c, {.kind = kind, .time = time_, .by_bot = by_bot, .policy = nullptr});
+  SlaEvent event{.kind = kind, .time = time_};
+  event.by_bot = by_bot;
+  Tell(c, std::move(event));
 }
 
 void State::ChangeSlaPolicy(ConversationState& c, const std::string& sla_policy_id,
                             std::shared_ptr<const routing::SlaPolicy> policy) {
-  Tell(c, {.kind = SlaEvent::Kind::kPolicyChanged,
-           .time = time_,
-           .by_bot = false,
-           .policy = std::move(policy)});
+  SlaEvent event{.kind = SlaEvent::Kind::kPolicyChanged, .time = time_};
+  event.policy = std::move(policy);
+  Tell(c, std::move(event));
   c.mutable_sla()->set_sla_policy_id(sla_policy_id);
 }
 
@@ -123,6 +124,23 @@ void State::On(const conversation::v1::SlaEscalated& e) {
   if (c == nullptr) return;
   c->set_escalation_points(c->escalation_points() + e.escalation().add_priority_points());
   c->set_escalation_relax_steps(c->escalation_relax_steps() + e.escalation().relax_steps());
+}
+
+void State::On(const conversation::v1::ConversationMerged& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  if (e.has_into_conversation_id()) {
+    c->set_merged_into_conversation_id(e.into_conversation_id());
+    return;
+  }
+  if (!c->has_sla()) return;
+  SlaEvent merged{.kind = SlaEvent::Kind::kMerged, .time = time_};
+  for (const state::v1::SlaClock& clock : e.clocks()) {
+    if (clock.metric() <= 0 || clock.metric() > static_cast<int>(merged.taken.size())) continue;
+    merged.taken[static_cast<size_t>(clock.metric() - 1)] = {.used = FromProto(clock.used()),
+                                                             .said_percent = clock.said_percent()};
+  }
+  Tell(*c, std::move(merged));
 }
 
 void State::NoteSaid(const std::string& conversation_id, config::v1::SlaMetric metric,

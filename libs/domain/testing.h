@@ -2,6 +2,7 @@
 
 // Builders for the tests of everything that makes or reads decisions.
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -71,6 +72,12 @@ inline config::v1::WorkspaceConfig ShopConfig(int64_t version = 1) {
   whatsapp.set_weight_units(1);
   whatsapp.set_live(true);
   return config;
+}
+
+// std::erase_if for a message's repeated field.
+template <typename Field, typename Predicate>
+void EraseIf(Field& field, Predicate predicate) {
+  field.erase(std::remove_if(field.begin(), field.end(), predicate), field.end());
 }
 
 inline common::v1::Envelope MakeEnvelope(std::string id) {

@@ -14,7 +14,7 @@
 #include "libs/routing/calendar_config.h"
 #include "libs/routing/pattern.h"
 #include "libs/routing/policy.h"
-#include "libs/routing/policy_impl.h"
+#include "libs/routing/policy_reach.h"
 
 namespace wissel::routing {
 namespace {
@@ -54,39 +54,6 @@ bool Contains(const Values& values, const Value& value) {
   return std::find(values.begin(), values.end(), value) != values.end();
 }
 
-// Whether every conversation that the later list lets through passes the earlier one too. An empty
-// list lets everything through, another one what any of its items asks for.
-template <typename Values>
-bool Covers(const Values& earlier, const Values& later) {
-  return earlier.empty() ||
-         (!later.empty() && std::all_of(later.begin(), later.end(),
-                                        [&](const auto& item) { return Contains(earlier, item); }));
-}
-
-bool Covers(const QueueRule& earlier, const QueueRule& later) {
-  return Covers(earlier.account_ids(), later.account_ids()) &&
-         Covers(earlier.languages(), later.languages()) &&
-         Covers(earlier.topic_patterns(), later.topic_patterns()) &&
-         Covers(earlier.contact_tags(), later.contact_tags()) &&
-         Covers(earlier.contact_tiers(), later.contact_tiers()) &&
-         Covers(earlier.order_states(), later.order_states()) &&
-         (!earlier.has_min_lifetime_value_cents() ||
-          (later.has_min_lifetime_value_cents() &&
-           later.min_lifetime_value_cents() >= earlier.min_lifetime_value_cents())) &&
-         (earlier.open_calendar_id().empty() ||
-          earlier.open_calendar_id() == later.open_calendar_id()) &&
-         (earlier.closed_calendar_id().empty() ||
-          earlier.closed_calendar_id() == later.closed_calendar_id());
-}
-
-bool Covers(const SlaPolicy& earlier, const SlaPolicy& later) {
-  return Covers(earlier.queue_ids(), later.queue_ids()) &&
-         Covers(earlier.channel_kinds(), later.channel_kinds()) &&
-         Covers(earlier.contact_tiers(), later.contact_tiers()) &&
-         (!earlier.has_min_priority() ||
-          (later.has_min_priority() && later.min_priority() >= earlier.min_priority()));
-}
-
 class Checker {
  public:
   explicit Checker(const WorkspaceConfig& config) : config_(config) {
@@ -112,16 +79,9 @@ class Checker {
     SlaPolicies();
     Priorities();
     // Whether anything can be done is a question for a configuration that makes sense.
-    if (errors_.empty()) {
-      Service();
-      ShadowedRules();
-      ShadowedSlaPolicies();
-    } else {
-      warnings_.clear();
-    }
-    std::vector<PolicyFinding> findings = std::move(errors_);
-    findings.insert(findings.end(), warnings_.begin(), warnings_.end());
-    return findings;
+    if (!errors_.empty()) return std::move(errors_);
+    for (PolicyFinding& finding : CheckReach(config_)) warnings_.push_back(std::move(finding));
+    return std::move(warnings_);
   }
 
  private:
@@ -623,136 +583,6 @@ class Checker {
     }
   }
 
-  // Who could ever get what.
-  void Service() {
-    for (const auto& group : config_.routing_groups()) {
-      const std::string& id = group.routing_group_id();
-      const std::shared_ptr<const Policy> policy = Policy::Compile(config_, id);
-      if (policy->impl().queues.empty()) {
-        Warn(absl::StrCat("routing_groups[", id, "]"), "has no queue: nobody gets its messages");
-      }
-      policies_[id] = policy;
-    }
-    for (const Queue& queue : config_.queues()) QueueService(queue);
-    for (const Agent& agent : config_.agents()) {
-      const std::string path = absl::StrCat("agents[", agent.agent_id(), "]");
-      if (agent.queue_ids().empty() && agent.secondary_queue_ids().empty()) {
-        Warn(absl::StrCat(path, ".queue_ids"), "serves no queue");
-      }
-      if (agent.capacity_units() == 0) {
-        Warn(absl::StrCat(path, ".capacity_units"), "0: is never offered anything");
-      }
-    }
-  }
-
-  void QueueService(const Queue& queue) {
-    const std::string path = absl::StrCat("queues[", queue.queue_id(), "]");
-    const Policy::Impl& policy = policies_[queue.routing_group_id()]->impl();
-    const int32_t index = policy.FindQueueIndex(queue.queue_id());
-    const Policy::Impl::QueueData& data = policy.queue_data[index];
-    const auto steps = static_cast<int32_t>(data.steps.size());
-    const auto members = [&](int32_t ring) {
-      return policy.Members(policy.Require(index, Policy::Impl::kNone, ring, false));
-    };
-    const auto eligible = [&](int32_t ring, int32_t language) {
-      const Policy::Impl::Need need = policy.Require(index, language, ring, false);
-      return policy.Eligible(need, policy.Members(need));
-    };
-    const AgentSet servers = members(0);
-    if (members(steps).Count() == 0) {
-      Warn(path, "no agent serves it");
-      return;
-    }
-    bool met = false;
-    for (int32_t ring = 0; ring <= steps && !met; ++ring) {
-      const AgentSet able = eligible(ring, Policy::Impl::kNone);
-      met = able.Count() > 0;
-      if (!met) continue;
-      if (ring > 0) {
-        Warn(path, absl::StrCat(
-                       "nobody can meet what it asks before ",
-                       absl::FormatDuration(FromProto(queue.relaxation_steps(ring - 1).after()))));
-      }
-    }
-    if (!met) {
-      bool lacking = false;
-      for (const Skill& skill : queue.required_skills()) {
-        bool has = false;
-        servers.ForEach([&](uint32_t agent) {
-          const Policy::Impl::SkillLevel level{SkillIndex(policy, skill.skill_id()),
-                                               skill.proficiency()};
-          has = has || policy.Meets(agent, {level});
-        });
-        if (has) continue;
-        Warn(absl::StrCat(path, ".required_skills[", skill.skill_id(), "]"),
-             absl::StrCat("no agent who serves the queue has it at ", skill.proficiency()));
-        lacking = true;
-      }
-      if (!lacking) {
-        Warn(absl::StrCat(path, ".required_skills"),
-             "no one agent who serves the queue has all of them");
-      }
-      if (steps > 0) {
-        Warn(absl::StrCat(path, ".relaxation_steps"), "nobody can meet what is left, either");
-      }
-      return;
-    }
-    const AgentSet able = eligible(steps, Policy::Impl::kNone);
-    bool has_capacity = false;
-    able.ForEach([&](uint32_t agent) {
-      has_capacity = has_capacity || policy.agents[agent].capacity_units() > 0;
-    });
-    if (!has_capacity) Warn(path, "no agent who may be asked has any capacity");
-    if (data.language_level == 0) return;
-    for (const std::string& skill : policy.skills) {
-      if (!absl::StartsWith(skill, kLanguagePrefix)) continue;
-      const int32_t language = SkillIndex(policy, skill);
-      if (policy.holders[language].empty() || eligible(steps, language).Count() > 0) continue;
-      Warn(absl::StrCat(path, ".language_proficiency"),
-           absl::StrCat("no agent who may be asked has \"", skill, "\" well enough"));
-    }
-  }
-
-  static int32_t SkillIndex(const Policy::Impl& policy, const std::string& id) {
-    return static_cast<int32_t>(std::find(policy.skills.begin(), policy.skills.end(), id) -
-                                policy.skills.begin());
-  }
-
-  // Rules that an earlier one of the same routing group leaves nothing.
-  void ShadowedRules() {
-    struct Place {
-      const QueueRule* rule;
-      std::string path;
-    };
-    std::map<std::string, std::vector<Place>> earlier;  // by routing group
-    for (const Queue& queue : config_.queues()) {
-      std::vector<Place>& before = earlier[queue.routing_group_id()];
-      for (int i = 0; i < queue.rules_size(); ++i) {
-        const QueueRule& rule = queue.rules(i);
-        const std::string path = absl::StrCat("queues[", queue.queue_id(), "].rules[", i, "]");
-        const auto shadow = std::find_if(before.begin(), before.end(), [&](const Place& place) {
-          return Covers(*place.rule, rule);
-        });
-        if (shadow != before.end()) {
-          Warn(path, absl::StrCat("can never match: ", shadow->path, " takes all of it before"));
-        }
-        before.push_back({&rule, path});
-      }
-    }
-  }
-
-  void ShadowedSlaPolicies() {
-    for (int i = 0; i < config_.sla_policies_size(); ++i) {
-      for (int earlier = 0; earlier < i; ++earlier) {
-        if (!Covers(config_.sla_policies(earlier), config_.sla_policies(i))) continue;
-        Warn(absl::StrCat("sla_policies[", config_.sla_policies(i).sla_policy_id(), "]"),
-             absl::StrCat("never applies: ", config_.sla_policies(earlier).sla_policy_id(),
-                          " takes all of it before"));
-        break;
-      }
-    }
-  }
-
   const WorkspaceConfig& config_;
   std::vector<PolicyFinding> errors_;
   std::vector<PolicyFinding> warnings_;
@@ -761,7 +591,6 @@ class Checker {
   std::map<std::string, std::string> group_of_account_;
   std::map<std::string, std::string> group_of_queue_;
   std::map<std::string, std::string> group_of_agent_;
-  std::map<std::string, std::shared_ptr<const Policy>> policies_;
 };
 
 }  // namespace

@@ -49,6 +49,11 @@ class SlaRecorder {
     }
     track.last = t;
   }
+  // More has been used than time went by.
+  void Takes(SlaMetric metric, absl::Time t, absl::Duration more) {
+    intervals_.push_back({metric, tracks_[static_cast<size_t>(metric)].cycle, t, t, more,
+                          SlaInterval::Kind::kTaken, "merged"});
+  }
   // A new cycle: what was before it, since the cycle before ended, belongs to none.
   void Begins(SlaMetric metric, absl::Time t) {
     Track& track = tracks_[static_cast<size_t>(metric)];
@@ -109,7 +114,8 @@ class SlaRecorder {
   void Add(SlaMetric metric, Track& track, absl::Time to, SlaInterval::Kind kind,
            absl::string_view why) {
     if (to <= track.last) return;
-    intervals_.push_back({metric, track.cycle, track.last, to, kind, std::string(why)});
+    intervals_.push_back(
+        {metric, track.cycle, track.last, to, to - track.last, kind, std::string(why)});
     track.last = to;
   }
 
@@ -178,7 +184,6 @@ const int* SlaClock::NextPercent(SlaMetric m) const {
   return next == percents.end() ? nullptr : &*next;
 }
 
-// Whether its cycle is not over.
 bool SlaClock::Active(SlaMetric m) const {
   return metric(m).state == State::kRunning || metric(m).state == State::kPaused;
 }
@@ -205,15 +210,9 @@ void SlaClock::Fold(const SlaEvent& event) {
       FoldReply(t);
       return;
     case Kind::kPending:
-    case Kind::kParked:
-      if (recorder_ != nullptr && resolution == State::kRunning) {
-        recorder_->set_why(event.kind == Kind::kPending ? "pending on the customer" : "parked");
-      }
-      for (const SlaMetric m :
-           {SlaMetric::kResolution, SlaMetric::kRequesterWait, SlaMetric::kPeriodicUpdate}) {
-        if (metric(m).state == State::kRunning) Halt(m, t, State::kPaused);
-      }
-      return;
+      return FoldWaiting(t, /*for_customer=*/true);
+    case Kind::kOnHold:
+      return FoldWaiting(t, /*for_customer=*/false);
     case Kind::kResumed:
       for (const SlaMetric m :
            {SlaMetric::kResolution, SlaMetric::kRequesterWait, SlaMetric::kPeriodicUpdate}) {
@@ -237,7 +236,60 @@ void SlaClock::Fold(const SlaEvent& event) {
     case Kind::kPolicyChanged:
       FoldPolicy(t, event.policy);
       return;
+    case Kind::kMerged:
+      return FoldMerge(event);
   }
+}
+
+// Work stands still; the customer waits on unless it is for them.
+void SlaClock::FoldWaiting(absl::Time t, bool for_customer) {
+  if (!Active(SlaMetric::kResolution)) return;
+  const bool waits = metric(SlaMetric::kResolution).state == State::kPaused;
+  const bool waits_for_customer = metric(SlaMetric::kRequesterWait).state == State::kPaused;
+  if (waits && waits_for_customer == for_customer) return;
+  Halt(SlaMetric::kResolution, t, State::kPaused);
+  for (const SlaMetric m : {SlaMetric::kRequesterWait, SlaMetric::kPeriodicUpdate}) {
+    if (for_customer && metric(m).state == State::kRunning) Halt(m, t, State::kPaused);
+    if (!for_customer && metric(m).state == State::kPaused) Run(m, t);
+  }
+  if (recorder_ != nullptr) {
+    recorder_->set_why(for_customer ? "pending on the customer" : "on hold");
+  }
+}
+
+void SlaClock::FoldMerge(const SlaEvent& event) {
+  if (!Active(SlaMetric::kResolution)) return;
+  const auto taken = [&](SlaMetric m) { return event.taken[static_cast<size_t>(m)]; };
+  for (const SlaMetric m :
+       {SlaMetric::kResolution, SlaMetric::kPeriodicUpdate, SlaMetric::kRequesterWait}) {
+    Take(m, event.time, taken(m));
+  }
+  // Of the two kinds of response one is open at most, on either side.
+  const std::optional<SlaEvent::Taken> response = taken(SlaMetric::kFirstResponse).has_value()
+                                                      ? taken(SlaMetric::kFirstResponse)
+                                                      : taken(SlaMetric::kNextResponse);
+  if (!response.has_value()) return;
+  const bool first_is_open = metric(SlaMetric::kFirstResponse).state != State::kStopped;
+  const SlaMetric m = first_is_open ? SlaMetric::kFirstResponse : SlaMetric::kNextResponse;
+  if (!Active(m)) Begin(m, event.time);
+  Take(m, event.time, response);
+}
+
+// Goes on from what the other clock has used, where that is more.
+void SlaClock::Take(SlaMetric m, absl::Time t, const std::optional<SlaEvent::Taken>& taken) {
+  if (!Active(m) || !taken.has_value()) return;
+  const absl::Duration more = taken->used - Used(m, t);
+  if (more <= absl::ZeroDuration()) return;
+  // Until now it was its own.
+  if (metric(m).state == State::kRunning) {
+    Run(m, t);
+  } else {
+    Halt(m, t, State::kPaused);
+  }
+  if (recorder_ != nullptr) recorder_->Takes(m, t, more);
+  at(m).used += more;
+  at(m).said_percent = std::max(at(m).said_percent, taken->said_percent);
+  Rearm(m);
 }
 
 void SlaClock::FoldReply(absl::Time t) {
@@ -247,7 +299,7 @@ void SlaClock::FoldReply(absl::Time t) {
   if (!Active(SlaMetric::kResolution)) return;
   if (Active(SlaMetric::kPeriodicUpdate)) Halt(SlaMetric::kPeriodicUpdate, t, State::kStopped);
   Begin(SlaMetric::kPeriodicUpdate, t);
-  if (metric(SlaMetric::kResolution).state == State::kPaused) {
+  if (metric(SlaMetric::kRequesterWait).state == State::kPaused) {
     Halt(SlaMetric::kPeriodicUpdate, t, State::kPaused);
   }
 }

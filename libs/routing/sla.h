@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,12 +60,21 @@ struct SlaEvent {
     kReply,
     // Waiting for the customer: set so, or because nothing was heard.
     kPending,
-    kParked,
+    // Waiting for somebody else; the customer waits too.
+    kOnHold,
     kResumed,
     kResolved,
     kReopened,
     // Another policy applies, or the same one with other targets.
     kPolicyChanged,
+    // Another conversation has become part of this one.
+    kMerged,
+  };
+  // A clock of the other conversation that was not over: what it had used, and the highest share
+  // said of it.
+  struct Taken {
+    absl::Duration used;
+    int said_percent = 0;
   };
 
   Kind kind;
@@ -73,6 +83,8 @@ struct SlaEvent {
   bool by_bot = false;
   // With kPolicyChanged; null: nothing is promised any more.
   std::shared_ptr<const SlaPolicy> policy;
+  // With kMerged; by metric.
+  std::array<std::optional<Taken>, kSlaMetrics.size()> taken;
 };
 
 // A share of a target's time has been used up.
@@ -135,6 +147,8 @@ class SlaClock {
   // When there is next something to say; InfiniteFuture: not without another event.
   absl::Time NextDue() const;
 
+  // Whether its cycle is not over.
+  bool Active(SlaMetric metric) const;
   // What the present cycle has used at `now`.
   absl::Duration Used(SlaMetric metric, absl::Time now) const;
   // When its target is used up, if it runs on; InfiniteFuture where it does not run, or nothing is
@@ -144,12 +158,14 @@ class SlaClock {
  private:
   friend class SlaRecorder;
 
-  bool Active(SlaMetric metric) const;
   Metric& at(SlaMetric metric) { return metrics_[static_cast<size_t>(metric)]; }
   absl::Time Reaches(SlaMetric metric, int percent) const;
   const int* NextPercent(SlaMetric metric) const;
   void Fold(const SlaEvent& event);
   void FoldReply(absl::Time t);
+  void FoldWaiting(absl::Time t, bool for_customer);
+  void FoldMerge(const SlaEvent& event);
+  void Take(SlaMetric metric, absl::Time t, const std::optional<SlaEvent::Taken>& taken);
   void FoldPolicy(absl::Time t, std::shared_ptr<const SlaPolicy> policy);
   void Begin(SlaMetric metric, absl::Time t);
   void Run(SlaMetric metric, absl::Time t);
@@ -164,20 +180,29 @@ class SlaClock {
 
 // A stretch of a metric's cycle: counted, or why not.
 struct SlaInterval {
-  enum class Kind { kCounted, kPaused, kOutOfHours };
+  enum class Kind {
+    kCounted,
+    kPaused,
+    kOutOfHours,
+    // What a conversation that became part of this one had used more; an instant.
+    kTaken,
+  };
 
   SlaMetric metric;
   // From 1.
   int cycle;
   absl::Time from;
   absl::Time to;
+  // From `from` to `to`, but of what was taken over.
+  absl::Duration lasted;
   Kind kind;
-  // For people: "open", "parked", "closed (King's Day)".
+  // For people: "open", "on hold", "closed (King's Day)".
   std::string why;
 };
 
 // The stretches of all cycles that the events make, up to `now`; by metric, then in order, without
-// gaps within a cycle. Those of a cycle that are counted add up to what the clock says was used.
+// gaps within a cycle. Those of a cycle that are counted or taken add up to what the clock says was
+// used.
 std::vector<SlaInterval> SlaIntervals(std::shared_ptr<const SlaPolicy> policy,
                                       const std::vector<SlaEvent>& events, absl::Time now);
 

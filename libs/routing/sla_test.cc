@@ -143,8 +143,8 @@ TEST(SlaClockTest, WaitingForTheCustomerPausesResolutionNotTheAnswers) {
   EXPECT_EQ(t.state(kResolution), State::kPaused);
   EXPECT_EQ(t.state(kWait), State::kPaused);
   EXPECT_EQ(t.Due(kFirst), 60);
-  // Parked while pending changes nothing.
-  t.Tell({E(Kind::kReply, 40), E(Kind::kParked, 45), E(Kind::kResumed, 1000)});
+  // Said again it changes nothing.
+  t.Tell({E(Kind::kReply, 40), E(Kind::kPending, 45), E(Kind::kResumed, 1000)});
   EXPECT_EQ(t.Used(kResolution, 1000), 30);
   EXPECT_EQ(t.Used(kWait, 1010), 40);
   EXPECT_EQ(t.Due(kResolution), 1170);
@@ -153,6 +153,66 @@ TEST(SlaClockTest, WaitingForTheCustomerPausesResolutionNotTheAnswers) {
   t.Tell({E(Kind::kResolved, 1050)});
   EXPECT_EQ(t.Used(kResolution, 2000), 80);
   EXPECT_EQ(t.clock.NextDue(), absl::InfiniteFuture());
+}
+
+TEST(SlaClockTest, OnHoldTheCustomerWaitsAndTheWorkStandsStill) {
+  Told t(AroundTheClock());
+  t.Tell({E(Kind::kOpened, 0), E(Kind::kCustomerMessage, 0), E(Kind::kReply, 10),
+          E(Kind::kOnHold, 30)});
+  EXPECT_EQ(t.Used(kResolution, 90), 30);
+  EXPECT_EQ(t.Used(kWait, 90), 90);
+  EXPECT_EQ(t.Due(kUpdate), 110);
+  // An answer that asks the customer something, from there.
+  t.Tell(
+      {E(Kind::kReply, 95), E(Kind::kPending, 100), E(Kind::kOnHold, 200), E(Kind::kResumed, 250)});
+  EXPECT_EQ(t.Used(kResolution, 260), 40);
+  EXPECT_EQ(t.Used(kWait, 260), 160);
+  EXPECT_EQ(t.Used(kUpdate, 260), 65);
+}
+
+SlaEvent Merged(double minutes, std::vector<std::tuple<SlaMetric, double, int>> taken) {
+  SlaEvent event = E(Kind::kMerged, minutes);
+  for (const auto& [metric, used, said] : taken) {
+    event.taken[static_cast<size_t>(metric)] = {.used = absl::Minutes(1) * used,
+                                                .said_percent = said};
+  }
+  return event;
+}
+
+TEST(SlaClockTest, AMergedClockGoesOnFromTheOneThatHasUsedMore) {
+  Told t(AroundTheClock());
+  t.Tell({E(Kind::kOpened, 100), E(Kind::kCustomerMessage, 100),
+          Merged(110, {{kFirst, 40, 50}, {kResolution, 5, 0}, {kWait, 60, 0}})});
+  // Half of it was said there; the rest is said in its time, here.
+  EXPECT_EQ(t.Due(kFirst), 130);
+  EXPECT_EQ(t.Used(kResolution, 110), 10);
+  EXPECT_EQ(t.Used(kWait, 110), 60);
+  t.Until(130);
+  EXPECT_THAT(t.said, ElementsAre("118 first_response 80%", "130 first_response 100%"));
+}
+
+TEST(SlaClockTest, WhatTheMergedOneHadToAnswerIsToBeAnsweredHere) {
+  // Its first message is the next one of a conversation that has been answered.
+  Told answered(AroundTheClock());
+  answered.Tell({E(Kind::kOpened, 0), E(Kind::kCustomerMessage, 0), E(Kind::kReply, 10),
+                 Merged(100, {{kFirst, 30, 50}})});
+  EXPECT_EQ(answered.state(kFirst), State::kStopped);
+  EXPECT_EQ(answered.Due(kNext), 110);
+  answered.Until(110);
+  // Of 40 minutes instead of 60 it is 75 %: half was said already.
+  EXPECT_THAT(answered.said, ElementsAre("110 next_response 100%", "110 periodic_update 100%"));
+  // Where nothing has been said by the customer yet, it is the first.
+  Told opened(AroundTheClock());
+  opened.Tell({E(Kind::kOpened, 0), Merged(100, {{kNext, 30, 0}})});
+  EXPECT_EQ(opened.Due(kFirst), 130);
+}
+
+TEST(SlaClockTest, NothingIsTakenByAConversationThatIsOver) {
+  Told t(AroundTheClock());
+  t.Tell({E(Kind::kOpened, 0), E(Kind::kResolved, 10),
+          Merged(20, {{kFirst, 30, 0}, {kResolution, 100, 0}})});
+  EXPECT_EQ(t.Used(kResolution, 100), 10);
+  EXPECT_EQ(t.state(kFirst), State::kIdle);
 }
 
 TEST(SlaClockTest, PeriodicUpdateRunsFromEachAnswer) {
@@ -234,7 +294,7 @@ TEST(SlaClockTest, ATighterPolicyWhilePausedIsSaidWhenItRuns) {
   SlaPolicy tight = AroundTheClock();
   tight.Promise(kResolution, absl::Minutes(20), {});
   Told t(AroundTheClock());
-  t.Tell({E(Kind::kOpened, 0), E(Kind::kParked, 30), Policy(40, tight)});
+  t.Tell({E(Kind::kOpened, 0), E(Kind::kOnHold, 30), Policy(40, tight)});
   EXPECT_THAT(t.said, IsEmpty());
   t.Tell({E(Kind::kResumed, 50)});
   EXPECT_THAT(t.said, ElementsAre("50 resolution 100%"));
@@ -274,7 +334,7 @@ TEST(SlaClockTest, GoesOnFromWhatWasStored) {
 TEST(SlaClockTest, WhatMakesNoSenseChangesNothing) {
   Told t(AroundTheClock());
   t.Tell({E(Kind::kResumed, 0), E(Kind::kResolved, 0), E(Kind::kReopened, 0), E(Kind::kReply, 0),
-          E(Kind::kParked, 0)});
+          E(Kind::kOnHold, 0)});
   EXPECT_EQ(t.clock.metrics(), SlaClock::Metrics{});
   t.Tell({E(Kind::kOpened, 10), E(Kind::kOpened, 20), E(Kind::kReopened, 30)});
   EXPECT_EQ(t.Used(kResolution, 40), 30);
@@ -298,7 +358,7 @@ TEST(SlaIntervalsTest, SayWhatCountedAndWhyNot) {
       SlaIntervals(std::make_shared<const SlaPolicy>(InOfficeHours()),
                    {E(Kind::kOpened, 0), E(Kind::kCustomerMessage, 5), E(Kind::kReply, 10),
                     E(Kind::kCustomerMessage, 15), E(Kind::kReply, 25), E(Kind::kPending, 30),
-                    E(Kind::kResumed, 100), E(Kind::kCustomerMessage, 100), E(Kind::kParked, 200),
+                    E(Kind::kResumed, 100), E(Kind::kCustomerMessage, 100), E(Kind::kOnHold, 200),
                     E(Kind::kResolved, 300), E(Kind::kReopened, 24 * 60 + 450)},
                    T(5 * 24 * 60 + 10));
   EXPECT_THAT(Listed(intervals, kFirst), ElementsAre("+1 5 to 10 no answer yet"));
@@ -307,13 +367,17 @@ TEST(SlaIntervalsTest, SayWhatCountedAndWhyNot) {
   EXPECT_THAT(
       Listed(intervals, kResolution),
       ElementsAre("+1 0 to 30 open", "-1 30 to 100 pending on the customer", "+1 100 to 200 open",
-                  "-1 200 to 300 parked", "-1 300 to 1890 resolved", "+1 1890 to 1920 open",
+                  "-1 200 to 300 on hold", "-1 300 to 1890 resolved", "+1 1890 to 1920 open",
                   ".1 1920 to 7200 closed (Inventory)", "+1 7200 to 7210 open"));
-  EXPECT_EQ(Listed(intervals, kResolution), Listed(intervals, kWait));
-  EXPECT_THAT(Listed(intervals, kUpdate),
-              ElementsAre("+1 10 to 25 since the last answer", "+2 25 to 30 since the last answer",
-                          "-2 30 to 100 pending on the customer",
-                          "+2 100 to 200 since the last answer", "-2 200 to 300 parked"));
+  // On hold the customer waits.
+  EXPECT_THAT(Listed(intervals, kWait),
+              ElementsAre("+1 0 to 30 open", "-1 30 to 100 pending on the customer",
+                          "+1 100 to 300 open", "-1 300 to 1890 resolved", "+1 1890 to 1920 open",
+                          ".1 1920 to 7200 closed (Inventory)", "+1 7200 to 7210 open"));
+  EXPECT_THAT(
+      Listed(intervals, kUpdate),
+      ElementsAre("+1 10 to 25 since the last answer", "+2 25 to 30 since the last answer",
+                  "-2 30 to 100 pending on the customer", "+2 100 to 300 since the last answer"));
 }
 
 // The clock once more, minute by minute, from what README.md says of each metric.
@@ -335,8 +399,7 @@ class MinuteModel {
         if (!opened_) open_ = opened_ = true, New(kResolution), New(kWait);
         break;
       case Kind::kCustomerMessage:
-        if (!unanswered_) New(m(kFirst).begun ? kNext : kFirst);
-        unanswered_ = true;
+        Ask();
         break;
       case Kind::kReply:
         if (event.by_bot && !policy_->bot_answers_count) break;
@@ -344,14 +407,16 @@ class MinuteModel {
         if (open_) answered_ = true, New(kUpdate);
         break;
       case Kind::kPending:
-      case Kind::kParked:
-        if (open_) waiting_ = true;
+        if (open_) for_customer_ = parked_ = true;
+        break;
+      case Kind::kOnHold:
+        if (open_) parked_ = true, for_customer_ = false;
         break;
       case Kind::kResumed:
-        waiting_ = false;
+        parked_ = for_customer_ = false;
         break;
       case Kind::kResolved:
-        if (open_) open_ = waiting_ = unanswered_ = answered_ = false;
+        if (open_) open_ = parked_ = for_customer_ = unanswered_ = answered_ = false;
         break;
       case Kind::kReopened:
         if (opened_ && !open_) {
@@ -365,11 +430,22 @@ class MinuteModel {
         if (open_) Lower(kResolution), Lower(kWait);
         if (answered_) Lower(kUpdate);
         break;
+      case Kind::kMerged: {
+        if (!open_) break;
+        Take(event, kResolution, kResolution), Take(event, kWait, kWait);
+        if (answered_) Take(event, kUpdate, kUpdate);
+        const SlaMetric theirs = event.taken[0].has_value() ? kFirst : kNext;
+        if (!event.taken[static_cast<size_t>(theirs)].has_value()) break;
+        Ask();
+        Take(event, theirs, m(kNext).runs ? kNext : kFirst);
+        break;
+      }
     }
     // Only one of the two runs: the first until it has been answered.
     m(kFirst).runs = unanswered_ && !m(kNext).runs;
-    m(kResolution).runs = m(kWait).runs = open_ && !waiting_;
-    m(kUpdate).runs = answered_ && open_ && !waiting_;
+    m(kResolution).runs = open_ && !parked_;
+    m(kWait).runs = open_ && !for_customer_;
+    m(kUpdate).runs = answered_ && open_ && !for_customer_;
     if (!unanswered_) m(kNext).runs = false;
   }
   // What is to be said at the begin of this minute.
@@ -394,6 +470,18 @@ class MinuteModel {
   void New(SlaMetric metric) {
     m(metric) = {.runs = true, .begun = true, .cycle = m(metric).cycle + 1};
   }
+  // There is something to answer.
+  void Ask() {
+    if (!unanswered_) New(m(kFirst).begun ? kNext : kFirst);
+    unanswered_ = true;
+  }
+  void Take(const SlaEvent& event, SlaMetric theirs, SlaMetric ours) {
+    const auto& taken = event.taken[static_cast<size_t>(theirs)];
+    if (!taken.has_value() || taken->used <= m(ours).used * absl::Minutes(1)) return;
+    m(ours).used = static_cast<int>(taken->used / absl::Minutes(1));
+    m(ours).said = std::max(m(ours).said, taken->said_percent);
+    Lower(ours);
+  }
   // What the policy's target has not reached may be said later.
   void Lower(SlaMetric metric) {
     int& said = m(metric).said;
@@ -406,7 +494,8 @@ class MinuteModel {
   std::array<Metric, 5> metrics_;
   bool opened_ = false;
   bool open_ = false;
-  bool waiting_ = false;
+  bool parked_ = false;
+  bool for_customer_ = false;
   bool unanswered_ = false;
   bool answered_ = false;
 };
@@ -444,8 +533,16 @@ TEST(SlaPropertyTest, ClockIntervalsAndMinuteModelAgree) {
     std::sort(minutes.begin(), minutes.end());
     std::vector<SlaEvent> events = {E(Kind::kOpened, minutes[0])};
     for (const int minute : minutes) {
-      SlaEvent event = E(static_cast<Kind>(random() % 9), minute);
+      SlaEvent event = E(static_cast<Kind>(random() % 10), minute);
       if (event.kind == Kind::kPolicyChanged) event = Policy(minute, RandomPolicy(random));
+      if (event.kind == Kind::kMerged) {
+        for (auto& taken : event.taken) {
+          if (random() % 2 == 0) continue;
+          taken = {.used = absl::Minutes(random() % 600), .said_percent = int(random() % 120)};
+        }
+        // Of the responses one is open.
+        if (event.taken[0].has_value()) event.taken[1].reset();
+      }
       event.by_bot = random() % 4 == 0;
       events.push_back(event);
       // Several at one instant.
@@ -497,10 +594,14 @@ TEST(SlaPropertyTest, ClockIntervalsAndMinuteModelAgree) {
         SlaIntervals(std::make_shared<const SlaPolicy>(policy), events, T(kEnd));
     for (size_t i = 0; i < intervals.size(); ++i) {
       const SlaInterval& interval = intervals[i];
-      ASSERT_LT(interval.from, interval.to);
+      if (interval.kind != SlaInterval::Kind::kTaken) {
+        ASSERT_LT(interval.from, interval.to);
+        ASSERT_EQ(interval.to - interval.from, interval.lasted);
+      }
       ASSERT_FALSE(interval.why.empty());
-      if (interval.kind == SlaInterval::Kind::kCounted) {
-        counted[{interval.metric, interval.cycle}] += interval.to - interval.from;
+      if (interval.kind == SlaInterval::Kind::kCounted ||
+          interval.kind == SlaInterval::Kind::kTaken) {
+        counted[{interval.metric, interval.cycle}] += interval.lasted;
       }
       if (i > 0 && intervals[i - 1].metric == interval.metric &&
           intervals[i - 1].cycle == interval.cycle) {

@@ -14,7 +14,7 @@ namespace wissel::sim {
 
 // Something that happens while a conversation is with an agent.
 struct Step {
-  enum class Kind { kReply, kCustomerWrites, kTransfer, kPark, kResume, kResolve };
+  enum class Kind { kReply, kCustomerWrites, kTransfer, kPark, kHold, kResume, kResolve };
   // When: after so much time with an agent, all agents taken together.
   absl::Duration at;
   Kind kind = Kind::kResolve;

@@ -1,6 +1,7 @@
 #include "libs/sim/recording.h"
 
 #include <algorithm>
+#include <set>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -199,6 +200,7 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
       ++recording_.left_out;
     }
   }
+  std::set<std::string> merged;
   for (const Event& event : decision.events()) {
     switch (event.kind_case()) {
       case Event::kMessageReceived: {
@@ -274,6 +276,14 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
       case Event::kParked:
         if (event.parked().reason() == conversation::v1::Parked::REASON_COMMANDED) {
           AddStep(event.parked().conversation_id(), now, {.kind = Step::Kind::kPark});
+        } else if (event.parked().reason() == conversation::v1::Parked::REASON_ON_HOLD) {
+          AddStep(event.parked().conversation_id(), now, {.kind = Step::Kind::kHold});
+        }
+        break;
+      case Event::kConversationMerged:
+        if (event.conversation_merged().has_into_conversation_id()) {
+          merged.insert(event.conversation_merged().conversation_id());
+          ++recording_.merged;
         }
         break;
       case Event::kResumed:
@@ -289,7 +299,7 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
                     {.kind = Step::Kind::kResolve, .detail = event.resolved().resolution()});
           } else {
             CustomerOf(*e)->patience = now - e->arrival;
-            ++recording_.left;
+            if (!merged.contains(id)) ++recording_.left;
             waited_ += now - e->arrival;
           }
           episodes_.erase(id);
@@ -503,6 +513,10 @@ std::vector<std::string> Assumptions(const Recording& recording,
   if (recording.left_out > 0) {
     lines.push_back(
         absl::StrCat(recording.left_out, " times an agent opened a conversation again: left out"));
+  }
+  if (recording.merged > 0) {
+    lines.push_back(absl::StrCat(recording.merged,
+                                 " conversations were merged into others: they end when they did"));
   }
   return lines;
 }

@@ -59,6 +59,8 @@ struct Recording {
   absl::flat_hash_map<uint64_t, absl::Duration> waited;
   // What has no place in the model: conversations that an agent or supervisor opened again.
   int64_t left_out = 0;
+  // Conversations that were merged into another one.
+  int64_t merged = 0;
 
   // What really came of it.
   Report report;

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/time/time.h"
+#include "libs/routing/sla.h"
 
 namespace wissel::sim {
 
@@ -49,6 +51,16 @@ struct Times {
 
 Times Summarise(std::vector<absl::Duration> values);
 
+// What the engine said of one of a conversation's clocks.
+struct SlaFigures {
+  // Shares of the target that were used up, below the whole of it.
+  int64_t warned = 0;
+  int64_t breached = 0;
+};
+
+// By metric.
+using SlaReport = std::array<SlaFigures, routing::kSlaMetrics.size()>;
+
 // A queue's figures, or all queues'. Counts conversations that came behind the warm-up.
 struct QueueReport {
   std::string queue_id;
@@ -61,8 +73,10 @@ struct QueueReport {
   Times first_response;
   // Served within the service level's time.
   int64_t in_time = 0;
-  // First responses later than the target, those never given included once it has passed.
+  // First responses later than promised by the SLA policies, or, where the configuration has none,
+  // than the fixed target; those never given included once it has passed.
   int64_t first_response_breaches = 0;
+  SlaReport sla = {};
   Offers offers;
   // Conversations that nobody has yet, those being offered included.
   double mean_waiting = 0;
@@ -87,6 +101,8 @@ struct Slice {
   int64_t arrived = 0;
   // Of those who came in it.
   Times wait;
+  // Breaches in it, whenever the conversation came: of all clocks, or of the fixed target.
+  int64_t breached = 0;
   double mean_waiting = 0;
   double occupancy = 0;
   // Average number of agents on duty.
@@ -98,6 +114,10 @@ struct Report {
   absl::Time end;
   absl::Duration slice;
   std::optional<absl::Duration> service_level;
+  // True where SLA policies were in force: what they promise, by metric, counts as a breach.
+  bool has_sla_policies = false;
+  std::array<bool, routing::kSlaMetrics.size()> promised = {};
+  // Counts in their place; nothing where they are there.
   std::optional<absl::Duration> first_response_target;
   QueueReport total;
   std::vector<QueueReport> queues;  // in the configuration's order

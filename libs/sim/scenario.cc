@@ -14,11 +14,14 @@
 #include "libs/base/status_macros.h"
 #include "libs/config/config.h"
 #include "libs/config/yaml.h"
+#include "libs/domain/facts.h"
 
 namespace wissel::sim {
 
 using config::Binder;
 using config::v1::WorkspaceConfig;
+using domain::kMaxFactBytes;
+using domain::kMaxFactTags;
 
 void DayShape::Describe(Binder& b) {
   b.Int("from_hour", &from_hour, "The hour of the day, in the scenario's time zone.",
@@ -30,6 +33,26 @@ void Burst::Describe(Binder& b) {
   b.Duration("at", &at, "When it begins, after the start.");
   b.Duration("lasts", &lasts, "How long it lasts.", {.min = absl::Seconds(1)});
   b.Real("times", &times, "So many times what would come anyway.", {.min = 0, .max = 1000});
+}
+
+void ValueShare::Describe(Binder& b) {
+  b.Text("value", &value, "What is known.", {.required = true});
+  b.Real("share", &share, "Of how many of the customers.", {.min = 0, .max = 1});
+}
+
+void CentsShare::Describe(Binder& b) {
+  b.Int("cents", &cents, "In the shop's currency, in hundredths.", {.required = true});
+  b.Real("share", &share, "Of how many of the customers.", {.min = 0, .max = 1});
+}
+
+void FactShares::Describe(Binder& b) {
+  b.List("tiers", &tiers, "One of these, or none: the shares add up to 1 at most.",
+         {.max_items = 50});
+  b.List("tags", &tags, "Each for itself.", {.max_items = kMaxFactTags});
+  b.List("lifetime_values", &lifetime_values,
+         "What they have bought for so far: one of these, or not known.", {.max_items = 50});
+  b.List("order_states", &order_states, "Of the order in question: one of these, or none.",
+         {.max_items = 50});
 }
 
 void Arrivals::Describe(Binder& b) {
@@ -45,6 +68,8 @@ void Arrivals::Describe(Binder& b) {
   b.List("bursts", &bursts, "Times with more, or fewer, than usual.", {.max_items = 100});
   b.OptionalGroup("patience", &patience,
                   "How long they wait for an agent before they leave; left out: for ever.");
+  b.Group("facts", &facts,
+          "What is known of them: for rules on tier, tags, lifetime value and order state.");
 }
 
 void Handling::Describe(Binder& b) {
@@ -95,7 +120,9 @@ void More::Describe(Binder& b) {
 
 void Targets::Describe(Binder& b) {
   b.Duration("service_level", &service_level, "Served within it counts as in time.");
-  b.Duration("first_response", &first_response, "First answers later than it are breaches.");
+  b.Duration(
+      "first_response", &first_response,
+      "First answers later than it are breaches, where the configuration has no SLA policies.");
 }
 
 void Scenario::Describe(Binder& b) {
@@ -204,6 +231,30 @@ std::string Item(absl::string_view list, size_t i, absl::string_view key) {
   return absl::StrCat(list, "[", i, "].", key);
 }
 
+// That each value fits, and that not more than one is drawn of those that exclude each other.
+void CheckFacts(const std::string& path, const FactShares& facts, Findings& findings) {
+  const auto values = [&](absl::string_view key, const std::vector<ValueShare>& shares) {
+    for (size_t i = 0; i < shares.size(); ++i) {
+      if (!shares[i].value.empty() && shares[i].value.size() <= kMaxFactBytes) continue;
+      findings.Add(absl::StrCat(path, ".", key, "[", i, "].value"),
+                   absl::StrCat("expected 1 to ", kMaxFactBytes, " bytes"));
+    }
+  };
+  const auto sum = [&](absl::string_view key, const auto& shares) {
+    double total = 0;
+    for (const auto& one : shares) total += one.share;
+    if (total > 1 + 1e-9) {
+      findings.Add(absl::StrCat(path, ".", key), "expected shares that add up to 1 at most");
+    }
+  };
+  values("tiers", facts.tiers);
+  values("tags", facts.tags);
+  values("order_states", facts.order_states);
+  sum("tiers", facts.tiers);
+  sum("lifetime_values", facts.lifetime_values);
+  sum("order_states", facts.order_states);
+}
+
 }  // namespace
 
 absl::Time Scenario::StartTime() const {
@@ -246,6 +297,7 @@ absl::StatusOr<Scenario> ParseScenario(absl::string_view yaml, absl::string_view
       top = std::max(top, a.shape[k].times);
     }
     total_per_hour += a.per_hour * top;
+    CheckFacts(Item("arrivals", i, "facts"), a.facts, findings);
     if (a.patience.has_value() && a.patience->mean <= absl::ZeroDuration()) {
       findings.Add(Item("arrivals", i, "patience"), "expected a mean above 0");
     }
@@ -370,7 +422,41 @@ SimulationOptions OptionsOf(const Scenario& scenario, const WorkspaceConfig& con
 namespace {
 
 // What streams of random numbers are for.
-enum Stream : uint64_t { kArrivals = 1, kCustomer = 2, kReaction = 3, kConnection = 4 };
+enum Stream : uint64_t {
+  kArrivals = 1,
+  kCustomer = 2,
+  kReaction = 3,
+  kConnection = 4,
+  kFacts = 5,
+};
+
+// One of the items, each with its share of the probability; null: none of them.
+template <typename Item>
+const Item* Pick(const std::vector<Item>& items, Random& random) {
+  double at = random.Unit();
+  for (const Item& item : items) {
+    if (at < item.share) return &item;
+    at -= item.share;
+  }
+  return nullptr;
+}
+
+// What is known of a customer. Draws the same number of times whoever it is, so that one share that
+// changes leaves the others' customers as they are.
+message::v1::ContactFacts DrawFacts(const FactShares& shares, Random random) {
+  message::v1::ContactFacts facts;
+  if (const ValueShare* tier = Pick(shares.tiers, random)) facts.set_tier(tier->value);
+  if (const CentsShare* value = Pick(shares.lifetime_values, random)) {
+    facts.set_lifetime_value_cents(value->cents);
+  }
+  if (const ValueShare* state = Pick(shares.order_states, random)) {
+    facts.set_order_state(state->value);
+  }
+  for (const ValueShare& tag : shares.tags) {
+    if (random.Unit() < tag.share) facts.add_tags(tag.value);
+  }
+  return facts;
+}
 
 class Drawn : public Behaviour {
  public:
@@ -540,6 +626,9 @@ Customer Drawn::Draw(const Source& source, uint64_t key) const {
   m.add_contents()->mutable_text()->set_text(source.arrivals->text);
   m.set_automation(message::v1::AUTOMATION_NONE);
   m.set_language(source.arrivals->language);
+  message::v1::ContactFacts facts =
+      DrawFacts(source.arrivals->facts, Random::Stream(seed_, Stream::kFacts, key));
+  if (facts.ByteSizeLong() > 0) *m.mutable_facts() = std::move(facts);
   return customer;
 }
 

@@ -32,6 +32,28 @@ struct Burst {
   void Describe(config::Binder& b);
 };
 
+// Something that holds of a share of the customers.
+struct ValueShare {
+  std::string value;
+  double share = 0;
+  void Describe(config::Binder& b);
+};
+
+struct CentsShare {
+  int64_t cents = 0;
+  double share = 0;
+  void Describe(config::Binder& b);
+};
+
+// What the shop knows of them: message.v1.ContactFacts, drawn for each customer.
+struct FactShares {
+  std::vector<ValueShare> tiers;
+  std::vector<ValueShare> tags;
+  std::vector<CentsShare> lifetime_values;
+  std::vector<ValueShare> order_states;
+  void Describe(config::Binder& b);
+};
+
 // One kind of customer.
 struct Arrivals {
   std::string name;
@@ -42,6 +64,7 @@ struct Arrivals {
   std::vector<DayShape> shape;
   std::vector<Burst> bursts;
   std::optional<Distribution> patience;
+  FactShares facts;
   void Describe(config::Binder& b);
 };
 

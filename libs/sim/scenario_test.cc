@@ -69,6 +69,15 @@ TEST(Scenario, WhatIsWrongIsNamedWithLineAndKey) {
               HasSubstr("day.yaml:10: more_agents[0].like"));
   EXPECT_THAT(Errors(std::string(kGood) + "handling: [{channel: pigeon}]\n"),
               HasSubstr("day.yaml:10: handling[0].channel"));
+  EXPECT_THAT(Errors(Replaced("per_hour: 10",
+                              "facts: {tiers: [{value: gold, share: 0.6}, "
+                              "{value: silver, share: 0.6}]}")),
+              HasSubstr("day.yaml:5: arrivals[0].facts.tiers: expected shares"));
+  EXPECT_THAT(Errors(Replaced("per_hour: 10",
+                              "facts: {tags: [{value: " + std::string(65, 'x') + ", share: 1}]}")),
+              HasSubstr("day.yaml:5: arrivals[0].facts.tags[0].value: expected 1 to 64 bytes"));
+  EXPECT_THAT(Errors(Replaced("per_hour: 10", "facts: {order_states: [{value: a, share: 2}]}")),
+              HasSubstr("day.yaml:5: "));
   EXPECT_THAT(Errors("length: 1h\n"), HasSubstr("arrivals"));
   EXPECT_THAT(Errors("]"), HasSubstr("day.yaml:1"));
 }

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "libs/domain/testing.h"
 #include "libs/sim/plot.h"
 #include "libs/sim/scenario.h"
@@ -156,6 +159,119 @@ TEST(Simulation, BurstsAndShapesBringMore) {
   EXPECT_EQ(by_hour[1], 0);
   EXPECT_NEAR(by_hour[2], 100, 30);
   EXPECT_NEAR(by_hour[3], 400, 60);
+}
+
+TEST(Simulation, WhatIsKnownOfCustomersReachesTheRules) {
+  Scenario scenario = Day();
+  scenario.arrivals.resize(1);
+  scenario.arrivals[0].per_hour = 100;
+  FactShares& facts = scenario.arrivals[0].facts;
+  facts.tiers = {{.value = "gold", .share = 0.3}, {.value = "silver", .share = 0.5}};
+  facts.tags = {{.value = "returns-a-lot", .share = 0.1}};
+  facts.lifetime_values = {{.cents = 90'000, .share = 0.25}};
+  facts.order_states = {{.value = "delayed", .share = 0.2}};
+  auto config = ShopConfig();
+  config::v1::Queue vip = config.queues(0);
+  vip.set_queue_id("vip");
+  vip.clear_rules();
+  vip.add_rules()->add_contact_tiers("gold");
+  *config.add_queues() = vip;
+  config.mutable_queues()->SwapElements(0, config.queues_size() - 1);
+  config.mutable_agents(0)->add_queue_ids("vip");
+
+  const auto behaviour = DrawBehaviour(scenario, config, 3);
+  Scenario unknown = scenario;
+  unknown.arrivals[0].facts = {};
+  const auto others = DrawBehaviour(unknown, config, 3);
+  int all = 0;
+  int gold = 0;
+  int tagged = 0;
+  int valued = 0;
+  int delayed = 0;
+  while (const auto customer = behaviour->NextCustomer()) {
+    ++all;
+    gold += customer->message.facts().tier() == "gold";
+    tagged += customer->message.facts().tags_size();
+    valued += customer->message.facts().has_lifetime_value_cents();
+    delayed += customer->message.facts().order_state() == "delayed";
+    // Otherwise they are who they were.
+    const auto other = others->NextCustomer();
+    ASSERT_TRUE(other.has_value());
+    EXPECT_EQ(other->arrival, customer->arrival);
+    EXPECT_EQ(other->steps.back().at, customer->steps.back().at);
+    EXPECT_FALSE(other->message.has_facts());
+  }
+  EXPECT_NEAR(gold, 0.3 * all, 0.06 * all);
+  EXPECT_NEAR(tagged, 0.1 * all, 0.05 * all);
+  EXPECT_NEAR(valued, 0.25 * all, 0.06 * all);
+  EXPECT_NEAR(delayed, 0.2 * all, 0.06 * all);
+  const Played played = Play(scenario, config);
+  int64_t in_vip = 0;
+  for (const QueueReport& queue : played.report.queues) {
+    if (queue.queue_id == "vip") in_vip = queue.arrived;
+  }
+  EXPECT_NEAR(static_cast<double>(in_vip), 0.3 * all, 0.06 * all);
+}
+
+TEST(Simulation, SlaPoliciesCountAndTheFixedTargetIsForWhoHasNone) {
+  Scenario scenario = Day();
+  scenario.targets.first_response = absl::Minutes(1);
+  scenario.warm_up = absl::Hours(1);
+  auto config = ShopConfig();
+  const Report without = Play(scenario, config).report;
+  EXPECT_FALSE(without.has_sla_policies);
+  EXPECT_EQ(without.first_response_target, absl::Minutes(1));
+  EXPECT_GT(without.total.first_response_breaches, 0);
+  int64_t over_time = 0;
+  for (const Slice& slice : without.slices) over_time += slice.breached;
+  EXPECT_EQ(over_time, without.total.first_response_breaches);
+
+  config::v1::SlaPolicy& policy = *config.add_sla_policies();
+  policy.set_sla_policy_id("standard");
+  policy.add_warn_percents(50);
+  const auto promise = [&](config::v1::SlaMetric metric, absl::Duration time) {
+    config::v1::SlaTarget& target = *policy.add_targets();
+    target.set_metric(metric);
+    target.mutable_target()->set_seconds(absl::ToInt64Seconds(time));
+  };
+  promise(config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(8));
+  promise(config::v1::SLA_METRIC_RESOLUTION, absl::Minutes(15));
+  // Counted by hand from the same run's events.
+  std::set<std::string> counted;
+  std::map<std::pair<int, bool>, int64_t> said;
+  SimulationOptions options = OptionsOf(scenario, config);
+  options.on_decision = [&](const log::v1::Decision& decision) {
+    const absl::Time now = absl::FromUnixSeconds(decision.time().seconds());
+    for (const auto& event : decision.events()) {
+      if (event.has_conversation_opened() && now >= scenario.StartTime() + scenario.warm_up) {
+        counted.insert(event.conversation_opened().conversation_id());
+      }
+      if (event.has_sla_warned() && counted.contains(event.sla_warned().conversation_id())) {
+        ++said[{event.sla_warned().metric(), false}];
+      }
+      if (event.has_sla_breached() && counted.contains(event.sla_breached().conversation_id())) {
+        ++said[{event.sla_breached().metric(), true}];
+      }
+    }
+  };
+  const auto behaviour = DrawBehaviour(scenario, config, static_cast<uint64_t>(scenario.seed));
+  const Report report = Simulate(std::move(options), *behaviour);
+  EXPECT_TRUE(report.has_sla_policies);
+  EXPECT_FALSE(report.first_response_target.has_value());
+  const auto first = static_cast<size_t>(routing::SlaMetric::kFirstResponse);
+  const auto resolution = static_cast<size_t>(routing::SlaMetric::kResolution);
+  EXPECT_TRUE(report.promised[first] && report.promised[resolution]);
+  EXPECT_FALSE(report.promised[static_cast<size_t>(routing::SlaMetric::kNextResponse)]);
+  for (const auto& [metric, index] : {std::pair(config::v1::SLA_METRIC_FIRST_RESPONSE, first),
+                                      std::pair(config::v1::SLA_METRIC_RESOLUTION, resolution)}) {
+    EXPECT_GT(report.total.sla[index].breached, 0);
+    EXPECT_EQ(report.total.sla[index].warned, (said[{metric, false}]));
+    EXPECT_EQ(report.total.sla[index].breached, (said[{metric, true}]));
+  }
+  EXPECT_EQ(report.total.first_response_breaches, report.total.sla[first].breached);
+  over_time = 0;
+  for (const Slice& slice : report.slices) over_time += slice.breached;
+  EXPECT_EQ(over_time, report.total.sla[first].breached + report.total.sla[resolution].breached);
 }
 
 TEST(Simulation, TimesAreSummarisedByNearestRank) {

@@ -60,6 +60,7 @@ void FillAgent(const AgentId& agent, Command& command) {
     case Kind::kResume:
     case Kind::kResolve:
     case Kind::kReopen:
+    case Kind::kMergeConversation:
     case Kind::kSettleDelivery:
     case Kind::kConnectAgent:
     case Kind::kDisconnectAgent:
@@ -87,6 +88,7 @@ absl::Status CheckCommand(const Command& command) {
     case Kind::kResume:
     case Kind::kResolve:
     case Kind::kReopen:
+    case Kind::kMergeConversation:
     case Kind::kSettleDelivery:
     case Kind::kPull:
     case Kind::kReassign:

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/thread.h"
 #include "libs/domain/config_rule.h"
@@ -18,18 +19,29 @@ constexpr size_t kReadBatch = 100;
 constexpr absl::Duration kIdleWait = absl::Seconds(1);
 constexpr absl::Duration kRetryAfter = absl::Seconds(1);
 
-const config::v1::Agent* FindBySubject(const WorkspaceConfig& config, absl::string_view subject) {
-  for (const config::v1::Agent& agent : config.agents()) {
+// Of removed agents remembered in a workspace; beyond it the earliest are forgotten.
+constexpr size_t kMaxRemovedAgents = 1000;
+
+template <typename Agents>
+const config::v1::Agent* FindBySubject(const Agents& agents, absl::string_view subject) {
+  for (const config::v1::Agent& agent : agents) {
     if ((agent.subject().empty() ? agent.agent_id() : agent.subject()) == subject) return &agent;
   }
   return nullptr;
 }
 
-const config::v1::Agent* FindById(const WorkspaceConfig& config, absl::string_view agent_id) {
-  for (const config::v1::Agent& agent : config.agents()) {
+template <typename Agents>
+const config::v1::Agent* FindById(const Agents& agents, absl::string_view agent_id) {
+  for (const config::v1::Agent& agent : agents) {
     if (agent.agent_id() == agent_id) return &agent;
   }
   return nullptr;
+}
+
+template <typename Agents>
+const config::v1::Agent* FindAgent(const Agents& agents, const rpc::Principal& principal) {
+  return principal.agent.empty() ? FindBySubject(agents, principal.subject)
+                                 : FindById(agents, principal.agent.value());
 }
 
 bool HasGroup(const WorkspaceConfig& config, absl::string_view group) {
@@ -60,10 +72,11 @@ absl::StatusOr<Seat> Directory::Find(const rpc::Principal& principal,
   Seat seat{.workspace = principal.workspace,
             .routing_group = principal.routing_group,
             .agent = principal.agent};
-  const auto config = Get(principal.workspace);
-  if (config != nullptr) {
-    const config::v1::Agent* agent = seat.agent.empty() ? FindBySubject(*config, principal.subject)
-                                                        : FindById(*config, seat.agent.value());
+  const auto workspace = Get(principal.workspace);
+  if (workspace != nullptr) {
+    const WorkspaceConfig* const config = &workspace->config;
+    const config::v1::Agent* agent = FindAgent(config->agents(), principal);
+    if (agent == nullptr) agent = FindAgent(workspace->removed, principal);
     const bool may_choose = seat.routing_group.empty() &&
                             principal.roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin});
     if (may_choose && HasGroup(*config, wished_group)) {
@@ -107,9 +120,21 @@ std::vector<std::string> Directory::GroupsOf(const rpc::Principal& principal) co
 
 void Directory::Put(WorkspaceConfig config) {
   MutexLock lock(mutex_);
-  auto& known = configs_[config.workspace_id()];
-  if (known != nullptr && known->version() >= config.version()) return;
-  known = std::make_shared<const WorkspaceConfig>(std::move(config));
+  auto& known = workspaces_[config.workspace_id()];
+  if (known != nullptr && known->config.version() >= config.version()) return;
+  std::vector<config::v1::Agent> removed;
+  if (known != nullptr && config.conversations().removed_work() == config::v1::REMOVED_WORK_KEPT) {
+    removed = known->removed;
+    removed.insert(removed.end(), known->config.agents().begin(), known->config.agents().end());
+    absl::flat_hash_set<absl::string_view> present;
+    for (const config::v1::Agent& agent : config.agents()) present.insert(agent.agent_id());
+    std::erase_if(removed, [&](const auto& agent) { return present.contains(agent.agent_id()); });
+    if (removed.size() > kMaxRemovedAgents) {
+      removed.erase(removed.begin(), removed.end() - kMaxRemovedAgents);
+    }
+  }
+  known = std::make_shared<const Workspace>(
+      Workspace{.config = std::move(config), .removed = std::move(removed)});
 }
 
 bool Directory::loaded() const {
@@ -117,10 +142,10 @@ bool Directory::loaded() const {
   return loaded_;
 }
 
-std::shared_ptr<const WorkspaceConfig> Directory::Get(const WorkspaceId& workspace) const {
+std::shared_ptr<const Directory::Workspace> Directory::Get(const WorkspaceId& workspace) const {
   MutexLock lock(mutex_);
-  const auto it = configs_.find(workspace.value());
-  return it == configs_.end() ? nullptr : it->second;
+  const auto it = workspaces_.find(workspace.value());
+  return it == workspaces_.end() ? nullptr : it->second;
 }
 
 void Directory::Run(std::stop_token stop) {

@@ -37,8 +37,10 @@ class Directory {
   ~Directory();
 
   /// Agent and routing group come from the token where it names them, else from the workspace's
-  /// configuration by the token's subject. Supervisors and admins whose token names no routing
-  /// group may wish for one; theirs is nobody's agent in another group than their own.
+  /// configuration by the token's subject. Whom a configuration has removed keeps their seat while
+  /// work is kept until done (config.v1.RemovedWork): the router knows whether any is left.
+  /// Supervisors and admins whose token names no routing group may wish for one; theirs is nobody's
+  /// agent in another group than their own.
   ///   FAILED_PRECONDITION  the routing group cannot be told
   ///   PERMISSION_DENIED    the wished group is not the caller's
   absl::StatusOr<Seat> Find(const rpc::Principal& principal, absl::string_view wished_group) const;
@@ -53,15 +55,20 @@ class Directory {
  private:
   void Run(std::stop_token stop);
   absl::Status ReadPartitions(const std::stop_token& stop);
+  struct Workspace {
+    config::v1::WorkspaceConfig config;
+    std::vector<config::v1::Agent> removed;
+  };
+
   void Put(config::v1::WorkspaceConfig config);
-  std::shared_ptr<const config::v1::WorkspaceConfig> Get(const WorkspaceId& workspace) const;
+  std::shared_ptr<const Workspace> Get(const WorkspaceId& workspace) const;
 
   bus::Bus& bus_;
   const int log_partitions_;
   const telemetry::Logger log_;
   const std::shared_ptr<bus::Wakeup> wakeup_ = std::make_shared<bus::Wakeup>();
   mutable Mutex mutex_;
-  absl::flat_hash_map<std::string, std::shared_ptr<const config::v1::WorkspaceConfig>> configs_
+  absl::flat_hash_map<std::string, std::shared_ptr<const Workspace>> workspaces_
       ABSL_GUARDED_BY(mutex_);
   bool loaded_ ABSL_GUARDED_BY(mutex_) = false;
   std::jthread thread_;

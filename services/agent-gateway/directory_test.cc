@@ -125,5 +125,18 @@ TEST_F(DirectoryTest, FollowsNewVersionsAndIgnoresWhatDoesNotCount) {
   EXPECT_EQ(directory_->Find(Caller("bram"), "")->routing_group, RoutingGroupId("main"));
 }
 
+TEST_F(DirectoryTest, ARemovedAgentKeepsTheSeatWhileWorkIsKept) {
+  Apply(domain::testing::ShopConfig(1));
+  config::v1::WorkspaceConfig without = domain::testing::ShopConfig(2);
+  without.mutable_agents()->DeleteSubrange(1, 1);  // bram
+  without.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_KEPT);
+  Apply(without);
+  EXPECT_EQ(Loaded().Find(Caller("bram"), "")->agent, AgentId("bram"));
+  without.set_version(3);
+  without.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_REQUEUED);
+  Apply(without);
+  EXPECT_TRUE(Loaded().Find(Caller("bram"), "")->agent.empty());
+}
+
 }  // namespace
 }  // namespace wissel::agent_gateway

@@ -31,6 +31,13 @@ Matter OfRefusal(const conversation::v1::CommandRejected& e) {
           .subject = e.actor().subject()};
 }
 
+template <typename E>
+Matter OfQueue(const E& e) {
+  return {.kind = Matter::Kind::kQueue,
+          .workspace = e.workspace_id(),
+          .routing_group = e.routing_group_id()};
+}
+
 }  // namespace
 
 Matter MatterOf(const Event& event) {
@@ -73,6 +80,8 @@ Matter MatterOf(const Event& event) {
       return OfConversation(event.reopened());
     case Kind::kConversationForgotten:
       return OfConversation(event.conversation_forgotten());
+    case Kind::kConversationMerged:
+      return OfConversation(event.conversation_merged());
     case Kind::kOverflowed:
       return OfConversation(event.overflowed());
     case Kind::kCallbackRequested:
@@ -112,6 +121,14 @@ Matter MatterOf(const Event& event) {
       return OfAgent(event.agent_presence_changed());
     case Kind::kAgentCapacityChanged:
       return OfAgent(event.agent_capacity_changed());
+    case Kind::kAgentLeaving:
+      return OfAgent(event.agent_leaving());
+    case Kind::kAgentRemoved:
+      return OfAgent(event.agent_removed());
+    case Kind::kQueueClosing:
+      return OfQueue(event.queue_closing());
+    case Kind::kQueueClosed:
+      return OfQueue(event.queue_closed());
     case Kind::kCommandRejected:
       return OfRefusal(event.command_rejected());
     case Kind::kConfigApplied:
@@ -183,6 +200,9 @@ bool VisibleTo(const Viewer& viewer, const Event& event, const EventFacts& facts
       if (matter.workspace != viewer.workspace) return false;
       if (viewer.whole_group && matter.routing_group == viewer.routing_group) return true;
       return !viewer.agent.empty() && matter.agent == viewer.agent;
+    case Matter::Kind::kQueue:
+      return viewer.whole_group && matter.workspace == viewer.workspace &&
+             matter.routing_group == viewer.routing_group;
     case Matter::Kind::kRefusal:
       return facts.workspace == viewer.workspace && matter.subject == viewer.subject;
     case Matter::Kind::kConfiguration:

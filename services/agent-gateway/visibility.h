@@ -26,7 +26,8 @@ struct Viewer {
 struct Matter {
   enum class Kind {
     kConversation,
-    kAgent,          // an agent's connection, presence, capacity, after-work
+    kAgent,          // an agent's connection, presence, capacity, after-work, removal
+    kQueue,          // the removal of a queue
     kRefusal,        // of a command
     kConfiguration,  // the workspace's
     kInternal,       // the log's inner workings: restating, leases, markers, skipped input
@@ -35,8 +36,8 @@ struct Matter {
   absl::string_view conversation;   // kConversation
   absl::string_view agent;          // kAgent, and kRefusal of an agent's command
   absl::string_view subject;        // kRefusal: who asked
-  absl::string_view workspace;      // kAgent, kConfiguration
-  absl::string_view routing_group;  // kAgent
+  absl::string_view workspace;      // kAgent, kQueue, kConfiguration
+  absl::string_view routing_group;  // kAgent, kQueue
 };
 Matter MatterOf(const conversation::v1::Event& event);
 

@@ -223,6 +223,12 @@ std::string Describe(const Event& event) {
                           Because(event.resolved().resolution()));
     case Event::kReopened:
       return event.reopened().by_customer() ? "reopened: the customer wrote" : "reopened";
+    case Event::kConversationMerged: {
+      const auto& e = event.conversation_merged();
+      return e.has_into_conversation_id()
+                 ? absl::StrCat(Who(e.actor()), " merged it into ", e.into_conversation_id())
+                 : absl::StrCat(Who(e.actor()), " merged ", e.from_conversation_id(), " into it");
+    }
     case Event::kConversationForgotten:
       return "left the working state";
     case Event::kAgentConnected:
@@ -240,6 +246,18 @@ std::string Describe(const Event& event) {
     case Event::kAgentCapacityChanged:
       return absl::StrCat(event.agent_capacity_changed().agent_id(), " can hold ",
                           event.agent_capacity_changed().capacity_units(), " units");
+    case Event::kAgentLeaving:
+      return absl::StrCat(event.agent_leaving().agent_id(),
+                          " is leaving: the configuration that follows has them no more, and ",
+                          event.agent_leaving().units(), " units of work are kept until done");
+    case Event::kAgentRemoved:
+      return absl::StrCat(event.agent_removed().agent_id(), " has nothing left and is gone");
+    case Event::kQueueClosing:
+      return absl::StrCat("queue ", event.queue_closing().kept().queue().queue_id(),
+                          " is closing: the configuration that follows has it no more, and what ",
+                          "waits in it is kept");
+    case Event::kQueueClosed:
+      return absl::StrCat("queue ", event.queue_closed().queue_id(), " is empty and gone");
     case Event::kCommandRejected: {
       const auto& e = event.command_rejected();
       return absl::StrCat("command ", ShortId(e.command_id()), " of ", Who(e.actor()), " refused, ",

@@ -55,7 +55,8 @@ absl::string_view Desk::Help() {
   pull ID                                            take what waits
   consult [@ID] AGENT [NOTE] | end-consult [@ID] [AGENT]
   finish [ID]                                        after-work is done, of one or all
-  resolve [@ID] [CODE] | park [@ID] | resume [@ID] | reopen [@ID]
+  resolve [@ID] [CODE] | park [@ID] [on-hold] | resume [@ID] | reopen [@ID]
+  merge [@ID] INTO-ID
   settle [@ID] OUTBOUND resend|give-up|delivered     an answer whose delivery is held
   capacity UNITS                                     how much you can hold at once
   update [@ID] priority N|language TAG|tier NAME     what is newly known
@@ -387,6 +388,18 @@ absl::StatusOr<Command> Desk::Parse(absl::string_view line) {
   if (word == "park") {
     WISSEL_ASSIGN_OR_RETURN(*command.mutable_park()->mutable_conversation_id(),
                             TakeConversation(rest));
+    command.mutable_park()->set_on_hold(rest == "on-hold");
+    if (!rest.empty() && !command.park().on_hold()) {
+      return absl::InvalidArgumentError("park [on-hold]");
+    }
+    return command;
+  }
+  if (word == "merge") {
+    WISSEL_ASSIGN_OR_RETURN(*command.mutable_merge_conversation()->mutable_conversation_id(),
+                            TakeConversation(rest));
+    if (rest.empty()) return absl::InvalidArgumentError("merge INTO-ID");
+    WISSEL_ASSIGN_OR_RETURN(*command.mutable_merge_conversation()->mutable_into_conversation_id(),
+                            FindConversation(rest));
     return command;
   }
   if (word == "resume") {

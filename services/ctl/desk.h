@@ -31,8 +31,9 @@ class Desk {
   //   available | away [REASON] | draining | offline | capacity UNITS
   //   accept [ID] | decline [ID] [REASON]       ID: an offer's or conversation's, or its beginning;
   //                                             without one, the offer that expires first
-  //   reply [@ID] TEXT | note [@ID] TEXT | resolve [@ID] [CODE] | park [@ID] | resume [@ID] |
-  //   reopen [@ID]                              without @ID, the conversation in hand
+  //   reply [@ID] TEXT | note [@ID] TEXT | resolve [@ID] [CODE] | park [@ID] [on-hold] |
+  //   resume [@ID] | reopen [@ID]               without @ID, the conversation in hand
+  //   merge [@ID] INTO-ID
   //   transfer [@ID] queue|agent NAME [NOTE]
   //   settle [@ID] OUTBOUND resend|give-up|delivered
   //

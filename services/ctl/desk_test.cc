@@ -124,6 +124,11 @@ TEST_F(DeskTest, WhatGoesBesideTheQueuesWay) {
   EXPECT_TRUE(transfer->transfer().keep_place());
   EXPECT_EQ(transfer->transfer().note(), "wants English");
   EXPECT_EQ(desk_.Parse("finish")->end_wrap_up().conversation_id(), "");
+  EXPECT_TRUE(desk_.Parse("park on-hold")->park().on_hold());
+  EXPECT_FALSE(desk_.Parse("park")->park().on_hold());
+  const auto merge = desk_.Parse(absl::StrCat("merge ", kSecond));
+  EXPECT_EQ(merge->merge_conversation().conversation_id(), kFirst);
+  EXPECT_EQ(merge->merge_conversation().into_conversation_id(), kSecond);
 }
 
 TEST_F(DeskTest, AConversationThatOneIsConsultedOnStaysUntilThatIsOver) {
@@ -173,7 +178,8 @@ TEST_F(DeskTest, WordsThatAreNotRight) {
   for (const char* line :
        {"", "dance", "reply", "note", "transfer", "transfer queue", "transfer to x",
         "capacity many", "settle x y", "reply @", "consult", "reassign", "reassign bram now",
-        "logout", "update tier", "update priority high", "update mood good"}) {
+        "logout", "update tier", "update priority high", "update mood good", "park away",
+        "merge"}) {
     EXPECT_THAT(desk_.Parse(line), StatusIs(absl::StatusCode::kInvalidArgument)) << line;
   }
 }

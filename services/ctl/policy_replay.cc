@@ -50,6 +50,13 @@ std::string Change(double before, double after, Unit unit) {
   return absl::StrCat(after > before ? "+" : "-", text);
 }
 
+// What the figure counts, which may differ between the policies.
+std::string LateFirstAnswers(const Three& three) {
+  const std::string one = LateAnswers(three.repeated);
+  const std::string other = LateAnswers(three.changed);
+  return absl::StrCat("first answer ", one, one == other ? "" : absl::StrCat(" / ", other));
+}
+
 void PrintFigures(const Three& three, std::ostream& out) {
   Table table({"figure", "recorded", "repeated", "changed", "repeated to changed"});
   const auto add = [&](const std::string& name, Unit unit,
@@ -74,8 +81,19 @@ void PrintFigures(const Three& three, std::ostream& out) {
       [&](const auto& r) { return seconds(r.total.first_response.p50); });
   add("first answer, p90", Unit::kTime,
       [&](const auto& r) { return seconds(r.total.first_response.p90); });
-  add(absl::StrCat("first answer after ", target(three.recorded.first_response_target)),
-      Unit::kCount, [](const auto& r) { return r.total.first_response_breaches; });
+  add(LateFirstAnswers(three), Unit::kCount,
+      [](const auto& r) { return r.total.first_response_breaches; });
+  for (const routing::SlaMetric metric : routing::kSlaMetrics) {
+    const auto i = static_cast<size_t>(metric);
+    const auto promised = [&](const sim::Report& r) { return r.promised[i]; };
+    if (!promised(three.recorded) && !promised(three.repeated) && !promised(three.changed)) {
+      continue;
+    }
+    add(absl::StrCat(routing::SlaMetricName(metric), ", warned"), Unit::kCount,
+        [i](const auto& r) { return r.total.sla[i].warned; });
+    add(absl::StrCat(routing::SlaMetricName(metric), ", breached"), Unit::kCount,
+        [i](const auto& r) { return r.total.sla[i].breached; });
+  }
   add("left before an agent had them", Unit::kCount,
       [](const auto& r) { return r.total.abandoned; });
   add("still waiting at the end", Unit::kCount, [](const auto& r) { return r.total.left_waiting; });

@@ -39,6 +39,18 @@ boost::json::object OffersJson(const sim::Offers& offers) {
           {"withdrawn", offers.withdrawn}};
 }
 
+// The clocks of which anything was said.
+boost::json::object SlaJson(const sim::SlaReport& sla) {
+  boost::json::object json;
+  for (const routing::SlaMetric metric : routing::kSlaMetrics) {
+    const sim::SlaFigures& said = sla[static_cast<size_t>(metric)];
+    if (said.warned == 0 && said.breached == 0) continue;
+    json[std::string(routing::SlaMetricName(metric))] =
+        boost::json::object{{"warned", said.warned}, {"breached", said.breached}};
+  }
+  return json;
+}
+
 boost::json::object QueueJson(const sim::QueueReport& queue) {
   boost::json::object json{{"arrived", queue.arrived},
                            {"served", queue.served},
@@ -48,10 +60,34 @@ boost::json::object QueueJson(const sim::QueueReport& queue) {
                            {"first_response_breaches", queue.first_response_breaches},
                            {"mean_waiting", queue.mean_waiting},
                            {"max_waiting", queue.max_waiting}};
+  json["sla"] = SlaJson(queue.sla);
   json["wait"] = TimesJson(queue.wait);
   json["first_response"] = TimesJson(queue.first_response);
   json["offers"] = OffersJson(queue.offers);
   return json;
+}
+
+// A line for each queue, then all, of what the SLA policies' clocks said.
+void PrintSla(const sim::Report& report, std::ostream& out) {
+  std::vector<std::string> columns = {"queue"};
+  for (const routing::SlaMetric metric : routing::kSlaMetrics) {
+    if (!report.promised[static_cast<size_t>(metric)]) continue;
+    columns.push_back(absl::StrCat(routing::SlaMetricName(metric), " warned"));
+    columns.push_back("breached");
+  }
+  Table table(columns);
+  const auto add = [&](const sim::QueueReport& queue, absl::string_view name) {
+    std::vector<std::string> row = {std::string(name)};
+    for (const routing::SlaMetric metric : routing::kSlaMetrics) {
+      if (!report.promised[static_cast<size_t>(metric)]) continue;
+      row.push_back(absl::StrCat(queue.sla[static_cast<size_t>(metric)].warned));
+      row.push_back(absl::StrCat(queue.sla[static_cast<size_t>(metric)].breached));
+    }
+    table.Add(std::move(row));
+  };
+  for (const sim::QueueReport& queue : report.queues) add(queue, queue.queue_id);
+  add(report.total, "all");
+  table.Print(out);
 }
 
 std::string TimeJson(absl::Time time) {
@@ -85,20 +121,27 @@ std::string Percent(double part, double whole) {
   return whole > 0 ? absl::StrFormat("%.1f%%", 100 * part / whole) : "-";
 }
 
+std::string LateAnswers(const sim::Report& report) {
+  if (report.has_sla_policies) return "breached";
+  return report.first_response_target.has_value()
+             ? absl::StrCat("over ", absl::FormatDuration(*report.first_response_target))
+             : "late";
+}
+
 void PrintReport(const sim::Report& report, std::ostream& out) {
   Table queues({"queue", "arrived", "left", "waiting", "wait mean", "p50", "p90", "p99",
                 report.service_level.has_value()
                     ? absl::StrCat("in ", absl::FormatDuration(*report.service_level))
                     : "in time",
-                "answer p50", "p90",
-                report.first_response_target.has_value()
-                    ? absl::StrCat("over ", absl::FormatDuration(*report.first_response_target))
-                    : "late",
-                "queue mean", "max"});
+                "answer p50", "p90", LateAnswers(report), "queue mean", "max"});
   for (const sim::QueueReport& queue : report.queues) AddQueue(queue, queue.queue_id, queues);
   AddQueue(report.total, "all", queues);
   queues.Print(out);
   out << "\n";
+  if (report.has_sla_policies) {
+    PrintSla(report, out);
+    out << "\n";
+  }
   Table agents(
       {"agent", "conversations", "offers", "missed", "declined", "on duty", "busy", "occupancy"});
   // A large desk in a few lines: those with the most and the least to do.
@@ -144,6 +187,13 @@ boost::json::object ReportJson(const sim::Report& report) {
   if (report.first_response_target.has_value()) {
     json["first_response_target_s"] = absl::ToDoubleSeconds(*report.first_response_target);
   }
+  boost::json::array promised;
+  for (const routing::SlaMetric metric : routing::kSlaMetrics) {
+    if (report.promised[static_cast<size_t>(metric)]) {
+      promised.push_back(boost::json::string(routing::SlaMetricName(metric)));
+    }
+  }
+  json["sla_promised"] = std::move(promised);
   json["total"] = QueueJson(report.total);
   boost::json::array queues;
   for (const sim::QueueReport& queue : report.queues) {
@@ -165,11 +215,9 @@ boost::json::object ReportJson(const sim::Report& report) {
   json["agents"] = std::move(agents);
   boost::json::array slices;
   for (const sim::Slice& slice : report.slices) {
-    boost::json::object item{{"begin", TimeJson(slice.begin)},
-                             {"arrived", slice.arrived},
-                             {"mean_waiting", slice.mean_waiting},
-                             {"occupancy", slice.occupancy},
-                             {"agents", slice.agents}};
+    boost::json::object item{{"begin", TimeJson(slice.begin)}, {"arrived", slice.arrived},
+                             {"breached", slice.breached},     {"mean_waiting", slice.mean_waiting},
+                             {"occupancy", slice.occupancy},   {"agents", slice.agents}};
     item["wait"] = TimesJson(slice.wait);
     slices.push_back(std::move(item));
   }
@@ -194,6 +242,8 @@ std::vector<sim::Panel> ReportPanels(
                 [](const sim::Slice& s) { return absl::ToDoubleMinutes(s.wait.mean); }),
           panel("Wait by time of arrival: 90th percentile, minutes",
                 [](const sim::Slice& s) { return absl::ToDoubleMinutes(s.wait.p90); }),
+          panel("Breaches: of SLA targets, or of the fixed one where there are no SLA policies",
+                [](const sim::Slice& s) { return static_cast<double>(s.breached); }),
           panel("Conversations waiting", [](const sim::Slice& s) { return s.mean_waiting; }),
           panel("Occupancy, percent of the capacity on duty",
                 [](const sim::Slice& s) { return 100 * s.occupancy; }),

@@ -19,6 +19,9 @@ std::string ShortDuration(absl::Duration duration);
 // "12.3%"; "-" of nothing.
 std::string Percent(double part, double whole);
 
+// By what first answers are late: "breached" under SLA policies, else "over 15m".
+std::string LateAnswers(const sim::Report& report);
+
 // What a run of the simulator came to.
 void PrintReport(const sim::Report& report, std::ostream& out);
 boost::json::object ReportJson(const sim::Report& report);

@@ -23,6 +23,7 @@ constexpr size_t kMinIdBytes = 4;
 // What would make the agent eligible.
 std::string Remedy(const domain::Engine::Standing& standing, const state::v1::AgentState& agent) {
   using conversation::v1::Explanation;
+  if (agent.leaving()) return "is leaving: finishes what they have, takes nothing new";
   switch (*standing.why_not) {
     case Explanation::PASSED_OVER_NOT_IN_QUEUE:
       return "serves none of the queues asked: add one to their queue_ids";
@@ -61,6 +62,20 @@ void PrintAgents(const domain::State& before, absl::string_view conversation_id,
   }
 }
 
+// Whether something happens to whoever has the conversation, or to the queue it waits in, that
+// the conversation's own events do not say.
+bool Concerns(const conversation::v1::Event& event, const state::v1::ConversationState* c) {
+  if (c == nullptr) return false;
+  if (event.has_queue_closing()) {
+    return event.queue_closing().workspace_id() == c->workspace_id() &&
+           event.queue_closing().kept().queue().queue_id() == c->queue_id() &&
+           (c->status() == state::v1::CONVERSATION_STATUS_QUEUED || c->has_offer());
+  }
+  return event.has_agent_leaving() && c->status() == state::v1::CONVERSATION_STATUS_ACTIVE &&
+         event.agent_leaving().workspace_id() == c->workspace_id() &&
+         event.agent_leaving().agent_id() == c->agent_id();
+}
+
 absl::Status Explain(Session& s, const std::string& wanted, int at) {
   if (wanted.size() < kMinIdBytes) {
     return absl::InvalidArgumentError(
@@ -79,7 +94,8 @@ absl::Status Explain(Session& s, const std::string& wanted, int at) {
     for (const auto& event : decision.events()) {
       const std::string about(ConversationOf(event));
       const auto* explanation = ExplanationOf(event);
-      const bool ours = absl::StartsWith(about, wanted);
+      const bool ours = absl::StartsWith(about, wanted) ||
+                        (!found.empty() && Concerns(event, state.FindConversation(found)));
       const bool shown = ours && (at == 0 || ++number == at);
       // Somebody was chosen: as it stood before. Nobody was: as it stands with it waiting.
       std::ostringstream agents;
@@ -88,8 +104,8 @@ absl::Status Explain(Session& s, const std::string& wanted, int at) {
       state.ApplyEvent(event);
       if (judge && event.has_queued()) PrintAgents(state, about, agents);
       if (!ours) continue;
-      if (found.empty()) found = std::string(about);
-      if (about != found) {
+      if (found.empty()) found = about;
+      if (!about.empty() && about != found) {
         return absl::InvalidArgumentError(absl::StrCat(wanted, " fits several conversations, ",
                                                        found, " and ", about, " among them"));
       }

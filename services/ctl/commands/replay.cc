@@ -155,8 +155,9 @@ void AddReplay(CLI::App& app, Session& s) {
       ->capture_default_str()
       ->needs(policy);
   command
-      ->add_option("--first-response", f->first_response,
-                   "With --policy: later first answers are counted")
+      ->add_option(
+          "--first-response", f->first_response,
+          "With --policy: later first answers are counted, where there are no SLA policies")
       ->type_name("DURATION")
       ->capture_default_str()
       ->needs(policy);

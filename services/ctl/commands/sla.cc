@@ -53,6 +53,8 @@ absl::string_view KindName(routing::SlaInterval::Kind kind) {
       return "paused";
     case routing::SlaInterval::Kind::kOutOfHours:
       return "out of hours";
+    case routing::SlaInterval::Kind::kTaken:
+      return "taken over";
   }
   return "";
 }
@@ -114,7 +116,7 @@ absl::Status Sla(Session& s, const std::string& wanted) {
                             "\",\"cycle\":", i.cycle, ",\"from\":\"",
                             absl::FormatTime(i.from, absl::UTCTimeZone()), "\",\"to\":\"",
                             absl::FormatTime(i.to, absl::UTCTimeZone()),
-                            "\",\"seconds\":", absl::ToDoubleSeconds(i.to - i.from), ",\"kind\":\"",
+                            "\",\"seconds\":", absl::ToDoubleSeconds(i.lasted), ",\"kind\":\"",
                             KindName(i.kind), "\",\"why\":", JsonString(i.why), "}\n");
     }
     return absl::OkStatus();
@@ -143,7 +145,7 @@ absl::Status Sla(Session& s, const std::string& wanted) {
   Table table({"METRIC", "CYCLE", "FROM", "TO", "LASTED", "WHAT", "WHY"});
   for (const routing::SlaInterval& i : intervals) {
     table.Add({std::string(routing::SlaMetricName(i.metric)), absl::StrCat(i.cycle), Show(i.from),
-               Show(i.to), absl::FormatDuration(absl::Trunc(i.to - i.from, absl::Milliseconds(1))),
+               Show(i.to), absl::FormatDuration(absl::Trunc(i.lasted, absl::Milliseconds(1))),
                std::string(KindName(i.kind)), i.why});
   }
   table.Print(s.out);

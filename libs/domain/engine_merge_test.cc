@@ -1,0 +1,191 @@
+// Two conversations of one contact become one.
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/domain/engine.h"
+#include "libs/domain/testing.h"
+#include "libs/domain/testing_shop.h"
+
+namespace wissel::domain {
+namespace {
+
+using config::v1::WorkspaceConfig;
+using conversation::v1::CommandRejected;
+using conversation::v1::Event;
+using domain::testing::Command;
+using domain::testing::CommandBy;
+using domain::testing::Decision;
+using domain::testing::Kinds;
+using domain::testing::Shop;
+using domain::testing::ShopConfig;
+using domain::testing::Text;
+using state::v1::ConversationStatus;
+using ::testing::ElementsAre;
+
+// A message to the shop's second number: another account, the same contact.
+message::v1::InboundMessage ToSecondNumber(absl::string_view from, int n) {
+  message::v1::InboundMessage message = Text(from, n, "nl");
+  message.mutable_account()->set_account_id("second-phone");
+  return message;
+}
+
+// Bram has two conversations with one contact: the target is the older one.
+struct Pair {
+  explicit Pair(const WorkspaceConfig& config = ShopConfig()) : shop(config) {
+    shop.Online("bram");
+    target = shop.Open("31600000001", "nl");
+    shop.Do(shop.Accept(target));
+    shop.now += absl::Minutes(1);
+    shop.RenewLease();
+    source = Opened(shop.Receive(ToSecondNumber("31600000001", 900)));
+    shop.Do(shop.Accept(source));
+    shop.RenewLease();
+  }
+  static std::string Opened(const Decision& decision) {
+    return decision.events(0).conversation_opened().conversation_id();
+  }
+  Command Merge(absl::string_view agent, const std::string& from, const std::string& into) {
+    Command command = CommandBy(agent, absl::StrCat("merge", ++merges));
+    command.mutable_merge_conversation()->set_conversation_id(from);
+    command.mutable_merge_conversation()->set_into_conversation_id(into);
+    return command;
+  }
+
+  Shop shop;
+  std::string target;
+  std::string source;
+  int merges = 0;
+};
+
+CommandRejected::Reason Refusal(const Decision& decision) {
+  return decision.events(0).command_rejected().reason();
+}
+
+TEST(Merge, TheSourceIsResolvedAndPointsToTheTarget) {
+  Pair pair;
+  const Decision& merged = pair.shop.Do(pair.Merge("bram", pair.source, pair.target));
+  ASSERT_THAT(Kinds(merged), ElementsAre(Event::kConversationMerged, Event::kResolved,
+                                         Event::kConversationMerged));
+  EXPECT_EQ(merged.events(0).conversation_merged().into_conversation_id(), pair.target);
+  EXPECT_EQ(merged.events(1).resolved().resolution(), "merged");
+  EXPECT_EQ(merged.events(2).conversation_merged().from_conversation_id(), pair.source);
+  const auto& source = pair.shop.Conversation(pair.source);
+  EXPECT_EQ(source.status(), ConversationStatus::CONVERSATION_STATUS_RESOLVED);
+  EXPECT_EQ(source.merged_into_conversation_id(), pair.target);
+  EXPECT_EQ(pair.shop.Conversation(pair.target).agent_id(), "bram");
+  EXPECT_EQ(pair.shop.Agent("bram").used_units(), 1);
+}
+
+TEST(Merge, WhatComesLaterForTheSourceGoesToTheTarget) {
+  Pair pair;
+  pair.shop.Do(pair.Merge("bram", pair.source, pair.target));
+  const Decision& later = pair.shop.Receive(ToSecondNumber("31600000001", 901));
+  ASSERT_THAT(Kinds(later), ElementsAre(Event::kMessageReceived));
+  EXPECT_EQ(later.events(0).message_received().conversation_id(), pair.target);
+  // And where the target is resolved by then, it is that one which is reopened.
+  pair.shop.Do(pair.shop.Resolve("bram", pair.target));
+  const Decision& reopened = pair.shop.Receive(ToSecondNumber("31600000001", 902));
+  EXPECT_EQ(reopened.events(0).message_received().conversation_id(), pair.target);
+  EXPECT_EQ(reopened.events(1).reopened().conversation_id(), pair.target);
+}
+
+TEST(Merge, IsFollowedThroughSeveralAndNotUndone) {
+  Pair pair;
+  pair.shop.Do(pair.Merge("bram", pair.source, pair.target));
+  message::v1::InboundMessage third = ToSecondNumber("31600000001", 903);
+  third.mutable_account()->set_account_id("third-phone");
+  const std::string last = Pair::Opened(pair.shop.Receive(third));
+  pair.shop.Do(pair.shop.Accept(last));
+  pair.shop.Do(pair.Merge("bram", pair.target, last));
+  const Decision& later = pair.shop.Receive(ToSecondNumber("31600000001", 904));
+  EXPECT_EQ(later.events(0).message_received().conversation_id(), last);
+  Command reopen = CommandBy("bram", "reopen");
+  reopen.mutable_reopen()->set_conversation_id(pair.source);
+  EXPECT_EQ(Refusal(pair.shop.Do(reopen)), CommandRejected::REASON_WRONG_STATE);
+}
+
+TEST(Merge, AMessageOpensAConversationOnceTheTargetIsForgotten) {
+  Pair pair;
+  pair.shop.Do(pair.Merge("bram", pair.source, pair.target));
+  pair.shop.Do(pair.shop.Resolve("bram", pair.target));
+  pair.shop.Wait(absl::Hours(8 * 24));
+  const Decision& later = pair.shop.Receive(ToSecondNumber("31600000001", 905));
+  EXPECT_TRUE(later.events(0).has_conversation_opened());
+}
+
+TEST(Merge, IsForTheSourcesAgentAndForSupervisors) {
+  Pair pair;
+  EXPECT_EQ(Refusal(pair.shop.Do(pair.Merge("anna", pair.source, pair.target))),
+            CommandRejected::REASON_NOT_YOURS);
+  EXPECT_EQ(Refusal(pair.shop.Do(pair.Merge("bram", pair.source, pair.source))),
+            CommandRejected::REASON_INVALID);
+  EXPECT_EQ(Refusal(pair.shop.Do(pair.Merge("bram", pair.source, "nowhere"))),
+            CommandRejected::REASON_UNKNOWN_CONVERSATION);
+  const std::string stranger = pair.shop.Open("31600000002", "nl");
+  EXPECT_EQ(Refusal(pair.shop.Do(pair.Merge("bram", pair.source, stranger))),
+            CommandRejected::REASON_INVALID);
+  Command by_supervisor = pair.Merge("boss", pair.source, pair.target);
+  by_supervisor.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
+  by_supervisor.mutable_actor()->clear_agent_id();
+  EXPECT_TRUE(pair.shop.Do(by_supervisor).events(0).has_conversation_merged());
+  EXPECT_EQ(Refusal(pair.shop.Do(pair.Merge("bram", pair.target, pair.source))),
+            CommandRejected::REASON_CLOSED);
+}
+
+TEST(Merge, AnOfferedSourceIsTakenBackAndAParkedTargetTakenUp) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string target = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(target));
+  Command park = CommandBy("bram", "park");
+  park.mutable_park()->set_conversation_id(target);
+  shop.Do(park);
+  const std::string source = Pair::Opened(shop.Receive(ToSecondNumber("31600000001", 900)));
+  Command merge = CommandBy("boss", "merge");
+  merge.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
+  merge.mutable_merge_conversation()->set_conversation_id(source);
+  merge.mutable_merge_conversation()->set_into_conversation_id(target);
+  EXPECT_THAT(Kinds(shop.Do(merge)),
+              ElementsAre(Event::kOfferWithdrawn, Event::kConversationMerged, Event::kResolved,
+                          Event::kConversationMerged, Event::kResumed, Event::kAssigned));
+  EXPECT_EQ(shop.Agent("bram").used_units(), 1);
+}
+
+TEST(Merge, TheTargetKeepsTheEarlierOfTheOpenClocks) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::SlaPolicy& policy = *config.add_sla_policies();
+  policy.set_sla_policy_id("standard");
+  for (const auto metric :
+       {config::v1::SLA_METRIC_FIRST_RESPONSE, config::v1::SLA_METRIC_NEXT_RESPONSE}) {
+    config::v1::SlaTarget& target = *policy.add_targets();
+    target.set_metric(metric);
+    *target.mutable_target() = ToProto(absl::Minutes(10));
+  }
+  Pair pair(config);
+  const absl::Time source_opened = pair.shop.now;
+  // The target was answered: what the source asked is what waits for an answer there.
+  pair.shop.Do(pair.shop.Reply("bram", pair.target));
+  pair.shop.now += absl::Seconds(30);
+  const Decision& merged = pair.shop.Do(pair.Merge("bram", pair.source, pair.target));
+  EXPECT_THAT(merged.events(2).conversation_merged().clocks(0).metric(),
+              config::v1::SLA_METRIC_FIRST_RESPONSE);
+  std::vector<absl::Time> breaches;
+  for (int i = 0; i < 40; ++i) {
+    pair.shop.RenewLease();
+    for (const Decision& decision : pair.shop.Wait(absl::Seconds(30))) {
+      for (const Event& event : decision.events()) {
+        if (!event.has_sla_breached()) continue;
+        EXPECT_EQ(event.sla_breached().conversation_id(), pair.target);
+        EXPECT_EQ(event.sla_breached().metric(), config::v1::SLA_METRIC_NEXT_RESPONSE);
+        breaches.push_back(FromProto(event.sla_breached().due_time()));
+      }
+    }
+  }
+  EXPECT_THAT(breaches, ElementsAre(source_opened + absl::Minutes(10)));
+}
+
+}  // namespace
+}  // namespace wissel::domain

@@ -1,0 +1,260 @@
+// Configurations that remove an agent with open work, or a queue in which conversations wait.
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/domain/engine.h"
+#include "libs/domain/testing.h"
+#include "libs/domain/testing_shop.h"
+
+namespace wissel::domain {
+namespace {
+
+using config::v1::RemovedWork;
+using config::v1::WorkspaceConfig;
+using conversation::v1::CommandRejected;
+using conversation::v1::Event;
+using domain::testing::Command;
+using domain::testing::CommandBy;
+using domain::testing::Decision;
+using domain::testing::EraseIf;
+using domain::testing::Kinds;
+using domain::testing::Shop;
+using domain::testing::ShopConfig;
+using state::v1::ConversationStatus;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Not;
+
+// The shop, next version, without the agent or the queue.
+WorkspaceConfig Without(absl::string_view id, RemovedWork setting, int64_t version = 2) {
+  WorkspaceConfig config = ShopConfig(version);
+  config.mutable_conversations()->set_removed_work(setting);
+  auto& agents = *config.mutable_agents();
+  EraseIf(agents, [&](const auto& agent) { return agent.agent_id() == id; });
+  auto& queues = *config.mutable_queues();
+  EraseIf(queues, [&](const auto& queue) { return queue.queue_id() == id; });
+  for (config::v1::Agent& agent : agents) {
+    EraseIf(*agent.mutable_queue_ids(), [&](const auto& queue) { return queue == id; });
+  }
+  return config;
+}
+
+const state::v1::AgentState* FindAgent(Shop& shop, absl::string_view id) {
+  return shop.engine().state().FindAgent("acme", id);
+}
+
+const state::v1::QueueState* FindQueue(Shop& shop, absl::string_view id) {
+  return shop.engine().state().FindQueue("acme", id);
+}
+
+Command BySupervisor(absl::string_view key) {
+  Command command = CommandBy("boss", key);
+  command.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
+  command.mutable_actor()->clear_agent_id();
+  return command;
+}
+
+CommandRejected::Reason Refusal(const Decision& decision) {
+  return decision.events(0).command_rejected().reason();
+}
+
+TEST(RemovedAgent, KeepsActiveWorkTakesNothingNewAndGoesWithTheLastOfIt) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string active = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(active));
+  const std::string offered = shop.Open("31600000002", "nl");
+  const Decision& applied = shop.Apply(Without("bram", config::v1::REMOVED_WORK_KEPT));
+  EXPECT_THAT(Kinds(applied), ElementsAre(Event::kOfferWithdrawn, Event::kAgentLeaving,
+                                          Event::kConfigApplied, Event::kQueued));
+  EXPECT_EQ(applied.events(1).agent_leaving().units(), 1);
+  EXPECT_EQ(shop.Conversation(active).agent_id(), "bram");
+  EXPECT_TRUE(shop.Agent("bram").leaving());
+  EXPECT_EQ(shop.Conversation(offered).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+
+  // Nothing new, whoever wants it.
+  shop.Open("31600000003", "nl");
+  EXPECT_EQ(shop.Agent("bram").used_units(), 1);
+  Command pull = CommandBy("bram", "pull");
+  pull.mutable_pull()->set_agent_id("bram");
+  pull.mutable_pull()->set_conversation_id(offered);
+  EXPECT_EQ(Refusal(shop.Do(pull)), CommandRejected::REASON_WRONG_STATE);
+  Command reassign = BySupervisor("reassign");
+  reassign.mutable_reassign()->set_conversation_id(offered);
+  reassign.mutable_reassign()->set_agent_id("bram");
+  EXPECT_EQ(Refusal(shop.Do(reassign)), CommandRejected::REASON_UNKNOWN_AGENT);
+
+  shop.Do(shop.Reply("bram", active));
+  EXPECT_THAT(Kinds(shop.Do(shop.Resolve("bram", active))),
+              ElementsAre(Event::kResolved, Event::kAgentRemoved));
+  EXPECT_EQ(FindAgent(shop, "bram"), nullptr);
+  Command online = CommandBy("bram", "too late");
+  online.mutable_set_presence()->set_agent_id("bram");
+  online.mutable_set_presence()->set_presence(command::v1::PRESENCE_AWAY);
+  EXPECT_EQ(Refusal(shop.Do(online)), CommandRejected::REASON_UNKNOWN_AGENT);
+}
+
+TEST(RemovedAgent, FinishesTheAfterWorkToo) {
+  WorkspaceConfig config = ShopConfig();
+  *config.mutable_queues(0)->mutable_wrap_up_time() = ToProto(absl::Seconds(20));
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  WorkspaceConfig without = Without("bram", config::v1::REMOVED_WORK_KEPT);
+  *without.mutable_queues(0) = config.queues(0);
+  shop.Apply(without);
+  EXPECT_THAT(Kinds(shop.Do(shop.Resolve("bram", id))),
+              ElementsAre(Event::kResolved, Event::kWrapUpStarted));
+  const std::vector<Decision> fired = shop.Wait(absl::Seconds(20));
+  ASSERT_EQ(fired.size(), 1);
+  EXPECT_THAT(Kinds(fired[0]), ElementsAre(Event::kWrapUpEnded, Event::kAgentRemoved));
+}
+
+TEST(RemovedAgent, WithNothingOpenGoesAtOnce) {
+  Shop shop;
+  shop.Online("bram");
+  EXPECT_THAT(Kinds(shop.Apply(Without("bram", config::v1::REMOVED_WORK_KEPT))),
+              ElementsAre(Event::kConfigApplied));
+  EXPECT_EQ(FindAgent(shop, "bram"), nullptr);
+}
+
+TEST(RemovedAgent, WhatTheyParkedGoesToTheQueueWhenItIsTakenUpAgain) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string kept = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(kept));
+  const std::string parked = shop.Open("31600000002", "nl");
+  shop.Do(shop.Accept(parked));
+  Command park = CommandBy("bram", "park");
+  park.mutable_park()->set_conversation_id(parked);
+  shop.Do(park);
+  shop.Apply(Without("bram", config::v1::REMOVED_WORK_KEPT));
+  Command resume = CommandBy("bram", "resume");
+  resume.mutable_resume()->set_conversation_id(parked);
+  shop.Do(resume);
+  EXPECT_EQ(shop.Conversation(parked).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  EXPECT_EQ(shop.Agent("bram").used_units(), 1);
+}
+
+TEST(RemovedAgent, IsAnAgentAgainWhenPutBack) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  shop.Apply(Without("bram", config::v1::REMOVED_WORK_KEPT));
+  shop.Apply(ShopConfig(3));
+  EXPECT_FALSE(shop.Agent("bram").leaving());
+  EXPECT_EQ(shop.Conversation(shop.Open("31600000002", "nl")).offer().agent_id(), "bram");
+}
+
+TEST(RemovedAgent, GivesBackWhenALaterConfigurationSaysSo) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  shop.Apply(Without("bram", config::v1::REMOVED_WORK_KEPT, 2));
+  shop.Apply(Without("bram", config::v1::REMOVED_WORK_REQUEUED, 3));
+  EXPECT_EQ(FindAgent(shop, "bram"), nullptr);
+  EXPECT_EQ(shop.Conversation(id).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+}
+
+TEST(RemovedAgent, GivesEverythingBackInAnotherRoutingGroup) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  WorkspaceConfig config = ShopConfig(2);
+  config.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_KEPT);
+  config.mutable_agents(1)->set_routing_group_id("elsewhere");
+  EXPECT_THAT(Kinds(shop.Apply(config)), Not(Contains(Event::kAgentLeaving)));
+  EXPECT_EQ(shop.Conversation(id).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+}
+
+TEST(RemovedQueue, IsServedByThoseWhoServedItUntilItIsEmpty) {
+  Shop shop;
+  const std::string waiting = shop.Open("31600000001", "nl");
+  const Decision& applied = shop.Apply(Without("nl", config::v1::REMOVED_WORK_KEPT));
+  EXPECT_THAT(Kinds(applied), ElementsAre(Event::kQueueClosing, Event::kConfigApplied));
+  EXPECT_THAT(applied.events(0).queue_closing().kept().agent_ids(), ElementsAre("anna", "bram"));
+  EXPECT_EQ(shop.Conversation(waiting).queue_id(), "nl");
+  // Nothing more is sent into it.
+  const std::string later = shop.Open("31600000002", "nl");
+  EXPECT_EQ(shop.Conversation(later).queue_id(), "en");
+  Command transfer = BySupervisor("transfer");
+  transfer.mutable_transfer()->set_conversation_id(later);
+  transfer.mutable_transfer()->set_queue_id("nl");
+  EXPECT_EQ(Refusal(shop.Do(transfer)), CommandRejected::REASON_UNKNOWN_QUEUE);
+
+  // Bram serves nothing else. What he declines is still kept.
+  shop.Online("bram");
+  ASSERT_EQ(shop.Conversation(waiting).offer().agent_id(), "bram");
+  Command decline = CommandBy("bram", "decline");
+  decline.mutable_decline_offer()->set_agent_id("bram");
+  decline.mutable_decline_offer()->set_offer_id(shop.Conversation(waiting).offer().offer_id());
+  shop.Do(decline);
+  EXPECT_EQ(shop.Conversation(waiting).queue_id(), "nl");
+  for (int i = 0; i < 3; ++i) {
+    shop.RenewLease();
+    shop.Wait(absl::Seconds(20));
+  }
+  ASSERT_EQ(shop.Conversation(waiting).offer().agent_id(), "bram");
+  EXPECT_THAT(Kinds(shop.Do(shop.Accept(waiting))),
+              ElementsAre(Event::kOfferAccepted, Event::kAssigned, Event::kQueueClosed));
+  EXPECT_EQ(FindQueue(shop, "nl"), nullptr);
+}
+
+TEST(RemovedQueue, WithNobodyLeftWhoServedItIsMovedAtOnceInTheOldPlace) {
+  Shop shop;
+  const absl::Time place = shop.now;
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.now += absl::Seconds(5);
+  WorkspaceConfig config = Without("nl", config::v1::REMOVED_WORK_KEPT);
+  EraseIf(*config.mutable_agents(), [](const auto& a) { return a.agent_id() != "carol"; });
+  shop.Apply(config);
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
+  EXPECT_EQ(FromProto(shop.Conversation(id).waiting_since()), place);
+  EXPECT_EQ(FindQueue(shop, "nl"), nullptr);
+}
+
+TEST(RemovedQueue, IsMovedAtOnceByDefault) {
+  Shop shop;
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Apply(Without("nl", config::v1::REMOVED_WORK_UNSPECIFIED));
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
+}
+
+TEST(RemovedQueue, IsAQueueAgainWhenPutBack) {
+  Shop shop;
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Apply(Without("nl", config::v1::REMOVED_WORK_KEPT));
+  shop.Apply(ShopConfig(3));
+  EXPECT_FALSE(FindQueue(shop, "nl")->has_kept());
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "nl");
+  EXPECT_EQ(shop.Conversation(shop.Open("31600000002", "nl")).queue_id(), "nl");
+}
+
+TEST(Removed, ASuccessorKeepsTheSame) {
+  Shop shop;
+  shop.Online("carol");
+  const std::string active = shop.Open("44700000001", "en");
+  shop.Do(shop.Accept(active));
+  const std::string waiting = shop.Open("31600000001", "nl");
+  WorkspaceConfig config = Without("nl", config::v1::REMOVED_WORK_KEPT);
+  EraseIf(*config.mutable_agents(), [](const auto& a) { return a.agent_id() == "carol"; });
+  shop.Apply(config);
+  Engine successor(shop.engine().state().Copy(), {.holds = [](absl::string_view) { return true; }});
+  EXPECT_EQ(successor.state().Hash(), shop.engine().state().Hash());
+  const Command resolve = shop.Resolve("carol", active);
+  const auto cause = shop.Cause(common::v1::INPUT_TOPIC_COMMANDS);
+  EXPECT_EQ(successor.Decide(cause, resolve, shop.now).SerializeAsString(),
+            shop.engine().Decide(cause, resolve, shop.now).SerializeAsString());
+  EXPECT_EQ(successor.state().FindConversation(waiting)->queue_id(), "nl");
+  EXPECT_NE(successor.state().FindQueue("acme", "nl"), nullptr);
+}
+
+}  // namespace
+}  // namespace wissel::domain

@@ -1,0 +1,146 @@
+// The fold of configurations: whom and what a partition has, and what outlives its removal.
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "libs/base/proto_time.h"
+#include "libs/domain/state.h"
+
+namespace wissel::domain {
+
+using config::v1::WorkspaceConfig;
+using state::v1::AgentState;
+using state::v1::QueueState;
+
+namespace {
+
+template <typename Ids>
+bool Contains(const Ids& ids, const std::string& id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+bool HasAgent(const WorkspaceConfig& config, const std::string& agent_id) {
+  return std::any_of(config.agents().begin(), config.agents().end(),
+                     [&](const auto& a) { return a.agent_id() == agent_id; });
+}
+
+bool HasGroup(const WorkspaceConfig& config, const std::string& routing_group_id) {
+  return std::any_of(config.routing_groups().begin(), config.routing_groups().end(),
+                     [&](const auto& g) { return g.routing_group_id() == routing_group_id; });
+}
+
+bool KeepsWork(const WorkspaceConfig& config, const std::string& routing_group_id) {
+  return config.conversations().removed_work() == config::v1::REMOVED_WORK_KEPT &&
+         HasGroup(config, routing_group_id);
+}
+
+}  // namespace
+
+bool KeepsAgent(const WorkspaceConfig& config, const AgentState& agent) {
+  return KeepsWork(config, agent.routing_group_id()) && !HasAgent(config, agent.agent_id());
+}
+
+bool KeepsQueue(const WorkspaceConfig& config, const state::v1::KeptQueue& kept) {
+  const std::string& group = kept.queue().routing_group_id();
+  if (!KeepsWork(config, group)) return false;
+  bool another = false;
+  for (const config::v1::Queue& q : config.queues()) {
+    if (q.queue_id() == kept.queue().queue_id()) return false;
+    another = another || q.routing_group_id() == group;
+  }
+  return another &&
+         std::any_of(config.agents().begin(), config.agents().end(), [&](const auto& agent) {
+           return agent.routing_group_id() == group &&
+                  (Contains(kept.agent_ids(), agent.agent_id()) ||
+                   Contains(kept.secondary_agent_ids(), agent.agent_id()));
+         });
+}
+
+const config::v1::Queue* State::FindQueueConfig(absl::string_view workspace_id,
+                                                absl::string_view queue_id) const {
+  if (const WorkspaceConfig* config = FindConfig(workspace_id)) {
+    for (const config::v1::Queue& q : config->queues()) {
+      if (q.queue_id() == queue_id) return &q;
+    }
+  }
+  const QueueState* queue = FindQueue(workspace_id, queue_id);
+  return queue != nullptr && queue->has_kept() ? &queue->kept().queue() : nullptr;
+}
+
+void State::EraseAgent(const std::string& key) {
+  if (agents_.erase(key) > 0) Touch(PieceKind::kAgent, key);
+}
+
+void State::EraseQueue(const std::string& key) {
+  if (queues_.erase(key) > 0) Touch(PieceKind::kQueue, key);
+}
+
+void State::PutConfig(const WorkspaceConfig& config,
+                      const google::protobuf::RepeatedPtrField<std::string>& held_groups) {
+  WorkspaceConfig& in_force = configs_[config.workspace_id()];
+  CompileSla(in_force, config);
+  in_force = config;
+  Touch(PieceKind::kConfig, config.workspace_id());
+  PutAgents(config, held_groups);
+  PutQueues(config, held_groups);
+}
+
+void State::PutAgents(const WorkspaceConfig& config,
+                      const google::protobuf::RepeatedPtrField<std::string>& held_groups) {
+  std::set<std::string> wanted;
+  for (const config::v1::Agent& a : config.agents()) {
+    if (!Contains(held_groups, a.routing_group_id())) continue;
+    const std::string key = AgentKey(config.workspace_id(), a.agent_id());
+    wanted.insert(key);
+    auto [it, added] = agents_.try_emplace(key);
+    AgentState& agent = it->second;
+    if (added) {
+      agent.set_workspace_id(config.workspace_id());
+      agent.set_agent_id(a.agent_id());
+      agent.set_presence(command::v1::PRESENCE_OFFLINE);
+      *agent.mutable_idle_since() = ToProto(time_);
+    }
+    agent.set_routing_group_id(a.routing_group_id());
+    agent.set_capacity_units(a.capacity_units());
+    agent.clear_leaving();
+    Touch(PieceKind::kAgent, key);
+  }
+  std::vector<std::string> gone;
+  const std::string prefix = AgentKey(config.workspace_id(), "");
+  for (auto it = agents_.lower_bound(prefix);
+       it != agents_.end() && it->first.compare(0, prefix.size(), prefix) == 0; ++it) {
+    if (wanted.contains(it->first)) continue;
+    if (!it->second.leaving() || !KeepsAgent(config, it->second)) gone.push_back(it->first);
+  }
+  for (const std::string& key : gone) EraseAgent(key);
+}
+
+void State::PutQueues(const WorkspaceConfig& config,
+                      const google::protobuf::RepeatedPtrField<std::string>& held_groups) {
+  std::set<std::string> wanted;
+  for (const config::v1::Queue& q : config.queues()) {
+    if (!Contains(held_groups, q.routing_group_id())) continue;
+    const std::string key = QueueKey(config.workspace_id(), q.queue_id());
+    wanted.insert(key);
+    const auto [it, added] = queues_.try_emplace(key);
+    QueueState& queue = it->second;
+    if (!added && queue.routing_group_id() == q.routing_group_id() && !queue.has_kept()) continue;
+    queue.set_workspace_id(config.workspace_id());
+    queue.set_routing_group_id(q.routing_group_id());
+    queue.set_queue_id(q.queue_id());
+    queue.clear_kept();
+    Touch(PieceKind::kQueue, key);
+  }
+  std::vector<std::string> gone;
+  const std::string prefix = QueueKey(config.workspace_id(), "");
+  for (auto it = queues_.lower_bound(prefix);
+       it != queues_.end() && it->first.compare(0, prefix.size(), prefix) == 0; ++it) {
+    if (wanted.contains(it->first)) continue;
+    if (!it->second.has_kept() || !KeepsQueue(config, it->second.kept())) gone.push_back(it->first);
+  }
+  for (const std::string& key : gone) EraseQueue(key);
+}
+
+}  // namespace wissel::domain

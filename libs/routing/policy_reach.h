@@ -1,0 +1,15 @@
+#pragma once
+
+#include <vector>
+
+#include "libs/routing/policy.h"
+#include "wissel/config/v1/config.pb.h"
+
+namespace wissel::routing {
+
+// Whether what a configuration without errors asks for can ever be done: queues that nobody serves,
+// requirements that nobody meets, rules and SLA policies that an earlier one leaves nothing.
+// Warnings only, in the order of the configuration.
+std::vector<PolicyFinding> CheckReach(const config::v1::WorkspaceConfig& config);
+
+}  // namespace wissel::routing
