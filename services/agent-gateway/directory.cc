@@ -109,9 +109,9 @@ absl::StatusOr<Seat> Directory::Find(const rpc::Principal& principal,
 std::vector<std::string> Directory::GroupsOf(const rpc::Principal& principal) const {
   if (!principal.routing_group.empty()) return {principal.routing_group.value()};
   std::vector<std::string> groups;
-  const auto config = Get(principal.workspace);
-  if (config == nullptr) return groups;
-  for (const config::v1::RoutingGroup& group : config->routing_groups()) {
+  const auto workspace = Get(principal.workspace);
+  if (workspace == nullptr) return groups;
+  for (const config::v1::RoutingGroup& group : workspace->config.routing_groups()) {
     groups.push_back(group.routing_group_id());
   }
   std::sort(groups.begin(), groups.end());

@@ -226,6 +226,9 @@ void AddAddressees(const Event& event, const EventFacts& facts, Addressees& addr
       addressees.groups.push_back(domain::RoutingKey(matter.workspace, matter.routing_group));
       addressees.agents.push_back(domain::AgentKey(matter.workspace, matter.agent));
       return;
+    case Matter::Kind::kQueue:
+      addressees.groups.push_back(domain::RoutingKey(matter.workspace, matter.routing_group));
+      return;
     case Matter::Kind::kRefusal:
       addressees.groups.push_back(domain::RoutingKey(facts.workspace, facts.routing_group));
       if (!matter.agent.empty()) {

@@ -190,7 +190,7 @@ boost::json::object ReportJson(const sim::Report& report) {
   boost::json::array promised;
   for (const routing::SlaMetric metric : routing::kSlaMetrics) {
     if (report.promised[static_cast<size_t>(metric)]) {
-      promised.push_back(boost::json::string(routing::SlaMetricName(metric)));
+      promised.push_back(boost::json::string(std::string(routing::SlaMetricName(metric))));
     }
   }
   json["sla_promised"] = std::move(promised);
