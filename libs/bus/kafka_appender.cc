@@ -103,8 +103,8 @@ absl::Status KafkaAppender::Open() {
       {"enable.idempotence", "true"},  // Implies acks=all and order under retries.
       {"enable.gapless.guarantee", limits_.gapless ? "true" : "false"},
       {"message.timeout.ms", absl::StrCat(Millis(options().delivery_timeout))},
-      // Longer than handing a burst over takes; see kSingles.
-      {"linger.ms", "5"},
+      // Longer than handing a burst over ever takes; see kSingles.
+      {"linger.ms", "100"},
       // Beyond our own limits, so that ours decide.
       {"queue.buffering.max.messages", absl::StrCat(limits_.max_in_flight + 1)},
       {"queue.buffering.max.kbytes",
@@ -191,6 +191,7 @@ void KafkaAppender::Burst(Lane& lane) {
     lane.bursting = true;
   }
   // Not under the lock: whoever appends meanwhile goes on.
+  for (const std::unique_ptr<InFlight>& record : burst) Serialize(record->record);
   absl::Status refusal;
   for (std::unique_ptr<InFlight>& record : burst) {
     if (refusal.ok() || !limits_.gapless) refusal = Produce(*record);
