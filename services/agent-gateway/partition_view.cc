@@ -57,6 +57,30 @@ std::string CommandIdOf(const log::v1::Decision& decision) {
   return input.id();
 }
 
+FramePtr Entry::FrameFor(const Viewer& viewer) const {
+  std::vector<const Event*> visible;
+  for (int i = 0; i < decision.events_size(); ++i) {
+    if (VisibleTo(viewer, decision.events(i), facts[static_cast<size_t>(i)])) {
+      visible.push_back(&decision.events(i));
+    }
+  }
+  if (visible.empty()) return nullptr;
+  const bool all = visible.size() == facts.size();
+  if (all && whole_ != nullptr && whole_group_ == viewer.routing_group) return whole_;
+  agent::v1::ConnectResponse response;
+  agent::v1::Events& events = *response.mutable_events();
+  events.set_cursor(cursor);
+  events.set_routing_group_id(viewer.routing_group);
+  *events.mutable_time() = decision.time();
+  for (const Event* event : visible) *events.add_events() = *event;
+  FramePtr frame = MakeFrame(response, cursor);
+  if (all) {
+    whole_ = frame;
+    whole_group_ = viewer.routing_group;
+  }
+  return frame;
+}
+
 PartitionView::PartitionView(int32_t partition, const Limits& limits, domain::State state,
                              const bus::LogPosition& from)
     : partition_(partition),
@@ -80,7 +104,8 @@ EntryPtr PartitionView::Apply(const bus::LogEntry& record) {
     entry->facts.push_back(ApplyEvent(event, record.offset, fallback));
   }
   EntryPtr shared = std::move(entry);
-  Push(shared, shared->decision.ByteSizeLong() + kEntryOverheadBytes);
+  // Once as a decision, once as the message that shows it.
+  Push(shared, 2 * shared->decision.ByteSizeLong() + kEntryOverheadBytes);
   return shared;
 }
 

@@ -13,6 +13,7 @@
 #include "libs/bus/log_reader.h"
 #include "libs/domain/state.h"
 #include "services/agent-gateway/cursor.h"
+#include "services/agent-gateway/frame.h"
 #include "services/agent-gateway/visibility.h"
 #include "wissel/agent/v1/agent_service.pb.h"
 #include "wissel/log/v1/log.pb.h"
@@ -20,7 +21,7 @@
 namespace wissel::agent_gateway {
 
 /// One decision of the log with what it takes to show it to anyone: whose each event is, and the
-/// cursor behind it. Immutable once made, shared by all streams.
+/// cursor behind it. Immutable once made, shared by all streams that are shown it by one thread.
 struct Entry {
   int64_t offset = 0;
   std::string cursor;
@@ -28,6 +29,14 @@ struct Entry {
   std::string command_id;
   log::v1::Decision decision;
   std::vector<EventFacts> facts;  // one for each event
+
+  /// The message that shows the events this viewer may see; null where there are none.
+  FramePtr FrameFor(const Viewer& viewer) const;
+
+ private:
+  // For those who see all of it, which most do who see any: made when first asked for.
+  mutable FramePtr whole_;
+  mutable std::string whole_group_;  // in whose name
 };
 using EntryPtr = std::shared_ptr<const Entry>;
 

@@ -33,7 +33,7 @@ bool IsPassing(const absl::Status& status) {
 AgentStream::AgentStream(Options options)
     : options_(std::move(options)),
       stub_(agent::v1::AgentService::NewStub(options_.client.channel)),
-      cursor_(options_.cursor),
+      cursors_(options_.cursors),
       thread_(StartThread("agent-stream", [this] { Run(); })) {}
 
 AgentStream::~AgentStream() { Close(); }
@@ -64,24 +64,35 @@ void AgentStream::Close() {
   if (!ended_ && context_ != nullptr) context_->TryCancel();
 }
 
+template <class Message>
+void AgentStream::Keep(const Message& message) {
+  if (!message.cursor().empty()) cursors_[message.routing_group_id()] = message.cursor();
+}
+
 void AgentStream::OnResponse(const agent::v1::ConnectResponse& response) {
   using agent::v1::ConnectResponse;
   switch (response.kind_case()) {
     case ConnectResponse::kHeartbeat: {
+      Keep(response.heartbeat());
       agent::v1::ConnectRequest heartbeat;
       heartbeat.mutable_heartbeat();
       MutexLock lock(mutex_);
       if (!closing_) stream_->Write(heartbeat);
       break;
     }
+    case ConnectResponse::kWelcome:
+      for (const std::string& group : response.welcome().routing_group_ids()) {
+        cursors_.try_emplace(group);
+      }
+      break;
     case ConnectResponse::kSnapshot:
-      cursor_ = response.snapshot().cursor();
+      Keep(response.snapshot());
       break;
     case ConnectResponse::kEvents:
-      cursor_ = response.events().cursor();
+      Keep(response.events());
       break;
     case ConnectResponse::kOutcome: {
-      if (!response.outcome().cursor().empty()) cursor_ = response.outcome().cursor();
+      Keep(response.outcome());
       MutexLock lock(mutex_);
       std::erase_if(pending_, [&](const agent::v1::ConnectRequest& request) {
         return request.command().envelope().id() == response.outcome().command_id();
@@ -89,9 +100,8 @@ void AgentStream::OnResponse(const agent::v1::ConnectResponse& response) {
       break;
     }
     case ConnectResponse::kGoingAway:
-      if (!response.going_away().cursor().empty()) cursor_ = response.going_away().cursor();
+      Keep(response.going_away());
       break;
-    case ConnectResponse::kWelcome:
     case ConnectResponse::KIND_NOT_SET:
       break;
   }
@@ -103,7 +113,11 @@ absl::Status AgentStream::RunOnce() {
   rpc::Prepare({.timeout = absl::InfiniteDuration(), .token = options_.client.token}, context);
   const std::unique_ptr<Stream> stream = stub_->Connect(&context);
   agent::v1::ConnectRequest hello;
-  hello.mutable_hello()->set_cursor(cursor_);
+  for (const auto& [group, cursor] : cursors_) {
+    agent::v1::GroupCursor& place = *hello.mutable_hello()->add_groups();
+    place.set_routing_group_id(group);
+    place.set_cursor(cursor);
+  }
   hello.mutable_hello()->set_observe(options_.observe);
   hello.mutable_hello()->set_whole_workspace(options_.whole_workspace);
   stream->Write(hello);
@@ -136,12 +150,14 @@ void AgentStream::Run() {
                   StableHash64(options_.client.token));
   absl::Status status;
   while (true) {
-    const std::string before = cursor_;
+    const Cursors before = cursors_;
     status = RunOnce();
     if (closing() || !IsPassing(status)) break;
     // The log no longer holds what comes after the cursor: begin with a snapshot.
-    if (absl::IsOutOfRange(status)) cursor_.clear();
-    if (cursor_ != before) backoff.Reset();
+    if (absl::IsOutOfRange(status)) {
+      for (auto& [unused, cursor] : cursors_) cursor.clear();
+    }
+    if (cursors_ != before) backoff.Reset();
     options_.on_lost(status);
     const Timeout pause(backoff.Next());
     MutexLock lock(mutex_);

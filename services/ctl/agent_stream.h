@@ -20,9 +20,12 @@ namespace wissel::ctl {
 // Owns a thread, on which the callbacks run. Send and Close may be called from any other thread.
 class AgentStream {
  public:
+  using Cursors = std::map<std::string, std::string>;
   struct Options {
     Client client;
-    std::string cursor;  // where to resume; empty: begin with a snapshot
+    // Where to resume, by routing group; an empty cursor begins with a snapshot. Empty: what the
+    // gateway shows by itself.
+    Cursors cursors;
     bool observe = false;
     bool whole_workspace = false;
     // Every message, in order. Heartbeats have been answered.
@@ -51,12 +54,15 @@ class AgentStream {
 
   void Run();
   absl::Status RunOnce();
+  // The message's place.
+  template <class Message>
+  void Keep(const Message& message);
   void OnResponse(const agent::v1::ConnectResponse& response);
   bool closing() const;
 
   const Options options_;
   const std::unique_ptr<agent::v1::AgentService::StubInterface> stub_;
-  std::string cursor_;  // of the thread alone
+  Cursors cursors_;  // of the thread alone
 
   mutable Mutex mutex_;
   CondVar changed_;

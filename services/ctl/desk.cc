@@ -42,6 +42,18 @@ std::string LastOf(const agent::v1::WorkItem& item) {
   return "";
 }
 
+// The conversation that a command names; empty where it names none.
+std::string ConversationIn(const Command& command) {
+  const auto* reflection = command.GetReflection();
+  const auto* kind =
+      reflection->GetOneofFieldDescriptor(command, Command::descriptor()->FindOneofByName("kind"));
+  if (kind == nullptr) return "";
+  const auto* id = kind->message_type()->FindFieldByName("conversation_id");
+  if (id == nullptr) return "";
+  const google::protobuf::Message& value = reflection->GetMessage(command, kind);
+  return value.GetReflection()->GetString(value, id);
+}
+
 }  // namespace
 
 absl::string_view Desk::Help() {
@@ -84,26 +96,16 @@ std::vector<std::string> Desk::Apply(const agent::v1::ConnectResponse& response)
           absl::StrCat("connected to ", response.welcome().gateway_id(), " as ", agent_id_));
       break;
     case ConnectResponse::kSnapshot: {
-      cursor_ = response.snapshot().cursor();
-      items_.clear();
-      for (const auto& work : response.snapshot().items()) {
-        Item& item = ItemOf(work.conversation().conversation_id());
-        item.conversation = work.conversation();
-        item.last = LastOf(work);
-        if (work.conversation().offer().agent_id() == agent_id_) {
-          item.offer_id = work.conversation().offer().offer_id();
-        }
-      }
-      if (!items_.contains(in_hand_)) in_hand_.clear();
+      ApplySnapshot(response.snapshot());
       lines.push_back(absl::StrCat("you are ", EnumName(response.snapshot().agent().presence()),
                                    ", with ", items_.size(), " on your desk"));
       for (auto& line : List()) lines.push_back(std::move(line));
       break;
     }
     case ConnectResponse::kEvents:
-      cursor_ = response.events().cursor();
+      Keep(response.events());
       for (const Event& event : response.events().events()) {
-        ApplyEvent(event);
+        ApplyEvent(event, response.events().routing_group_id());
         if (event.has_gateway_lease_renewed()) continue;
         const absl::string_view about = ConversationOf(event);
         lines.push_back(absl::StrCat(about.empty() ? std::string(8, ' ') : ShortId(about), "  ",
@@ -112,7 +114,7 @@ std::vector<std::string> Desk::Apply(const agent::v1::ConnectResponse& response)
       break;
     case ConnectResponse::kOutcome: {
       const auto& outcome = response.outcome();
-      if (!outcome.cursor().empty()) cursor_ = outcome.cursor();
+      Keep(outcome);
       if (outcome.has_rejected()) {
         lines.push_back(absl::StrCat("refused, ", EnumName(outcome.rejected().reason()), ": ",
                                      OneLine(outcome.rejected().detail(), 200)));
@@ -120,7 +122,7 @@ std::vector<std::string> Desk::Apply(const agent::v1::ConnectResponse& response)
       break;
     }
     case ConnectResponse::kGoingAway:
-      if (!response.going_away().cursor().empty()) cursor_ = response.going_away().cursor();
+      Keep(response.going_away());
       lines.push_back("the gateway is going away");
       break;
     case ConnectResponse::kHeartbeat:
@@ -130,7 +132,31 @@ std::vector<std::string> Desk::Apply(const agent::v1::ConnectResponse& response)
   return lines;
 }
 
-void Desk::ApplyEvent(const Event& event) {
+template <class Message>
+void Desk::Keep(const Message& message) {
+  if (!message.cursor().empty()) cursors_[message.routing_group_id()] = message.cursor();
+}
+
+// Replaces what the desk has of its routing group.
+void Desk::ApplySnapshot(const agent::v1::Snapshot& snapshot) {
+  Keep(snapshot);
+  const std::string& group = snapshot.routing_group_id();
+  std::erase_if(items_, [&](const auto& entry) {
+    return entry.second.conversation.routing_group_id() == group;
+  });
+  for (const auto& work : snapshot.items()) {
+    Item& item = ItemOf(work.conversation().conversation_id());
+    item.conversation = work.conversation();
+    item.conversation.set_routing_group_id(group);
+    item.last = LastOf(work);
+    if (work.conversation().offer().agent_id() == agent_id_) {
+      item.offer_id = work.conversation().offer().offer_id();
+    }
+  }
+  if (!items_.contains(in_hand_)) in_hand_.clear();
+}
+
+void Desk::ApplyEvent(const Event& event, const std::string& routing_group_id) {
   const std::string id(ConversationOf(event));
   if (id.empty()) return;
   switch (event.kind_case()) {
@@ -202,6 +228,9 @@ void Desk::ApplyEvent(const Event& event) {
       break;
     default:
       break;
+  }
+  if (const auto it = items_.find(id); it != items_.end()) {
+    it->second.conversation.set_routing_group_id(routing_group_id);
   }
   if (!items_.contains(in_hand_)) in_hand_.clear();
 }
@@ -307,6 +336,14 @@ absl::Status Desk::Use(absl::string_view id) {
 }
 
 absl::StatusOr<Command> Desk::Parse(absl::string_view line) {
+  WISSEL_ASSIGN_OR_RETURN(Command command, ParseWords(line));
+  if (const auto it = items_.find(ConversationIn(command)); it != items_.end()) {
+    command.mutable_envelope()->set_routing_group_id(it->second.conversation.routing_group_id());
+  }
+  return command;
+}
+
+absl::StatusOr<Command> Desk::ParseWords(absl::string_view line) {
   absl::string_view rest = line;
   const absl::string_view word = TakeWord(rest);
   Command command;

@@ -41,6 +41,7 @@ class Desk {
   // the router judges it.
   //   INVALID_ARGUMENT  not such words, or an id's beginning that fits several
   //   NOT_FOUND         nothing in hand, no offer, or an id's beginning that fits nothing
+  // The envelope names the routing group of a conversation that is on the desk.
   absl::StatusOr<command::v1::Command> Parse(absl::string_view line);
 
   // Takes a conversation in hand, by its id or the beginning of it. Errors as Parse.
@@ -51,15 +52,21 @@ class Desk {
 
   const std::map<std::string, Item>& items() const { return items_; }
   const std::string& in_hand() const { return in_hand_; }
-  const std::string& cursor() const { return cursor_; }
+  // Where to resume, by routing group.
+  const std::map<std::string, std::string>& cursors() const { return cursors_; }
   const std::string& agent_id() const { return agent_id_; }
 
   // The words that Parse knows, for `help`.
   static absl::string_view Help();
 
  private:
-  void ApplyEvent(const conversation::v1::Event& event);
+  void ApplySnapshot(const agent::v1::Snapshot& snapshot);
+  void ApplyEvent(const conversation::v1::Event& event, const std::string& routing_group_id);
   Item& ItemOf(const std::string& conversation_id);
+  absl::StatusOr<command::v1::Command> ParseWords(absl::string_view line);
+  // The place of a message that has one.
+  template <class Message>
+  void Keep(const Message& message);
   // Whether the agent is consulted on it, or has joined it as a supervisor.
   bool IsCompany(const Item& item) const;
   // It is no longer with the agent, who may still look on.
@@ -71,7 +78,7 @@ class Desk {
   absl::StatusOr<std::string> TakeConversation(absl::string_view& rest);
 
   std::string agent_id_;
-  std::string cursor_;
+  std::map<std::string, std::string> cursors_;
   std::string in_hand_;
   std::map<std::string, Item> items_;  // by conversation id
 };

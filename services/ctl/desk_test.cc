@@ -172,6 +172,25 @@ TEST_F(DeskTest, WhoHasAConversationKeepsItWhenTheirConsultIsOver) {
   EXPECT_EQ(desk_.items().size(), 1);
 }
 
+TEST_F(DeskTest, RoutingGroupsAreKeptApart) {
+  const auto snapshot = [&](const char* group, const char* conversation, const char* cursor) {
+    agent::v1::ConnectResponse r;
+    r.mutable_snapshot()->set_routing_group_id(group);
+    r.mutable_snapshot()->set_cursor(cursor);
+    r.mutable_snapshot()->add_items()->mutable_conversation()->set_conversation_id(conversation);
+    desk_.Apply(r);
+  };
+  snapshot("main", kFirst, "c1");
+  snapshot("west", kSecond, "c2");
+  EXPECT_EQ(desk_.items().size(), 2);
+  snapshot("west", kSecond, "c3");
+  EXPECT_EQ(desk_.items().size(), 2) << "only the west was shown anew";
+  EXPECT_EQ(desk_.cursors(), (std::map<std::string, std::string>{{"main", "c1"}, {"west", "c3"}}));
+  EXPECT_EQ(desk_.Parse("note @1111 text")->envelope().routing_group_id(), "main");
+  EXPECT_EQ(desk_.Parse("note @2222 text")->envelope().routing_group_id(), "west");
+  EXPECT_EQ(desk_.Parse("available")->envelope().routing_group_id(), "");
+}
+
 TEST_F(DeskTest, WordsThatAreNotRight) {
   Offer(kFirst, kOfferOne, 100);
   Assign(kFirst, "anna");
@@ -193,7 +212,7 @@ TEST_F(DeskTest, SnapshotReplacesEverything) {
   item->mutable_conversation()->set_status(state::v1::CONVERSATION_STATUS_ACTIVE);
   item->add_messages()->mutable_inbound()->add_contents()->mutable_text()->set_text("Waar is hij?");
   const auto lines = desk_.Apply(r);
-  EXPECT_EQ(desk_.cursor(), "c7");
+  EXPECT_EQ(desk_.cursors().at(""), "c7");
   EXPECT_EQ(desk_.items().size(), 1);
   EXPECT_THAT(lines.back(), HasSubstr("Waar is hij?"));
 }

@@ -8,8 +8,8 @@
 
 namespace wissel::agent_gateway {
 
-grpc::ServerBidiReactor<agent::v1::ConnectRequest, agent::v1::ConnectResponse>*
-AgentServiceHandler::Connect(grpc::CallbackServerContext* context) {
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* AgentServiceHandler::Connect(
+    grpc::CallbackServerContext* context) {
   return AgentStream::Open(gateway_, context);
 }
 

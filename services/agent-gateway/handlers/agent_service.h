@@ -5,12 +5,35 @@
 
 namespace wissel::agent_gateway {
 
+namespace internal {
+
+/// Every call but Connect with its messages; Connect with their bytes.
+template <template <typename> class... Call>
+struct Compose;
+template <template <typename> class First, template <typename> class... Rest>
+struct Compose<First, Rest...> {
+  using Type = First<typename Compose<Rest...>::Type>;
+};
+template <>
+struct Compose<> {
+  using Type = agent::v1::AgentService::Service;
+};
+using Calls = agent::v1::AgentService;
+using ServiceOfBytes =
+    Compose<Calls::WithRawCallbackMethod_Connect, Calls::WithCallbackMethod_SetPresence,
+            Calls::WithCallbackMethod_AcceptOffer, Calls::WithCallbackMethod_DeclineOffer,
+            Calls::WithCallbackMethod_SendReply, Calls::WithCallbackMethod_AddNote,
+            Calls::WithCallbackMethod_Transfer, Calls::WithCallbackMethod_Resolve,
+            Calls::WithCallbackMethod_Execute, Calls::WithCallbackMethod_GetWork>::Type;
+
+}  // namespace internal
+
 /// AgentService on the wire: each call to its handler.
-class AgentServiceHandler final : public agent::v1::AgentService::CallbackService {
+class AgentServiceHandler final : public internal::ServiceOfBytes {
  public:
   explicit AgentServiceHandler(Gateway& gateway) : gateway_(gateway) {}
 
-  grpc::ServerBidiReactor<agent::v1::ConnectRequest, agent::v1::ConnectResponse>* Connect(
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Connect(
       grpc::CallbackServerContext* context) override;
   grpc::ServerUnaryReactor* SetPresence(grpc::CallbackServerContext* context,
                                         const agent::v1::SetPresenceRequest* request,

@@ -18,7 +18,7 @@ using agent::v1::ConnectResponse;
 
 namespace {
 
-using Reactor = grpc::ServerBidiReactor<ConnectRequest, ConnectResponse>;
+using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
 Reactor* Refuse(const absl::Status& status) {
   class Refusal final : public Reactor {
@@ -27,6 +27,21 @@ Reactor* Refuse(const absl::Status& status) {
     void OnDone() override { delete this; }
   };
   return new Refusal(status);
+}
+
+// The frame's own bytes, which gRPC holds for as long as it needs them.
+grpc::ByteBuffer BytesOf(const FramePtr& frame) {
+  auto* const held = new FramePtr(frame);
+  const grpc::Slice slice(
+      const_cast<char*>(frame->bytes.data()), frame->bytes.size(),
+      [](void* pointer) { delete static_cast<FramePtr*>(pointer); }, held);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+bool Parse(const grpc::ByteBuffer& bytes, ConnectRequest& request) {
+  grpc::Slice slice;
+  return bytes.DumpToSingleSlice(&slice).ok() &&
+         request.ParseFromArray(slice.begin(), static_cast<int>(slice.size()));
 }
 
 }  // namespace
@@ -59,18 +74,20 @@ AgentStream::AgentStream(Gateway& gateway, grpc::CallbackServerContext* context,
 
 void AgentStream::OnReadDone(bool ok) {
   if (!ok) return End(absl::OkStatus(), "client");
-  if (!greeted_) {
-    greeted_ = true;
-    const absl::Status status = request_.has_hello()
-                                    ? OnHello(request_.hello())
-                                    : absl::InvalidArgumentError("the first message must be Hello");
-    if (!status.ok()) return End(status, "refused");
-  } else if (request_.has_command()) {
-    OnCommand(std::move(*request_.mutable_command()));
-  } else if (request_.has_hello()) {
-    return End(absl::InvalidArgumentError("Hello comes once"), "refused");
-  }
+  if (const absl::Status status = OnRequest(); !status.ok()) return End(status, "refused");
   StartRead(&request_);
+}
+
+absl::Status AgentStream::OnRequest() {
+  ConnectRequest request;
+  if (!Parse(request_, request)) return absl::InvalidArgumentError("no ConnectRequest");
+  if (!std::exchange(greeted_, true)) {
+    if (request.has_hello()) return OnHello(request.hello());
+    return absl::InvalidArgumentError("the first message must be Hello");
+  }
+  if (request.has_hello()) return absl::InvalidArgumentError("Hello comes once");
+  if (request.has_command()) OnCommand(std::move(*request.mutable_command()));
+  return absl::OkStatus();
 }
 
 void AgentStream::OnWriteDone(bool ok) {
@@ -80,11 +97,14 @@ void AgentStream::OnWriteDone(bool ok) {
     writing_ = false;
     if (ok) {
       gateway_.metrics().messages_sent.Increment();
-      if (const int events = current_.message.events().events_size(); events > 0) {
-        gateway_.metrics().events_sent.Increment(events);
+      if (current_.frame->events > 0) {
+        gateway_.metrics().events_sent.Increment(current_.frame->events);
       }
-      if (!current_.cursor.empty()) places_[current_.feed].written = std::move(current_.cursor);
+      if (current_.frame->cursor != nullptr) {
+        places_[current_.feed].written = current_.frame->cursor;
+      }
       current_ = Item();
+      writing_bytes_.Clear();
     } else {
       EndLocked(absl::CancelledError("the client is gone"), "client", Unsent::kDrop);
     }
@@ -137,10 +157,13 @@ absl::Status AgentStream::OnHello(const agent::v1::Hello& hello) {
       const bool is_agent = !group.viewer.agent.empty();
       if (is_agent) welcome.set_agent_id(group.viewer.agent);
       beginnings.push_back({feed.get(), {group.from, is_agent && !hello.observe()}});
-      places_.push_back({.queued = group.cursor, .written = group.cursor});
+      Place& place = places_.emplace_back();
+      if (group.from) {
+        place.queued = place.written = std::make_shared<const std::string>(group.cursor);
+      }
       feeds_.push_back(std::move(feed));
     }
-    SendLocked(std::move(response), 0, "");
+    SendLocked(MakeFrame(response, ""), 0);
   }
   for (const auto& [feed, beginning] : beginnings) feed->Begin(beginning);
   return absl::OkStatus();
@@ -163,7 +186,7 @@ void AgentStream::OnCommand(command::v1::Command command) {
       response.mutable_outcome()->set_command_id(command.envelope().id());
       response.mutable_outcome()->set_undecided_reason(
           "the stream shows several routing groups: envelope.routing_group_id must name one");
-      return SendLocked(std::move(response), 0, "");
+      return SendLocked(MakeFrame(response, ""), 0);
     }
   }
   feed->OnCommand(std::move(command));
@@ -193,7 +216,7 @@ void AgentStream::Tick(absl::Time now) {
     } else if (!live && now - last_queued_ > options.heartbeat_interval) {
       ConnectResponse response;
       response.mutable_heartbeat();
-      SendLocked(std::move(response), 0, "");
+      SendLocked(MakeFrame(response, ""), 0);
     }
   }
   if (!cancel) return;
@@ -207,9 +230,10 @@ void AgentStream::GoAway() {
   if (ending_) return;
   for (size_t i = 0; i < feeds_.size(); ++i) {
     ConnectResponse response;
-    response.mutable_going_away()->set_cursor(places_[i].queued);
+    const std::string cursor = places_[i].queued == nullptr ? "" : *places_[i].queued;
+    response.mutable_going_away()->set_cursor(cursor);
     response.mutable_going_away()->set_routing_group_id(feeds_[i]->viewer().routing_group);
-    SendLocked(std::move(response), i, places_[i].queued);
+    SendLocked(MakeFrame(response, cursor), i);
   }
   EndLocked(absl::UnavailableError("the gateway is going away: resume on another"), "draining",
             Unsent::kSend);
@@ -222,29 +246,27 @@ bool AgentStream::ending() const {
   return ending_.has_value();
 }
 
-Subscriber::Taken AgentStream::Offer(GroupFeed& feed, ConnectResponse message, std::string cursor) {
-  Item item{.message = std::move(message), .feed = feed.index(), .cursor = std::move(cursor)};
-  item.bytes = item.message.ByteSizeLong();
+Subscriber::Taken AgentStream::Offer(GroupFeed& feed, FramePtr frame) {
   MutexLock lock(mutex_);
   if (ending_) return Subscriber::Taken::kTaken;
-  if (!HasRoomFor(item.bytes)) {
+  if (!HasRoomFor(frame->bytes.size())) {
     waiting_.push_back(&feed);
     return Subscriber::Taken::kFull;
   }
-  Queue(std::move(item));
+  Queue({.frame = std::move(frame), .feed = feed.index()});
   return Subscriber::Taken::kTaken;
 }
 
-void AgentStream::Send(ConnectResponse message, size_t feed, std::string cursor) {
+void AgentStream::Send(FramePtr frame, size_t feed) {
   MutexLock lock(mutex_);
-  SendLocked(std::move(message), feed, std::move(cursor));
+  SendLocked(std::move(frame), feed);
 }
 
-void AgentStream::SendLocked(ConnectResponse message, size_t feed, std::string cursor) {
+void AgentStream::SendLocked(FramePtr frame, size_t feed) {
   if (ending_) return;
-  Item item{.message = std::move(message), .feed = feed, .cursor = std::move(cursor)};
-  item.bytes = item.message.ByteSizeLong();
-  if (HasRoomFor(item.bytes)) return Queue(std::move(item));
+  if (HasRoomFor(frame->bytes.size())) {
+    return Queue({.frame = std::move(frame), .feed = feed});
+  }
   gateway_.metrics().queue_overflows.Increment();
   EndLocked(absl::ResourceExhaustedError("the stream is read too slowly: resume with the cursor"),
             "slow_reader", Unsent::kDrop);
@@ -258,8 +280,8 @@ bool AgentStream::HasRoomFor(size_t bytes) const {
 }
 
 void AgentStream::Queue(Item item) {
-  if (!item.cursor.empty()) places_[item.feed].queued = item.cursor;
-  queue_bytes_ += item.bytes;
+  if (item.frame->cursor != nullptr) places_[item.feed].queued = item.frame->cursor;
+  queue_bytes_ += item.frame->bytes.size();
   last_queued_ = gateway_.Now();
   queue_.push_back(std::move(item));
   WriteNext();
@@ -270,13 +292,14 @@ void AgentStream::WriteNext() {
   if (!queue_.empty()) {
     current_ = std::move(queue_.front());
     queue_.pop_front();
-    queue_bytes_ -= current_.bytes;
+    queue_bytes_ -= current_.frame->bytes.size();
+    BytesOf(current_.frame).Swap(&writing_bytes_);
     writing_ = true;
     grpc::WriteOptions options;
     // A hint on a stream's first message would hold it for ever, and so would one on the last.
     if (wrote_any_ && !queue_.empty()) options.set_buffer_hint();
     wrote_any_ = true;
-    return StartWrite(&current_.message, options);
+    return StartWrite(&writing_bytes_, options);
   }
   if (ending_) {
     finished_ = true;
@@ -287,8 +310,8 @@ void AgentStream::WriteNext() {
 
 void AgentStream::AddTrailingCursors() {
   for (size_t i = 0; i < feeds_.size(); ++i) {
-    const std::string& cursor = places_[i].written;
-    if (cursor.empty()) continue;
+    if (places_[i].written == nullptr) continue;
+    const std::string& cursor = *places_[i].written;
     call_->AddTrailingMetadata(
         kCursorMetadata,
         feeds_.size() == 1 ? cursor : absl::StrCat(feeds_[i]->viewer().routing_group, " ", cursor));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <deque>
@@ -12,6 +13,7 @@
 #include "absl/base/thread_annotations.h"
 #include "libs/base/mutex.h"
 #include "libs/rpc/auth.h"
+#include "services/agent-gateway/frame.h"
 #include "services/agent-gateway/gateway.h"
 #include "services/agent-gateway/handlers/group_feed.h"
 #include "wissel/agent/v1/agent_service.pb.h"
@@ -26,16 +28,16 @@ inline constexpr char kCursorMetadata[] = "wissel-cursor";
 ///
 /// Owns itself until gRPC is done with it; feeds, gateway and workers hold references. Thread-safe:
 /// gRPC's reactions, the feeds and the clock call in; nothing ever blocks. Messages leave in the
-/// order in which they were queued, one write in flight. What a client does not read in time piles
-/// up in the queue; above the limits a live feed's stream ends with RESOURCE_EXHAUSTED, while a
-/// feed that catches up waits for room.
-class AgentStream final
-    : public grpc::ServerBidiReactor<agent::v1::ConnectRequest, agent::v1::ConnectResponse>,
-      public Tickable,
-      public std::enable_shared_from_this<AgentStream> {
+/// order in which they were queued, one write in flight; their bytes are shared with other streams
+/// and never copied here. What a client does not read in time piles up in the queue; above the
+/// limits a live feed's stream ends with RESOURCE_EXHAUSTED, while a feed that catches up waits for
+/// room.
+class AgentStream final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                          public Tickable,
+                          public std::enable_shared_from_this<AgentStream> {
  public:
   /// Authenticates and begins to read; the reactor to give to gRPC.
-  static grpc::ServerBidiReactor<agent::v1::ConnectRequest, agent::v1::ConnectResponse>* Open(
+  static grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Open(
       Gateway& gateway, grpc::CallbackServerContext* context);
 
   // gRPC's reactions.
@@ -56,10 +58,9 @@ class AgentStream final
   bool ending() const;
   /// Queues a message of the feed's; without room nothing is taken, and the feed is told when there
   /// is some again.
-  Subscriber::Taken Offer(GroupFeed& feed, agent::v1::ConnectResponse message, std::string cursor);
-  /// For what is not asked for again: without room, the stream ends. `cursor` is where the feed
-  /// stands behind it; empty: where it stood before.
-  void Send(agent::v1::ConnectResponse message, size_t feed, std::string cursor);
+  Subscriber::Taken Offer(GroupFeed& feed, FramePtr frame);
+  /// For what is not asked for again: without room, the stream ends.
+  void Send(FramePtr frame, size_t feed);
   enum class Unsent { kDrop, kSend };
   void End(const absl::Status& status, absl::string_view reason, Unsent unsent = Unsent::kDrop);
   /// The client does not take what must be shown now.
@@ -67,24 +68,22 @@ class AgentStream final
 
  private:
   struct Item {
-    agent::v1::ConnectResponse message;
-    size_t bytes = 0;
+    FramePtr frame;
     size_t feed = 0;
-    std::string cursor;  // of the feed; empty: the message has none
   };
-  /// Where one feed's client can resume.
+  /// Where one feed's client can resume; null: nowhere yet.
   struct Place {
-    std::string queued;
-    std::string written;
+    std::shared_ptr<const std::string> queued;
+    std::shared_ptr<const std::string> written;
   };
 
   AgentStream(Gateway& gateway, grpc::CallbackServerContext* context, rpc::Principal principal);
 
+  absl::Status OnRequest();
   absl::Status OnHello(const agent::v1::Hello& hello);
   void OnCommand(command::v1::Command command);
 
-  void SendLocked(agent::v1::ConnectResponse message, size_t feed, std::string cursor)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SendLocked(FramePtr frame, size_t feed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void EndLocked(const absl::Status& status, absl::string_view reason, Unsent unsent)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasRoomFor(size_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -98,8 +97,8 @@ class AgentStream final
   const std::string traceparent_;
   std::shared_ptr<AgentStream> self_;  // until OnDone
 
-  agent::v1::ConnectRequest request_;  // of the read under way
-  bool greeted_ = false;               // read reactions only
+  grpc::ByteBuffer request_;  // of the read under way
+  bool greeted_ = false;      // read reactions only
 
   grpc::CallbackServerContext* const call_;  // good until Finish
   Mutex context_mutex_;                      // never taken with mutex_ held
@@ -113,6 +112,7 @@ class AgentStream final
   std::deque<Item> queue_ ABSL_GUARDED_BY(mutex_);
   size_t queue_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   Item current_ ABSL_GUARDED_BY(mutex_);  // of the write in flight
+  grpc::ByteBuffer writing_bytes_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool wrote_any_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;

@@ -73,7 +73,7 @@ void GroupFeed::ShowSnapshot() {
     ConnectResponse response;
     *response.mutable_snapshot() = std::move(placed.snapshot);
     std::string cursor = response.snapshot().cursor();
-    if (self->stream_.Offer(*self, std::move(response), std::move(cursor)) == Taken::kFull) return;
+    if (self->stream_.Offer(*self, MakeFrame(response, std::move(cursor))) == Taken::kFull) return;
     {
       MutexLock lock(self->mutex_);
       self->source_ = Source::kTail;
@@ -143,27 +143,24 @@ bool GroupFeed::live() const {
 // ---- events
 
 Subscriber::Taken GroupFeed::Take(const Entry& entry) {
-  ConnectResponse response;
-  agent::v1::Events* events = nullptr;
-  bool lease_expired = false;
-  for (int i = 0; i < entry.decision.events_size(); ++i) {
-    const Event& event = entry.decision.events(i);
-    if (!VisibleTo(viewer_, event, entry.facts[static_cast<size_t>(i)])) continue;
-    if (events == nullptr) events = response.mutable_events();
-    *events->add_events() = event;
-    lease_expired =
-        lease_expired || (event.agent_disconnected().session_id() == stream_.session_id() &&
-                          event.agent_disconnected().reason() ==
-                              conversation::v1::AgentDisconnected::REASON_LEASE_EXPIRED);
-  }
-  if (events == nullptr) return Taken::kTaken;
-  events->set_cursor(entry.cursor);
-  events->set_routing_group_id(viewer_.routing_group);
-  *events->mutable_time() = entry.decision.time();
-  const Taken taken = stream_.Offer(*this, std::move(response), entry.cursor);
-  // The gateway was out of touch for longer than its word was good for; the client is still here.
-  if (taken == Taken::kTaken && lease_expired) ConnectAgent();
+  FramePtr frame = entry.FrameFor(viewer_);
+  if (frame == nullptr) return Taken::kTaken;
+  const Taken taken = stream_.Offer(*this, std::move(frame));
+  if (taken == Taken::kTaken && HasLostLease(entry)) ConnectAgent();
   return taken;
+}
+
+// The gateway was out of touch for longer than its word was good for; the client is still here.
+bool GroupFeed::HasLostLease(const Entry& entry) const {
+  for (const Event& event : entry.decision.events()) {
+    if (!event.has_agent_disconnected()) continue;
+    const conversation::v1::AgentDisconnected& gone = event.agent_disconnected();
+    if (gone.session_id() == stream_.session_id() &&
+        gone.reason() == conversation::v1::AgentDisconnected::REASON_LEASE_EXPIRED) {
+      return true;
+    }
+  }
+  return false;
 }
 
 void GroupFeed::OnLive(const Position& position) {
@@ -184,7 +181,7 @@ void GroupFeed::OnBeat(const Position& position) {
   std::string cursor = ToCursor(position);
   response.mutable_heartbeat()->set_routing_group_id(viewer_.routing_group);
   response.mutable_heartbeat()->set_cursor(cursor);
-  stream_.Send(std::move(response), index_, std::move(cursor));
+  stream_.Send(MakeFrame(response, std::move(cursor)), index_);
 }
 
 void GroupFeed::OnOverflow() {
@@ -369,7 +366,7 @@ void GroupFeed::SendOutcome(agent::v1::CommandOutcome outcome, const std::string
   outcome.set_cursor(cursor);
   ConnectResponse response;
   *response.mutable_outcome() = std::move(outcome);
-  stream_.Send(std::move(response), index_, cursor);
+  stream_.Send(MakeFrame(response, cursor), index_);
 }
 
 }  // namespace wissel::agent_gateway

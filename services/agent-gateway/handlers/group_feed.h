@@ -73,6 +73,7 @@ class GroupFeed final : public Subscriber, public OutcomeWaiter {
 
   std::shared_ptr<GroupFeed> Shared();
   void ShowSnapshot();
+  bool HasLostLease(const Entry& entry) const;
   void ConnectAgent();
   void DisconnectAgent();
   void OnAppendFailed(const std::string& command_id, const absl::Status& status);

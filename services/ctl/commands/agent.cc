@@ -39,6 +39,7 @@ struct AgentFlags {
   std::string cursor_file;
   bool observe = false;
   bool whole_workspace = false;
+  std::vector<std::string> groups;
   std::vector<std::string> words;
 };
 
@@ -47,6 +48,19 @@ absl::Status StatusOf(const agent::v1::CommandOutcome& outcome) {
   const auto& r = outcome.rejected();
   return absl::FailedPreconditionError(
       absl::StrCat("refused, ", EnumName(r.reason()), ": ", OneLine(r.detail(), 200)));
+}
+
+// From lines of "ROUTING_GROUP CURSOR".
+absl::StatusOr<AgentStream::Cursors> ParseCursors(absl::string_view text) {
+  AgentStream::Cursors cursors;
+  for (const absl::string_view line : absl::StrSplit(text, '\n', absl::SkipWhitespace())) {
+    const std::vector<std::string> words = absl::StrSplit(line, ' ');
+    if (words.size() != 2) {
+      return absl::InvalidArgumentError("the cursor file has lines other than GROUP CURSOR");
+    }
+    cursors[words[0]] = words[1];
+  }
+  return cursors;
 }
 
 // A person or script at a terminal, and the agent's stream: prints what comes, sends what is typed.
@@ -59,11 +73,14 @@ class Terminal {
     AgentStream::Options options;
     WISSEL_ASSIGN_OR_RETURN(options.client, MakeClient(s_, Session::Service::kAgent, s_.flags.as));
     if (!f_.cursor_file.empty()) {
-      auto cursor = ReadFile(f_.cursor_file, 1 << 16);
-      if (!cursor.ok() && !absl::IsNotFound(cursor.status())) return cursor.status();
-      if (cursor.ok()) options.cursor = *cursor;
+      auto cursors = ReadFile(f_.cursor_file, 1 << 16);
+      if (!cursors.ok() && !absl::IsNotFound(cursors.status())) return cursors.status();
+      if (cursors.ok()) {
+        WISSEL_ASSIGN_OR_RETURN(options.cursors, ParseCursors(*cursors));
+      }
     }
-    if (!options.cursor.empty()) LoadDesk(options.client);
+    if (!options.cursors.empty()) LoadDesk(options.client);
+    for (const std::string& group : f_.groups) options.cursors.try_emplace(group);
     options.observe = f_.observe;
     options.whole_workspace = f_.whole_workspace;
     options.on_response = [this](const ConnectResponse& r) { OnResponse(r); };
@@ -95,6 +112,8 @@ class Terminal {
     if (!work.ok()) return;
     ConnectResponse response;
     *response.mutable_snapshot() = work->snapshot();
+    // The stream resumes before this place.
+    response.mutable_snapshot()->clear_cursor();
     MutexLock lock(mutex_);
     desk_.Apply(response);
   }
@@ -123,9 +142,11 @@ class Terminal {
 
   // By way of a second file, so that a crash leaves the old cursor or the new one.
   void SaveCursor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (f_.cursor_file.empty() || desk_.cursor().empty()) return;
+    if (f_.cursor_file.empty() || desk_.cursors().empty()) return;
     const std::string next = f_.cursor_file + ".next";
-    std::ofstream(next) << desk_.cursor();
+    std::ofstream file(next);
+    for (const auto& [group, cursor] : desk_.cursors()) file << group << " " << cursor << "\n";
+    file.close();
     rename(next.c_str(), f_.cursor_file.c_str());
   }
 
@@ -365,11 +386,15 @@ void AddAgent(CLI::App& app, Session& s) {
       ->type_name("FILE");
   command
       ->add_option("--cursor-file", f->cursor_file,
-                   "Resume from the cursor in this file, and keep it up to date")
+                   "Resume from the cursors in this file, and keep them up to date")
       ->type_name("FILE");
   command->add_flag("--observe", f->observe, "Look on, without counting as the agent's connection");
   command->add_flag("--whole-workspace", f->whole_workspace,
                     "Everything in the workspace (supervisors)");
+  command
+      ->add_option("--group", f->groups,
+                   "Only this routing group, repeatable (with --whole-workspace)")
+      ->type_name("GROUP");
   command->callback([&s, f, command] {
     if (!command->get_subcommands().empty()) return;
     s.action = [&s, f] { return Terminal(s, *f).Run(); };
