@@ -82,6 +82,7 @@ TEST(ValidateConfig, KeepsTheContractsBounds) {
   config.mutable_agents(0)->set_capacity_units(-1);
   config.mutable_channels(0)->set_weight_units(1001);
   config.mutable_conversations()->mutable_forget_after()->set_seconds(60);
+  config.mutable_conversations()->set_removed_work(static_cast<config::v1::RemovedWork>(7));
   EXPECT_THAT(Errors(config),
               ElementsAre("queues[nl].required_skills[lang:nl].proficiency: 11; from 1 to 10",
                           "queues[nl].offer_timeout: 1h1s; from 1s to 1h",
@@ -89,6 +90,7 @@ TEST(ValidateConfig, KeepsTheContractsBounds) {
                           "queues[nl].base_priority: -1001; from -1000 to 1000",
                           "agents[anna].capacity_units: -1; from 0 to 1000000",
                           "channels[CHANNEL_KIND_WHATSAPP].weight_units: 1001; from 0 to 1000",
+                          "conversations.removed_work: requeued or kept",
                           StartsWith("conversations.forget_after: 1m; from 72h")));
 }
 

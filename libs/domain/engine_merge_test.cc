@@ -92,6 +92,24 @@ TEST(Merge, WhatComesLaterForTheSourceGoesToTheTarget) {
   EXPECT_EQ(reopened.events(1).reopened().conversation_id(), pair.target);
 }
 
+TEST(Merge, AMailThatAnswersNothingGoesToTheTargetWhileThatIsOpen) {
+  Pair pair;
+  const auto mail = [](int n) {
+    message::v1::InboundMessage message = ToSecondNumber("31600000001", n);
+    message.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
+    message.mutable_account()->set_account_id("shop-mail");
+    return message;
+  };
+  const std::string by_mail = Pair::Opened(pair.shop.Receive(mail(910)));
+  Command merge = pair.Merge("boss", by_mail, pair.target);
+  merge.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
+  pair.shop.Do(merge);
+  const Decision& later = pair.shop.Receive(mail(911));
+  EXPECT_EQ(later.events(0).message_received().conversation_id(), pair.target);
+  pair.shop.Do(pair.shop.Resolve("bram", pair.target));
+  EXPECT_TRUE(pair.shop.Receive(mail(912)).events(0).has_conversation_opened());
+}
+
 TEST(Merge, IsFollowedThroughSeveralAndNotUndone) {
   Pair pair;
   pair.shop.Do(pair.Merge("bram", pair.source, pair.target));

@@ -137,12 +137,14 @@ const ConversationState* Engine::FindFor(const InboundMessage& message) const {
     if (ours(c)) return c;
   }
   const auto* c = state_.FindByContact(message.account(), message.sender().contact_id());
+  if (!ours(c)) return nullptr;
   // A mail that answers nothing of ours begins anew once the last matter is closed.
-  if (ours(c) && (IsOpen(*c) || message.account().kind() != common::v1::CHANNEL_KIND_EMAIL ||
-                  IsQuiet(message))) {
-    return c;
+  const ConversationState* matter = FollowMerges(c);
+  const bool closed = matter == nullptr || !IsOpen(*matter);
+  if (closed && message.account().kind() == common::v1::CHANNEL_KIND_EMAIL && !IsQuiet(message)) {
+    return nullptr;
   }
-  return nullptr;
+  return c;
 }
 
 void Engine::Receive(InboundMessage message) {

@@ -276,6 +276,10 @@ class Stage:
     def who(self, who, what):
         self.say(f"  {self._paint('36', who):<{20 if self.colour else 11}} {what}")
 
+    def output(self, command, text):
+        """What a program printed, as it did."""
+        self.say("\n".join([f"  $ {command}", *("    " + line for line in text.rstrip().splitlines())]))
+
     def check(self, holds, what):
         if not holds:
             self.say("  " + self._paint("31", f"✗ {what}"))
@@ -507,6 +511,7 @@ class Morning:
                     for p in busy)
         self.stage.check(report["ok"] and busy and agree,
                          f"{decisions} decisions folded again: router, Redis and log agree")
+        self.stage.output("wisselctl replay", self.ctl.run("replay"))
         again = json.loads(self.ctl.run("replay", "--output", "json"))
         self.stage.check(again["identical"] and again["decisions"] >= decisions,
                          f"{again['decisions']} decisions made again from their inputs: the same, bit for bit")
@@ -514,9 +519,26 @@ class Morning:
         replies = [e["outbound_id"] for k, e in self.ctl.events() if k == "reply_sent"]
         self.stage.check(sorted(outbounds) == sorted(replies), "every answer was sent once, no other was sent")
 
+    def promises(self):
+        self.stage.step("What was promised, and why it went the way it went")
+        clocks = [json.loads(line) for line in self.ctl.run("sla", self.jan, "--output", "json").splitlines()]
+        first = [c for c in clocks if c["metric"] == "first_response"]
+        self.stage.output("wisselctl sla", self.ctl.run("sla", self.jan))
+        self.stage.check(first and all(c["kind"] == "counted" for c in first)
+                         and sum(c["seconds"] for c in first) < 600,
+                         "Jan's first answer was promised within 10 minutes, and came in time")
+        applied = [e["sla_policy_id"] for k, e in self.ctl.events() if k == "sla_policy_applied"
+                   and e["conversation_id"] == self.mail]
+        self.stage.check(applied == ["mail"], "the mail has the mail's policy, which counts the desk's hours")
+        why = self.ctl.run("explain", self.olivia)
+        self.stage.output("wisselctl explain", why)
+        self.stage.check("may take it" in why and "bram: serves none of the queues asked" in why,
+                         "of every agent it says why, or why not, and what would have to change")
+
     def run(self):
         for step in (self.agents_arrive, self.whatsapp_question, self.webhook_repeated, self.mail_with_attachment,
-                     self.transfer, self.stream_lost, self.offline_with_work, self.verify):
+                     self.transfer, self.stream_lost, self.offline_with_work, self.promises,
+                     self.verify):
             step()
 
     def leave(self):

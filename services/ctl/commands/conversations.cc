@@ -128,6 +128,9 @@ absl::Status Show(Session& s, const std::string& id) {
         << "  status   " << EnumName(c.status())
         << (c.agent_id().empty() ? "" : absl::StrCat(", agent ", c.agent_id()))
         << (c.queue_id().empty() ? "" : absl::StrCat(", queue ", c.queue_id())) << "\n";
+  if (!c.merged_into_conversation_id().empty()) {
+    s.out << "  merged   into " << c.merged_into_conversation_id() << "\n";
+  }
   if (!c.subject().empty()) s.out << "  subject  " << OneLine(c.subject(), 80) << "\n";
   s.out << "  opened   " << FormatTime(c.open_time()) << "\n\n";
   for (const auto& m : response.messages()) PrintHistory(m, s.out);
