@@ -39,16 +39,8 @@ uint32_t Murmur2(absl::string_view bytes) {
 
 size_t SizeOf(const Outgoing& record) {
   size_t size = record.key.size() + record.value.size();
-  if (record.message != nullptr) size += static_cast<size_t>(record.message->GetCachedSize());
   for (const auto& [name, value] : record.headers) size += name.size() + value.size();
   return size;
-}
-
-void Serialize(Outgoing& record) {
-  if (record.message == nullptr) return;
-  record.value.resize(static_cast<size_t>(record.message->GetCachedSize()));
-  record.message->SerializeWithCachedSizesToArray(reinterpret_cast<uint8_t*>(record.value.data()));
-  record.message.reset();
 }
 
 absl::Status CheckTopics(Bus& bus) {

@@ -12,7 +12,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "google/protobuf/message_lite.h"
 #include "libs/bus/topic.h"
 #include "libs/bus/wakeup.h"
 
@@ -42,16 +41,10 @@ struct Outgoing {
   std::string key;
   std::string value;
   Headers headers;
-  // In place of a value: serialised when it is sent, on the appender's thread where that is the one
-  // that sends. ByteSizeLong must have been called since it was last changed.
-  std::shared_ptr<const google::protobuf::MessageLite> message = nullptr;
 };
 
 // The bytes that count towards `max_record_bytes` and the limit on what is in flight.
 size_t SizeOf(const Outgoing& record);
-
-// Puts the message, if there is one, into the value.
-void Serialize(Outgoing& record);
 
 struct AppenderOptions {
   // For the owner of a partition: after one append has failed, every later one is refused
@@ -86,8 +79,7 @@ class Appender {
   //   ABORTED             gapless, and an earlier append failed; or (Kafka) this client can never
   //                       append again: use another appender
   // Failed, perhaps in the log all the same:
-  //   UNAVAILABLE         not acknowledged within the delivery timeout; twice that for a record
-  //   that
+  //   UNAVAILABLE         not acknowledged within the delivery timeout; twice that for a record that
   //                       waited until others were answered
   //   RESOURCE_EXHAUSTED  embedded: the disk is full (then certainly not in the log)
   // A refusal with INVALID_ARGUMENT or RESOURCE_EXHAUSTED does not end a gapless appender: nothing

@@ -414,7 +414,6 @@ absl::Status EmbeddedBus::CheckRecord(const Outgoing& record, size_t size) const
 
 void EmbeddedBus::Enqueue(std::shared_ptr<AppenderState> appender, Outgoing record, size_t size,
                           Appender::Done done) {
-  Serialize(record);
   Pending pending{.appender = std::move(appender),
                   .record = {.topic = record.topic,
                              .partition = record.partition,

@@ -191,7 +191,6 @@ void KafkaAppender::Burst(Lane& lane) {
     lane.bursting = true;
   }
   // Not under the lock: whoever appends meanwhile goes on.
-  for (const std::unique_ptr<InFlight>& record : burst) Serialize(record->record);
   absl::Status refusal;
   for (std::unique_ptr<InFlight>& record : burst) {
     if (refusal.ok() || !limits_.gapless) refusal = Produce(*record);
@@ -297,8 +296,7 @@ void KafkaAppender::Append(Outgoing record, Done done) {
 }
 
 absl::Status KafkaAppender::Produce(InFlight& in_flight) {
-  Outgoing& record = in_flight.record;
-  Serialize(record);
+  const Outgoing& record = in_flight.record;
   rd_kafka_headers_t* headers = nullptr;
   if (!record.headers.empty()) {
     headers = rd_kafka_headers_new(record.headers.size());
@@ -317,10 +315,10 @@ absl::Status KafkaAppender::Produce(InFlight& in_flight) {
   add(RD_KAFKA_VTYPE_RKT).rkt = topic;
   add(RD_KAFKA_VTYPE_PARTITION).i32 = record.partition;
   auto& value = add(RD_KAFKA_VTYPE_VALUE);
-  value.mem.ptr = record.value.data();
+  value.mem.ptr = const_cast<char*>(record.value.data());
   value.mem.size = record.value.size();
   auto& key = add(RD_KAFKA_VTYPE_KEY);
-  key.mem.ptr = record.key.data();
+  key.mem.ptr = const_cast<char*>(record.key.data());
   key.mem.size = record.key.size();
   add(RD_KAFKA_VTYPE_OPAQUE).ptr = &in_flight;
   if (headers != nullptr) add(RD_KAFKA_VTYPE_HEADERS).headers = headers;

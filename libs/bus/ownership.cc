@@ -287,17 +287,15 @@ absl::StatusOr<OwnedLog::Stamp> OwnedLog::Append(wissel::log::v1::Decision&& dec
   decision.set_epoch(stamp.epoch);
   decision.set_sequence(stamp.sequence);
   decision.set_claim_offset(stamp.claim_offset);
-  const auto record = std::make_shared<wissel::log::v1::LogRecord>();
-  record->mutable_decision()->Swap(&decision);
-  (void)record->ByteSizeLong();
+  wissel::log::v1::LogRecord record;
+  record.mutable_decision()->Swap(&decision);
   Outgoing out{.topic = Topic::kLog,
                .partition = options_.partition,
                .key = std::string(key),
-               .value = "",
-               .headers = std::move(headers),
-               .message = record};
+               .value = record.SerializeAsString(),
+               .headers = std::move(headers)};
   if (absl::Status refusal = appender_->Admit(out); !refusal.ok()) {
-    record->mutable_decision()->Swap(&decision);
+    record.mutable_decision()->Swap(&decision);
     if (absl::IsResourceExhausted(refusal)) {
       MutexLock lock(answers_->mutex);
       const int64_t in_flight = appended_ - answers_->decisions;
