@@ -53,10 +53,10 @@ class KafkaAppender final : public Appender, public ClientOwner {
     Lane* lane = nullptr;
   };
   using Records = std::deque<std::unique_ptr<InFlight>>;
-  // A partition's way to the broker.
+  // A partition's way to the broker. Under mutex_, but for what is the delivery thread's own.
   struct Lane {
     Records waiting;
-    std::atomic<size_t> under_way = 0;  // Handed to librdkafka and not yet answered.
+    std::atomic<size_t> under_way = 0;  // Handed over and not yet answered; read without.
     bool bursting = false;              // The delivery thread is handing some over.
     size_t answered_now = 0;            // Since the last MakeRoom; the delivery thread's own.
   };
@@ -66,7 +66,8 @@ class KafkaAppender final : public Appender, public ClientOwner {
   absl::Status Refusal(size_t size) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Answer(InFlight& record, absl::StatusOr<int64_t> offset);
   absl::Status CheckRecord(const Outgoing& record, size_t size) const;
-  // The lanes where something waits and nothing is under way any more.
+  // Accounts for what has been answered; the lanes where something waits and nothing is under way
+  // any more.
   std::vector<Lane*> MakeRoom();
   // Until something is in flight.
   void AwaitRecords(absl::Duration timeout);
@@ -150,8 +151,8 @@ void KafkaAppender::Serve(const std::stop_token& stop) {
     // Sends what has been handed over and takes the answers. It returns early when there is nothing
     // left to wait for, and when OnDelivery says that a lane is free.
     rd_kafka_flush(client_.get(), 100);
-    for (Lane* lane : MakeRoom()) Burst(*lane);
     FailWaiting();
+    for (Lane* lane : MakeRoom()) Burst(*lane);
   }
 }
 
@@ -162,8 +163,8 @@ void KafkaAppender::AwaitRecords(absl::Duration timeout) {
 }
 
 std::vector<KafkaAppender::Lane*> KafkaAppender::MakeRoom() {
-  std::vector<Lane*> free;
-  if (answered_now_ == 0) return free;
+  std::vector<Lane*> ready;
+  if (answered_now_ == 0) return ready;
   MutexLock lock(mutex_);
   const size_t count = std::exchange(answered_now_, 0);
   in_flight_ -= count;
@@ -171,10 +172,10 @@ std::vector<KafkaAppender::Lane*> KafkaAppender::MakeRoom() {
   in_flight_bytes_ -= std::exchange(answered_bytes_, 0);
   for (Lane* lane : std::exchange(answered_lanes_, {})) {
     lane->under_way -= std::exchange(lane->answered_now, 0);
-    if (lane->under_way == 0 && !lane->waiting.empty()) free.push_back(lane);
+    if (lane->under_way == 0 && !lane->waiting.empty()) ready.push_back(lane);
   }
   answered_some_.NotifyAll();
-  return free;
+  return ready;
 }
 
 void KafkaAppender::Burst(Lane& lane) {
@@ -224,7 +225,6 @@ void KafkaAppender::FailWaiting() {
     }
   }
   for (const std::unique_ptr<InFlight>& record : failed) Answer(*record, why);
-  MakeRoom();
 }
 
 absl::Status KafkaAppender::Refusal(size_t size) const {
