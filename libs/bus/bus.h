@@ -79,9 +79,8 @@ class Appender {
   //   ABORTED             gapless, and an earlier append failed; or (Kafka) this client can never
   //                       append again: use another appender
   // Failed, perhaps in the log all the same:
-  //   UNAVAILABLE         not acknowledged within the delivery timeout; twice that for a record
-  //   that
-  //                       waited until others were answered
+  //   UNAVAILABLE         not acknowledged within the delivery timeout; a record that waited until
+  //                       others were answered has twice as long
   //   RESOURCE_EXHAUSTED  embedded: the disk is full (then certainly not in the log)
   // A refusal with INVALID_ARGUMENT or RESOURCE_EXHAUSTED does not end a gapless appender: nothing
   // was sent, so nothing is missing.
