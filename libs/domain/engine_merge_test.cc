@@ -19,6 +19,7 @@ using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Decision;
 using domain::testing::Kinds;
+using domain::testing::Refusal;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
@@ -59,10 +60,6 @@ struct Pair {
   std::string source;
   int merges = 0;
 };
-
-CommandRejected::Reason Refusal(const Decision& decision) {
-  return decision.events(0).command_rejected().reason();
-}
 
 TEST(Merge, TheSourceIsResolvedAndPointsToTheTarget) {
   Pair pair;

@@ -16,11 +16,13 @@ using config::v1::RemovedWork;
 using config::v1::WorkspaceConfig;
 using conversation::v1::CommandRejected;
 using conversation::v1::Event;
+using domain::testing::BySupervisor;
 using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Decision;
 using domain::testing::EraseIf;
 using domain::testing::Kinds;
+using domain::testing::Refusal;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using state::v1::ConversationStatus;
@@ -48,17 +50,6 @@ const state::v1::AgentState* FindAgent(Shop& shop, absl::string_view id) {
 
 const state::v1::QueueState* FindQueue(Shop& shop, absl::string_view id) {
   return shop.engine().state().FindQueue("acme", id);
-}
-
-Command BySupervisor(absl::string_view key) {
-  Command command = CommandBy("boss", key);
-  command.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
-  command.mutable_actor()->clear_agent_id();
-  return command;
-}
-
-CommandRejected::Reason Refusal(const Decision& decision) {
-  return decision.events(0).command_rejected().reason();
 }
 
 TEST(RemovedAgent, KeepsActiveWorkTakesNothingNewAndGoesWithTheLastOfIt) {

@@ -19,10 +19,12 @@ using conversation::v1::Assigned;
 using conversation::v1::CommandRejected;
 using conversation::v1::Event;
 using conversation::v1::Queued;
+using domain::testing::BySupervisor;
 using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Decision;
 using domain::testing::Kinds;
+using domain::testing::Refusal;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
@@ -43,18 +45,6 @@ config::v1::Agent& AgentIn(WorkspaceConfig& config, absl::string_view id) {
     if (agent.agent_id() == id) return agent;
   }
   return *config.add_agents();
-}
-
-Command BySupervisor(absl::string_view key) {
-  Command command = CommandBy("boss", key);
-  command.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
-  command.mutable_actor()->clear_agent_id();
-  return command;
-}
-
-CommandRejected::Reason Refusal(const Decision& decision) {
-  return decision.events_size() == 1 ? decision.events(0).command_rejected().reason()
-                                     : CommandRejected::REASON_UNSPECIFIED;
 }
 
 const Event* Find(const std::vector<Decision>& decisions, Event::KindCase kind) {

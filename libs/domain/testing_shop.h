@@ -25,6 +25,20 @@ inline std::vector<conversation::v1::Event::KindCase> Kinds(const Decision& deci
   return kinds;
 }
 
+// A command by somebody who is no agent.
+inline Command BySupervisor(absl::string_view key) {
+  Command command = CommandBy("boss", key);
+  command.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
+  command.mutable_actor()->clear_agent_id();
+  return command;
+}
+
+// Why the command was refused; unspecified where the decision is anything but that.
+inline conversation::v1::CommandRejected::Reason Refusal(const Decision& decision) {
+  return decision.events_size() == 1 ? decision.events(0).command_rejected().reason()
+                                     : conversation::v1::CommandRejected::REASON_UNSPECIFIED;
+}
+
 // A shop, its engine and its log, with a clock that is moved by hand.
 class Shop {
  public:
