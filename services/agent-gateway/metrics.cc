@@ -9,9 +9,10 @@ Metrics::Metrics(telemetry::Registry& registry)
           {{"reason",
             {"client", "slow_reader", "token_expired", "cursor_too_old", "draining", "refused",
              "log_unavailable"}}})),
-      resumes(registry.AddCounterFamily("wissel_agent_gateway_stream_starts_total",
-                                        "Streams that began, by where their events came from.",
-                                        {{"from", {"snapshot", "recent", "log"}}})),
+      resumes(registry.AddCounterFamily(
+          "wissel_agent_gateway_stream_starts_total",
+          "Routing groups that streams began to show, by where their events came from.",
+          {{"from", {"snapshot", "recent", "log"}}})),
       messages_sent(registry.AddCounter("wissel_agent_gateway_messages_sent_total",
                                         "Messages written to streams.")),
       events_sent(registry.AddCounter("wissel_agent_gateway_events_sent_total",
