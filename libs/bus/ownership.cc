@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "libs/base/mutex.h"
@@ -287,15 +288,16 @@ absl::StatusOr<OwnedLog::Stamp> OwnedLog::Append(wissel::log::v1::Decision&& dec
   decision.set_epoch(stamp.epoch);
   decision.set_sequence(stamp.sequence);
   decision.set_claim_offset(stamp.claim_offset);
+  // Lent, for as long as it takes to write it.
   wissel::log::v1::LogRecord record;
-  record.mutable_decision()->Swap(&decision);
+  record.unsafe_arena_set_allocated_decision(&decision);
+  const absl::Cleanup take_back = [&] { (void)record.unsafe_arena_release_decision(); };
   Outgoing out{.topic = Topic::kLog,
                .partition = options_.partition,
                .key = std::string(key),
                .value = record.SerializeAsString(),
                .headers = std::move(headers)};
   if (absl::Status refusal = appender_->Admit(out); !refusal.ok()) {
-    record.mutable_decision()->Swap(&decision);
     if (absl::IsResourceExhausted(refusal)) {
       MutexLock lock(answers_->mutex);
       const int64_t in_flight = appended_ - answers_->decisions;

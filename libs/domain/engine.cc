@@ -13,6 +13,7 @@ using config::v1::WorkspaceConfig;
 using conversation::v1::Event;
 using conversation::v1::OfferWithdrawn;
 using conversation::v1::Queued;
+using google::protobuf::Arena;
 using state::v1::AgentState;
 using state::v1::ConversationState;
 using state::v1::ConversationStatus;
@@ -38,13 +39,28 @@ Engine::Engine(State state, Options options)
 // ---------------------------------------------------------------------------------------------
 // A decision in the making
 
-void Engine::Begin(log::v1::Cause cause, absl::Time now) {
-  now_ = std::max(now, state_.time());
-  decision_.Clear();
-  *decision_.mutable_time() = ToProto(now_);
-  *decision_.mutable_cause() = std::move(cause);
-  state_.BeginDecision(decision_.cause(), now_);
+log::v1::Cause& Engine::NewCause() {
+  if (!deciding_) memory_.Reset();
+  deciding_ = true;
+  return *Arena::CreateMessage<log::v1::Cause>(&memory_);
 }
+
+void Engine::Begin(log::v1::Cause& cause, absl::Time now) {
+  now_ = std::max(now, state_.time());
+  decision_ = Arena::CreateMessage<log::v1::Decision>(&memory_);
+  *decision_->mutable_time() = ToProto(now_);
+  decision_->set_allocated_cause(&cause);
+  state_.BeginDecision(cause, now_);
+}
+
+void Engine::Begin(const log::v1::InputCause& input, absl::string_view id, absl::Time now) {
+  log::v1::Cause& cause = NewCause();
+  *cause.mutable_input() = input;
+  cause.mutable_input()->set_id(std::string(id));
+  Begin(cause, now);
+}
+
+Event& Engine::NewEvent() { return *Arena::CreateMessage<Event>(&memory_); }
 
 namespace {
 
@@ -79,13 +95,12 @@ const std::string& ClockedConversation(const Event& event) {
 
 }  // namespace
 
-Event& Engine::Emit(Event event) {
+void Engine::Emit(Event& event) {
   NameFormerAgent(event);
   // What has fallen due by now was so before this happened.
   if (const std::string& id = ClockedConversation(event); !id.empty()) SayDue(id);
   state_.ApplyEvent(event);
-  *decision_.add_events() = std::move(event);
-  return *decision_.mutable_events(decision_.events_size() - 1);
+  decision_->mutable_events()->AddAllocated(&event);
 }
 
 // Events that take a conversation from its agent say from whom, so that readers who begin in the
@@ -106,12 +121,17 @@ void Engine::NameFormerAgent(Event& event) const {
   }
 }
 
-log::v1::Decision Engine::Finish() {
+log::v1::Decision& Engine::Finish() {
   do {
     Escalate();
     Match();
   } while (!escalating_.empty() || LetGo());
-  return std::move(decision_);
+  return End();
+}
+
+log::v1::Decision& Engine::End() {
+  deciding_ = false;
+  return *decision_;
 }
 
 void Engine::TouchAgent(absl::string_view workspace_id, absl::string_view agent_id) {
@@ -126,7 +146,7 @@ std::string Engine::QueueFor(const ConversationState& c) const {
   if (matcher == nullptr) return "";
   // The words of a message are looked at when it is decided, and not kept in the state.
   std::string text;
-  for (const Event& event : decision_.events()) {
+  for (const Event& event : decision_->events()) {
     if (event.message_received().conversation_id() != c.conversation_id()) continue;
     for (const message::v1::Content& content : event.message_received().message().contents()) {
       absl::StrAppend(&text, content.text().text(), "\n");
@@ -151,7 +171,7 @@ void Engine::Queue(const std::string& conversation_id, Queued::Reason reason,
     queue_id = QueueFor(c);
   }
   TouchAgent(c.workspace_id(), c.has_offer() ? c.offer().agent_id() : c.agent_id());
-  Event event;
+  Event& event = NewEvent();
   Queued& queued = *event.mutable_queued();
   queued.set_conversation_id(conversation_id);
   queued.set_queue_id(queue_id);
@@ -161,7 +181,7 @@ void Engine::Queue(const std::string& conversation_id, Queued::Reason reason,
           matcher == nullptr ? nullptr : matcher->policy().FindQueue(queue_id)) {
     queued.set_sticky_agent_id(StickyAgent(c, *queue, reason));
   }
-  Emit(std::move(event));
+  Emit(event);
   TouchConversation(conversation_id);
   newly_waiting_.insert(conversation_id);
   ChooseSla(c);
@@ -176,7 +196,7 @@ std::string Engine::StickyAgent(const ConversationState& c, const config::v1::Qu
       // Its own last agent.
       return c.agent_id();
     case Queued::REASON_REOPENED:
-      for (const Event& event : decision_.events()) {
+      for (const Event& event : decision_->events()) {
         if (event.reopened().conversation_id() == c.conversation_id()) {
           return event.reopened().from_agent_id();
         }
@@ -203,25 +223,25 @@ void Engine::ResumeConversation(const std::string& conversation_id, absl::string
       agent != nullptr && matcher != nullptr &&
       !matcher->WhyNot(agent_id, WaitingOf(c), {.requirement = false, .exclusion = false});
   if (!takes_it) return Queue(conversation_id, Queued::REASON_RESUMED, now_);
-  Event event;
+  Event& event = NewEvent();
   event.mutable_assigned()->set_conversation_id(conversation_id);
   event.mutable_assigned()->set_agent_id(agent->agent_id());
   event.mutable_assigned()->set_reason(conversation::v1::Assigned::REASON_RESUMED);
   event.mutable_assigned()->set_units(units);
   TouchAgent(c.workspace_id(), agent->agent_id());
-  Emit(std::move(event));
+  Emit(event);
   TouchConversation(conversation_id);
 }
 
 void Engine::WithdrawOffer(const ConversationState& c, OfferWithdrawn::Reason reason) {
   TouchConversation(c.conversation_id());
   TouchAgent(c.workspace_id(), c.offer().agent_id());
-  Event event;
+  Event& event = NewEvent();
   event.mutable_offer_withdrawn()->set_conversation_id(c.conversation_id());
   event.mutable_offer_withdrawn()->set_offer_id(c.offer().offer_id());
   event.mutable_offer_withdrawn()->set_agent_id(c.offer().agent_id());
   event.mutable_offer_withdrawn()->set_reason(reason);
-  Emit(std::move(event));
+  Emit(event);
 }
 
 void Engine::AgentGone(const std::string& workspace_id, const std::string& agent_id,
@@ -255,12 +275,12 @@ void Engine::EndWrapUps(const AgentState& agent, absl::string_view which) {
     }
   }
   for (std::string& id : over) {
-    Event event;
+    Event& event = NewEvent();
     event.mutable_wrap_up_ended()->set_workspace_id(workspace_id);
     event.mutable_wrap_up_ended()->set_routing_group_id(group);
     event.mutable_wrap_up_ended()->set_agent_id(agent_id);
     event.mutable_wrap_up_ended()->set_conversation_id(std::move(id));
-    Emit(std::move(event));
+    Emit(event);
   }
 }
 
@@ -289,7 +309,7 @@ void Engine::GiveUpOwner(const AgentState& agent) {
   TouchAgent(agent.workspace_id(), agent.agent_id());
   const std::set<std::string> ids = state_.ConversationsOf(agent.workspace_id(), agent.agent_id());
   for (const std::string& id : ids) {
-    if (decision_.events_size() >= kMaxEvents) return;  // the timer is set again, due at once
+    if (decision_->events_size() >= kMaxEvents) return;  // the timer is set again, due at once
     const ConversationState& c = *state_.FindConversation(id);
     if (OwnerGoneTime(agent, c) > now_) continue;
     Queue(id, Queued::REASON_OWNER_GONE, FromProto(c.waiting_since()));
@@ -301,7 +321,7 @@ void Engine::SetPresence(const AgentState& agent, command::v1::Presence presence
                          conversation::v1::AgentPresenceChanged::Cause cause) {
   const std::string workspace_id = agent.workspace_id();
   const std::string agent_id = agent.agent_id();
-  Event event;
+  Event& event = NewEvent();
   conversation::v1::AgentPresenceChanged& changed = *event.mutable_agent_presence_changed();
   changed.set_workspace_id(workspace_id);
   changed.set_routing_group_id(agent.routing_group_id());
@@ -309,7 +329,7 @@ void Engine::SetPresence(const AgentState& agent, command::v1::Presence presence
   changed.set_presence(presence);
   changed.set_reason(std::string(reason));
   changed.set_cause(cause);
-  Emit(std::move(event));
+  Emit(event);
   TouchAgent(workspace_id, agent_id);
   switch (presence) {
     case command::v1::PRESENCE_OFFLINE:
@@ -345,15 +365,15 @@ absl::Time Engine::NextTimer() const {
   return timers_.empty() ? absl::InfiniteFuture() : std::get<0>(*timers_.begin());
 }
 
-std::optional<log::v1::Decision> Engine::DecideTimer(absl::Time now) {
-  if (NextTimer() > std::max(now, state_.time())) return std::nullopt;
+log::v1::Decision* Engine::DecideTimer(absl::Time now) {
+  if (NextTimer() > std::max(now, state_.time())) return nullptr;
   const auto [due, kind, key] = *timers_.begin();
   ClearTimer(kind, key);
-  log::v1::Cause cause;
+  log::v1::Cause& cause = NewCause();
   *cause.mutable_timer()->mutable_due_time() = ToProto(due);
-  Begin(std::move(cause), now);
+  Begin(cause, now);
   Fire(kind, key);
-  return Finish();
+  return &Finish();
 }
 
 void Engine::FireConversation(const ConversationState& c) {
@@ -371,11 +391,11 @@ void Engine::FireConversation(const ConversationState& c) {
       routing::Matcher* matcher = MatcherOf(c);
       const int32_t max_missed =
           MaxMissedOffers(matcher == nullptr ? nullptr : matcher->policy().FindQueue(c.queue_id()));
-      Event event;
+      Event& event = NewEvent();
       event.mutable_offer_timed_out()->set_conversation_id(id);
       event.mutable_offer_timed_out()->set_offer_id(c.offer().offer_id());
       event.mutable_offer_timed_out()->set_agent_id(agent_id);
-      Emit(std::move(event));
+      Emit(event);
       TouchAgent(workspace_id, agent_id);
       Queue(id, Queued::REASON_OFFER_TIMED_OUT, place);
       const AgentState* agent = state_.FindAgent(workspace_id, agent_id);
@@ -387,18 +407,18 @@ void Engine::FireConversation(const ConversationState& c) {
       return;
     }
     case ConversationStatus::CONVERSATION_STATUS_ACTIVE: {
-      Event event;
+      Event& event = NewEvent();
       event.mutable_parked()->set_conversation_id(id);
       event.mutable_parked()->set_agent_id(c.agent_id());
       event.mutable_parked()->set_reason(conversation::v1::Parked::REASON_CUSTOMER_SILENT);
       TouchAgent(c.workspace_id(), c.agent_id());
-      Emit(std::move(event));
+      Emit(event);
       return;
     }
     case ConversationStatus::CONVERSATION_STATUS_RESOLVED: {
-      Event event;
+      Event& event = NewEvent();
       event.mutable_conversation_forgotten()->set_conversation_id(id);
-      Emit(std::move(event));
+      Emit(event);
       return;
     }
     default:
@@ -441,7 +461,7 @@ void Engine::Fire(TimerKind kind, const std::string& key) {
       return;
     }
     case TimerKind::kGatewayLease: {
-      std::vector<Event> events;
+      std::vector<Event*> events;
       for (const auto& [agent_key, agent] : state_.agents()) {
         for (const state::v1::AgentSession& session : agent.sessions()) {
           if (session.gateway_id() != key) continue;
@@ -450,7 +470,7 @@ void Engine::Fire(TimerKind kind, const std::string& key) {
             break;
           }
           conversation::v1::AgentDisconnected& e =
-              *events.emplace_back().mutable_agent_disconnected();
+              *events.emplace_back(&NewEvent())->mutable_agent_disconnected();
           e.set_workspace_id(agent.workspace_id());
           e.set_routing_group_id(agent.routing_group_id());
           e.set_agent_id(agent.agent_id());
@@ -459,7 +479,7 @@ void Engine::Fire(TimerKind kind, const std::string& key) {
           touched_agents_.insert(agent_key);
         }
       }
-      for (Event& event : events) Emit(std::move(event));
+      for (Event* event : events) Emit(*event);
       return;
     }
   }
@@ -474,7 +494,7 @@ bool Engine::RestateDue(absl::Duration interval, absl::Time now) const {
          FromProto(p.restate_start_time()) + interval <= now;
 }
 
-std::optional<log::v1::Decision> Engine::Restate(absl::Time now, size_t max_bytes) {
+log::v1::Decision* Engine::Restate(absl::Time now, size_t max_bytes) {
   const bool starts = !restate_.has_value();
   if (starts) {
     restate_ = RestateRound{.round = state_.partition().restate_round() + 1, .todo = {}};
@@ -489,15 +509,15 @@ std::optional<log::v1::Decision> Engine::Restate(absl::Time now, size_t max_byte
   const auto still_open = [&](const PieceKey& piece) {
     return piece.kind == PieceKind::kSeen && ParseSeenKey(piece.key)->first >= this_second;
   };
-  if (!starts && !restate_->todo.empty() && still_open(restate_->todo.back())) return std::nullopt;
-  log::v1::Cause cause;
+  if (!starts && !restate_->todo.empty() && still_open(restate_->todo.back())) return nullptr;
+  log::v1::Cause& cause = NewCause();
   cause.mutable_restate()->set_round(restate_->round);
-  Begin(std::move(cause), now);
+  Begin(cause, now);
   if (starts) {
-    Event event;
+    Event& event = NewEvent();
     event.mutable_restate_started()->set_round(restate_->round);
     *event.mutable_restate_started()->mutable_partition() = state_.partition();
-    Emit(std::move(event));
+    Emit(event);
   }
   size_t bytes = 0;
   while (!restate_->todo.empty()) {
@@ -505,7 +525,7 @@ std::optional<log::v1::Decision> Engine::Restate(absl::Time now, size_t max_byte
     // Configurations all stand in the first step: the events behind it need them.
     if ((bytes >= max_bytes && piece.kind != PieceKind::kConfig) || still_open(piece)) break;
     restate_->todo.pop_back();
-    Event event;
+    Event& event = NewEvent();
     switch (piece.kind) {
       case PieceKind::kConfig: {
         const WorkspaceConfig* config = state_.FindConfig(piece.key);
@@ -544,15 +564,15 @@ std::optional<log::v1::Decision> Engine::Restate(absl::Time now, size_t max_byte
         continue;
     }
     bytes += event.ByteSizeLong();
-    Emit(std::move(event));
+    Emit(event);
   }
   if (restate_->todo.empty()) {
-    Event event;
+    Event& event = NewEvent();
     event.mutable_restate_completed()->set_round(restate_->round);
-    Emit(std::move(event));
+    Emit(event);
     restate_.reset();
   }
-  return std::move(decision_);
+  return &End();
 }
 
 }  // namespace wissel::domain

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -13,6 +14,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "google/protobuf/arena.h"
 #include "libs/domain/state.h"
 #include "libs/routing/flow.h"
 #include "libs/routing/matcher.h"
@@ -72,32 +74,46 @@ class Engine {
   std::optional<Refusal> Refuse(const command::v1::Command& command) const;
   std::optional<Refusal> Refuse(const receipt::v1::Receipt& receipt) const;
 
+  // An empty input, to be filled and then decided: a message that is decided becomes part of the
+  // decision, which costs nothing where the memory is the engine's. It and every decision are gone
+  // with the next one, and with the next NewInput.
+  template <class Input>
+  Input& NewInput() {
+    memory_.Reset();
+    deciding_ = true;
+    return *google::protobuf::Arena::CreateMessage<Input>(&memory_);
+  }
+
   // `cause` names the record; its id is filled in here.
-  log::v1::Decision Decide(log::v1::InputCause cause, message::v1::InboundMessage message,
-                           absl::Time now);
-  log::v1::Decision Decide(log::v1::InputCause cause, const command::v1::Command& command,
-                           absl::Time now);
-  log::v1::Decision Decide(log::v1::InputCause cause, const receipt::v1::Receipt& receipt,
-                           absl::Time now);
+  log::v1::Decision& Decide(const log::v1::InputCause& cause, message::v1::InboundMessage&& message,
+                            absl::Time now);
+  log::v1::Decision& Decide(const log::v1::InputCause& cause,
+                            const message::v1::InboundMessage& message, absl::Time now) {
+    return Decide(cause, message::v1::InboundMessage(message), now);
+  }
+  log::v1::Decision& Decide(const log::v1::InputCause& cause, const command::v1::Command& command,
+                            absl::Time now);
+  log::v1::Decision& Decide(const log::v1::InputCause& cause, const receipt::v1::Receipt& receipt,
+                            absl::Time now);
   // An input that was refused and is in the dead letters.
-  log::v1::Decision DecideDeadLetter(log::v1::InputCause cause, absl::string_view dead_letter_id,
-                                     absl::string_view detail, absl::Time now);
-  // Nothing where the configuration does not concern this partition or is in force already.
-  std::optional<log::v1::Decision> Decide(log::v1::InputCause cause,
-                                          const config::v1::WorkspaceConfig& config,
-                                          absl::Time now);
+  log::v1::Decision& DecideDeadLetter(const log::v1::InputCause& cause,
+                                      absl::string_view dead_letter_id, absl::string_view detail,
+                                      absl::Time now);
+  // Null where the configuration does not concern this partition or is in force already.
+  log::v1::Decision* Decide(const log::v1::InputCause& cause,
+                            const config::v1::WorkspaceConfig& config, absl::Time now);
 
   // When the next timer is due; InfiniteFuture where none is.
   absl::Time NextTimer() const;
-  // Fires one timer that is due; nothing where none is.
-  std::optional<log::v1::Decision> DecideTimer(absl::Time now);
+  // Fires one timer that is due; null where none is.
+  log::v1::Decision* DecideTimer(absl::Time now);
 
   // True where a restating round should start: never yet, one was interrupted, or the last began
   // `interval` ago.
   bool RestateDue(absl::Duration interval, absl::Time now) const;
-  // The next step of a round, of about `max_bytes`; starts one where none is in progress. Nothing:
-  // ask again a second later. The round is over when restating() turns false.
-  std::optional<log::v1::Decision> Restate(absl::Time now, size_t max_bytes);
+  // The next step of a round, of about `max_bytes`; starts one where none is in progress. Null: ask
+  // again a second later. The round is over when restating() turns false.
+  log::v1::Decision* Restate(absl::Time now, size_t max_bytes);
   bool restating() const { return restate_.has_value(); }
 
  private:
@@ -124,10 +140,15 @@ class Engine {
   using Timer = std::tuple<absl::Time, TimerKind, std::string>;
 
   // --- decision in the making
-  void Begin(log::v1::Cause cause, absl::Time now);
-  conversation::v1::Event& Emit(conversation::v1::Event event);
+  log::v1::Cause& NewCause();
+  void Begin(log::v1::Cause& cause, absl::Time now);
+  void Begin(const log::v1::InputCause& input, absl::string_view id, absl::Time now);
+  // To be filled and emitted.
+  conversation::v1::Event& NewEvent();
+  void Emit(conversation::v1::Event& event);
   void NameFormerAgent(conversation::v1::Event& event) const;
-  log::v1::Decision Finish();
+  log::v1::Decision& Finish();
+  log::v1::Decision& End();
   void TouchConversation(absl::string_view id) { touched_conversations_.insert(std::string(id)); }
   void TouchAgent(absl::string_view workspace_id, absl::string_view agent_id);
 
@@ -222,7 +243,7 @@ class Engine {
   // longer known.
   const state::v1::ConversationState* FollowMerges(
       const state::v1::ConversationState* conversation) const;
-  void Receive(message::v1::InboundMessage message);
+  void Receive(message::v1::InboundMessage& message);
 
   // --- commands: each returns the reason it was refused for
   struct Rejection {
@@ -315,7 +336,12 @@ class Engine {
   absl::flat_hash_map<std::pair<TimerKind, std::string>, absl::Time> timer_of_;
   std::optional<RestateRound> restate_;
 
-  log::v1::Decision decision_;
+  // Of the decision that is made and of its input. A usual one fits in the first block.
+  static constexpr size_t kBlockBytes = 32 << 10;
+  const std::unique_ptr<char[]> block_ = std::make_unique<char[]>(kBlockBytes);
+  google::protobuf::Arena memory_{block_.get(), kBlockBytes};
+  bool deciding_ = false;
+  log::v1::Decision* decision_ = nullptr;
   absl::Time now_;
   std::set<std::string> touched_conversations_;
   std::set<std::string> touched_agents_;

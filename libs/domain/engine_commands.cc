@@ -53,18 +53,15 @@ std::optional<Refusal> Engine::Refuse(const Command& command) const {
   return std::nullopt;
 }
 
-log::v1::Decision Engine::Decide(log::v1::InputCause cause, const Command& command,
-                                 absl::Time now) {
+log::v1::Decision& Engine::Decide(const log::v1::InputCause& cause, const Command& command,
+                                  absl::Time now) {
   const bool housekeeping = IsHousekeeping(command);
   const bool seen = !housekeeping && !options_.ignore_seen && state_.Seen(command.envelope().id());
-  if (!housekeeping && !seen) cause.set_id(command.envelope().id());
-  log::v1::Cause why;
-  *why.mutable_input() = std::move(cause);
-  Begin(std::move(why), now);
+  Begin(cause, housekeeping || seen ? "" : command.envelope().id(), now);
   if (seen) {
-    Event event;
+    Event& event = NewEvent();
     event.mutable_duplicate_skipped()->set_id(command.envelope().id());
-    Emit(std::move(event));
+    Emit(event);
     return Finish();
   }
   Verdict verdict;
@@ -77,12 +74,12 @@ log::v1::Decision Engine::Decide(log::v1::InputCause cause, const Command& comma
     verdict = Execute(command);
   }
   if (verdict.has_value()) {
-    Event event;
+    Event& event = NewEvent();
     event.mutable_command_rejected()->set_command_id(command.envelope().id());
     event.mutable_command_rejected()->set_reason(verdict->reason);
     event.mutable_command_rejected()->set_detail(verdict->detail);
     *event.mutable_command_rejected()->mutable_actor() = command.actor();
-    Emit(std::move(event));
+    Emit(event);
   }
   return Finish();
 }
@@ -267,13 +264,13 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::SetCapacit
     return Rejection{CommandRejected::REASON_INVALID, "capacity_units must be 0 to 1,000,000"};
   }
   TouchAgent(agent->workspace_id(), agent->agent_id());
-  Event event;
+  Event& event = NewEvent();
   conversation::v1::AgentCapacityChanged& changed = *event.mutable_agent_capacity_changed();
   changed.set_workspace_id(agent->workspace_id());
   changed.set_routing_group_id(agent->routing_group_id());
   changed.set_agent_id(agent->agent_id());
   changed.set_capacity_units(c.capacity_units());
-  Emit(std::move(event));
+  Emit(event);
   return std::nullopt;
 }
 
@@ -290,7 +287,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::ConnectAge
                      "a session, a gateway and a lease of at most 10 minutes are needed"};
   }
   TouchAgent(agent->workspace_id(), agent->agent_id());
-  Event event;
+  Event& event = NewEvent();
   conversation::v1::AgentConnected& connected = *event.mutable_agent_connected();
   connected.set_workspace_id(agent->workspace_id());
   connected.set_routing_group_id(agent->routing_group_id());
@@ -299,7 +296,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::ConnectAge
   connected.set_gateway_id(c.gateway_id());
   *connected.mutable_lease_expire_time() = ToProto(now_ + lease);
   SetTimer(TimerKind::kGatewayLease, c.gateway_id(), now_ + lease);
-  Emit(std::move(event));
+  Emit(event);
   return std::nullopt;
 }
 
@@ -311,14 +308,14 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Disconnect
                   [&](const auto& s) { return s.session_id() == c.session_id(); });
   if (!connected) return std::nullopt;
   TouchAgent(agent->workspace_id(), agent->agent_id());
-  Event event;
+  Event& event = NewEvent();
   conversation::v1::AgentDisconnected& gone = *event.mutable_agent_disconnected();
   gone.set_workspace_id(agent->workspace_id());
   gone.set_routing_group_id(agent->routing_group_id());
   gone.set_agent_id(agent->agent_id());
   gone.set_session_id(c.session_id());
   gone.set_reason(conversation::v1::AgentDisconnected::REASON_COMMANDED);
-  Emit(std::move(event));
+  Emit(event);
   return std::nullopt;
 }
 
@@ -329,10 +326,10 @@ Engine::Verdict Engine::On(const Command&, const command::v1::RenewGatewayLease&
                      "a gateway and a lease of at most 10 minutes are needed"};
   }
   SetTimer(TimerKind::kGatewayLease, c.gateway_id(), now_ + lease);
-  Event event;
+  Event& event = NewEvent();
   event.mutable_gateway_lease_renewed()->set_gateway_id(c.gateway_id());
   *event.mutable_gateway_lease_renewed()->mutable_lease_expire_time() = ToProto(now_ + lease);
-  Emit(std::move(event));
+  Emit(event);
   return std::nullopt;
 }
 
@@ -346,17 +343,17 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::AcceptOffe
   const int32_t units = target.conversation->units();
   TouchAgent(target.conversation->workspace_id(), c.agent_id());
   TouchConversation(id);
-  Event accepted;
+  Event& accepted = NewEvent();
   accepted.mutable_offer_accepted()->set_conversation_id(id);
   accepted.mutable_offer_accepted()->set_offer_id(c.offer_id());
   accepted.mutable_offer_accepted()->set_agent_id(c.agent_id());
-  Emit(std::move(accepted));
-  Event assigned;
+  Emit(accepted);
+  Event& assigned = NewEvent();
   assigned.mutable_assigned()->set_conversation_id(id);
   assigned.mutable_assigned()->set_agent_id(c.agent_id());
   assigned.mutable_assigned()->set_reason(conversation::v1::Assigned::REASON_OFFER_ACCEPTED);
   assigned.mutable_assigned()->set_units(units);
-  Emit(std::move(assigned));
+  Emit(assigned);
   return std::nullopt;
 }
 
@@ -369,12 +366,12 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::DeclineOff
   const std::string id = target.conversation->conversation_id();
   const absl::Time place = FromProto(target.conversation->waiting_since());
   TouchAgent(target.conversation->workspace_id(), c.agent_id());
-  Event event;
+  Event& event = NewEvent();
   event.mutable_offer_declined()->set_conversation_id(id);
   event.mutable_offer_declined()->set_offer_id(c.offer_id());
   event.mutable_offer_declined()->set_agent_id(c.agent_id());
   event.mutable_offer_declined()->set_reason(c.reason());
-  Emit(std::move(event));
+  Emit(event);
   Queue(id, Queued::REASON_OFFER_DECLINED, place);
   return std::nullopt;
 }
@@ -389,7 +386,7 @@ void Engine::Assign(const ConversationState& conversation, const std::string& ag
   TouchConversation(id);
   TouchAgent(workspace_id, conversation.agent_id());
   TouchAgent(workspace_id, agent_id);
-  Event event;
+  Event& event = NewEvent();
   conversation::v1::Assigned& assigned = *event.mutable_assigned();
   assigned.set_conversation_id(id);
   assigned.set_agent_id(agent_id);
@@ -397,7 +394,7 @@ void Engine::Assign(const ConversationState& conversation, const std::string& ag
   assigned.set_units(UnitsOf(conversation));
   if (conversation.agent_id() != agent_id) assigned.set_from_agent_id(conversation.agent_id());
   *assigned.mutable_actor() = command.actor();
-  Emit(std::move(event));
+  Emit(event);
 }
 
 Engine::Verdict Engine::On(const Command& command, const command::v1::Pull& c) {
@@ -475,13 +472,13 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Consult& c
     return Rejection{CommandRejected::REASON_WRONG_STATE,
                      absl::StrCat("at most ", kMaxCompany, " agents are consulted at a time")};
   }
-  Event event;
+  Event& event = NewEvent();
   conversation::v1::ConsultStarted& started = *event.mutable_consult_started();
   started.set_conversation_id(c.conversation_id());
   started.set_agent_id(c.agent_id());
   *started.mutable_actor() = command.actor();
   started.set_note(c.note());
-  Emit(std::move(event));
+  Emit(event);
   return std::nullopt;
 }
 
@@ -499,31 +496,31 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::EndConsult
     return Rejection{CommandRejected::REASON_WRONG_STATE,
                      absl::StrCat(c.agent_id(), " is not being consulted")};
   }
-  Event event;
+  Event& event = NewEvent();
   event.mutable_consult_ended()->set_conversation_id(c.conversation_id());
   event.mutable_consult_ended()->set_agent_id(c.agent_id());
-  Emit(std::move(event));
+  Emit(event);
   return std::nullopt;
 }
 
 void Engine::EndCompany(const ConversationState& c) {
   const std::string id = c.conversation_id();
   while (!c.consulted_agent_ids().empty()) {
-    Event event;
+    Event& event = NewEvent();
     event.mutable_consult_ended()->set_conversation_id(id);
     event.mutable_consult_ended()->set_agent_id(c.consulted_agent_ids(0));
-    Emit(std::move(event));
+    Emit(event);
   }
   while (!c.joined_supervisors().empty()) EndJoining(id, c.joined_supervisors(0));
 }
 
 void Engine::EndJoining(const std::string& conversation_id,
                         const state::v1::JoinedSupervisor& joined) {
-  Event event;
+  Event& event = NewEvent();
   event.mutable_supervisor_left()->set_conversation_id(conversation_id);
   event.mutable_supervisor_left()->set_subject(joined.subject());
   event.mutable_supervisor_left()->set_agent_id(joined.agent_id());
-  Emit(std::move(event));
+  Emit(event);
 }
 
 Engine::Verdict Engine::On(const Command& command, const command::v1::BargeIn& c) {
@@ -538,10 +535,10 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::BargeIn& c
     return Rejection{CommandRejected::REASON_WRONG_STATE,
                      absl::StrCat("at most ", kMaxCompany, " supervisors join at a time")};
   }
-  Event event;
+  Event& event = NewEvent();
   event.mutable_supervisor_joined()->set_conversation_id(c.conversation_id());
   *event.mutable_supervisor_joined()->mutable_actor() = command.actor();
-  Emit(std::move(event));
+  Emit(event);
   return std::nullopt;
 }
 

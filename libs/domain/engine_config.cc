@@ -129,25 +129,22 @@ bool Engine::IsLive(const ConversationState& c) const {
                             : matcher->policy().IsLive(c.account().kind());
 }
 
-std::optional<log::v1::Decision> Engine::Decide(log::v1::InputCause cause,
-                                                const WorkspaceConfig& config, absl::Time now) {
+log::v1::Decision* Engine::Decide(const log::v1::InputCause& cause, const WorkspaceConfig& config,
+                                  absl::Time now) {
   const WorkspaceConfig* before = state_.FindConfig(config.workspace_id());
   const std::vector<std::string> held = HeldGroups(config);
-  if (before == nullptr ? held.empty() : before->version() >= config.version()) return std::nullopt;
-  cause.set_id(absl::StrCat(config.workspace_id(), "@", config.version()));
-  log::v1::Cause why;
-  *why.mutable_input() = std::move(cause);
-  Begin(std::move(why), now);
+  if (before == nullptr ? held.empty() : before->version() >= config.version()) return nullptr;
+  Begin(cause, absl::StrCat(config.workspace_id(), "@", config.version()), now);
 
   const std::vector<std::string> queue_again = TakeFromRemovedAgents(config, held);
   if (before != nullptr) KeepRemovedQueues(*before, config);
 
-  Event event;
+  Event& event = NewEvent();
   *event.mutable_config_applied()->mutable_config() = config;
   for (const std::string& group : held) {
     event.mutable_config_applied()->add_held_routing_group_ids(group);
   }
-  Emit(std::move(event));
+  Emit(event);
   Configure(config);
 
   for (const std::string& id : queue_again) {
@@ -161,7 +158,7 @@ std::optional<log::v1::Decision> Engine::Decide(log::v1::InputCause cause,
   for (const auto& [key, agent] : state_.agents()) {
     if (agent.workspace_id() == config.workspace_id()) touched_agents_.insert(key);
   }
-  return Finish();
+  return &Finish();
 }
 
 std::vector<std::string> Engine::TakeFromRemovedAgents(const WorkspaceConfig& config,
@@ -195,13 +192,13 @@ std::vector<std::string> Engine::TakeFromRemovedAgents(const WorkspaceConfig& co
   for (const std::string& key : keeping) {
     const AgentState& agent = state_.agents().at(key);
     if (agent.used_units() == 0) continue;
-    Event event;
+    Event& event = NewEvent();
     conversation::v1::AgentLeaving& leaving = *event.mutable_agent_leaving();
     leaving.set_workspace_id(agent.workspace_id());
     leaving.set_routing_group_id(agent.routing_group_id());
     leaving.set_agent_id(agent.agent_id());
     leaving.set_units(agent.used_units());
-    Emit(std::move(event));
+    Emit(event);
   }
   return taken;
 }
@@ -221,11 +218,11 @@ void Engine::KeepRemovedQueues(const WorkspaceConfig& before, const WorkspaceCon
     KeptQueue kept = Describe(before, queue);
     if (!KeepsQueue(config, kept) || bytes + kept.ByteSizeLong() > kMaxKeptBytes) continue;
     bytes += kept.ByteSizeLong();
-    Event event;
+    Event& event = NewEvent();
     event.mutable_queue_closing()->set_workspace_id(config.workspace_id());
     event.mutable_queue_closing()->set_routing_group_id(queue.routing_group_id());
     *event.mutable_queue_closing()->mutable_kept() = std::move(kept);
-    Emit(std::move(event));
+    Emit(event);
   }
 }
 
@@ -252,11 +249,11 @@ bool Engine::LetGo() {
     if (it == state_.agents().end() || !it->second.leaving() || it->second.used_units() > 0) {
       continue;
     }
-    Event event;
+    Event& event = NewEvent();
     event.mutable_agent_removed()->set_workspace_id(it->second.workspace_id());
     event.mutable_agent_removed()->set_routing_group_id(it->second.routing_group_id());
     event.mutable_agent_removed()->set_agent_id(it->second.agent_id());
-    Emit(std::move(event));
+    Emit(event);
     SyncAgent(key);
   }
   leaving_.clear();
@@ -265,11 +262,11 @@ bool Engine::LetGo() {
     if (!ids.empty()) continue;
     const QueueState& queue = state_.queues().at(key);
     changed.insert(queue.workspace_id());
-    Event event;
+    Event& event = NewEvent();
     event.mutable_queue_closed()->set_workspace_id(queue.workspace_id());
     event.mutable_queue_closed()->set_routing_group_id(queue.routing_group_id());
     event.mutable_queue_closed()->set_queue_id(queue.queue_id());
-    Emit(std::move(event));
+    Emit(event);
   }
   for (const std::string& workspace_id : changed) Configure(Config(workspace_id));
   return !changed.empty();

@@ -69,7 +69,7 @@ void Engine::SendReply(const ConversationState& conversation,
                        const message::v1::OutboundMessage& wanted, std::string outbound_id,
                        const command::v1::Actor& actor) {
   TouchConversation(conversation.conversation_id());
-  Event event;
+  Event& event = NewEvent();
   conversation::v1::ReplySent& sent = *event.mutable_reply_sent();
   sent.set_conversation_id(conversation.conversation_id());
   sent.set_outbound_id(std::move(outbound_id));
@@ -91,7 +91,7 @@ void Engine::SendReply(const ConversationState& conversation,
     // Where a quote is shown, it is the agent's choice what to quote.
     message.set_in_reply_to_provider_message_id(wanted.in_reply_to_provider_message_id());
   }
-  Emit(std::move(event));
+  Emit(event);
 }
 
 Engine::Verdict Engine::On(const Command& command, const command::v1::AddNote& c) {
@@ -100,13 +100,13 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::AddNote& c
   if (c.text().empty() || c.text().size() > kMaxNoteBytes) {
     return Rejection{CommandRejected::REASON_INVALID, "a note has 1 byte to 64 KiB of text"};
   }
-  Event event;
+  Event& event = NewEvent();
   conversation::v1::NoteAdded& note = *event.mutable_note_added();
   note.set_conversation_id(c.conversation_id());
   note.set_note_id(UuidV5(kWisselNamespace, {"note", command.envelope().id()}));
   *note.mutable_actor() = command.actor();
   note.set_text(c.text());
-  Emit(std::move(event));
+  Emit(event);
   return std::nullopt;
 }
 
@@ -155,7 +155,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
   if (conversation.has_offer()) WithdrawOffer(conversation, OfferWithdrawn::REASON_TRANSFERRED);
   TouchAgent(workspace_id, conversation.agent_id());
   TouchConversation(id);
-  Event event;
+  Event& event = NewEvent();
   conversation::v1::Transferred& transferred = *event.mutable_transferred();
   transferred.set_conversation_id(id);
   transferred.set_from_agent_id(conversation.agent_id());
@@ -166,18 +166,18 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
   }
   transferred.set_note(c.note());
   *transferred.mutable_actor() = command.actor();
-  Emit(std::move(event));
+  Emit(event);
 
-  Event queued;
+  Event& queued = NewEvent();
   queued.mutable_queued()->set_conversation_id(id);
   queued.mutable_queued()->set_queue_id(queue_id);
   queued.mutable_queued()->set_reason(Queued::REASON_TRANSFERRED);
   *queued.mutable_queued()->mutable_waiting_since() =
       c.keep_place() && c.has_queue_id() ? place : ToProto(now_);
-  Emit(std::move(queued));
+  Emit(queued);
   ChooseSla(conversation);
   if (c.has_agent_id()) {
-    Event offered;
+    Event& offered = NewEvent();
     conversation::v1::Offered& offer = *offered.mutable_offered();
     offer.set_conversation_id(id);
     offer.set_offer_id(
@@ -189,7 +189,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
     offer.mutable_explanation()->set_agents_considered(1);
     offer.mutable_explanation()->set_agents_eligible(1);
     offer.mutable_explanation()->mutable_chosen()->set_agent_id(c.agent_id());
-    Emit(std::move(offered));
+    Emit(offered);
     TouchAgent(workspace_id, c.agent_id());
   } else {
     newly_waiting_.insert(id);
@@ -205,12 +205,12 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Park& c) {
   }
   TouchAgent(target.conversation->workspace_id(), target.conversation->agent_id());
   TouchConversation(c.conversation_id());
-  Event event;
+  Event& event = NewEvent();
   event.mutable_parked()->set_conversation_id(c.conversation_id());
   event.mutable_parked()->set_agent_id(target.conversation->agent_id());
   event.mutable_parked()->set_reason(c.on_hold() ? conversation::v1::Parked::REASON_ON_HOLD
                                                  : conversation::v1::Parked::REASON_COMMANDED);
-  Emit(std::move(event));
+  Emit(event);
   return std::nullopt;
 }
 
@@ -221,9 +221,9 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Resume& c)
     return Rejection{CommandRejected::REASON_WRONG_STATE, "the conversation is not parked"};
   }
   const std::string agent_id = target.conversation->agent_id();
-  Event event;
+  Event& event = NewEvent();
   event.mutable_resumed()->set_conversation_id(c.conversation_id());
-  Emit(std::move(event));
+  Emit(event);
   ResumeConversation(c.conversation_id(), agent_id);
   return std::nullopt;
 }
@@ -242,17 +242,17 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Resolve& c
   const int32_t units = conversation.status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE
                             ? conversation.units()
                             : 0;
-  Event event;
+  Event& event = NewEvent();
   event.mutable_resolved()->set_conversation_id(conversation.conversation_id());
   *event.mutable_resolved()->mutable_actor() = command.actor();
   event.mutable_resolved()->set_resolution(c.resolution());
-  Emit(std::move(event));
+  Emit(event);
   const config::v1::Queue* queue = QueueOf(conversation);
   const absl::Duration after_work =
       queue == nullptr ? absl::ZeroDuration() : FromProto(queue->wrap_up_time());
   if (units > 0 && after_work > absl::ZeroDuration() &&
       state_.FindAgent(conversation.workspace_id(), conversation.agent_id()) != nullptr) {
-    Event wrap_up;
+    Event& wrap_up = NewEvent();
     conversation::v1::WrapUpStarted& started = *wrap_up.mutable_wrap_up_started();
     started.set_workspace_id(conversation.workspace_id());
     started.set_routing_group_id(conversation.routing_group_id());
@@ -261,7 +261,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Resolve& c
     started.set_channel_kind(conversation.account().kind());
     started.set_units(units);
     *started.mutable_expire_time() = ToProto(now_ + after_work);
-    Emit(std::move(wrap_up));
+    Emit(wrap_up);
   }
   return std::nullopt;
 }
@@ -282,9 +282,9 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Reopen& c)
     return Rejection{CommandRejected::REASON_NOT_YOURS,
                      "only a supervisor or the agent who had it last reopens a conversation"};
   }
-  Event event;
+  Event& event = NewEvent();
   event.mutable_reopened()->set_conversation_id(c.conversation_id());
-  Emit(std::move(event));
+  Emit(event);
   Queue(c.conversation_id(), Queued::REASON_REOPENED, now_);
   return std::nullopt;
 }
@@ -315,14 +315,14 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::UpdateConv
     return Rejection{CommandRejected::REASON_INVALID, *std::move(wrong)};
   }
   TouchConversation(c.conversation_id());
-  Event event;
+  Event& event = NewEvent();
   conversation::v1::ConversationUpdated& updated = *event.mutable_conversation_updated();
   updated.set_conversation_id(c.conversation_id());
   *updated.mutable_actor() = command.actor();
   if (c.has_priority_points()) updated.set_priority_points(c.priority_points());
   if (c.has_language()) updated.set_language(c.language());
   if (c.has_facts()) *updated.mutable_facts() = c.facts();
-  Emit(std::move(event));
+  Emit(event);
   ChooseSla(conversation);
   if (conversation.status() == ConversationStatus::CONVERSATION_STATUS_QUEUED) {
     // Other needs may suit other agents.

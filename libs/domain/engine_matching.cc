@@ -187,7 +187,7 @@ void Engine::Sync() {
 void Engine::Match() {
   Sync();
   overflows_.clear();
-  const auto full = [this] { return decision_.events_size() >= kMaxEvents; };
+  const auto full = [this] { return decision_->events_size() >= kMaxEvents; };
   while (!stray_.empty() && !full()) {
     const std::string id = *stray_.begin();
     stray_.erase(stray_.begin());
@@ -238,7 +238,7 @@ void Engine::Match() {
 
 // What began to wait and no changed agent could take may still go to another: most urgent first.
 void Engine::MatchNewlyWaiting() {
-  while (!newly_waiting_.empty() && decision_.events_size() < kMaxEvents) {
+  while (!newly_waiting_.empty() && decision_->events_size() < kMaxEvents) {
     std::vector<std::tuple<int32_t, absl::Time, std::string>> waiting;
     for (const std::string& id : newly_waiting_) {
       const ConversationState* c = state_.FindConversation(id);
@@ -251,7 +251,7 @@ void Engine::MatchNewlyWaiting() {
     newly_waiting_.clear();
     std::sort(waiting.begin(), waiting.end());
     for (const auto& [priority, since, id] : waiting) {
-      if (decision_.events_size() >= kMaxEvents) {
+      if (decision_->events_size() >= kMaxEvents) {
         newly_waiting_.insert(id);
         continue;
       }
@@ -271,8 +271,8 @@ void Engine::MatchNewlyWaiting() {
       }
       // It waits: the event that queued it says why.
       const ConversationState& c = *state_.FindConversation(id);
-      for (auto event = decision_.mutable_events()->rbegin();
-           event != decision_.mutable_events()->rend(); ++event) {
+      for (auto event = decision_->mutable_events()->rbegin();
+           event != decision_->mutable_events()->rend(); ++event) {
         if (event->queued().conversation_id() != id) continue;
         *event->mutable_queued()->mutable_explanation() = Explain(c);
         Estimate(c);
@@ -316,7 +316,7 @@ void Engine::Give(const std::string& conversation_id, const std::string& agent_i
   const config::v1::Queue* queue = QueueOf(c);
   const int32_t units = UnitsOf(c);
   const std::string workspace_id = c.workspace_id();
-  Event event;
+  Event& event = NewEvent();
   if (queue != nullptr && queue->auto_accept()) {
     conversation::v1::Assigned& assigned = *event.mutable_assigned();
     assigned.set_conversation_id(conversation_id);
@@ -334,7 +334,7 @@ void Engine::Give(const std::string& conversation_id, const std::string& agent_i
     offered.set_units(units);
     *offered.mutable_explanation() = Explain(c);
   }
-  Emit(std::move(event));
+  Emit(event);
   TouchConversation(conversation_id);
   TouchAgent(workspace_id, agent_id);
 }
@@ -365,14 +365,14 @@ bool Engine::Overflow(const std::string& conversation_id) {
     const int32_t waiting = MatcherOf(c)->WaitingCount(queue->queue_id());
     if (rule.above_waiting() > 0 && waiting <= rule.above_waiting()) continue;
     ++overflows_[conversation_id];
-    Event event;
+    Event& event = NewEvent();
     conversation::v1::Overflowed& overflowed = *event.mutable_overflowed();
     overflowed.set_conversation_id(conversation_id);
     overflowed.set_queue_id(queue->queue_id());
     overflowed.set_rule(i);
     overflowed.set_waiting(waiting);
     overflowed.set_to_anyone(rule.to_anyone());
-    Emit(std::move(event));
+    Emit(event);
     TouchConversation(conversation_id);
     switch (rule.action_case()) {
       case config::v1::OverflowRule::kToQueueId:
@@ -382,9 +382,9 @@ bool Engine::Overflow(const std::string& conversation_id) {
       case config::v1::OverflowRule::kToAnyone:
         return true;
       case config::v1::OverflowRule::kRequestCallback: {
-        Event callback;
+        Event& callback = NewEvent();
         callback.mutable_callback_requested()->set_conversation_id(conversation_id);
-        Emit(std::move(callback));
+        Emit(callback);
         break;
       }
       case config::v1::OverflowRule::kSendText: {

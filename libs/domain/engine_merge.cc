@@ -71,31 +71,31 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::MergeConve
   TouchConversation(source_id);
   TouchConversation(target_id);
 
-  Event merged;
+  Event& merged = NewEvent();
   merged.mutable_conversation_merged()->set_conversation_id(source_id);
   merged.mutable_conversation_merged()->set_into_conversation_id(target_id);
   *merged.mutable_conversation_merged()->mutable_actor() = command.actor();
-  Emit(std::move(merged));
+  Emit(merged);
   auto clocks = OpenClocks(state_, source, now_);
 
-  Event resolved;
+  Event& resolved = NewEvent();
   resolved.mutable_resolved()->set_conversation_id(source_id);
   *resolved.mutable_resolved()->mutable_actor() = command.actor();
   resolved.mutable_resolved()->set_resolution(kMergedResolution);
-  Emit(std::move(resolved));
+  Emit(resolved);
 
-  Event took;
+  Event& took = NewEvent();
   took.mutable_conversation_merged()->set_conversation_id(target_id);
   took.mutable_conversation_merged()->set_from_conversation_id(source_id);
   *took.mutable_conversation_merged()->mutable_actor() = command.actor();
   *took.mutable_conversation_merged()->mutable_clocks() = std::move(clocks);
-  Emit(std::move(took));
+  Emit(took);
 
   if (target.status() == ConversationStatus::CONVERSATION_STATUS_PARKED) {
     const std::string agent_id = target.agent_id();
-    Event resumed;
+    Event& resumed = NewEvent();
     resumed.mutable_resumed()->set_conversation_id(target_id);
-    Emit(std::move(resumed));
+    Emit(resumed);
     ResumeConversation(target_id, agent_id);
   }
   return std::nullopt;

@@ -89,35 +89,35 @@ std::optional<Refusal> Engine::Refuse(const Receipt& receipt) const {
   return std::nullopt;
 }
 
-log::v1::Decision Engine::DecideDeadLetter(log::v1::InputCause cause,
-                                           absl::string_view dead_letter_id,
-                                           absl::string_view detail, absl::Time now) {
-  log::v1::Cause why;
-  *why.mutable_input() = std::move(cause);
-  Begin(std::move(why), now);
-  Event event;
+log::v1::Decision& Engine::DecideDeadLetter(const log::v1::InputCause& cause,
+                                            absl::string_view dead_letter_id,
+                                            absl::string_view detail, absl::Time now) {
+  Begin(cause, "", now);
+  Event& event = NewEvent();
   event.mutable_input_dead_lettered()->set_dead_letter_id(std::string(dead_letter_id));
   event.mutable_input_dead_lettered()->set_detail(std::string(detail));
-  Emit(std::move(event));
+  Emit(event);
   return Finish();
 }
 
 // ---------------------------------------------------------------------------------------------
 // Messages
 
-log::v1::Decision Engine::Decide(log::v1::InputCause cause, InboundMessage message,
-                                 absl::Time now) {
+log::v1::Decision& Engine::Decide(const log::v1::InputCause& cause, InboundMessage&& message,
+                                  absl::Time now) {
   const bool seen = !options_.ignore_seen && state_.Seen(message.envelope().id());
-  if (!seen) cause.set_id(message.envelope().id());
-  log::v1::Cause why;
-  *why.mutable_input() = std::move(cause);
-  Begin(std::move(why), now);
+  Begin(cause, seen ? "" : message.envelope().id(), now);
   if (seen) {
-    Event event;
+    Event& event = NewEvent();
     event.mutable_duplicate_skipped()->set_id(message.envelope().id());
-    Emit(std::move(event));
+    Emit(event);
   } else {
-    Receive(std::move(message));
+    InboundMessage* own = &message;
+    if (message.GetArena() != &memory_) {
+      own = google::protobuf::Arena::CreateMessage<InboundMessage>(&memory_);
+      *own = std::move(message);
+    }
+    Receive(*own);
   }
   return Finish();
 }
@@ -147,13 +147,13 @@ const ConversationState* Engine::FindFor(const InboundMessage& message) const {
   return c;
 }
 
-void Engine::Receive(InboundMessage message) {
+void Engine::Receive(InboundMessage& message) {
   const ConversationState* c = FindFor(message);
   if (c != nullptr && IsChange(message)) {
-    Event event;
+    Event& event = NewEvent();
     event.mutable_message_edited()->set_conversation_id(c->conversation_id());
-    *event.mutable_message_edited()->mutable_message() = std::move(message);
-    Emit(std::move(event));
+    event.mutable_message_edited()->set_allocated_message(&message);
+    Emit(event);
     return;
   }
   const absl::Duration window =
@@ -169,7 +169,7 @@ void Engine::Receive(InboundMessage message) {
   std::string id;
   if (c == nullptr) {
     id = UuidV5(kWisselNamespace, {"conversation", message.envelope().id()});
-    Event event;
+    Event& event = NewEvent();
     conversation::v1::ConversationOpened& opened = *event.mutable_conversation_opened();
     opened.set_conversation_id(id);
     opened.set_workspace_id(message.envelope().workspace_id());
@@ -182,32 +182,32 @@ void Engine::Receive(InboundMessage message) {
         message.language().empty() ? message.facts().language() : message.language();
     opened.set_language(language.substr(0, language.find('-')));
     if (message.has_facts()) *opened.mutable_facts() = message.facts();
-    Emit(std::move(event));
+    Emit(event);
   } else {
     id = c->conversation_id();
   }
   {
-    Event event;
+    Event& event = NewEvent();
     event.mutable_message_received()->set_conversation_id(id);
-    *event.mutable_message_received()->mutable_message() = std::move(message);
-    Emit(std::move(event));
+    event.mutable_message_received()->set_allocated_message(&message);
+    Emit(event);
   }
   if (c == nullptr) return Queue(id, Queued::REASON_NEW, now_);
   if (reopens) {
-    Event event;
+    Event& event = NewEvent();
     event.mutable_reopened()->set_conversation_id(id);
     event.mutable_reopened()->set_by_customer(true);
-    Emit(std::move(event));
+    Emit(event);
     return Queue(id, Queued::REASON_REOPENED, now_);
   }
   // A customer who writes is no longer silent.
   if (c->status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE) TouchConversation(id);
   if (c->status() == ConversationStatus::CONVERSATION_STATUS_PARKED && !quiet) {
     const std::string agent_id = c->agent_id();
-    Event event;
+    Event& event = NewEvent();
     event.mutable_resumed()->set_conversation_id(id);
     event.mutable_resumed()->set_by_customer(true);
-    Emit(std::move(event));
+    Emit(event);
     ResumeConversation(id, agent_id);
   }
 }
@@ -215,36 +215,33 @@ void Engine::Receive(InboundMessage message) {
 // ---------------------------------------------------------------------------------------------
 // Receipts
 
-log::v1::Decision Engine::Decide(log::v1::InputCause cause, const Receipt& receipt,
-                                 absl::Time now) {
-  cause.set_id(receipt.envelope().id());
-  log::v1::Cause why;
-  *why.mutable_input() = std::move(cause);
-  Begin(std::move(why), now);
+log::v1::Decision& Engine::Decide(const log::v1::InputCause& cause, const Receipt& receipt,
+                                  absl::Time now) {
+  Begin(cause, receipt.envelope().id(), now);
   OnReceipt(receipt);
   return Finish();
 }
 
 void Engine::Ignore(const Receipt& receipt, absl::string_view detail) {
-  Event event;
+  Event& event = NewEvent();
   event.mutable_receipt_ignored()->set_receipt_id(receipt.envelope().id());
   event.mutable_receipt_ignored()->set_detail(std::string(detail));
-  Emit(std::move(event));
+  Emit(event);
 }
 
 void Engine::UpdateDelivery(const ConversationState& conversation, DeliveryUpdated update) {
   TouchConversation(conversation.conversation_id());
   update.set_conversation_id(conversation.conversation_id());
-  Event event;
+  Event& event = NewEvent();
   *event.mutable_delivery_updated() = std::move(update);
-  Emit(std::move(event));
+  Emit(event);
 }
 
 void Engine::OnReceipt(const Receipt& receipt) {
   if (receipt.has_deliverer_marker()) {
-    Event event;
+    Event& event = NewEvent();
     *event.mutable_deliverer_marked()->mutable_marker() = receipt.deliverer_marker();
-    Emit(std::move(event));
+    Emit(event);
     return;
   }
   std::string outbound_id = receipt.has_attempt_started() ? receipt.attempt_started().outbound_id()

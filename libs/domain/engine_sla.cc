@@ -25,13 +25,13 @@ void Engine::ChooseSla(const ConversationState& c) {
                .priority = c.priority_points() + (queue == nullptr ? 0 : queue->base_priority())});
   const std::string id = chosen == nullptr ? "" : chosen->sla_policy_id();
   if (id == c.sla().sla_policy_id()) return;
-  Event event;
+  Event& event = NewEvent();
   conversation::v1::SlaPolicyApplied& applied = *event.mutable_sla_policy_applied();
   applied.set_conversation_id(c.conversation_id());
   applied.set_sla_policy_id(id);
   if (chosen != nullptr) *applied.mutable_targets() = chosen->targets();
   TouchConversation(c.conversation_id());
-  Emit(std::move(event));
+  Emit(event);
 }
 
 void Engine::SayDue(const std::string& conversation_id) {
@@ -42,7 +42,7 @@ void Engine::SayDue(const std::string& conversation_id) {
   TouchConversation(conversation_id);
   for (const routing::SlaNotice& notice : clock.Advance(now_)) {
     const config::v1::SlaMetric metric = routing::ToProto(notice.metric);
-    Event event;
+    Event& event = NewEvent();
     if (notice.percent == 100) {
       event.mutable_sla_breached()->set_conversation_id(conversation_id);
       event.mutable_sla_breached()->set_metric(metric);
@@ -54,7 +54,7 @@ void Engine::SayDue(const std::string& conversation_id) {
       *event.mutable_sla_warned()->mutable_due_time() = ToProto(notice.due_time);
     }
     escalating_.push_back({conversation_id, metric, notice.percent});
-    Emit(std::move(event));
+    Emit(event);
   }
 }
 
@@ -71,13 +71,13 @@ void Engine::Escalate() {
     for (int step = 0; step < policy->escalation_steps_size(); ++step) {
       const config::v1::EscalationStep& escalation = policy->escalation_steps(step);
       if (escalation.metric() != metric || escalation.percent() != percent) continue;
-      Event event;
+      Event& event = NewEvent();
       event.mutable_sla_escalated()->set_conversation_id(id);
       event.mutable_sla_escalated()->set_metric(metric);
       event.mutable_sla_escalated()->set_step(step);
       *event.mutable_sla_escalated()->mutable_escalation() = escalation;
       TouchConversation(id);
-      Emit(std::move(event));
+      Emit(event);
       if (c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) continue;
       // It asks for less, or waits elsewhere: others may take it now.
       newly_waiting_.insert(id);

@@ -347,7 +347,7 @@ TEST(Engine, AnAgentTakenOutOfTheConfigurationGivesEverythingBack) {
   config::v1::WorkspaceConfig config = ShopConfig(2);
   config.mutable_agents()->DeleteSubrange(1, 1);
   shop.Record(
-      shop.engine().Decide(shop.Cause(common::v1::INPUT_TOPIC_CONFIG), config, shop.now).value());
+      *shop.engine().Decide(shop.Cause(common::v1::INPUT_TOPIC_CONFIG), config, shop.now));
   EXPECT_EQ(shop.engine().state().FindAgent("acme", "bram"), nullptr);
   EXPECT_EQ(shop.Conversation(id).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
   shop.Online("anna");
@@ -356,8 +356,9 @@ TEST(Engine, AnAgentTakenOutOfTheConfigurationGivesEverythingBack) {
 
 TEST(Engine, AConfigurationInForceOrOlderChangesNothing) {
   Shop shop;
-  EXPECT_FALSE(
-      shop.engine().Decide(shop.Cause(common::v1::INPUT_TOPIC_CONFIG), ShopConfig(1), shop.now));
+  EXPECT_EQ(
+      shop.engine().Decide(shop.Cause(common::v1::INPUT_TOPIC_CONFIG), ShopConfig(1), shop.now),
+      nullptr);
 }
 
 TEST(Engine, RefusesWhatItCannotPlace) {

@@ -57,7 +57,7 @@ void Engine::EstimateQueue(const std::string& queue_key) {
   std::string& up_to = estimated_up_to_[queue_key];
   auto next = told->second.upper_bound(up_to);
   for (int i = 0; i < kMaxEstimates && next != told->second.end(); ++i) {
-    if (decision_.events_size() >= kMaxEvents) break;
+    if (decision_->events_size() >= kMaxEvents) break;
     up_to = *next;
     const ConversationState* c = state_.FindConversation(*next);
     // Where it waits now, if it has moved in the meantime.
@@ -90,7 +90,7 @@ void Engine::Estimate(const ConversationState& c) {
         c.has_estimate_time() && FromProto(c.estimate_time()) >= FromProto(c.waiting_since());
     if (!told_before ||
         (now_ - FromProto(c.estimate_time()) >= kEstimateInterval && HasChanged(c, wait, now_))) {
-      Event event;
+      Event& event = NewEvent();
       conversation::v1::WaitEstimated& estimated = *event.mutable_wait_estimated();
       estimated.set_conversation_id(c.conversation_id());
       estimated.set_position(position);
@@ -98,7 +98,7 @@ void Engine::Estimate(const ConversationState& c) {
         // Whole seconds: nobody is told more.
         *estimated.mutable_expected_wait() = ToProto(absl::Floor(*wait, absl::Seconds(1)));
       }
-      Emit(std::move(event));
+      Emit(event);
     }
   }
   if (queue->at_risk_percent() > 0 && !c.at_risk()) {
@@ -107,13 +107,13 @@ void Engine::Estimate(const ConversationState& c) {
     const std::optional<int32_t> permille =
         routing::MissProbability(*flow, position, due - now_, staffing, now_);
     if (!permille.has_value() || *permille < queue->at_risk_percent() * 10) return;
-    Event event;
+    Event& event = NewEvent();
     conversation::v1::SlaAtRisk& at_risk = *event.mutable_sla_at_risk();
     at_risk.set_conversation_id(c.conversation_id());
     at_risk.set_probability_permille(*permille);
     *at_risk.mutable_due_time() = ToProto(due);
     at_risk.set_position(position);
-    Emit(std::move(event));
+    Emit(event);
   }
 }
 

@@ -50,8 +50,9 @@ class Fuzz {
     Record(engine_.Decide(Cause(topic), message, now_));
   }
 
-  void Record(std::optional<log::v1::Decision> decision) {
-    if (!decision.has_value()) return;
+  void Record(const log::v1::Decision& decision) { Record(&decision); }
+  void Record(const log::v1::Decision* decision) {
+    if (decision == nullptr) return;
     // Through bytes, as a reader gets it.
     log::v1::Decision read;
     WISSEL_CHECK(read.ParseFromString(decision->SerializeAsString()));

@@ -48,7 +48,7 @@ class Shop {
   }
 
   const Decision& Apply(const config::v1::WorkspaceConfig& config) {
-    return Record(engine_.Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), config, now).value());
+    return Record(*engine_.Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), config, now));
   }
 
   const Decision& Receive(const message::v1::InboundMessage& m) {
@@ -66,14 +66,14 @@ class Shop {
     std::vector<Decision> fired;
     while (engine_.NextTimer() <= until) {
       now = std::max(now, engine_.NextTimer());
-      fired.push_back(Record(engine_.DecideTimer(now).value()));
+      fired.push_back(Record(*engine_.DecideTimer(now)));
     }
     now = until;
     return fired;
   }
   void Restate(size_t step_bytes) {
     do {
-      if (auto decision = engine_.Restate(now, step_bytes)) Record(*std::move(decision));
+      if (auto decision = engine_.Restate(now, step_bytes)) Record(*decision);
       now += absl::Milliseconds(400);
     } while (engine_.restating());
   }

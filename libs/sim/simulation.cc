@@ -90,9 +90,9 @@ void Run::On(const Due& due) {
     case What::kConfig: {
       const config::v1::WorkspaceConfig& config =
           options_.configs[static_cast<size_t>(due.index)].config;
-      std::optional<Decision> decision =
+      const Decision* const decision =
           engine_->Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), config, now_);
-      if (decision.has_value()) Read(*decision);
+      if (decision != nullptr) Read(*decision);
       for (size_t i = 0; i < agents_.size(); ++i) Look(static_cast<int>(i));
       return;
     }
@@ -344,8 +344,8 @@ Report Run::Go() {
     now_ = std::max(now_, first);
     // In the order of precedence that routers have.
     if (timer <= first) {
-      const std::optional<Decision> decision = engine_->DecideTimer(now_);
-      WISSEL_CHECK(decision.has_value()) << "a timer that is due fires";
+      const Decision* const decision = engine_->DecideTimer(now_);
+      WISSEL_CHECK(decision != nullptr) << "a timer that is due fires";
       Read(*decision);
     } else if (due <= first) {
       const Due what = heap_.top();

@@ -34,7 +34,7 @@ ShopLog::ShopLog(bus::Bus& bus, int32_t partition, Inputs inputs)
                   domain::Engine::Options{.holds = [](absl::string_view) { return true; }});
   const config::v1::WorkspaceConfig config = domain::testing::ShopConfig();
   Put(bus::Topic::kConfig, config.SerializeAsString());
-  Append(engine_->Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), config, now).value());
+  Append(*engine_->Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), config, now));
 }
 
 void ShopLog::OpenLog() {
@@ -113,7 +113,7 @@ void ShopLog::Wait(absl::Duration duration) {
   const absl::Time until = now + duration;
   while (engine_->NextTimer() <= until) {
     now = std::max(now, engine_->NextTimer());
-    if (auto decision = engine_->DecideTimer(now)) Append(*std::move(decision));
+    if (auto decision = engine_->DecideTimer(now)) Append(*decision);
   }
   now = until;
 }
@@ -123,7 +123,7 @@ void ShopLog::Restate() {
   WISSEL_CHECK_OK(log_->Reclaim());
   Claim();
   do {
-    if (auto decision = engine_->Restate(now, 4096)) Append(*std::move(decision));
+    if (auto decision = engine_->Restate(now, 4096)) Append(*decision);
     now += absl::Milliseconds(400);
   } while (engine_->restating());
 }

@@ -123,14 +123,14 @@ class PartitionReplayer {
       return absl::OkStatus();
     }
     bool gone = false;
-    WISSEL_ASSIGN_OR_RETURN(std::optional<Decision> replayed, DecideAgain(recorded, &gone));
+    WISSEL_ASSIGN_OR_RETURN(const Decision* const replayed, DecideAgain(recorded, &gone));
     state_.Apply(recorded);
     if (gone) {
       if (time >= range_.from) ++report_.inputs_gone;
       Resync();
       return absl::OkStatus();
     }
-    const bool same = replayed.has_value() && Bytes(*replayed) == Bytes(recorded);
+    const bool same = replayed != nullptr && Bytes(*replayed) == Bytes(recorded);
     if (time >= range_.from) {
       ++report_.decisions;
       report_.identical += same ? 1 : 0;
@@ -140,7 +140,8 @@ class PartitionReplayer {
       report_.first = ReplayDifference{.partition = report_.partition,
                                        .offset = item.offset,
                                        .recorded = recorded,
-                                       .replayed = std::move(replayed)};
+                                       .replayed = std::nullopt};
+      if (replayed != nullptr) report_.first->replayed = *replayed;
     }
     Resync();
     if (report_.decisions - report_.identical >= kMaxDifferences) {
@@ -167,15 +168,15 @@ class PartitionReplayer {
   void Resync() {
     engine_ = NewEngine();
     for (int i = 0; i < 1000 && engine_->NextTimer() <= state_.time(); ++i) {
-      const std::optional<Decision> asked = engine_->DecideTimer(state_.time());
-      if (asked.has_value() && asked->events_size() == 0) continue;
+      const Decision* const asked = engine_->DecideTimer(state_.time());
+      if (asked != nullptr && asked->events_size() == 0) continue;
       // There was something to give out, so its turn was still to come.
       engine_ = NewEngine();
       return;
     }
   }
 
-  absl::StatusOr<std::optional<Decision>> DecideAgain(const Decision& recorded, bool* gone) {
+  absl::StatusOr<const Decision*> DecideAgain(const Decision& recorded, bool* gone) {
     const absl::Time now = FromProto(recorded.time());
     switch (recorded.cause().kind_case()) {
       case log::v1::Cause::kTimer:
@@ -185,29 +186,29 @@ class PartitionReplayer {
       case log::v1::Cause::kInput:
         break;
       case log::v1::Cause::KIND_NOT_SET:
-        return std::nullopt;
+        return nullptr;
     }
     log::v1::InputCause cause = recorded.cause().input();
     cause.clear_id();
     WISSEL_ASSIGN_OR_RETURN(const std::optional<bus::Record> record, inputs_.Find(cause));
     if (!record.has_value()) {
       *gone = true;
-      return std::nullopt;
+      return nullptr;
     }
     switch (cause.topic()) {
       case common::v1::INPUT_TOPIC_INBOUND:
-        return DecideAs<message::v1::InboundMessage>(*record, std::move(cause), recorded, now);
+        return DecideAs<message::v1::InboundMessage>(*record, cause, recorded, now);
       case common::v1::INPUT_TOPIC_COMMANDS:
-        return DecideAs<command::v1::Command>(*record, std::move(cause), recorded, now);
+        return DecideAs<command::v1::Command>(*record, cause, recorded, now);
       case common::v1::INPUT_TOPIC_RECEIPTS:
-        return DecideAs<receipt::v1::Receipt>(*record, std::move(cause), recorded, now);
+        return DecideAs<receipt::v1::Receipt>(*record, cause, recorded, now);
       case common::v1::INPUT_TOPIC_CONFIG: {
         config::v1::WorkspaceConfig config;
-        if (!config.ParseFromString(record->value)) return std::nullopt;
-        return engine_->Decide(std::move(cause), config, now);
+        if (!config.ParseFromString(record->value)) return nullptr;
+        return engine_->Decide(cause, config, now);
       }
       default:
-        return std::nullopt;
+        return nullptr;
     }
   }
 
@@ -223,9 +224,9 @@ class PartitionReplayer {
   }
 
   template <class Message>
-  std::optional<Decision> DecideAs(const bus::Record& record, log::v1::InputCause cause,
-                                   const Decision& recorded, absl::Time now) {
-    Message message;
+  const Decision* DecideAs(const bus::Record& record, const log::v1::InputCause& cause,
+                           const Decision& recorded, absl::Time now) {
+    Message& message = engine_->NewInput<Message>();
     const bool too_large = WasTooLarge(record, recorded);
     std::optional<domain::Refusal> refusal;
     if (too_large) {
@@ -239,15 +240,14 @@ class PartitionReplayer {
     } else {
       refusal = engine_->Refuse(message);
     }
-    if (!refusal.has_value()) return engine_->Decide(std::move(cause), std::move(message), now);
+    if (!refusal.has_value()) return &engine_->Decide(cause, std::move(message), now);
     deadletter::v1::DeadLetter letter;
     deadletter::v1::RecordOrigin& origin = *letter.mutable_origin()->mutable_record();
     origin.set_topic(std::string(bus::TopicName(record.topic)));
     origin.set_partition(record.partition);
     origin.set_offset(record.offset);
     channel::DeriveId(&letter);
-    return engine_->DecideDeadLetter(std::move(cause), letter.dead_letter_id(), refusal->detail,
-                                     now);
+    return &engine_->DecideDeadLetter(cause, letter.dead_letter_id(), refusal->detail, now);
   }
 
   static bool WasTooLarge(const bus::Record& record, const Decision& recorded) {

@@ -257,13 +257,12 @@ absl::StatusOr<size_t> Partition::TakeConfigs() {
     cause.set_topic(common::v1::INPUT_TOPIC_CONFIG);
     cause.set_partition(0);
     cause.set_offset(record.offset);
-    std::optional<log::v1::Decision> decision =
-        engine_->Decide(std::move(cause), config, shared_.clock.Now());
-    if (!decision.has_value()) continue;
+    log::v1::Decision* const decision = engine_->Decide(cause, config, shared_.clock.Now());
+    if (decision == nullptr) continue;
     shared_.log.Info("configuration in force", {{"partition", partition_},
                                                 {"workspace", config.workspace_id()},
                                                 {"version", config.version()}});
-    WISSEL_RETURN_IF_ERROR(Append(*std::move(decision), shared_.metrics.configs, &record));
+    WISSEL_RETURN_IF_ERROR(Append(*decision, shared_.metrics.configs, &record));
     ++made;
   }
   return made;
@@ -272,9 +271,9 @@ absl::StatusOr<size_t> Partition::TakeConfigs() {
 absl::StatusOr<size_t> Partition::TakeTimers() {
   size_t made = 0;
   while (CanDecide() && made < static_cast<size_t>(shared_.settings.batch)) {
-    std::optional<log::v1::Decision> decision = engine_->DecideTimer(shared_.clock.Now());
-    if (!decision.has_value()) break;
-    WISSEL_RETURN_IF_ERROR(Append(*std::move(decision), shared_.metrics.timers, nullptr));
+    log::v1::Decision* const decision = engine_->DecideTimer(shared_.clock.Now());
+    if (decision == nullptr) break;
+    WISSEL_RETURN_IF_ERROR(Append(*decision, shared_.metrics.timers, nullptr));
     ++made;
   }
   return made;
@@ -358,7 +357,7 @@ absl::Status Partition::DecideAs(const Input& input, const bus::Record& record) 
                        absl::StrCat(record.value.size(), " bytes; at most ",
                                     shared_.settings.max_input_bytes, " can be decided")});
   }
-  Message message;
+  Message& message = engine_->NewInput<Message>();
   if (!message.ParseFromString(record.value)) {
     return DeadLetter(record, std::move(cause),
                       {deadletter::v1::REASON_UNPARSABLE,
@@ -374,7 +373,7 @@ absl::Status Partition::DecideAs(const Input& input, const bus::Record& record) 
   }
   const absl::Time now = shared_.clock.Now();
   shared_.metrics.input_age.Observe(std::max(absl::ZeroDuration(), now - record.time));
-  return Append(engine_->Decide(std::move(cause), std::move(message), now), input.decisions,
+  return Append(engine_->Decide(cause, std::move(message), now), input.decisions,
                 &record);
 }
 
@@ -416,7 +415,7 @@ absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCaus
                                               {"offset", record.offset},
                                               {"dead_letter", letter.dead_letter_id()},
                                               {"reason", refusal.detail}});
-  return Append(engine_->DecideDeadLetter(std::move(cause), letter.dead_letter_id(), refusal.detail,
+  return Append(engine_->DecideDeadLetter(cause, letter.dead_letter_id(), refusal.detail,
                                           shared_.clock.Now()),
                 shared_.metrics.garbage, &record);
 }
@@ -435,9 +434,9 @@ absl::StatusOr<size_t> Partition::TakeRestating() {
     }
     restate_claimed_ = false;
   }
-  std::optional<log::v1::Decision> decision =
+  log::v1::Decision* const decision =
       engine_->Restate(now, static_cast<size_t>(shared_.settings.restate_step_bytes));
-  if (!decision.has_value()) {
+  if (decision == nullptr) {
     next_restate_ = now + absl::Milliseconds(100);
     return 0;
   }
@@ -449,14 +448,14 @@ absl::StatusOr<size_t> Partition::TakeRestating() {
     shared_.metrics.conversations.With({absl::StrCat(partition_)})
         .Set(static_cast<double>(engine_->state().conversations().size()));
   }
-  WISSEL_RETURN_IF_ERROR(Append(*std::move(decision), shared_.metrics.restatings, nullptr));
+  WISSEL_RETURN_IF_ERROR(Append(*decision, shared_.metrics.restatings, nullptr));
   return 1;
 }
 
 // ---------------------------------------------------------------------------------------------
 // Appending
 
-absl::Status Partition::Append(log::v1::Decision decision, telemetry::Counter& made,
+absl::Status Partition::Append(log::v1::Decision& decision, telemetry::Counter& made,
                                const bus::Record* record) {
   made.Increment();
   shared_.metrics.events.Increment(decision.events_size());
@@ -464,28 +463,39 @@ absl::Status Partition::Append(log::v1::Decision decision, telemetry::Counter& m
     if (event.has_duplicate_skipped()) shared_.metrics.duplicates.Increment();
     if (event.has_command_rejected()) shared_.metrics.rejected_commands.Increment();
   }
-  Waiting next{.decision = std::move(decision), .key = record == nullptr ? "" : record->key};
+  const absl::string_view key = record == nullptr ? "" : absl::string_view(record->key);
+  const absl::string_view trace =
+      record == nullptr ? "" : HeaderOf(record->headers, telemetry::kTraceParent);
+  WISSEL_ASSIGN_OR_RETURN(const bool appended,
+                          waiting_.empty() ? TryAppend(decision, key, trace) : false);
+  if (!appended) waiting_.push_back({decision, std::string(key), std::string(trace)});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Partition::TryAppend(log::v1::Decision& decision, absl::string_view key,
+                                          absl::string_view trace) {
+  if (log_->phase() != bus::OwnedLog::Phase::kOwning) return false;
   static const std::string kType = channel::ProtobufContentType("wissel.log.v1.LogRecord");
-  next.headers.emplace_back(channel::kContentTypeHeader, kType);
-  if (record != nullptr) {
-    const absl::string_view trace = HeaderOf(record->headers, telemetry::kTraceParent);
-    if (!trace.empty()) next.headers.emplace_back(telemetry::kTraceParent, trace);
+  bus::Headers headers;
+  headers.reserve(2);
+  headers.emplace_back(channel::kContentTypeHeader, kType);
+  if (!trace.empty()) headers.emplace_back(telemetry::kTraceParent, trace);
+  const absl::StatusOr<bus::OwnedLog::Stamp> stamp =
+      log_->Append(std::move(decision), key, std::move(headers));
+  if (absl::IsResourceExhausted(stamp.status())) {
+    shared_.metrics.append_full.Increment();
+    return false;
   }
-  waiting_.push_back(std::move(next));
-  return FlushWaiting();
+  if (!stamp.ok()) return stamp.status();
+  last_sequence_ = stamp->sequence;
+  return true;
 }
 
 absl::Status Partition::FlushWaiting() {
-  while (!waiting_.empty() && log_->phase() == bus::OwnedLog::Phase::kOwning) {
+  while (!waiting_.empty()) {
     Waiting& next = waiting_.front();
-    const absl::StatusOr<bus::OwnedLog::Stamp> stamp =
-        log_->Append(std::move(next.decision), next.key, next.headers);
-    if (absl::IsResourceExhausted(stamp.status())) {
-      shared_.metrics.append_full.Increment();
-      return absl::OkStatus();
-    }
-    if (!stamp.ok()) return stamp.status();
-    last_sequence_ = stamp->sequence;
+    WISSEL_ASSIGN_OR_RETURN(const bool appended, TryAppend(next.decision, next.key, next.trace));
+    if (!appended) break;
     waiting_.pop_front();
   }
   return absl::OkStatus();

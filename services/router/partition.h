@@ -87,8 +87,11 @@ class Partition {
   absl::Status DeadLetter(const bus::Record& record, log::v1::InputCause cause,
                           const domain::Refusal& refusal);
   // `made` counts decisions of this cause.
-  absl::Status Append(log::v1::Decision decision, telemetry::Counter& made,
+  absl::Status Append(log::v1::Decision& decision, telemetry::Counter& made,
                       const bus::Record* record);
+  // False: not now.
+  absl::StatusOr<bool> TryAppend(log::v1::Decision& decision, absl::string_view key,
+                                 absl::string_view trace);
   absl::Status FlushWaiting();
   void Lose(absl::Status status);
 
@@ -108,7 +111,7 @@ class Partition {
   struct Waiting {
     log::v1::Decision decision;
     std::string key;
-    bus::Headers headers;
+    std::string trace;
   };
   std::deque<Waiting> waiting_;
 

@@ -59,7 +59,7 @@ class RandomDay {
     const absl::Time until = now_ + duration;
     while (engine_.NextTimer() <= until) {
       now_ = std::max(now_, engine_.NextTimer());
-      if (auto decision = engine_.DecideTimer(now_)) Add(*std::move(decision));
+      if (auto decision = engine_.DecideTimer(now_)) Add(*decision);
     }
     now_ = until;
   }
