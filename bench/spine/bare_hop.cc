@@ -160,6 +160,28 @@ double BareRead(const BareHopOptions& options) {
   return seconds;
 }
 
+LogEnds::LogEnds(const BareHopOptions& options)
+    : partitions_(options.partitions),
+      topic_(bus::TopicName(bus::Topic::kLog, options.topic_prefix)),
+      client_(NewConsumer(options)) {}
+
+LogEnds::~LogEnds() { rd_kafka_destroy(client_); }
+
+int64_t LogEnds::Of(int32_t partition) const {
+  int64_t low = 0;
+  int64_t high = 0;
+  const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+      client_, topic_.c_str(), partition, &low, &high, /*timeout_ms=*/10'000);
+  WISSEL_CHECK(error == RD_KAFKA_RESP_ERR_NO_ERROR) << rd_kafka_err2str(error);
+  return high;
+}
+
+int64_t LogEnds::Sum() const {
+  int64_t sum = 0;
+  for (int p = 0; p < partitions_; ++p) sum += Of(p);
+  return sum;
+}
+
 void BareTail(const BareHopOptions& options, const std::function<bool(absl::string_view)>& take) {
   rd_kafka_t* consumer = NewConsumer(options);
   {

@@ -31,6 +31,23 @@ void BareHop(const BareHopOptions& options);
 // starts from the log alone is measured against. Returns the seconds from asking to the last.
 double BareRead(const BareHopOptions& options);
 
+// Where the log's partitions end, asked of the broker without reading anything.
+class LogEnds {
+ public:
+  explicit LogEnds(const BareHopOptions& options);
+  ~LogEnds();
+  LogEnds(const LogEnds&) = delete;
+  LogEnds& operator=(const LogEnds&) = delete;
+
+  int64_t Of(int32_t partition) const;
+  int64_t Sum() const;
+
+ private:
+  const int partitions_;
+  const std::string topic_;
+  rd_kafka_t* const client_;
+};
+
 // Gives the value of each new record of the log to `take`, until it returns false.
 void BareTail(const BareHopOptions& options, const std::function<bool(absl::string_view)>& take);
 

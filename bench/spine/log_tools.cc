@@ -41,53 +41,45 @@ bool IsDecisionOnMessage(const bus::Record& record) {
          parsed.decision().cause().input().topic() == common::v1::INPUT_TOPIC_INBOUND;
 }
 
+struct First {
+  absl::Time time;
+  int64_t offset = 0;
+};
+
+// The first record that counts. The reader is gone with it: it would go on fetching, and be one
+// more who wants the processor.
 template <class Counts>
-Span Await(bus::Bus& bus, int partitions, int64_t count, const Counts& counts) {
-  struct Log {
-    std::unique_ptr<bus::Reader> reader;
-    int64_t others = 0;  // Records before the first that counts.
-    absl::Time first = absl::InfiniteFuture();
-  };
-  std::vector<Log> logs;
-  for (int p = 0; p < partitions; ++p) logs.push_back({.reader = OpenLog(bus, p, 0)});
-  const absl::Time deadline = absl::Now() + kPatience;
-  // What comes first, then only the ends: reading everything would take a core of its own.
-  for (Log& log : logs) {
-    while (log.first == absl::InfiniteFuture()) {
-      WISSEL_CHECK(absl::Now() < deadline) << "the log stays empty";
-      for (const bus::Record& record : Read(*log.reader, 1)) {
-        if (counts(record)) {
-          log.first = record.time;
-        } else {
-          ++log.others;
-        }
-      }
-    }
-  }
-  Span span;
+First AwaitFirst(bus::Bus& bus, int32_t partition, absl::Time deadline, const Counts& counts) {
+  const auto reader = OpenLog(bus, partition, 0);
   while (true) {
-    int64_t found = 0;
-    span.records = 0;
-    for (Log& log : logs) {
-      const auto end = log.reader->EndOffset();
-      WISSEL_CHECK_OK(end);
-      span.records += *end;
-      found += *end - log.others;
+    WISSEL_CHECK(absl::Now() < deadline) << "the log stays empty";
+    for (const bus::Record& record : Read(*reader, 1)) {
+      if (counts(record)) return {record.time, record.offset};
     }
-    if (found >= count) break;
-    WISSEL_CHECK(absl::Now() < deadline) << found << " of " << count;
-    absl::SleepFor(absl::Milliseconds(20));
   }
+}
+
+template <class Counts>
+Span Await(bus::Bus& bus, const BareHopOptions& log, const Counts& counts) {
+  const absl::Time deadline = absl::Now() + kPatience;
   absl::Time first = absl::InfiniteFuture();
+  int64_t others = 0;  // Records before the first that counts.
+  for (int p = 0; p < log.partitions; ++p) {
+    const First found = AwaitFirst(bus, p, deadline, counts);
+    first = std::min(first, found.time);
+    others += found.offset;
+  }
+  const LogEnds ends(log);
+  Span span;
+  while ((span.records = ends.Sum()) - others < log.count) {
+    WISSEL_CHECK(absl::Now() < deadline) << span.records << " records";
+    absl::SleepFor(absl::Milliseconds(50));
+  }
   absl::Time last = absl::InfinitePast();
-  for (int p = 0; p < partitions; ++p) {
-    Log& log = logs[static_cast<size_t>(p)];
-    const auto end = log.reader->EndOffset();
-    WISSEL_CHECK_OK(end);
-    WISSEL_CHECK_OK(log.reader->Seek(*end - 1));
-    const std::vector<bus::Record> records = Read(*log.reader, 1);
+  for (int p = 0; p < log.partitions; ++p) {
+    const auto reader = OpenLog(bus, p, ends.Of(p) - 1);
+    const std::vector<bus::Record> records = Read(*reader, 1);
     WISSEL_CHECK(!records.empty());
-    first = std::min(first, log.first);
     last = std::max(last, records.back().time);
   }
   span.duration = last - first;
@@ -121,22 +113,12 @@ void Prepare(bus::Bus& bus, const Fill& fill) {
   WISSEL_CHECK_OK(appender->Flush(absl::Minutes(2)));
 }
 
-Span AwaitDecisions(bus::Bus& bus, int partitions, int64_t count) {
-  return Await(bus, partitions, count, IsDecisionOnMessage);
+Span AwaitDecisions(bus::Bus& bus, const BareHopOptions& log) {
+  return Await(bus, log, IsDecisionOnMessage);
 }
 
-Span AwaitCopies(bus::Bus& bus, int partitions, int64_t count) {
-  return Await(bus, partitions, count, [](const bus::Record&) { return true; });
-}
-
-int64_t LogEnd(bus::Bus& bus, int partitions) {
-  int64_t sum = 0;
-  for (int p = 0; p < partitions; ++p) {
-    const auto end = OpenLog(bus, p, 0)->EndOffset();
-    WISSEL_CHECK_OK(end);
-    sum += *end;
-  }
-  return sum;
+Span AwaitCopies(bus::Bus& bus, const BareHopOptions& log) {
+  return Await(bus, log, [](const bus::Record&) { return true; });
 }
 
 LogCount CountLog(bus::Bus& bus, int partitions) {

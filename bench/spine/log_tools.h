@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "absl/time/time.h"
+#include "bench/spine/bare_hop.h"
 #include "libs/bus/bus.h"
 
 // What the benchmarks do to a spine from outside, through its topics.
@@ -18,19 +19,17 @@ struct Fill {
 // inbound, all of them acknowledged on return.
 void Prepare(bus::Bus& bus, const Fill& fill);
 
-// Waits until `count` decisions on messages stand in the log. Returns the time from the first of
-// them to the last, by their appender's clock.
+// Waits until `log.count` decisions on messages stand in the log, and takes as little of the
+// processor meanwhile as it can. Returns the time from the first of them to the last, by their
+// appender's clock.
 struct Span {
   absl::Duration duration;
   int64_t records = 0;  // Of the log, whatever they are.
 };
-Span AwaitDecisions(bus::Bus& bus, int partitions, int64_t count);
+Span AwaitDecisions(bus::Bus& bus, const BareHopOptions& log);
 
 // The same where the log holds copies of the messages and nothing else.
-Span AwaitCopies(bus::Bus& bus, int partitions, int64_t count);
-
-// The sum of the log's end offsets.
-int64_t LogEnd(bus::Bus& bus, int partitions);
+Span AwaitCopies(bus::Bus& bus, const BareHopOptions& log);
 
 // Reads the whole log and counts what is in it.
 struct LogCount {

@@ -110,12 +110,11 @@ int Run(const std::string& command) {
     std::cout << absl::StrFormat("{\"workspaces\":[\"%s\"]}\n",
                                  absl::StrJoin(Workspaces(partitions), "\",\""));
   } else if (command == "decisions" || command == "copies") {
-    const Span span = command == "copies" ? AwaitCopies(**bus, partitions, count)
-                                          : AwaitDecisions(**bus, partitions, count);
+    const Span span = command == "copies" ? AwaitCopies(**bus, bare) : AwaitDecisions(**bus, bare);
     std::cout << absl::StrFormat("{\"seconds\":%.6f,\"records\":%d}\n",
                                  absl::ToDoubleSeconds(span.duration), span.records);
   } else if (command == "end") {
-    std::cout << absl::StrFormat("{\"records\":%d}\n", LogEnd(**bus, partitions));
+    std::cout << absl::StrFormat("{\"records\":%d}\n", LogEnds(bare).Sum());
   } else if (command == "count") {
     const LogCount log = CountLog(**bus, partitions);
     std::cout << absl::StrFormat("{\"records\":%d,\"events\":%d,\"bytes\":%d}\n", log.records,

@@ -1,6 +1,7 @@
 #include <atomic>
 #include <deque>
 #include <map>
+#include <optional>
 #include <stop_token>
 #include <thread>
 #include <utility>
@@ -29,6 +30,10 @@ constexpr size_t kSingles = 4;
 // One request's worth, well below librdkafka's own limits (batch.num.messages, batch.size).
 constexpr size_t kBurst = 2'000;
 constexpr size_t kBurstBytes = 512 << 10;
+// Where as many as this have gathered there is a backlog. Then a burst is held back until it is one
+// request's worth, though not for longer than this: a message costs the broker half as much so.
+constexpr size_t kBacklog = 100;
+constexpr absl::Duration kHold = absl::Milliseconds(5);
 
 class KafkaAppender final : public Appender, public ClientOwner {
  public:
@@ -56,9 +61,20 @@ class KafkaAppender final : public Appender, public ClientOwner {
   // A partition's way to the broker. Under mutex_, but for what is the delivery thread's own.
   struct Lane {
     Records waiting;
+    size_t waiting_bytes = 0;
     std::atomic<size_t> under_way = 0;  // Handed over and not yet answered; read without.
     bool bursting = false;              // The delivery thread is handing some over.
-    size_t answered_now = 0;            // Since the last MakeRoom; the delivery thread's own.
+    // The delivery thread's own.
+    size_t answered_now = 0;      // Since the last MakeRoom.
+    std::optional<Timeout> hold;  // Where the lane is free, and something waits for a burst.
+
+    std::unique_ptr<InFlight> Pop() {
+      std::unique_ptr<InFlight> record = std::move(waiting.front());
+      waiting.pop_front();
+      waiting_bytes -= record->size;
+      return record;
+    }
+    bool Full() const { return waiting.size() >= kBurst || waiting_bytes >= kBurstBytes; }
   };
 
   static void OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque);
@@ -66,11 +82,14 @@ class KafkaAppender final : public Appender, public ClientOwner {
   absl::Status Refusal(size_t size) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Answer(InFlight& record, absl::StatusOr<int64_t> offset);
   absl::Status CheckRecord(const Outgoing& record, size_t size) const;
-  // Accounts for what has been answered; the lanes where something waits and nothing is under way
-  // any more.
-  std::vector<Lane*> MakeRoom();
-  // Until something is in flight.
-  void AwaitRecords(absl::Duration timeout);
+  // Sends what has been handed over and takes answers, or waits until there is something to do.
+  void Work();
+  // Accounts for what has been answered, and notes the lanes where something waits and nothing is
+  // under way any more.
+  void MakeRoom();
+  // Of the free lanes those that need not be held back, or not any longer.
+  std::vector<Lane*> TakeReady();
+  bool ReadyLane() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Burst(Lane& lane);
   void FailWaiting();
   absl::Status Produce(InFlight& in_flight);
@@ -80,7 +99,7 @@ class KafkaAppender final : public Appender, public ClientOwner {
   std::vector<TopicHandle> topics_;  // By Topic.
 
   mutable Mutex mutex_;
-  CondVar appended_one_;
+  CondVar work_;  // For the delivery thread.
   CondVar answered_some_;
   size_t in_flight_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t in_flight_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -94,6 +113,7 @@ class KafkaAppender final : public Appender, public ClientOwner {
   size_t answered_now_ = 0;
   size_t answered_bytes_ = 0;
   std::vector<Lane*> answered_lanes_;
+  std::vector<Lane*> free_;  // Those with `hold`.
 
   // Delivers the answers. Last: it ends before what it uses.
   std::jthread thread_;
@@ -147,24 +167,51 @@ void KafkaAppender::Serve(const std::stop_token& stop) {
     rd_kafka_metadata_destroy(metadata);
   }
   while (!stop.stop_requested()) {
-    AwaitRecords(absl::Milliseconds(100));
-    // Sends what has been handed over and takes the answers. It returns early when there is nothing
-    // left to wait for, and when OnDelivery says that a lane is free.
-    rd_kafka_flush(client_.get(), 100);
+    Work();
     FailWaiting();
-    for (Lane* lane : MakeRoom()) Burst(*lane);
+    MakeRoom();
+    for (Lane* lane : TakeReady()) Burst(*lane);
   }
 }
 
-void KafkaAppender::AwaitRecords(absl::Duration timeout) {
-  const Timeout limit(timeout);
-  MutexLock lock(mutex_);
-  while (in_flight_ == 0 && !limit.Expired()) appended_one_.WaitFor(mutex_, limit.Remaining());
+void KafkaAppender::Work() {
+  // Whatever is held back, or appended for the first time, must not wait for longer than this.
+  absl::Duration patience = absl::Milliseconds(100);
+  for (const Lane* lane : free_) patience = std::min(patience, lane->hold->Remaining());
+  const Timeout limit(patience);
+  if (rd_kafka_outq_len(client_.get()) == 0) {
+    MutexLock lock(mutex_);
+    const auto idle = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return free_.empty() ? in_flight_ == 0 : !ReadyLane();
+    };
+    while (idle() && !limit.Expired()) work_.WaitFor(mutex_, limit.Remaining());
+    return;
+  }
+  // Returns early when there is nothing left to wait for, and when OnDelivery says that a lane is
+  // free.
+  rd_kafka_flush(client_.get(), Millis(limit.Remaining()));
 }
 
-std::vector<KafkaAppender::Lane*> KafkaAppender::MakeRoom() {
+bool KafkaAppender::ReadyLane() const {
+  return std::any_of(free_.begin(), free_.end(),
+                     [](const Lane* lane) { return lane->hold->Expired() || lane->Full(); });
+}
+
+std::vector<KafkaAppender::Lane*> KafkaAppender::TakeReady() {
   std::vector<Lane*> ready;
-  if (answered_now_ == 0) return ready;
+  if (free_.empty()) return ready;
+  MutexLock lock(mutex_);
+  std::erase_if(free_, [&](Lane* lane) {
+    if (!lane->hold->Expired() && !lane->Full()) return false;
+    lane->hold.reset();
+    ready.push_back(lane);
+    return true;
+  });
+  return ready;
+}
+
+void KafkaAppender::MakeRoom() {
+  if (answered_now_ == 0) return;
   MutexLock lock(mutex_);
   const size_t count = std::exchange(answered_now_, 0);
   in_flight_ -= count;
@@ -172,10 +219,11 @@ std::vector<KafkaAppender::Lane*> KafkaAppender::MakeRoom() {
   in_flight_bytes_ -= std::exchange(answered_bytes_, 0);
   for (Lane* lane : std::exchange(answered_lanes_, {})) {
     lane->under_way -= std::exchange(lane->answered_now, 0);
-    if (lane->under_way == 0 && !lane->waiting.empty()) ready.push_back(lane);
+    if (lane->under_way > 0 || lane->waiting.empty() || lane->hold.has_value()) continue;
+    lane->hold.emplace(lane->waiting.size() < kBacklog ? absl::ZeroDuration() : kHold);
+    free_.push_back(lane);
   }
   answered_some_.NotifyAll();
-  return ready;
 }
 
 void KafkaAppender::Burst(Lane& lane) {
@@ -184,9 +232,8 @@ void KafkaAppender::Burst(Lane& lane) {
     MutexLock lock(mutex_);
     if (closing_ || (limits_.gapless && !failure_.ok())) return;
     for (size_t bytes = 0; !lane.waiting.empty() && burst.size() < kBurst && bytes < kBurstBytes;) {
-      bytes += lane.waiting.front()->size;
-      burst.push_back(std::move(lane.waiting.front()));
-      lane.waiting.pop_front();
+      burst.push_back(lane.Pop());
+      bytes += burst.back()->size;
     }
     lane.under_way += burst.size();
     lane.bursting = true;
@@ -218,8 +265,7 @@ void KafkaAppender::FailWaiting() {
     }
     for (auto& [place, lane] : lanes_) {
       while (!lane.waiting.empty() && (all || lane.waiting.front()->patience.Expired())) {
-        failed.push_back(std::move(lane.waiting.front()));
-        lane.waiting.pop_front();
+        failed.push_back(lane.Pop());
         ++lane.under_way;  // Until MakeRoom.
       }
     }
@@ -273,7 +319,10 @@ void KafkaAppender::Append(Outgoing record, Done done) {
       Lane& lane = lanes_[{in_flight->record.topic, in_flight->record.partition}];
       in_flight->lane = &lane;
       if (lane.under_way >= kSingles || lane.bursting || !lane.waiting.empty()) {
+        const bool was_full = lane.Full();
         lane.waiting.push_back(std::move(in_flight));
+        lane.waiting_bytes += size;
+        if (lane.Full() && !was_full) work_.NotifyOne();
       } else {
         ++lane.under_way;
         refusal = Produce(*in_flight);
@@ -286,7 +335,7 @@ void KafkaAppender::Append(Outgoing record, Done done) {
       }
     }
     if (refusal.ok()) {
-      if (in_flight_++ == 0) appended_one_.NotifyOne();
+      if (in_flight_++ == 0) work_.NotifyOne();
       in_flight_bytes_ += size;
       ++appended_;
       return;
