@@ -40,8 +40,7 @@ Engine::Engine(State state, Options options)
 // A decision in the making
 
 log::v1::Cause& Engine::NewCause() {
-  if (!deciding_) memory_.Reset();
-  deciding_ = true;
+  memory_.Reset();
   return *Arena::CreateMessage<log::v1::Cause>(&memory_);
 }
 
@@ -126,11 +125,6 @@ log::v1::Decision& Engine::Finish() {
     Escalate();
     Match();
   } while (!escalating_.empty() || LetGo());
-  return End();
-}
-
-log::v1::Decision& Engine::End() {
-  deciding_ = false;
   return *decision_;
 }
 
@@ -572,7 +566,7 @@ log::v1::Decision* Engine::Restate(absl::Time now, size_t max_bytes) {
     Emit(event);
     restate_.reset();
   }
-  return &End();
+  return decision_;
 }
 
 }  // namespace wissel::domain

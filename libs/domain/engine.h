@@ -74,22 +74,21 @@ class Engine {
   std::optional<Refusal> Refuse(const command::v1::Command& command) const;
   std::optional<Refusal> Refuse(const receipt::v1::Receipt& receipt) const;
 
-  // An empty input, to be filled and then decided: a message that is decided becomes part of the
-  // decision, which costs nothing where the memory is the engine's. It and every decision are gone
-  // with the next one, and with the next NewInput.
-  template <class Input>
-  Input& NewInput() {
-    memory_.Reset();
-    deciding_ = true;
-    return *google::protobuf::Arena::CreateMessage<Input>(&memory_);
-  }
+  // A decision is the engine's own, and gone with the next one.
 
-  // `cause` names the record; its id is filled in here.
-  log::v1::Decision& Decide(const log::v1::InputCause& cause, message::v1::InboundMessage&& message,
+  // `cause` names the record; its id is filled in here. The message becomes part of the decision,
+  // and is lent to it: neither is copied.
+  log::v1::Decision& Decide(const log::v1::InputCause& cause, message::v1::InboundMessage& message,
                             absl::Time now);
+  log::v1::Decision& Decide(const log::v1::InputCause& cause, message::v1::InboundMessage&& message,
+                            absl::Time now) {
+    copied_ = std::move(message);
+    return Decide(cause, copied_, now);
+  }
   log::v1::Decision& Decide(const log::v1::InputCause& cause,
                             const message::v1::InboundMessage& message, absl::Time now) {
-    return Decide(cause, message::v1::InboundMessage(message), now);
+    copied_ = message;
+    return Decide(cause, copied_, now);
   }
   log::v1::Decision& Decide(const log::v1::InputCause& cause, const command::v1::Command& command,
                             absl::Time now);
@@ -148,7 +147,6 @@ class Engine {
   void Emit(conversation::v1::Event& event);
   void NameFormerAgent(conversation::v1::Event& event) const;
   log::v1::Decision& Finish();
-  log::v1::Decision& End();
   void TouchConversation(absl::string_view id) { touched_conversations_.insert(std::string(id)); }
   void TouchAgent(absl::string_view workspace_id, absl::string_view agent_id);
 
@@ -336,12 +334,12 @@ class Engine {
   absl::flat_hash_map<std::pair<TimerKind, std::string>, absl::Time> timer_of_;
   std::optional<RestateRound> restate_;
 
-  // Of the decision that is made and of its input. A usual one fits in the first block.
+  // Of the decision that is made. A usual one fits in the first block.
   static constexpr size_t kBlockBytes = 32 << 10;
   const std::unique_ptr<char[]> block_ = std::make_unique<char[]>(kBlockBytes);
   google::protobuf::Arena memory_{block_.get(), kBlockBytes};
-  bool deciding_ = false;
   log::v1::Decision* decision_ = nullptr;
+  message::v1::InboundMessage copied_;
   absl::Time now_;
   std::set<std::string> touched_conversations_;
   std::set<std::string> touched_agents_;

@@ -103,7 +103,7 @@ log::v1::Decision& Engine::DecideDeadLetter(const log::v1::InputCause& cause,
 // ---------------------------------------------------------------------------------------------
 // Messages
 
-log::v1::Decision& Engine::Decide(const log::v1::InputCause& cause, InboundMessage&& message,
+log::v1::Decision& Engine::Decide(const log::v1::InputCause& cause, InboundMessage& message,
                                   absl::Time now) {
   const bool seen = !options_.ignore_seen && state_.Seen(message.envelope().id());
   Begin(cause, seen ? "" : message.envelope().id(), now);
@@ -112,12 +112,7 @@ log::v1::Decision& Engine::Decide(const log::v1::InputCause& cause, InboundMessa
     event.mutable_duplicate_skipped()->set_id(message.envelope().id());
     Emit(event);
   } else {
-    InboundMessage* own = &message;
-    if (message.GetArena() != &memory_) {
-      own = google::protobuf::Arena::CreateMessage<InboundMessage>(&memory_);
-      *own = std::move(message);
-    }
-    Receive(*own);
+    Receive(message);
   }
   return Finish();
 }
@@ -152,7 +147,7 @@ void Engine::Receive(InboundMessage& message) {
   if (c != nullptr && IsChange(message)) {
     Event& event = NewEvent();
     event.mutable_message_edited()->set_conversation_id(c->conversation_id());
-    event.mutable_message_edited()->set_allocated_message(&message);
+    event.mutable_message_edited()->unsafe_arena_set_allocated_message(&message);
     Emit(event);
     return;
   }
@@ -189,7 +184,7 @@ void Engine::Receive(InboundMessage& message) {
   {
     Event& event = NewEvent();
     event.mutable_message_received()->set_conversation_id(id);
-    event.mutable_message_received()->set_allocated_message(&message);
+    event.mutable_message_received()->unsafe_arena_set_allocated_message(&message);
     Emit(event);
   }
   if (c == nullptr) return Queue(id, Queued::REASON_NEW, now_);

@@ -346,8 +346,7 @@ TEST(Engine, AnAgentTakenOutOfTheConfigurationGivesEverythingBack) {
   shop.Do(shop.Accept(id));
   config::v1::WorkspaceConfig config = ShopConfig(2);
   config.mutable_agents()->DeleteSubrange(1, 1);
-  shop.Record(
-      *shop.engine().Decide(shop.Cause(common::v1::INPUT_TOPIC_CONFIG), config, shop.now));
+  shop.Record(*shop.engine().Decide(shop.Cause(common::v1::INPUT_TOPIC_CONFIG), config, shop.now));
   EXPECT_EQ(shop.engine().state().FindAgent("acme", "bram"), nullptr);
   EXPECT_EQ(shop.Conversation(id).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
   shop.Online("anna");

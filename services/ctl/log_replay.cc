@@ -226,7 +226,7 @@ class PartitionReplayer {
   template <class Message>
   const Decision* DecideAs(const bus::Record& record, const log::v1::InputCause& cause,
                            const Decision& recorded, absl::Time now) {
-    Message& message = engine_->NewInput<Message>();
+    Message message;
     const bool too_large = WasTooLarge(record, recorded);
     std::optional<domain::Refusal> refusal;
     if (too_large) {

@@ -101,6 +101,8 @@ class RouterApp : public service::App {
   void Serve() {
     std::optional<store::Redis> redis;
     if (redis_options_.has_value() && settings_.use_checkpoints) redis.emplace(*redis_options_);
+    AheadWorker ahead({.name = "router-ahead", .threads = 1},
+                      [] { return std::make_unique<NoTool>(); });
     Shared shared{.bus = bus_,
                   .clock = context_.clock,
                   .log = context_.log,
@@ -109,7 +111,8 @@ class RouterApp : public service::App {
                   .partitions = partitions_,
                   .owner = OwnerName(),
                   .redis = redis.has_value() ? &*redis : nullptr,
-                  .wakeup = wakeup_};
+                  .wakeup = wakeup_,
+                  .ahead = ahead};
     LogLimit limit;
     while (!stopping_) {
       absl::StatusOr<bus::Assignment> change = membership_->Poll(absl::ZeroDuration());

@@ -36,11 +36,7 @@ struct Partition::Input {
   bus::Topic topic;
   common::v1::InputTopic name;
   telemetry::Counter& decisions;
-  std::unique_ptr<bus::Reader> reader;
-  // Read ahead; decided up to `next`. What is left waits here while too much is in flight, as going
-  // back in the topic would throw away what the client has fetched.
-  std::vector<bus::Record> records = {};
-  size_t next = 0;
+  Intake intake;
 };
 
 Partition::Partition(Shared& shared, int32_t partition, bool use_checkpoint)
@@ -144,19 +140,28 @@ absl::Status Partition::StartDeciding() {
     bus::Topic topic;
     common::v1::InputTopic name;
     telemetry::Counter& decisions;
+    const google::protobuf::Message& prototype;
   };
   Metrics& metrics = shared_.metrics;
+  const Intake::Options options{.batch = static_cast<size_t>(shared_.settings.batch),
+                                .max_bytes = shared_.settings.max_input_bytes};
   for (const Kind& kind :
-       {Kind{bus::Topic::kCommands, common::v1::INPUT_TOPIC_COMMANDS, metrics.commands},
-        Kind{bus::Topic::kReceipts, common::v1::INPUT_TOPIC_RECEIPTS, metrics.receipts},
-        Kind{bus::Topic::kInbound, common::v1::INPUT_TOPIC_INBOUND, metrics.messages}}) {
-    auto input = std::make_unique<Input>(kind.topic, kind.name, kind.decisions, nullptr);
+       {Kind{bus::Topic::kCommands, common::v1::INPUT_TOPIC_COMMANDS, metrics.commands,
+             command::v1::Command::default_instance()},
+        Kind{bus::Topic::kReceipts, common::v1::INPUT_TOPIC_RECEIPTS, metrics.receipts,
+             receipt::v1::Receipt::default_instance()},
+        Kind{bus::Topic::kInbound, common::v1::INPUT_TOPIC_INBOUND, metrics.messages,
+             message::v1::InboundMessage::default_instance()}}) {
     WISSEL_ASSIGN_OR_RETURN(
-        input->reader,
+        std::unique_ptr<bus::Reader> reader,
         shared_.bus.OpenReader(kind.topic, partition_,
                                {.offset = engine_->state().NextOffset(kind.name, partition_),
                                 .wakeup = shared_.wakeup}));
-    inputs_.push_back(std::move(input));
+    inputs_.push_back(std::unique_ptr<Input>(
+        new Input{kind.topic,
+                  kind.name,
+                  kind.decisions,
+                  {std::move(reader), kind.prototype, options, shared_.ahead}}));
   }
   WISSEL_ASSIGN_OR_RETURN(
       config_, shared_.bus.OpenReader(bus::Topic::kConfig, 0, {.wakeup = shared_.wakeup}));
@@ -297,46 +302,40 @@ absl::StatusOr<size_t> Partition::TakeInputs() {
 }
 
 absl::StatusOr<size_t> Partition::Take(Input& input, size_t max) {
-  if (!CanDecide()) return 0;
-  if (input.next == input.records.size()) {
-    input.records.clear();
-    input.next = 0;
-    absl::StatusOr<std::vector<bus::Record>> records =
-        input.reader->Poll(max, absl::ZeroDuration());
-    if (absl::IsOutOfRange(records.status())) {
+  size_t made = 0;
+  while (made < max && CanDecide()) {
+    absl::StatusOr<Intake::Input*> next = input.intake.Peek();
+    if (absl::IsOutOfRange(next.status())) {
       // Retention has overtaken the router, or the topic was made anew. Nothing can be decided on
       // what is gone: say so loudly and go on with what is left.
-      WISSEL_ASSIGN_OR_RETURN(const int64_t start, input.reader->StartOffset());
+      const int64_t lost = input.intake.position();
+      WISSEL_ASSIGN_OR_RETURN(const int64_t start, input.intake.SkipToStart());
       shared_.log.Error("inputs are gone from the topic before they were decided",
                         {{"partition", partition_},
                          {"topic", bus::TopicName(input.topic)},
-                         {"next", input.reader->position()},
+                         {"next", lost},
                          {"start", start}});
-      WISSEL_RETURN_IF_ERROR(input.reader->Seek(start));
-      return 1;
+      return made + 1;
     }
-    if (!records.ok()) return records.status();
-    input.records = *std::move(records);
-  }
-  size_t made = 0;
-  while (made < max && input.next < input.records.size() && CanDecide()) {
-    WISSEL_RETURN_IF_ERROR(Decide(input, input.records[input.next]));
+    if (!next.ok()) return next.status();
+    if (*next == nullptr) break;
+    WISSEL_RETURN_IF_ERROR(Decide(input, **next));
     if (config_->position() < config_end_)
       break;  // Not decided: comes again behind the configuration.
-    ++input.next;
+    input.intake.Pop();
     ++made;
   }
   return made;
 }
 
-absl::Status Partition::Decide(const Input& input, const bus::Record& record) {
+absl::Status Partition::Decide(const Input& input, Intake::Input& next) {
   switch (input.topic) {
     case bus::Topic::kInbound:
-      return DecideAs<message::v1::InboundMessage>(input, record);
+      return DecideAs<message::v1::InboundMessage>(input, next);
     case bus::Topic::kCommands:
-      return DecideAs<command::v1::Command>(input, record);
+      return DecideAs<command::v1::Command>(input, next);
     case bus::Topic::kReceipts:
-      return DecideAs<receipt::v1::Receipt>(input, record);
+      return DecideAs<receipt::v1::Receipt>(input, next);
     case bus::Topic::kConfig:
     case bus::Topic::kLog:
     case bus::Topic::kDeadLetter:
@@ -346,7 +345,8 @@ absl::Status Partition::Decide(const Input& input, const bus::Record& record) {
 }
 
 template <class Message>
-absl::Status Partition::DecideAs(const Input& input, const bus::Record& record) {
+absl::Status Partition::DecideAs(const Input& input, Intake::Input& next) {
+  const bus::Record& record = next.record;
   log::v1::InputCause cause;
   cause.set_topic(input.name);
   cause.set_partition(partition_);
@@ -357,12 +357,12 @@ absl::Status Partition::DecideAs(const Input& input, const bus::Record& record) 
                        absl::StrCat(record.value.size(), " bytes; at most ",
                                     shared_.settings.max_input_bytes, " can be decided")});
   }
-  Message& message = engine_->NewInput<Message>();
-  if (!message.ParseFromString(record.value)) {
+  if (next.message == nullptr) {
     return DeadLetter(record, std::move(cause),
                       {deadletter::v1::REASON_UNPARSABLE,
                        absl::StrCat("not a ", std::string(Message::descriptor()->full_name()))});
   }
+  auto& message = *static_cast<Message*>(next.message);
   if (std::optional<domain::Refusal> refusal = engine_->Refuse(message)) {
     if (refusal->reason == deadletter::v1::REASON_MISROUTED) {
       // Perhaps its configuration has just been applied, and is only not read yet.
@@ -373,8 +373,7 @@ absl::Status Partition::DecideAs(const Input& input, const bus::Record& record) 
   }
   const absl::Time now = shared_.clock.Now();
   shared_.metrics.input_age.Observe(std::max(absl::ZeroDuration(), now - record.time));
-  return Append(engine_->Decide(cause, std::move(message), now), input.decisions,
-                &record);
+  return Append(engine_->Decide(cause, message, now), input.decisions, &record);
 }
 
 absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCause cause,

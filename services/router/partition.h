@@ -18,6 +18,7 @@
 #include "libs/store/redis.h"
 #include "libs/telemetry/log.h"
 #include "services/router/config.h"
+#include "services/router/intake.h"
 #include "services/router/metrics.h"
 
 namespace wissel::router {
@@ -35,6 +36,7 @@ struct Shared {
   // Null: no checkpoints.
   store::Redis* redis = nullptr;
   std::shared_ptr<bus::Wakeup> wakeup;
+  AheadWorker& ahead;
 };
 
 // One partition in this router's hands: folds its log, claims it, then decides its inputs and
@@ -82,8 +84,8 @@ class Partition {
   absl::StatusOr<size_t> Take(Input& input, size_t max);
   absl::StatusOr<size_t> TakeRestating();
   template <class Message>
-  absl::Status DecideAs(const Input& input, const bus::Record& record);
-  absl::Status Decide(const Input& input, const bus::Record& record);
+  absl::Status DecideAs(const Input& input, Intake::Input& next);
+  absl::Status Decide(const Input& input, Intake::Input& next);
   absl::Status DeadLetter(const bus::Record& record, log::v1::InputCause cause,
                           const domain::Refusal& refusal);
   // `made` counts decisions of this cause.
