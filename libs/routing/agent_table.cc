@@ -1,6 +1,7 @@
 #include "libs/routing/agent_table.h"
 
 #include <algorithm>
+#include <bit>
 #include <limits>
 #include <utility>
 
@@ -27,28 +28,17 @@ void AgentTable::Configure(const Policy::Impl& policy, const Policy::Impl* befor
     with_units_[k].Reset(agents);
     with_room_[k].Reset(agents);
   }
-  // As they are for what stands in a new row.
   for (std::vector<int64_t>& values : values_) values.assign(agents, 0);
-  values_[config::v1::STRATEGY_LONGEST_IDLE].assign(agents, Nanos(AgentLoad().idle_since));
-  values_[config::v1::STRATEGY_LEAST_OCCUPIED].assign(agents, Occupancy(0, 0));
-
-  orders_ = std::vector<AgentOrder>(policy.queues.size() + kStrategies);
-  any_order_ = false;
-  std::vector<std::vector<uint32_t>> queues(agents);
-  for (uint32_t q = 0; q < policy.queues.size(); ++q) {
-    policy.queue_data[q].primary.ForEach([&](uint32_t agent) { queues[agent].push_back(q); });
-  }
-  queues_.clear();
-  queues_begin_.assign(1, 0);
-  for (const std::vector<uint32_t>& of_agent : queues) {
-    queues_.insert(queues_.end(), of_agent.begin(), of_agent.end());
-    queues_begin_.push_back(static_cast<uint32_t>(queues_.size()));
-  }
-
   for (uint32_t i = 0; i < agents; ++i) {
     const int32_t was = before == nullptr ? -1 : before->FindAgentIndex(policy.agent_ids[i]);
     Set(i, was < 0 ? AgentLoad() : rows[was].load);
   }
+}
+
+int64_t AgentTable::LeastValue(Strategy strategy) {
+  const bool from_zero = strategy == config::v1::STRATEGY_BEST_SKILL ||
+                         strategy == config::v1::STRATEGY_LEAST_OCCUPIED;
+  return from_zero ? 0 : std::numeric_limits<int64_t>::min();
 }
 
 int64_t AgentTable::TakenUnits(const AgentLoad& load, int kind) const {
@@ -81,61 +71,10 @@ void AgentTable::Set(uint32_t agent, const AgentLoad& load) {
     const int kind = std::countr_zero(changed);
     with_room_[kind].Set(agent, (room >> kind & 1) != 0);
   }
-  const AgentLoad before = std::exchange(row.load, load);
-  const int64_t held_before = std::exchange(row.held_units, held);
-  const bool had_room = std::exchange(row.room, room) != 0;
-  row.units = units;
-
-  // Most changes leave most values as they are; those are not even looked at.
-  if (load.idle_since != before.idle_since) {
-    SetValue(config::v1::STRATEGY_LONGEST_IDLE, agent, Nanos(load.idle_since));
-  }
-  if (held != held_before || load.capacity_units != before.capacity_units) {
-    SetValue(config::v1::STRATEGY_LEAST_OCCUPIED, agent, Occupancy(held, load.capacity_units));
-  }
-  if (load.last_given != before.last_given) {
-    SetValue(config::v1::STRATEGY_ROUND_ROBIN, agent, load.last_given);
-  }
-  if (!had_room && room != 0) AddToOrders(config::v1::STRATEGY_UNSPECIFIED, agent);
-}
-
-void AgentTable::SetValue(Strategy strategy, uint32_t agent, int64_t value) {
-  const int64_t before = std::exchange(values_[strategy][agent], value);
-  if (value < before && rows_[agent].room != 0) AddToOrders(strategy, agent);
-}
-
-void AgentTable::AddToOrders(Strategy strategy, uint32_t agent) {
-  if (!any_order_) return;
-  const bool all = strategy == config::v1::STRATEGY_UNSPECIFIED;
-  const auto add = [&](AgentOrder& order, Strategy of) {
-    if (order.built() && (all || of == strategy)) order.Add({OrderValue(of, agent), agent});
-  };
-  for (uint32_t i = queues_begin_[agent]; i < queues_begin_[agent + 1]; ++i) {
-    add(orders_[queues_[i]], policy_->queue_data[queues_[i]].strategy);
-  }
-  for (size_t s = 0; s < kStrategies; ++s) {
-    add(orders_[policy_->queues.size() + s], static_cast<Strategy>(s));
-  }
-}
-
-AgentOrder& AgentTable::OrderOf(int32_t queue, Whom whom) {
-  const Policy::Impl::QueueData& data = policy_->queue_data[queue];
-  AgentOrder& order = whom == Whom::kPrimary
-                          ? orders_[queue]
-                          : orders_[policy_->queues.size() + static_cast<size_t>(data.strategy)];
-  if (order.built()) return order;
-  std::vector<AgentOrder::Entry> entries;
-  const auto add = [&](uint32_t agent) {
-    if (rows_[agent].room != 0) entries.push_back({OrderValue(data.strategy, agent), agent});
-  };
-  if (whom == Whom::kPrimary) {
-    data.primary.ForEach(add);
-  } else {
-    for (uint32_t agent = 0; agent < rows_.size(); ++agent) add(agent);
-  }
-  order.Build(std::move(entries));
-  any_order_ = true;
-  return order;
+  row = {.load = load, .units = units, .room = room};
+  values_[config::v1::STRATEGY_LONGEST_IDLE][agent] = Nanos(load.idle_since);
+  values_[config::v1::STRATEGY_LEAST_OCCUPIED][agent] = Occupancy(held, load.capacity_units);
+  values_[config::v1::STRATEGY_ROUND_ROBIN][agent] = load.last_given;
 }
 
 size_t AgentTable::MemoryBytes() const {
@@ -144,9 +83,7 @@ size_t AgentTable::MemoryBytes() const {
     bytes += with_units_[k].MemoryBytes() + with_room_[k].MemoryBytes();
   }
   for (const std::vector<int64_t>& values : values_) bytes += values.capacity() * sizeof(int64_t);
-  for (const AgentOrder& order : orders_) bytes += order.MemoryBytes();
-  return bytes + orders_.capacity() * sizeof(AgentOrder) +
-         (queues_begin_.capacity() + queues_.capacity()) * sizeof(uint32_t);
+  return bytes;
 }
 
 }  // namespace wissel::routing

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "libs/routing/agent_order.h"
 #include "libs/routing/agent_set.h"
 #include "libs/routing/matcher.h"
 #include "libs/routing/policy_impl.h"
@@ -32,19 +31,13 @@ class AgentTable {
   // Bits for the kinds the agent has room for.
   uint32_t KindsWithRoom(uint32_t agent) const { return rows_[agent].room; }
 
-  // What the strategy compares, the smaller the better; 0 for best skill, whose order is fixed.
-  int64_t OrderValue(config::v1::Strategy strategy, uint32_t agent) const {
-    return values_[strategy][agent];
+  // What the strategy compares, by agent, the smaller the better; 0 for best skill, whose order is
+  // fixed.
+  const std::vector<int64_t>& values(config::v1::Strategy strategy) const {
+    return values_[strategy];
   }
-  // Those with room for anything, in the order of the queue's strategy: the queue's primary agents,
-  // or all there are.
-  enum class Whom { kPrimary, kAll };
-  AgentOrder& OrderOf(int32_t queue, Whom whom);
-  // Entry of an order of this strategy, as it should be.
-  AgentOrder::Entry OrderEntry(config::v1::Strategy strategy, uint32_t agent) const {
-    return rows_[agent].room == 0 ? AgentOrder::kGone
-                                  : AgentOrder::Entry{OrderValue(strategy, agent), agent};
-  }
+  // No agent's value of this strategy is below it.
+  static int64_t LeastValue(config::v1::Strategy strategy);
 
   size_t MemoryBytes() const;
 
@@ -53,16 +46,12 @@ class AgentTable {
 
   struct Row {
     AgentLoad load;
-    int64_t held_units = 0;
     // Bits for kinds; see with_units and with_room.
     uint8_t units = 0;
     uint8_t room = 0;
   };
 
   int64_t TakenUnits(const AgentLoad& load, int kind) const;
-  void SetValue(config::v1::Strategy strategy, uint32_t agent, int64_t value);
-  // Tells the orders that the agent is in, of one strategy or of all (unspecified).
-  void AddToOrders(config::v1::Strategy strategy, uint32_t agent);
 
   const Policy::Impl* policy_ = nullptr;
   std::vector<Row> rows_;
@@ -71,13 +60,6 @@ class AgentTable {
   std::array<AgentSet, kChannelKinds> with_room_;
   // What strategies compare; apart from the rows, since many agents are compared at once.
   std::array<std::vector<int64_t>, kStrategies> values_;
-
-  // Of the queues, and then of all agents by strategy; built when first asked for.
-  std::vector<AgentOrder> orders_;
-  bool any_order_ = false;
-  // Of each agent: the queues that have them as primary, from queues_begin_[agent] on.
-  std::vector<uint32_t> queues_begin_;
-  std::vector<uint32_t> queues_;
 };
 
 }  // namespace wissel::routing

@@ -25,8 +25,7 @@ int32_t ClampPriority(int64_t sum) {
 
 }  // namespace
 
-Matcher::Impl::Impl(const MatcherLimits& limits)
-    : limits_(limits), requirements_(limits.compared_per_step) {
+Matcher::Impl::Impl(const MatcherLimits& limits) : limits_(limits) {
   Configure(Policy::Compile(config::v1::WorkspaceConfig(), ""));
 }
 
@@ -218,7 +217,7 @@ size_t Matcher::Impl::MemoryBytes() const {
   return sizeof(*this) + agents_.MemoryBytes() + requirements_.MemoryBytes() +
          waiting_.MemoryBytes() + board_.MemoryBytes() + next_ageing_.MemoryBytes() +
          next_relaxation_.MemoryBytes() + waiting_in_queue_.capacity() * sizeof(int32_t) +
-         relaxed_.capacity() * sizeof(uint32_t) + compared_.capacity() * sizeof(compared_[0]);
+         relaxed_.capacity() * sizeof(uint32_t);
 }
 
 // ---- The interface

@@ -15,6 +15,15 @@ bool Contains(const Agents& agents, uint32_t agent) {
   return std::find(agents.begin(), agents.end(), agent) != agents.end();
 }
 
+// The word's bits without those of the agents left out.
+template <typename Agents>
+uint64_t Less(const Agents& left_out, size_t word, uint64_t bits) {
+  for (const uint32_t agent : left_out) {
+    if (agent / 64 == word) bits &= ~(uint64_t{1} << (agent % 64));
+  }
+  return bits;
+}
+
 // Calls visit(agent) for each of a word's bits.
 template <typename Visit>
 void ForEachAgent(size_t word, uint64_t bits, const Visit& visit) {
@@ -79,16 +88,6 @@ Matcher::Impl::Agents Matcher::Impl::BestAgents(const Waiting& waiting, const As
   return best;
 }
 
-uint64_t Matcher::Impl::WithRoom(int kind, size_t word, uint64_t bits,
-                                 const Agents& left_out) const {
-  bits &= agents_.with_room(kind).word(word);
-  if (bits == 0) return bits;
-  for (const uint32_t agent : left_out) {
-    if (agent / 64 == word) bits &= ~(uint64_t{1} << (agent % 64));
-  }
-  return bits;
-}
-
 std::optional<Matcher::Impl::Agents> Matcher::Impl::FewEligible(const Group& group, int kind,
                                                                 const Agents& left_out) const {
   const AgentSet& room = agents_.with_room(kind);
@@ -97,7 +96,7 @@ std::optional<Matcher::Impl::Agents> Matcher::Impl::FewEligible(const Group& gro
     for (uint64_t words = room.summary(s) & group.eligible.summary(s); words != 0;
          words &= words - 1) {
       const size_t word = s * 64 + static_cast<size_t>(std::countr_zero(words));
-      const uint64_t bits = WithRoom(kind, word, group.eligible.word(word), left_out);
+      const uint64_t bits = Less(left_out, word, group.eligible.word(word) & room.word(word));
       if (few.size() + static_cast<size_t>(std::popcount(bits)) > limits_.compared) {
         return std::nullopt;
       }
@@ -116,7 +115,7 @@ void Matcher::Impl::AddBestOfFew(const Agents& candidates, const Group& group, s
   for (const uint32_t agent : candidates) {
     ranked.emplace_back(!queue.primary.Has(agent), -p_->PreferredScore(agent, group.queue),
                         best_skill ? -p_->SkillScore(agent, group.queue, group.language)
-                                   : agents_.OrderValue(queue.strategy, agent),
+                                   : agents_.values(queue.strategy)[agent],
                         agent);
   }
   const size_t taken = std::min(wanted - best.size(), ranked.size());
@@ -129,61 +128,43 @@ void Matcher::Impl::AddBestOfTiers(uint32_t index, int kind, const Agents& left_
   const Requirements::Ranking& ranking = requirements_.RankingOf(index);
   const Group& group = requirements_[index];
   for (const Requirements::Tier& tier : ranking.tiers) {
-    const size_t before = best.size();
-    if (!tier.sought || !AddBestInOrder(group, tier, kind, left_out, wanted, best)) {
-      best.resize(before);
-      AddBestCompared(group, tier, kind, left_out, wanted, best);
-    }
+    AddBestOfTier(group, tier, kind, left_out, wanted, best);
     if (best.size() == wanted) return;
   }
 }
 
-bool Matcher::Impl::AddBestInOrder(const Group& group, const Requirements::Tier& tier, int kind,
-                                   const Agents& left_out, size_t wanted, Agents& best) {
-  const auto begin = group.ranking->words.begin();
-  const auto in_tier = [&](uint32_t agent) {
-    const auto end = begin + tier.end;
-    const auto it = std::lower_bound(
-        begin + tier.begin, end, agent / 64,
-        [](const Requirements::Word& word, uint32_t sought) { return word.word < sought; });
-    return it != end && it->word == agent / 64 && (it->bits >> (agent % 64) & 1) != 0;
+void Matcher::Impl::AddBestOfTier(const Group& group, const Requirements::Tier& tier, int kind,
+                                  const Agents& left_out, size_t wanted, Agents& best) const {
+  struct Compared {
+    int64_t value;
+    uint32_t agent;
   };
   const config::v1::Strategy strategy = p_->queue_data[group.queue].strategy;
-  AgentOrder& order = agents_.OrderOf(
-      group.queue, tier.secondary ? AgentTable::Whom::kAll : AgentTable::Whom::kPrimary);
-  const auto missing = static_cast<int>(wanted - best.size());
-  return order.Walk(
-      limits_.walked * missing, [&](uint32_t agent) { return agents_.OrderEntry(strategy, agent); },
-      [&](uint32_t agent) {
-        if (agents_.with_room(kind).Has(agent) && group.eligible.Has(agent) &&
-            !Contains(left_out, agent) && in_tier(agent)) {
-          best.push_back(agent);
-        }
-        return best.size() < wanted;
-      });
-}
-
-void Matcher::Impl::AddBestCompared(const Group& group, const Requirements::Tier& tier, int kind,
-                                    const Agents& left_out, size_t wanted, Agents& best) {
-  const config::v1::Strategy strategy = p_->queue_data[group.queue].strategy;
+  const std::vector<int64_t>& values = agents_.values(strategy);
+  const int64_t least = AgentTable::LeastValue(strategy);
+  const AgentSet& room = agents_.with_room(kind);
   const size_t missing = wanted - best.size();
-  compared_.clear();
+  // Agents come in the order of their ids, so that of equal ones the earlier stays in front, and
+  // nobody comes before a full list of the least values.
+  absl::InlinedVector<Compared, 1 + kMaxRunnersUp> found;
   for (uint32_t i = tier.begin; i < tier.end; ++i) {
-    const Requirements::Word& word = group.ranking->words[i];
-    ForEachAgent(word.word, WithRoom(kind, word.word, word.bits, left_out), [&](uint32_t agent) {
-      compared_.push_back({agents_.OrderValue(strategy, agent), agent});
-    });
-    // Best skill leaves the order of ids, which is that of the bits.
-    if (strategy == config::v1::STRATEGY_BEST_SKILL && compared_.size() >= missing) break;
+    const auto& [word, members] = group.ranking->words[i];
+    for (uint64_t bits = Less(left_out, word, members & room.word(word)); bits != 0;
+         bits &= bits - 1) {
+      const uint32_t agent = word * 64 + static_cast<uint32_t>(std::countr_zero(bits));
+      const int64_t value = values[agent];
+      if (found.size() == missing) {
+        if (value >= found.back().value) continue;
+        found.pop_back();
+      }
+      const auto place = std::upper_bound(
+          found.begin(), found.end(), value,
+          [](int64_t sought, const Compared& other) { return sought < other.value; });
+      found.insert(place, {value, agent});
+    }
+    if (found.size() == missing && found.back().value == least) break;
   }
-  const size_t taken = std::min(missing, compared_.size());
-  if (taken == 1) {
-    best.push_back(std::min_element(compared_.begin(), compared_.end())->agent);
-    return;
-  }
-  std::partial_sort(compared_.begin(), compared_.begin() + static_cast<ptrdiff_t>(taken),
-                    compared_.end());
-  for (size_t i = 0; i < taken; ++i) best.push_back(compared_[i].agent);
+  for (const Compared& one : found) best.push_back(one.agent);
 }
 
 }  // namespace wissel::routing

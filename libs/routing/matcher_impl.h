@@ -88,13 +88,8 @@ class Matcher::Impl {
                     Agents& best) const;
   void AddBestOfTiers(uint32_t group, int kind, const Agents& left_out, size_t wanted,
                       Agents& best);
-  // False where the order had to be left before the end.
-  bool AddBestInOrder(const Group& group, const Requirements::Tier& tier, int kind,
-                      const Agents& left_out, size_t wanted, Agents& best);
-  void AddBestCompared(const Group& group, const Requirements::Tier& tier, int kind,
-                       const Agents& left_out, size_t wanted, Agents& best);
-  // The word's agents with room, less those left out.
-  uint64_t WithRoom(int kind, size_t word, uint64_t bits, const Agents& left_out) const;
+  void AddBestOfTier(const Group& group, const Requirements::Tier& tier, int kind,
+                     const Agents& left_out, size_t wanted, Agents& best) const;
   Agents ExcludedAgents(const Waiting& waiting) const;
 
   conversation::v1::Explanation::Candidate Describe(uint32_t agent, const Waiting& waiting,
@@ -115,9 +110,6 @@ class Matcher::Impl {
   StepHeap next_ageing_;
   StepHeap next_relaxation_;
   std::vector<uint32_t> relaxed_;
-
-  // Candidates of a tier with what the strategy compares; kept to be used again.
-  std::vector<AgentOrder::Entry> compared_;
 };
 
 }  // namespace wissel::routing

@@ -74,27 +74,13 @@ const Requirements::Ranking& Requirements::RankingOf(uint32_t index) {
     const auto& [rank, agent] = ranked[i];
     const bool new_tier = i == 0 || rank != ranked[i - 1].first;
     const auto end = static_cast<uint32_t>(words.size());
-    if (new_tier) {
-      tiers.push_back({.begin = end, .end = end, .agents = 0, .secondary = std::get<0>(rank)});
-    }
+    if (new_tier) tiers.push_back({.begin = end, .end = end});
     if (new_tier || words.back().word != agent / 64) words.push_back({agent / 64, 0});
     words.back().bits |= uint64_t{1} << (agent % 64);
     tiers.back().end = static_cast<uint32_t>(words.size());
-    ++tiers.back().agents;
   }
   words.shrink_to_fit();
-  // Within a tier best skill leaves the order of ids.
-  if (!best_skill) ChooseSought(queue, *group.ranking);
   return *group.ranking;
-}
-
-void Requirements::ChooseSought(const Policy::Impl::QueueData& queue, Ranking& ranking) const {
-  const auto primary = static_cast<uint64_t>(queue.primary.Count());
-  for (Tier& tier : ranking.tiers) {
-    // One in so many steps along the order meets an agent of the tier.
-    const uint64_t ordered = tier.secondary ? policy_->agent_count() : primary;
-    tier.sought = uint64_t{tier.agents} * tier.agents > ordered * compared_per_step_;
-  }
 }
 
 size_t Requirements::MemoryBytes() const {

@@ -24,10 +24,6 @@ class Requirements {
   struct Tier {
     uint32_t begin;  // its words
     uint32_t end;
-    uint32_t agents;
-    bool secondary;
-    // The first of them is sought along an order of agents, rather than by comparing all of them.
-    bool sought;
   };
   struct Ranking {
     std::vector<Word> words;
@@ -42,9 +38,6 @@ class Requirements {
     AgentSet eligible;  // members who can what is asked
     std::unique_ptr<Ranking> ranking;
   };
-
-  // A step along an order costs as much as comparing so many agents.
-  explicit Requirements(size_t compared_per_step) : compared_per_step_(compared_per_step) {}
 
   // Forgets everything; the policy must outlive what follows.
   void Reset(const Policy::Impl& policy);
@@ -61,9 +54,6 @@ class Requirements {
   size_t MemoryBytes() const;
 
  private:
-  void ChooseSought(const Policy::Impl::QueueData& queue, Ranking& ranking) const;
-
-  const size_t compared_per_step_;
   const Policy::Impl* policy_ = nullptr;
   std::vector<Group> groups_;
   absl::flat_hash_map<uint64_t, uint32_t> index_;

@@ -8,9 +8,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
+#include "libs/base/slot_index.h"
 #include "libs/routing/matcher.h"
 #include "libs/routing/policy_impl.h"
-#include "libs/base/slot_index.h"
 #include "libs/routing/urgency.h"
 
 namespace wissel::routing {
