@@ -29,11 +29,11 @@ Engine::Engine(State state, Options options)
   for (auto& [key, matcher] : matchers_) Advance(key, matcher);
   advancing_.clear();
   for (const state::v1::GatewayLease& lease : state_.partition().gateway_leases()) {
-    SetTimer(TimerKind::kGatewayLease, lease.gateway_id(), FromProto(lease.expire_time()));
+    timers_.Set(TimerKind::kGatewayLease, lease.gateway_id(), FromProto(lease.expire_time()));
   }
   // What the last owner had not yet given out will be; it suffices to ask for the agents.
   newly_waiting_.clear();
-  if (!changed_agents_.empty()) SetTimer(TimerKind::kMatch, "", state_.time());
+  if (!changed_agents_.empty()) timers_.Set(TimerKind::kMatch, "", state_.time());
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -342,27 +342,11 @@ void Engine::SetPresence(const AgentState& agent, command::v1::Presence presence
 // ---------------------------------------------------------------------------------------------
 // Timers
 
-void Engine::SetTimer(TimerKind kind, const std::string& key, absl::Time due) {
-  ClearTimer(kind, key);
-  timers_.emplace(due, kind, key);
-  timer_of_[{kind, key}] = due;
-}
-
-void Engine::ClearTimer(TimerKind kind, const std::string& key) {
-  const auto it = timer_of_.find({kind, key});
-  if (it == timer_of_.end()) return;
-  timers_.erase({it->second, kind, key});
-  timer_of_.erase(it);
-}
-
-absl::Time Engine::NextTimer() const {
-  return timers_.empty() ? absl::InfiniteFuture() : std::get<0>(*timers_.begin());
-}
+absl::Time Engine::NextTimer() const { return timers_.NextDue(); }
 
 log::v1::Decision* Engine::DecideTimer(absl::Time now) {
   if (NextTimer() > std::max(now, state_.time())) return nullptr;
-  const auto [due, kind, key] = *timers_.begin();
-  ClearTimer(kind, key);
+  const auto [due, kind, key] = timers_.TakeNext();
   log::v1::Cause& cause = NewCause();
   *cause.mutable_timer()->mutable_due_time() = ToProto(due);
   Begin(cause, now);
@@ -460,7 +444,7 @@ void Engine::Fire(TimerKind kind, const std::string& key) {
         for (const state::v1::AgentSession& session : agent.sessions()) {
           if (session.gateway_id() != key) continue;
           if (static_cast<int>(events.size()) >= kMaxEvents) {
-            SetTimer(kind, key, now_);  // the rest in the next decision
+            timers_.Set(kind, key, now_);  // the rest in the next decision
             break;
           }
           conversation::v1::AgentDisconnected& e =

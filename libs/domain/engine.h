@@ -7,15 +7,14 @@
 #include <optional>
 #include <set>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "google/protobuf/arena.h"
 #include "libs/domain/state.h"
+#include "libs/domain/timers.h"
 #include "libs/routing/flow.h"
 #include "libs/routing/matcher.h"
 #include "libs/routing/policy.h"
@@ -116,27 +115,8 @@ class Engine {
   bool restating() const { return restate_.has_value(); }
 
  private:
-  enum class TimerKind {
-    // By the conversation's status: offer timeout, exclusion, parking, forgetting.
-    kConversation,
-    kAgentLost,
-    kGatewayLease,
-    // What the last decision had no room for, by "".
-    kMatch,
-    // Somebody who waits asks for less, by routing key.
-    kRelax,
-    // By conversation.
-    kOverflow,
-    kSla,
-    // Waiting times of a queue, by QueueKey.
-    kEstimate,
-    // After-work, and work left by an agent who is offline; by AgentKey.
-    kWrapUp,
-    kOwnerGone,
-  };
   // In one decision, about: a record has its limit.
   static constexpr int kMaxEvents = 500;
-  using Timer = std::tuple<absl::Time, TimerKind, std::string>;
 
   // --- decision in the making
   log::v1::Cause& NewCause();
@@ -316,8 +296,6 @@ class Engine {
   bool IsLive(const state::v1::ConversationState& conversation) const;
 
   // --- timers
-  void SetTimer(TimerKind kind, const std::string& key, absl::Time due);
-  void ClearTimer(TimerKind kind, const std::string& key);
   void Fire(TimerKind kind, const std::string& key);
   void FireConversation(const state::v1::ConversationState& conversation);
 
@@ -330,8 +308,7 @@ class Engine {
   State state_;
   Options options_;
   std::map<std::string, routing::Matcher> matchers_;  // by routing key
-  std::set<Timer> timers_;
-  absl::flat_hash_map<std::pair<TimerKind, std::string>, absl::Time> timer_of_;
+  Timers timers_;
   std::optional<RestateRound> restate_;
 
   // Of the decision that is made. A usual one fits in the first block.

@@ -5,8 +5,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "benchmark/benchmark.h"
+#include "libs/base/proto_time.h"
 #include "libs/domain/engine.h"
 #include "libs/domain/testing.h"
+#include "libs/routing/testing/shop.h"
 
 namespace wissel::domain {
 namespace {
@@ -104,6 +106,82 @@ void BM_Fold(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(log.size()));
 }
 BENCHMARK(BM_Fold)->Unit(benchmark::kMillisecond);
+
+// A shop of some size, with a routing rule for each queue and clocks on each conversation.
+config::v1::WorkspaceConfig LargeShop(int agents, int64_t version) {
+  config::v1::WorkspaceConfig config = routing::testing::Shop(agents, version);
+  const config::v1::WorkspaceConfig small = ShopConfig();
+  config.set_workspace_id(small.workspace_id());
+  *config.mutable_routing_groups() = small.routing_groups();
+  *config.mutable_accounts() = small.accounts();
+  for (config::v1::Queue& queue : *config.mutable_queues()) {
+    queue.add_rules()->add_topic_patterns(absl::StrCat("about ", queue.queue_id(), "$"));
+    // Each configuration differs from the one before in what all that waits is worth.
+    queue.set_base_priority(queue.base_priority() + static_cast<int32_t>(version % 2));
+  }
+  config::v1::SlaPolicy& policy = *config.add_sla_policies();
+  policy.set_sla_policy_id("all");
+  for (const auto metric :
+       {config::v1::SLA_METRIC_FIRST_RESPONSE, config::v1::SLA_METRIC_RESOLUTION}) {
+    config::v1::SlaTarget& target = *policy.add_targets();
+    target.set_metric(metric);
+    *target.mutable_target() = ToProto(absl::Hours(4));
+  }
+  return config;
+}
+
+// The pause of a partition: another configuration is decided, with all that follows at once, while
+// so many conversations wait.
+void BM_ApplyConfig(benchmark::State& state) {
+  const auto agents = static_cast<int>(state.range(0));
+  const auto waiting = static_cast<int>(state.range(1));
+  auto engine = std::make_unique<Engine>(
+      State(), Engine::Options{.holds = [](absl::string_view) { return true; }});
+  absl::Time now = StartTime();
+  int64_t version = 0;
+  const auto apply = [&](const config::v1::WorkspaceConfig& config) {
+    log::v1::InputCause cause;
+    cause.set_topic(common::v1::INPUT_TOPIC_CONFIG);
+    cause.set_offset(version);
+    return engine->Decide(std::move(cause), config, now).value();
+  };
+  const config::v1::WorkspaceConfig shops[] = {LargeShop(agents, 2), LargeShop(agents, 1)};
+  const auto next = [&] {
+    config::v1::WorkspaceConfig config = shops[++version % 2];
+    config.set_version(version);
+    return config;
+  };
+  apply(next());
+  routing::testing::Random random(11);
+  for (int i = 0; i < waiting; ++i) {
+    log::v1::InputCause cause;
+    cause.set_topic(common::v1::INPUT_TOPIC_INBOUND);
+    cause.set_offset(i);
+    const int queue = random.Skewed(routing::testing::kQueues);
+    engine->Decide(std::move(cause),
+                   domain::testing::Text(absl::StrCat("316", i), i, "nl",
+                                         absl::StrCat("about ", routing::testing::QueueId(queue))),
+                   now += absl::Milliseconds(6));
+  }
+  int64_t bytes = 0;
+  for (auto _ : state) {
+    state.PauseTiming();
+    const config::v1::WorkspaceConfig config = next();
+    now += absl::Milliseconds(6);
+    state.ResumeTiming();
+    bytes = static_cast<int64_t>(apply(config).SerializeAsString().size());
+    while (const auto decision = engine->DecideTimer(now)) {
+      benchmark::DoNotOptimize(decision->SerializeAsString());
+    }
+  }
+  state.counters["conversations"] = static_cast<double>(engine->state().conversations().size());
+  state.counters["decision_bytes"] = static_cast<double>(bytes);
+}
+BENCHMARK(BM_ApplyConfig)
+    ->ArgNames({"agents", "waiting"})
+    ->Args({10'000, 100'000})
+    ->Iterations(5)
+    ->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace wissel::domain

@@ -295,7 +295,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::ConnectAge
   connected.set_session_id(c.session_id());
   connected.set_gateway_id(c.gateway_id());
   *connected.mutable_lease_expire_time() = ToProto(now_ + lease);
-  SetTimer(TimerKind::kGatewayLease, c.gateway_id(), now_ + lease);
+  timers_.Set(TimerKind::kGatewayLease, c.gateway_id(), now_ + lease);
   Emit(event);
   return std::nullopt;
 }
@@ -325,7 +325,7 @@ Engine::Verdict Engine::On(const Command&, const command::v1::RenewGatewayLease&
     return Rejection{CommandRejected::REASON_INVALID,
                      "a gateway and a lease of at most 10 minutes are needed"};
   }
-  SetTimer(TimerKind::kGatewayLease, c.gateway_id(), now_ + lease);
+  timers_.Set(TimerKind::kGatewayLease, c.gateway_id(), now_ + lease);
   Event& event = NewEvent();
   event.mutable_gateway_lease_renewed()->set_gateway_id(c.gateway_id());
   *event.mutable_gateway_lease_renewed()->mutable_lease_expire_time() = ToProto(now_ + lease);

@@ -113,7 +113,7 @@ void Engine::Configure(const WorkspaceConfig& config) {
       ++it;
       continue;
     }
-    ClearTimer(TimerKind::kRelax, it->first);
+    timers_.Clear(TimerKind::kRelax, it->first);
     it = matchers_.erase(it);
   }
 }

@@ -81,16 +81,16 @@ void Engine::Advance(const std::string& routing_key, routing::Matcher& matcher) 
   for (std::string& id : matcher.TakeRelaxed()) newly_waiting_.insert(std::move(id));
   const absl::Time next = matcher.NextRelaxation();
   if (next == absl::InfiniteFuture()) {
-    ClearTimer(TimerKind::kRelax, routing_key);
+    timers_.Clear(TimerKind::kRelax, routing_key);
   } else {
-    SetTimer(TimerKind::kRelax, routing_key, next);
+    timers_.Set(TimerKind::kRelax, routing_key, next);
   }
 }
 
 void Engine::SyncConversation(const std::string& id) {
-  ClearTimer(TimerKind::kConversation, id);
-  ClearTimer(TimerKind::kOverflow, id);
-  ClearTimer(TimerKind::kSla, id);
+  timers_.Clear(TimerKind::kConversation, id);
+  timers_.Clear(TimerKind::kOverflow, id);
+  timers_.Clear(TimerKind::kSla, id);
   TellClosing(id);
   const ConversationState* c = state_.FindConversation(id);
   if (c == nullptr) {
@@ -100,7 +100,7 @@ void Engine::SyncConversation(const std::string& id) {
   }
   if (c->has_sla()) {
     if (const absl::Time due = state_.SlaClockOf(*c).NextDue(); due != absl::InfiniteFuture()) {
-      SetTimer(TimerKind::kSla, id, due);
+      timers_.Set(TimerKind::kSla, id, due);
     }
   }
   routing::Matcher* matcher = MatcherOf(*c);
@@ -116,24 +116,24 @@ void Engine::SyncConversation(const std::string& id) {
       if (!matcher->IsWaiting(id)) newly_waiting_.insert(id);
       matcher->AddWaiting(WaitingOf(*c));
       if (FromProto(c->exclusion_expire_time()) > now_) {
-        SetTimer(TimerKind::kConversation, id, FromProto(c->exclusion_expire_time()));
+        timers_.Set(TimerKind::kConversation, id, FromProto(c->exclusion_expire_time()));
       }
       SetOverflowTimer(*c);
       TellWaits(*c, true);
       return;
     }
     case ConversationStatus::CONVERSATION_STATUS_OFFERED:
-      return SetTimer(TimerKind::kConversation, id, FromProto(c->offer().expire_time()));
+      return timers_.Set(TimerKind::kConversation, id, FromProto(c->offer().expire_time()));
     case ConversationStatus::CONVERSATION_STATUS_ACTIVE:
       if (const absl::Duration after = FromProto(policy.park_after());
           after > absl::ZeroDuration() &&
           FromProto(c->last_reply_time()) > FromProto(c->last_customer_time())) {
-        SetTimer(TimerKind::kConversation, id, FromProto(c->last_reply_time()) + after);
+        timers_.Set(TimerKind::kConversation, id, FromProto(c->last_reply_time()) + after);
       }
       return;
     case ConversationStatus::CONVERSATION_STATUS_RESOLVED:
-      return SetTimer(TimerKind::kConversation, id,
-                      FromProto(c->resolve_time()) + ForgetAfter(policy));
+      return timers_.Set(TimerKind::kConversation, id,
+                         FromProto(c->resolve_time()) + ForgetAfter(policy));
     default:
       return;
   }
@@ -141,7 +141,7 @@ void Engine::SyncConversation(const std::string& id) {
 
 void Engine::SyncAgent(const std::string& key) {
   for (TimerKind kind : {TimerKind::kAgentLost, TimerKind::kWrapUp, TimerKind::kOwnerGone}) {
-    ClearTimer(kind, key);
+    timers_.Clear(kind, key);
   }
   const auto it = state_.agents().find(key);
   CountStaff(key, it == state_.agents().end() ? nullptr : &it->second);
@@ -149,15 +149,15 @@ void Engine::SyncAgent(const std::string& key) {
   const AgentState& agent = it->second;
   if (agent.leaving() && agent.used_units() == 0) leaving_.insert(key);
   if (agent.has_lost_time() && agent.presence() != command::v1::PRESENCE_OFFLINE) {
-    SetTimer(TimerKind::kAgentLost, key,
-             FromProto(agent.lost_time()) +
-                 DisconnectGrace(Config(agent.workspace_id()).conversations()));
+    timers_.Set(TimerKind::kAgentLost, key,
+                FromProto(agent.lost_time()) +
+                    DisconnectGrace(Config(agent.workspace_id()).conversations()));
   }
   if (!agent.wrap_ups().empty()) {
-    SetTimer(TimerKind::kWrapUp, key, FromProto(agent.wrap_ups(0).expire_time()));
+    timers_.Set(TimerKind::kWrapUp, key, FromProto(agent.wrap_ups(0).expire_time()));
   }
   if (const absl::Time due = NextOwnerGone(agent); due != absl::InfiniteFuture()) {
-    SetTimer(TimerKind::kOwnerGone, key, due);
+    timers_.Set(TimerKind::kOwnerGone, key, due);
   }
   const auto matcher = matchers_.find(RoutingKey(agent.workspace_id(), agent.routing_group_id()));
   if (matcher == matchers_.end()) return;
@@ -232,7 +232,7 @@ void Engine::Match() {
   }
   if (changed_agents_.empty() && stray_.empty()) MatchNewlyWaiting();
   if (!changed_agents_.empty() || !newly_waiting_.empty() || !stray_.empty()) {
-    SetTimer(TimerKind::kMatch, "", now_);
+    timers_.Set(TimerKind::kMatch, "", now_);
   }
 }
 
@@ -352,7 +352,7 @@ void Engine::SetOverflowTimer(const ConversationState& c) {
     // A rule is looked at when the conversation is queued and when its time comes, not in between.
     if (due > now_ && !Applied(c, i)) next = std::min(next, due);
   }
-  if (next != absl::InfiniteFuture()) SetTimer(TimerKind::kOverflow, c.conversation_id(), next);
+  if (next != absl::InfiniteFuture()) timers_.Set(TimerKind::kOverflow, c.conversation_id(), next);
 }
 
 bool Engine::Overflow(const std::string& conversation_id) {

@@ -37,8 +37,8 @@ void Engine::TellWaits(const ConversationState& c, bool waits) {
   const std::string key = QueueKey(c.workspace_id(), c.queue_id());
   if (waits && IsTold(QueueOf(c))) {
     told_[key].insert(c.conversation_id());
-    if (!timer_of_.contains({TimerKind::kEstimate, key})) {
-      SetTimer(TimerKind::kEstimate, key, now_ + kEstimateInterval);
+    if (!timers_.Contains(TimerKind::kEstimate, key)) {
+      timers_.Set(TimerKind::kEstimate, key, now_ + kEstimateInterval);
     }
     return;
   }
@@ -71,9 +71,9 @@ void Engine::EstimateQueue(const std::string& queue_key) {
     Estimate(*c);
     ++next;
   }
-  if (next != told->second.end()) return SetTimer(TimerKind::kEstimate, queue_key, now_);
+  if (next != told->second.end()) return timers_.Set(TimerKind::kEstimate, queue_key, now_);
   estimated_up_to_.erase(queue_key);
-  SetTimer(TimerKind::kEstimate, queue_key, now_ + kEstimateInterval);
+  timers_.Set(TimerKind::kEstimate, queue_key, now_ + kEstimateInterval);
 }
 
 void Engine::Estimate(const ConversationState& c) {

@@ -46,7 +46,7 @@ class CountedSet {
   const Key& First() const {
     const Node* node = root_;
     for (int h = height_; h > 0; --h) node = AsInner(node)->child[0];
-    return AsLeaf(node)->key[0];
+    return SmallestOf(node, 0);
   }
 
   // False where it is there already.
@@ -111,8 +111,14 @@ class CountedSet {
   struct Node {
     int32_t size = 0;
   };
+  // Its keys lie together somewhere in the array: who waits longest mostly goes first and arrivals
+  // come last, and at both ends nothing has to move.
   struct Leaf : Node {
-    Key key[kLeaf];
+    int32_t begin = 0;
+    Key room[kLeaf];
+
+    Key* keys() { return room + begin; }
+    const Key* keys() const { return room + begin; }
   };
   struct Inner : Node {
     uint32_t count[kInner];
@@ -162,14 +168,17 @@ class CountedSet {
   }
 
   static const Key& SmallestOf(const Node* node, int height) {
-    return height == 0 ? AsLeaf(node)->key[0] : AsInner(node)->first[0];
+    return height == 0 ? AsLeaf(node)->keys()[0] : AsInner(node)->first[0];
   }
 
   // The first place whose key is not smaller.
   template <typename Less>
   static int LowerBound(const Leaf* leaf, const Key& key, const Less& less) {
-    return static_cast<int>(std::lower_bound(leaf->key, leaf->key + leaf->size, key, less) -
-                            leaf->key);
+    const Key* keys = leaf->keys();
+    // Most of what is asked for stands at the ends.
+    if (leaf->size == 0 || !less(keys[0], key)) return 0;
+    if (less(keys[leaf->size - 1], key)) return leaf->size;
+    return static_cast<int>(std::lower_bound(keys + 1, keys + leaf->size, key, less) - keys);
   }
   // The last child whose first key is not larger; the first child where there is none.
   template <typename Less>
@@ -232,17 +241,43 @@ class CountedSet {
     ++inner->size;
   }
 
+  // By way of the nearer end where there is room.
+  static void InsertKey(Leaf* leaf, int at, const Key& key) {
+    const bool in_front = at < leaf->size / 2;
+    if (in_front && leaf->begin > 0) {
+      std::copy(leaf->keys(), leaf->keys() + at, leaf->keys() - 1);
+      --leaf->begin;
+    } else {
+      if (leaf->begin + leaf->size == kLeaf) {
+        std::copy(leaf->keys(), leaf->keys() + leaf->size, leaf->room);
+        leaf->begin = 0;
+      }
+      OpenGap(leaf->keys(), leaf->size, at);
+    }
+    leaf->keys()[at] = key;
+    ++leaf->size;
+  }
+  static void EraseKey(Leaf* leaf, int at) {
+    if (at < leaf->size / 2) {
+      std::copy_backward(leaf->keys(), leaf->keys() + at, leaf->keys() + at + 1);
+      ++leaf->begin;
+    } else {
+      CloseGap(leaf->keys(), leaf->size, at);
+    }
+    --leaf->size;
+  }
+
   template <typename Less>
   bool InsertInLeaf(Leaf* leaf, const Key& key, const Less& less, Split& split) {
     int at = LowerBound(leaf, key, less);
-    if (at < leaf->size && !less(key, leaf->key[at])) return false;
+    if (at < leaf->size && !less(key, leaf->keys()[at])) return false;
     Leaf* into = leaf;
     if (leaf->size == kLeaf) {
       Leaf* right = NewLeaf();
       // Arrivals mostly come last: then the left one stays full.
       const int left = at == kLeaf ? kLeaf - 1 : kLeaf / 2;
       right->size = kLeaf - left;
-      std::copy(leaf->key + left, leaf->key + kLeaf, right->key);
+      std::copy(leaf->keys() + left, leaf->keys() + kLeaf, right->room);
       leaf->size = left;
       if (at > left) {
         into = right;
@@ -250,11 +285,9 @@ class CountedSet {
       }
       split.node = right;
     }
-    OpenGap(into->key, into->size, at);
-    into->key[at] = key;
-    ++into->size;
+    InsertKey(into, at, key);
     if (split.node != nullptr) {
-      split.first = AsLeaf(split.node)->key[0];
+      split.first = SmallestOf(split.node, 0);
       split.count = static_cast<uint32_t>(split.node->size);
     }
     return true;
@@ -265,9 +298,8 @@ class CountedSet {
     if (height == 0) {
       Leaf* leaf = AsLeaf(node);
       const int at = LowerBound(leaf, key, less);
-      if (at == leaf->size || less(key, leaf->key[at])) return false;
-      CloseGap(leaf->key, leaf->size, at);
-      --leaf->size;
+      if (at == leaf->size || less(key, leaf->keys()[at])) return false;
+      EraseKey(leaf, at);
       return true;
     }
     Inner* inner = AsInner(node);
@@ -305,7 +337,10 @@ class CountedSet {
     Node* into = inner->child[left];
     Node* from = inner->child[left + 1];
     if (height == 0) {
-      std::copy(AsLeaf(from)->key, AsLeaf(from)->key + from->size, AsLeaf(into)->key + into->size);
+      Leaf* leaf = AsLeaf(into);
+      std::copy(leaf->keys(), leaf->keys() + leaf->size, leaf->room);
+      leaf->begin = 0;
+      std::copy(AsLeaf(from)->keys(), AsLeaf(from)->keys() + from->size, leaf->room + leaf->size);
     } else {
       std::copy(AsInner(from)->child, AsInner(from)->child + from->size,
                 AsInner(into)->child + into->size);
@@ -323,7 +358,7 @@ class CountedSet {
   template <typename Visit>
   static bool ForEachBelow(const Node* node, int height, const Visit& visit) {
     for (int i = 0; i < node->size; ++i) {
-      const bool on = height == 0 ? visit(AsLeaf(node)->key[i])
+      const bool on = height == 0 ? visit(AsLeaf(node)->keys()[i])
                                   : ForEachBelow(AsInner(node)->child[i], height - 1, visit);
       if (!on) return false;
     }

@@ -66,10 +66,6 @@ using PassedOver = conversation::v1::Explanation::PassedOver;
 struct MatcherLimits {
   // So many candidates are compared by everything, rather than sought tier by tier.
   size_t compared = 16;
-  // A tier of so many agents is compared by the strategy, rather than sought in its order.
-  size_t compared_in_tier = 512;
-  // So far an order is walked for each agent wanted, before all of the tier are compared after all.
-  int walked = 64;
   // Beyond so many kinds of requirement those that nothing waits for are dropped.
   size_t requirements_kept = 4096;
 };

@@ -9,35 +9,36 @@
 #include <deque>
 #include <queue>
 #include <random>
-#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "libs/base/check.h"
-#include "libs/base/indexed_heap.h"
 #include "libs/routing/matcher.h"
 #include "libs/routing/testing/naive_matcher.h"
+#include "libs/routing/testing/shop.h"
+
+// jemalloc's, where it is linked in.
+extern "C" int mallctl(const char* name, void* old_value, size_t* old_size, void* new_value,
+                       size_t new_size) noexcept __attribute__((weak));
 
 namespace wissel::routing {
 namespace {
 
 using common::v1::ChannelKind;
+using testing::AgentId;
+using testing::kCapacityUnits;
+using testing::kGroup;
+using testing::kQueues;
 using testing::NaiveMatcher;
+using testing::QueueId;
+using testing::Random;
+using testing::Shop;
 
-constexpr char kGroup[] = "main";
-constexpr int kQueues = 60;
-constexpr int kSkills = 200;
-constexpr int kCapacityUnits = 4;
 constexpr absl::Duration kLongestWait = absl::Minutes(10);
 const absl::Time kNow = absl::FromUnixSeconds(1'790'000'000);
 
-std::string SkillId(int i) { return absl::StrCat("skill-", i); }
-std::string QueueId(int i) { return absl::StrCat("queue-", i); }
-std::string AgentId(int i) { return absl::StrFormat("agent-%06d", i); }
 // As long as a UUID.
 void WriteConversationId(int64_t i, std::string& id) {
   id.assign("7d1f6a52-0c3e-5b44-9f00-000000000000");
@@ -47,95 +48,6 @@ std::string ConversationId(int64_t i) {
   std::string id;
   WriteConversationId(i, id);
   return id;
-}
-
-class Random {
- public:
-  explicit Random(uint32_t seed) : engine_(seed) {}
-  int Below(int n) { return static_cast<int>(engine_() % static_cast<uint32_t>(n)); }
-  bool Percent(int share) { return Below(100) < share; }
-  // The first ones far more often.
-  int Skewed(int n) { return std::min({Below(n), Below(n), Below(n)}); }
-
- private:
-  std::mt19937 engine_;
-};
-
-config::v1::WorkspaceConfig Shop(int agents, int64_t version = 1) {
-  Random random(7);
-  config::v1::WorkspaceConfig config;
-  config.set_version(version);
-  const auto add_skill = [](auto* skills, const std::string& id, int level) {
-    config::v1::Skill* skill = skills->Add();
-    skill->set_skill_id(id);
-    skill->set_proficiency(level);
-  };
-  for (int q = 0; q < kQueues; ++q) {
-    config::v1::Queue& queue = *config.add_queues();
-    queue.set_queue_id(QueueId(q));
-    queue.set_routing_group_id(kGroup);
-    queue.set_strategy(static_cast<config::v1::Strategy>(1 + q % 4));
-    queue.set_base_priority(q % 5);
-    queue.set_language_proficiency(4);
-    queue.set_ageing_points(1);
-    const int first = random.Below(kSkills);
-    add_skill(queue.mutable_required_skills(), SkillId(first), 4);
-    if (q % 2 == 0) {
-      add_skill(queue.mutable_required_skills(), SkillId((first + 7) % kSkills), 3);
-    }
-    for (int i = 0; i < 2; ++i) {
-      auto& preferred = *queue.add_preferred_skills();
-      preferred.set_skill_id(SkillId((first + 20 + i) % kSkills));
-      preferred.set_weight(1 + i);
-    }
-    config::v1::RelaxationStep* step = queue.add_relaxation_steps();
-    step->mutable_after()->set_seconds(60);
-    add_skill(step->mutable_lower_skills(), SkillId(first), 2);
-    step = queue.add_relaxation_steps();
-    step->mutable_after()->set_seconds(180);
-    step->add_drop_skill_ids(SkillId((first + 7) % kSkills));
-    add_skill(step->mutable_lower_skills(), "lang:*", 2);
-    step = queue.add_relaxation_steps();
-    step->mutable_after()->set_seconds(480);
-    step->add_widen_to_queue_ids(QueueId((q + 1) % kQueues));
-  }
-  static const std::pair<const char*, int> kLanguages[] = {
-      {"lang:nl", 70}, {"lang:en", 80}, {"lang:de", 25}, {"lang:fr", 15}};
-  for (int i = 0; i < agents; ++i) {
-    config::v1::Agent& agent = *config.add_agents();
-    agent.set_agent_id(AgentId(i));
-    agent.set_routing_group_id(kGroup);
-    agent.set_capacity_units(kCapacityUnits);
-    std::set<std::string> skills;
-    std::set<int> served;
-    for (int k = 0; k < 4; ++k) {
-      const int q = random.Skewed(kQueues);
-      if (!served.insert(q).second) continue;
-      (k < 3 ? agent.add_queue_ids(QueueId(q)) : agent.add_secondary_queue_ids(QueueId(q)));
-      for (const auto& required : config.queues(q).required_skills()) {
-        if (random.Percent(90)) skills.insert(required.skill_id());
-      }
-    }
-    for (int k = 0; k < 5; ++k) skills.insert(SkillId(random.Below(kSkills)));
-    for (const auto& [language, share] : kLanguages) {
-      if (random.Percent(share)) skills.insert(language);
-    }
-    for (const std::string& skill : skills) {
-      add_skill(agent.mutable_skills(), skill, 2 + random.Below(9));
-    }
-  }
-  for (const auto& [kind, most] : {std::pair(common::v1::CHANNEL_KIND_CHAT, 3),
-                                   std::pair(common::v1::CHANNEL_KIND_WHATSAPP, 0),
-                                   std::pair(common::v1::CHANNEL_KIND_EMAIL, 0)}) {
-    config::v1::ChannelPolicy& channel = *config.add_channels();
-    channel.set_kind(kind);
-    channel.set_weight_units(1);
-    channel.set_max_conversations(most);
-    if (kind == common::v1::CHANNEL_KIND_CHAT) {
-      channel.add_may_interrupt(common::v1::CHANNEL_KIND_EMAIL);
-    }
-  }
-  return config;
 }
 
 Waiting Conversation(Random& random, int i, absl::Duration waited = absl::ZeroDuration()) {
@@ -271,6 +183,10 @@ class World {
   int64_t given_ = 0;
 };
 
+// Not as many as fit into some time: a world takes longer to make than to measure, and would be
+// made anew for each number that is tried.
+constexpr int kSteps = 100'000;
+
 // agents, waiting; two decisions each time.
 template <typename Engine>
 void BM_Saturated(benchmark::State& state) {
@@ -290,7 +206,8 @@ BENCHMARK(BM_Saturated<Matcher>)
     ->ArgNames({"agents", "waiting"})
     ->Args({1'000, 10'000})
     ->Args({10'000, 100'000})
-    ->Args({100'000, 1'000'000});
+    ->Args({100'000, 1'000'000})
+    ->Iterations(kSteps);
 BENCHMARK(BM_Saturated<NaiveMatcher>)
     ->ArgNames({"agents", "waiting"})
     ->Args({10'000, 100'000})
@@ -311,15 +228,32 @@ void BM_Slack(benchmark::State& state) {
   state.counters["given"] =
       static_cast<double>(world.given() - before) / static_cast<double>(state.iterations());
 }
-BENCHMARK(BM_Slack<Matcher>)->ArgName("agents")->Arg(1'000)->Arg(10'000)->Arg(100'000);
+BENCHMARK(BM_Slack<Matcher>)
+    ->ArgName("agents")
+    ->Arg(1'000)
+    ->Arg(10'000)
+    ->Arg(100'000)
+    ->Iterations(kSteps);
 BENCHMARK(BM_Slack<NaiveMatcher>)
     ->ArgName("agents")
     ->Arg(10'000)
     ->Iterations(20)
     ->Unit(benchmark::kMillisecond);
 
-// In use; large blocks included.
-int64_t HeapBytes() { return static_cast<int64_t>(mallinfo2().uordblks + mallinfo2().hblkhd); }
+// Bytes in use, as the allocator that is linked in counts them; the C library's knows nothing of
+// what jemalloc has given out.
+int64_t HeapBytes() {
+  if (mallctl == nullptr) {
+    return static_cast<int64_t>(mallinfo2().uordblks + mallinfo2().hblkhd);
+  }
+  uint64_t epoch = 1;
+  size_t size = sizeof(epoch);
+  WISSEL_CHECK(mallctl("epoch", &epoch, &size, &epoch, size) == 0);
+  size_t bytes = 0;
+  size = sizeof(bytes);
+  WISSEL_CHECK(mallctl("stats.allocated", &bytes, &size, nullptr, 0) == 0);
+  return static_cast<int64_t>(bytes);
+}
 
 // What any engine does at least: the most urgent out, another one in.
 struct Record {
@@ -480,91 +414,6 @@ void BM_AgentLoads(benchmark::State& state) {
   }
 }
 BENCHMARK(BM_AgentLoads)->ArgName("agents")->Arg(100'000)->Iterations(1);
-
-// Timers: which of 1,000,000 fires next. What the engine could use instead: a sorted set, and a map
-// to find a timer in it.
-struct SortedSetTimers {
-  void Set(uint32_t timer, int64_t due) {
-    const auto [it, is_new] = due_.try_emplace(timer, due);
-    if (!is_new) {
-      set_.erase({it->second, timer});
-      it->second = due;
-    }
-    set_.emplace(due, timer);
-  }
-  void Remove(uint32_t timer) {
-    const auto it = due_.find(timer);
-    if (it == due_.end()) return;
-    set_.erase({it->second, timer});
-    due_.erase(it);
-  }
-  uint32_t Next() const { return set_.begin()->second; }
-  int64_t NextDue() const { return set_.begin()->first; }
-
-  std::set<std::pair<int64_t, uint32_t>> set_;
-  absl::flat_hash_map<uint32_t, int64_t> due_;
-};
-struct HeapTimers {
-  void Set(uint32_t timer, int64_t due) { heap_.Set(timer, due); }
-  void Remove(uint32_t timer) { heap_.Remove(timer); }
-  uint32_t Next() const { return heap_.top().item; }
-  int64_t NextDue() const { return heap_.top().key; }
-
-  IndexedHeap<int64_t> heap_;
-};
-
-constexpr int kTimers = 1'000'000;
-
-template <typename Timers>
-Timers FullOfTimers(std::mt19937_64& random) {
-  Timers timers;
-  for (uint32_t i = 0; i < kTimers; ++i) {
-    timers.Set(i, static_cast<int64_t>(random() % 1'000'000'000));
-  }
-  return timers;
-}
-
-// Each time one of them is moved.
-template <typename Timers>
-void BM_TimerMove(benchmark::State& state) {
-  std::mt19937_64 random(1);
-  Timers timers = FullOfTimers<Timers>(random);
-  for (auto _ : state) {
-    timers.Set(static_cast<uint32_t>(random() % kTimers),
-               static_cast<int64_t>(random() % 1'000'000'000));
-  }
-}
-BENCHMARK(BM_TimerMove<HeapTimers>);
-BENCHMARK(BM_TimerMove<SortedSetTimers>);
-
-// One is cancelled and set again.
-template <typename Timers>
-void BM_TimerCancelAndSet(benchmark::State& state) {
-  std::mt19937_64 random(1);
-  Timers timers = FullOfTimers<Timers>(random);
-  for (auto _ : state) {
-    const auto timer = static_cast<uint32_t>(random() % kTimers);
-    timers.Remove(timer);
-    timers.Set(timer, static_cast<int64_t>(random() % 1'000'000'000));
-  }
-}
-BENCHMARK(BM_TimerCancelAndSet<HeapTimers>);
-BENCHMARK(BM_TimerCancelAndSet<SortedSetTimers>);
-
-// The next one fires, and is set again for later.
-template <typename Timers>
-void BM_TimerFireAndSet(benchmark::State& state) {
-  std::mt19937_64 random(1);
-  Timers timers = FullOfTimers<Timers>(random);
-  for (auto _ : state) {
-    const uint32_t timer = timers.Next();
-    const int64_t due = timers.NextDue();
-    timers.Remove(timer);
-    timers.Set(timer, due + static_cast<int64_t>(random() % 1'000'000'000));
-  }
-}
-BENCHMARK(BM_TimerFireAndSet<HeapTimers>);
-BENCHMARK(BM_TimerFireAndSet<SortedSetTimers>);
 
 }  // namespace
 }  // namespace wissel::routing

@@ -371,8 +371,6 @@ class Random {
     script.gives_out = OneIn(large ? 8 : 2);
     if (!large || OneIn(2)) {
       script.limits = {.compared = static_cast<size_t>(1 + Below(3)),
-                       .compared_in_tier = static_cast<size_t>(1 + Below(4)),
-                       .walked = 1 + Below(4),
                        .requirements_kept = static_cast<size_t>(1 + Below(6))};
     }
     const int configs = 1 + Below(3);
@@ -677,7 +675,6 @@ std::string Code(const Script& script) {
   std::string code = "TEST(MatcherRegression, NameIt) {\n  EXPECT_EQ(Play({\n";
   absl::StrAppend(&code, "      .gives_out = ", script.gives_out ? "true" : "false",
                   ",\n      .limits = {", script.limits.compared, ", ",
-                  script.limits.compared_in_tier, ", ", script.limits.walked, ", ",
                   script.limits.requirements_kept, "},\n      .configs = {");
   for (const std::string& config : script.configs) {
     absl::StrAppend(&code, "R\"pb(\n", config, ")pb\", ");

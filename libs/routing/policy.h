@@ -26,8 +26,8 @@ struct PriorityParts {
   int32_t sla_proximity = 0;
   int32_t escalation = 0;
 
-  int32_t Sum() const {
-    return own + tier + lifetime_value + order_state + sla_proximity + escalation;
+  int64_t Sum() const {
+    return int64_t{own} + tier + lifetime_value + order_state + sla_proximity + escalation;
   }
 };
 

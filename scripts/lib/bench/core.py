@@ -235,14 +235,15 @@ class Run:
         return result
 
     def google_benchmark(self, name, pattern, value="cpu_time"):
-        """Runs a benchmark that stands beside its code; a value of each result by its name, or the value
-        itself where there is one result only."""
+        """Runs a benchmark that stands beside its code; a value of each result (None: all of them) by
+        its name, or the value itself where there is one result only."""
         binary = self.build / "bench" / name
         argv = [str(binary), "--benchmark_format=json", f"--benchmark_filter={pattern}"]
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise BenchError(f"{shlex.join(argv)}: {done.stderr.strip()[-2000:]}")
-        values = {b["name"]: b[value] for b in json.loads(done.stdout)["benchmarks"]}
+        values = {b["name"]: b if value is None else b[value]
+                  for b in json.loads(done.stdout)["benchmarks"]}
         return values if len(values) != 1 else next(iter(values.values()))
 
 

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "libs/routing/agent_set.h"
+#include "libs/routing/policy_impl.h"
+
+namespace wissel::routing {
+
+// What conversations ask of agents under a policy, each thing worked out once, when first asked
+// for: who may take it, as bits, and in which order they are preferred. Numbered from 0.
+class Requirements {
+ public:
+  // Agents that are equal before the queue's strategy compares them: words with a bit for each,
+  // only those words that have one.
+  struct Word {
+    uint32_t word;
+    uint64_t bits;
+  };
+  struct Tier {
+    uint32_t begin;  // its words
+    uint32_t end;
+  };
+  struct Ranking {
+    std::vector<Word> words;
+    std::vector<Tier> tiers;  // best first
+  };
+
+  struct Group {
+    int32_t queue;
+    int32_t language;
+    int32_t members;  // of the queues asked, or named
+    int32_t eligible_count;
+    AgentSet eligible;  // members who can what is asked
+    std::unique_ptr<Ranking> ranking;
+  };
+
+  // Forgets everything; the policy must outlive what follows.
+  void Reset(const Policy::Impl& policy);
+
+  uint32_t GroupOf(int32_t queue, int32_t language, int32_t ring, bool anyone);
+  const Group& operator[](uint32_t group) const { return groups_[group]; }
+  size_t size() const { return groups_.size(); }
+  const std::vector<uint32_t>& GroupsOfQueue(int32_t queue) const { return of_queue_[queue]; }
+  const Ranking& RankingOf(uint32_t group);
+
+  // Bits for the groups that the agent may take, in words of 64 groups.
+  const uint64_t* RowOf(uint32_t agent) const { return &rows_[agent * row_words_]; }
+
+  size_t MemoryBytes() const;
+
+ private:
+  const Policy::Impl* policy_ = nullptr;
+  std::vector<Group> groups_;
+  absl::flat_hash_map<uint64_t, uint32_t> index_;
+  std::vector<std::vector<uint32_t>> of_queue_;
+  size_t row_words_ = 1;
+  std::vector<uint64_t> rows_;
+};
+
+}  // namespace wissel::routing
