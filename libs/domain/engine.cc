@@ -34,6 +34,9 @@ Engine::Engine(State state, Options options)
   // What the last owner had not yet given out will be; it suffices to ask for the agents.
   newly_waiting_.clear();
   if (!changed_agents_.empty()) timers_.Set(TimerKind::kMatch, "", state_.time());
+  // Nor whose risk was due.
+  for (const auto& [queue_key, ids] : told_)
+    timers_.Set(TimerKind::kEstimate, queue_key, state_.time());
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -428,6 +431,9 @@ void Engine::Fire(TimerKind kind, const std::string& key) {
       return SayDue(key);
     case TimerKind::kEstimate:
       return EstimateQueue(key);
+    case TimerKind::kAtRisk:
+      if (const ConversationState* c = state_.FindConversation(key)) FireAtRisk(*c);
+      return;
     case TimerKind::kWrapUp: {
       const auto agent = state_.agents().find(key);
       if (agent != state_.agents().end()) EndWrapUps(agent->second, kExpiredWrapUps);

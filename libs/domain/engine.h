@@ -169,8 +169,24 @@ class Engine {
 
   // --- waiting times
   void EstimateQueue(const std::string& queue_key);
-  // Says what there is to say of one conversation.
+  // Says what there is to say of one conversation that waits.
   void Estimate(const state::v1::ConversationState& conversation);
+  void TellWait(const state::v1::ConversationState& conversation);
+  // The forecast of a conversation's first response.
+  struct Risk {
+    routing::Place place;
+    absl::Time due;
+    // When it is at risk; InfiniteFuture: not before it is looked at again.
+    absl::Time time;
+  };
+  // Nothing where there is none to be told (any more).
+  std::optional<Risk> RiskOf(const state::v1::ConversationState& conversation) const;
+  // Says that it is at risk, or sets the timer for when it will be.
+  void TellRisk(const state::v1::ConversationState& conversation);
+  // The same of a conversation that does not wait, but leaves it to the timer to say anything.
+  void WatchGiven(const state::v1::ConversationState& conversation);
+  void FireAtRisk(const state::v1::ConversationState& conversation);
+  bool IsForecast(const state::v1::ConversationState& conversation) const;
   // The conversation begins or ceases to wait in its queue.
   void TellWaits(const state::v1::ConversationState& conversation, bool waits);
   // Keeps count of who is at work in queues whose waiting times are told; null: the agent is gone.

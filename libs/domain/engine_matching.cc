@@ -107,6 +107,7 @@ void Engine::SyncConversation(const std::string& id) {
   if (c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) {
     if (matcher != nullptr) matcher->RemoveWaiting(id);
     TellWaits(*c, false);
+    WatchGiven(*c);
   }
   const config::v1::ConversationPolicy& policy = Config(c->workspace_id()).conversations();
   switch (c->status()) {

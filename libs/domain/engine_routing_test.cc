@@ -23,49 +23,25 @@ using domain::testing::BySupervisor;
 using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Decision;
+using domain::testing::Find;
 using domain::testing::Kinds;
+using domain::testing::Promise;
+using domain::testing::QueueIn;
 using domain::testing::Refusal;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
+using domain::testing::WaitConnected;
 using state::v1::ConversationStatus;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
-
-Queue& QueueIn(WorkspaceConfig& config, absl::string_view id) {
-  for (Queue& queue : *config.mutable_queues()) {
-    if (queue.queue_id() == id) return queue;
-  }
-  return *config.add_queues();
-}
 
 config::v1::Agent& AgentIn(WorkspaceConfig& config, absl::string_view id) {
   for (config::v1::Agent& agent : *config.mutable_agents()) {
     if (agent.agent_id() == id) return agent;
   }
   return *config.add_agents();
-}
-
-const Event* Find(const std::vector<Decision>& decisions, Event::KindCase kind) {
-  for (const Decision& decision : decisions) {
-    for (const Event& event : decision.events()) {
-      if (event.kind_case() == kind) return &event;
-    }
-  }
-  return nullptr;
-}
-
-// Keeps the agents' gateway alive while time passes.
-std::vector<Decision> WaitConnected(Shop& shop, absl::Duration d) {
-  std::vector<Decision> fired;
-  while (d > absl::ZeroDuration()) {
-    shop.RenewLease();
-    const absl::Duration step = std::min(d, absl::Seconds(30));
-    for (Decision& decision : shop.Wait(step)) fired.push_back(std::move(decision));
-    d -= step;
-  }
-  return fired;
 }
 
 ConversationStatus StatusOf(const Shop& shop, const std::string& id) {
@@ -574,15 +550,6 @@ TEST(Transfer, KeepsThePlaceWhereAsked) {
 // ---------------------------------------------------------------------------------------------
 // SLA
 
-config::v1::SlaPolicy& Promise(WorkspaceConfig& config, config::v1::SlaMetric metric,
-                               absl::Duration target) {
-  config::v1::SlaPolicy& policy = *config.add_sla_policies();
-  policy.set_sla_policy_id(absl::StrCat("policy-", config.sla_policies_size()));
-  policy.add_targets()->set_metric(metric);
-  *policy.mutable_targets(0)->mutable_target() = ToProto(target);
-  return policy;
-}
-
 TEST(Sla, WarnsThenBreachesOnceAndAnAnswerStopsTheClock) {
   WorkspaceConfig config = ShopConfig();
   Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
@@ -757,51 +724,6 @@ TEST(Sla, AChangedTargetCountsFromItsConfigurationOn) {
   const Event* breached = Find(fired, Event::kSlaBreached);
   ASSERT_NE(breached, nullptr);
   EXPECT_EQ(FromProto(breached->sla_breached().due_time()), start + absl::Minutes(3));
-}
-
-TEST(Sla, AConversationAtRiskIsSaidToBeOnce) {
-  WorkspaceConfig config = ShopConfig();
-  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(2));
-  QueueIn(config, "en").set_at_risk_percent(50);
-  Shop shop(config);
-  shop.Online("carol");
-  std::vector<Decision> decisions;
-  for (int i = 0; i < 10; ++i) {
-    decisions.push_back(shop.Receive(Text(absl::StrCat("4470000001", i), 1, "en")));
-  }
-  for (Decision& decision : WaitConnected(shop, absl::Minutes(2))) {
-    decisions.push_back(std::move(decision));
-  }
-  std::map<std::string, int> at_risk;
-  for (const Decision& decision : decisions) {
-    for (const Event& event : decision.events()) {
-      if (event.has_sla_at_risk()) ++at_risk[event.sla_at_risk().conversation_id()];
-    }
-  }
-  EXPECT_GE(at_risk.size(), 5);
-  for (const auto& [id, times] : at_risk) EXPECT_EQ(times, 1) << id;
-}
-
-// ---------------------------------------------------------------------------------------------
-// Waiting times
-
-TEST(Waits, AreToldWhenAConversationIsQueuedAndNotMoreOftenThanOnceAMinute) {
-  WorkspaceConfig config = ShopConfig();
-  QueueIn(config, "en").set_tell_waiting_time(true);
-  Shop shop(config);
-  shop.Online("carol");
-  const std::string first = shop.Open("44700000001", "en");
-  shop.Do(shop.Accept(first));
-  const Decision& queued = shop.Receive(Text("44700000002", 1, "en"));
-  ASSERT_THAT(Kinds(queued), ElementsAre(Event::kConversationOpened, Event::kMessageReceived,
-                                         Event::kQueued, Event::kWaitEstimated));
-  EXPECT_EQ(queued.events(3).wait_estimated().position(), 1);
-  EXPECT_TRUE(queued.events(3).wait_estimated().has_expected_wait());
-  int told = 0;
-  for (const Decision& decision : WaitConnected(shop, absl::Minutes(10))) {
-    for (const Event& event : decision.events()) told += event.has_wait_estimated() ? 1 : 0;
-  }
-  EXPECT_LE(told, 10);
 }
 
 }  // namespace

@@ -17,6 +17,8 @@ namespace {
 constexpr absl::Duration kEstimateInterval = absl::Minutes(1);
 // Looked at in one decision.
 constexpr int kMaxEstimates = 2000;
+// Whoever is just short of being at risk is not looked at more often.
+constexpr absl::Duration kMinRiskInterval = absl::Seconds(1);
 
 bool IsTold(const config::v1::Queue* queue) {
   return queue != nullptr && (queue->tell_waiting_time() || queue->at_risk_percent() > 0);
@@ -78,43 +80,102 @@ void Engine::EstimateQueue(const std::string& queue_key) {
 
 void Engine::Estimate(const ConversationState& c) {
   const config::v1::Queue* queue = QueueOf(c);
+  if (queue == nullptr) return;
+  if (queue->tell_waiting_time()) TellWait(c);
+  if (queue->at_risk_percent() > 0) TellRisk(c);
+}
+
+void Engine::TellWait(const ConversationState& c) {
   const state::v1::QueueState* flow = state_.FindQueue(c.workspace_id(), c.queue_id());
-  if (!IsTold(queue) || flow == nullptr) return;
   const int32_t position = MatcherOf(c)->Position(c.conversation_id());
-  if (position == 0) return;
-  const routing::Staffing staffing = StaffingOf(c);
-  if (queue->tell_waiting_time()) {
-    const std::optional<absl::Duration> wait =
-        routing::ExpectedWait(*flow, position, staffing, now_);
-    const bool told_before =
-        c.has_estimate_time() && FromProto(c.estimate_time()) >= FromProto(c.waiting_since());
-    if (!told_before ||
-        (now_ - FromProto(c.estimate_time()) >= kEstimateInterval && HasChanged(c, wait, now_))) {
-      Event& event = NewEvent();
-      conversation::v1::WaitEstimated& estimated = *event.mutable_wait_estimated();
-      estimated.set_conversation_id(c.conversation_id());
-      estimated.set_position(position);
-      if (wait.has_value()) {
-        // Whole seconds: nobody is told more.
-        *estimated.mutable_expected_wait() = ToProto(absl::Floor(*wait, absl::Seconds(1)));
-      }
-      Emit(event);
-    }
+  if (flow == nullptr || position == 0) return;
+  const std::optional<absl::Duration> wait =
+      routing::ExpectedWait(*flow, position, StaffingOf(c), now_);
+  const bool told_before =
+      c.has_estimate_time() && FromProto(c.estimate_time()) >= FromProto(c.waiting_since());
+  if (told_before &&
+      (now_ - FromProto(c.estimate_time()) < kEstimateInterval || !HasChanged(c, wait, now_))) {
+    return;
   }
-  if (queue->at_risk_percent() > 0 && !c.at_risk()) {
-    const absl::Time due = SlaDue(c, config::v1::SLA_METRIC_FIRST_RESPONSE);
-    if (due == absl::InfiniteFuture() || due <= now_) return;
-    const std::optional<int32_t> permille =
-        routing::MissProbability(*flow, position, due - now_, staffing, now_);
-    if (!permille.has_value() || *permille < queue->at_risk_percent() * 10) return;
-    Event& event = NewEvent();
-    conversation::v1::SlaAtRisk& at_risk = *event.mutable_sla_at_risk();
-    at_risk.set_conversation_id(c.conversation_id());
-    at_risk.set_probability_permille(*permille);
-    *at_risk.mutable_due_time() = ToProto(due);
-    at_risk.set_position(position);
-    Emit(event);
+  Event& event = NewEvent();
+  conversation::v1::WaitEstimated& estimated = *event.mutable_wait_estimated();
+  estimated.set_conversation_id(c.conversation_id());
+  estimated.set_position(position);
+  if (wait.has_value()) {
+    // Whole seconds: nobody is told more.
+    *estimated.mutable_expected_wait() = ToProto(absl::Floor(*wait, absl::Seconds(1)));
   }
+  Emit(event);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Risk
+
+std::optional<Engine::Risk> Engine::RiskOf(const ConversationState& c) const {
+  const state::v1::QueueState* flow = state_.FindQueue(c.workspace_id(), c.queue_id());
+  if (c.at_risk() || flow == nullptr) return std::nullopt;
+  Risk risk{.due = SlaDue(c, config::v1::SLA_METRIC_FIRST_RESPONSE)};
+  if (risk.due == absl::InfiniteFuture() || risk.due <= now_) return std::nullopt;
+  absl::Time until = risk.due;
+  switch (c.status()) {
+    case ConversationStatus::CONVERSATION_STATUS_QUEUED:
+      risk.place.position = MatcherOf(c)->Position(c.conversation_id());
+      if (risk.place.position == 0) return std::nullopt;
+      until = now_ + kEstimateInterval;
+      break;
+    case ConversationStatus::CONVERSATION_STATUS_OFFERED:
+      break;
+    case ConversationStatus::CONVERSATION_STATUS_ACTIVE:
+      if (c.has_assign_time()) risk.place.had_since = FromProto(c.assign_time());
+      break;
+    default:
+      return std::nullopt;
+  }
+  risk.time = routing::AtRiskTime(*flow, risk.place, risk.due, StaffingOf(c),
+                                  QueueOf(c)->at_risk_percent() * 10, now_, until);
+  return risk;
+}
+
+void Engine::TellRisk(const ConversationState& c) {
+  const std::string& id = c.conversation_id();
+  const std::optional<Risk> risk = RiskOf(c);
+  if (!risk.has_value() || risk->time == absl::InfiniteFuture()) {
+    return timers_.Clear(TimerKind::kAtRisk, id);
+  }
+  if (risk->time > now_) {
+    return timers_.Set(TimerKind::kAtRisk, id, std::max(risk->time, now_ + kMinRiskInterval));
+  }
+  Event& event = NewEvent();
+  conversation::v1::SlaAtRisk& at_risk = *event.mutable_sla_at_risk();
+  at_risk.set_conversation_id(id);
+  at_risk.set_probability_permille(
+      routing::MissProbability(*state_.FindQueue(c.workspace_id(), c.queue_id()), risk->place,
+                               risk->due - now_, StaffingOf(c), now_));
+  *at_risk.mutable_due_time() = ToProto(risk->due);
+  at_risk.set_position(risk->place.position);
+  Emit(event);
+}
+
+void Engine::WatchGiven(const ConversationState& c) {
+  if (!IsForecast(c)) return;
+  timers_.Clear(TimerKind::kAtRisk, c.conversation_id());
+  if (const std::optional<Risk> risk = RiskOf(c); risk.has_value()) {
+    timers_.Set(TimerKind::kAtRisk, c.conversation_id(), risk->time);
+  }
+}
+
+void Engine::FireAtRisk(const ConversationState& c) {
+  if (!IsForecast(c)) return;
+  if (c.status() == ConversationStatus::CONVERSATION_STATUS_QUEUED) {
+    Advance(RoutingKey(c.workspace_id(), c.routing_group_id()), *MatcherOf(c));
+  }
+  TellRisk(c);
+}
+
+bool Engine::IsForecast(const ConversationState& c) const {
+  if (!c.has_sla()) return false;
+  const config::v1::Queue* queue = QueueOf(c);
+  return queue != nullptr && queue->at_risk_percent() > 0;
 }
 
 // ---------------------------------------------------------------------------------------------

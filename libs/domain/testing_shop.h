@@ -39,6 +39,34 @@ inline conversation::v1::CommandRejected::Reason Refusal(const Decision& decisio
                                      : conversation::v1::CommandRejected::REASON_UNSPECIFIED;
 }
 
+inline config::v1::Queue& QueueIn(config::v1::WorkspaceConfig& config, absl::string_view id) {
+  for (config::v1::Queue& queue : *config.mutable_queues()) {
+    if (queue.queue_id() == id) return queue;
+  }
+  return *config.add_queues();
+}
+
+// Adds a policy for everything that promises this much.
+inline config::v1::SlaPolicy& Promise(config::v1::WorkspaceConfig& config,
+                                      config::v1::SlaMetric metric, absl::Duration target) {
+  config::v1::SlaPolicy& policy = *config.add_sla_policies();
+  policy.set_sla_policy_id(absl::StrCat("policy-", config.sla_policies_size()));
+  policy.add_targets()->set_metric(metric);
+  *policy.mutable_targets(0)->mutable_target() = ToProto(target);
+  return policy;
+}
+
+// The first event of this kind.
+inline const conversation::v1::Event* Find(const std::vector<Decision>& decisions,
+                                           conversation::v1::Event::KindCase kind) {
+  for (const Decision& decision : decisions) {
+    for (const conversation::v1::Event& event : decision.events()) {
+      if (event.kind_case() == kind) return &event;
+    }
+  }
+  return nullptr;
+}
+
 // A shop, its engine and its log, with a clock that is moved by hand.
 class Shop {
  public:
@@ -160,5 +188,17 @@ class Shop {
   int commands_ = 0;
   int messages_ = 0;
 };
+
+// Keeps the agents' gateway alive while time passes.
+inline std::vector<Decision> WaitConnected(Shop& shop, absl::Duration d) {
+  std::vector<Decision> fired;
+  while (d > absl::ZeroDuration()) {
+    shop.RenewLease();
+    const absl::Duration step = std::min(d, absl::Seconds(30));
+    for (Decision& decision : shop.Wait(step)) fired.push_back(std::move(decision));
+    d -= step;
+  }
+  return fired;
+}
 
 }  // namespace wissel::domain::testing

@@ -30,6 +30,8 @@ enum class TimerKind {
   kSla,
   // Waiting times of a queue, by QueueKey.
   kEstimate,
+  // When a conversation will be at risk if nothing happens until then.
+  kAtRisk,
   // After-work, and work left by an agent who is offline; by AgentKey.
   kWrapUp,
   kOwnerGone,

@@ -1,8 +1,11 @@
 #include "libs/routing/flow.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "libs/base/proto_time.h"
 
@@ -29,9 +32,14 @@ constexpr double kPriorHandleMs = 10.0 * kMinuteMs;
 // Waited before anybody was seen to leave.
 constexpr double kPriorWaitingMs = 60.0 * kMinuteMs;
 
-// A fifth of all answers each takes so many times the mean: the means of an exponential
-// distribution's fifths.
-constexpr double kAnswerTimes[] = {0.107, 0.360, 0.700, 1.223, 2.609};
+// What is believed of answers before any were seen.
+constexpr double kPriorAnswers = 2.0;
+constexpr double kPriorAnswerMs = 1.0 * kMinuteMs;
+// Answers are counted by doubling times, of which this is the first.
+constexpr int64_t kFirstAnswerBinMs = 8'000;
+
+// To what an at-risk time is exact, and so long before it is due it is at risk in any case.
+constexpr absl::Duration kAtRiskExact = absl::Seconds(1);
 
 int64_t BucketStart(int64_t ms) { return ms - (ms % kBucketMs + kBucketMs) % kBucketMs; }
 int64_t StartMs(const FlowBucket& bucket) { return bucket.minute() * kMinuteMs; }
@@ -131,15 +139,86 @@ Belief BeliefOf(const QueueState& queue, const Staffing& staffing, absl::Time no
   return belief;
 }
 
-double MeanAnswerMs(const QueueState& queue) {
-  double answered = 0;
-  double answer_ms = 0;
-  for (const FlowBucket& bucket : queue.buckets()) {
-    answered += bucket.answered();
-    answer_ms += static_cast<double>(bucket.answer_ms());
+// What is believed of the time from given to first answer.
+class AnswerTimes {
+ public:
+  explicit AnswerTimes(const QueueState& queue) {
+    for (const FlowBucket& bucket : queue.buckets()) {
+      if (bins_.size() < static_cast<size_t>(bucket.answers_size())) {
+        bins_.resize(static_cast<size_t>(bucket.answers_size()));
+      }
+      for (int i = 0; i < bucket.answers_size(); ++i) {
+        bins_[static_cast<size_t>(i)] += bucket.answers(i);
+        count_ += bucket.answers(i);
+      }
+    }
   }
-  return answered == 0 ? 0.0 : answer_ms / answered;
-}
+
+  // Where the bin begins that is `i` doublings behind the first.
+  static double Begin(size_t i) {
+    return i == 0 ? 0.0 : static_cast<double>(kFirstAnswerBinMs << (i - 1));
+  }
+
+  // The probability of longer than `ms`. Falls strictly from 1, and never to 0.
+  double Longer(double ms) const {
+    double longer = kPriorAnswers * kPriorAnswerMs / (kPriorAnswerMs + ms);
+    for (size_t i = bins_.size(); i-- > 0 && Begin(i + 1) > ms;) {
+      longer += bins_[i] * std::min(1.0, (Begin(i + 1) - ms) / (Begin(i + 1) - Begin(i)));
+    }
+    return longer / (kPriorAnswers + count_);
+  }
+
+ private:
+  std::vector<double> bins_;
+  double count_ = 0;
+};
+
+// What is forecast of one conversation.
+class Forecast {
+ public:
+  Forecast(const QueueState& queue, const Place& place, const Staffing& staffing, absl::Time now)
+      : place_(place), now_(now), answers_(queue) {
+    if (place.position == 0) return;
+    belief_ = BeliefOf(queue, staffing, now);
+    departures_ = belief_.Departures(place.position);
+  }
+
+  // Of 1,000, that the answer comes after `due` if nothing happens from now to `time`.
+  int32_t Missed(absl::Time time, absl::Time due) const {
+    const auto left_ms = static_cast<double>(Ms(due - time));
+    const double missed =
+        place_.position == 0 ? MissedOnceGiven(time, left_ms) : MissedWaiting(time, left_ms);
+    return static_cast<int32_t>(std::lround(1'000 * std::clamp(missed, 0.0, 1.0)));
+  }
+
+ private:
+  double MissedOnceGiven(absl::Time time, double left_ms) const {
+    const auto had_ms =
+        place_.had_since.has_value() ? static_cast<double>(Ms(time - *place_.had_since)) : 0.0;
+    return answers_.Longer(had_ms + left_ms) / answers_.Longer(had_ms);
+  }
+
+  double MissedWaiting(absl::Time time, double left_ms) const {
+    const double rate = belief_.rate + static_cast<double>(Ms(time - now_));
+    double missed = answers_.Longer(left_ms);
+    double longer = 1.0;
+    for (size_t bin = 0; AnswerTimes::Begin(bin) < left_ms; ++bin) {
+      const double end = std::min(left_ms, AnswerTimes::Begin(bin + 1));
+      const double t = left_ms - (AnswerTimes::Begin(bin) + end) / 2;
+      const double longer_than_bin = answers_.Longer(end);
+      missed += (longer - longer_than_bin) *
+                RegularisedBeta(rate / (rate + t), belief_.shape, departures_);
+      longer = longer_than_bin;
+    }
+    return missed;
+  }
+
+  Place place_;
+  absl::Time now_;
+  AnswerTimes answers_;
+  Belief belief_;
+  double departures_ = 0;
+};
 
 bool AtWork(const Staffing& staffing) { return staffing.agents > 0 && staffing.slots > 0; }
 
@@ -195,8 +274,9 @@ void NoteLeft(QueueState& queue, absl::Time now) {
 
 void NoteAnswered(QueueState& queue, absl::Duration after, absl::Time now) {
   FlowBucket& bucket = BucketAt(queue, CountBusy(queue, now));
-  bucket.set_answered(Next(bucket.answered()));
-  bucket.set_answer_ms(bucket.answer_ms() + Ms(after));
+  const int bin = std::bit_width(static_cast<uint64_t>(Ms(after) / kFirstAnswerBinMs));
+  while (bucket.answers_size() <= bin) bucket.add_answers(0);
+  bucket.set_answers(bin, Next(bucket.answers(bin)));
 }
 
 void NoteHandled(QueueState& queue, absl::Duration handle_time, absl::Time now) {
@@ -213,23 +293,26 @@ std::optional<absl::Duration> ExpectedWait(const QueueState& queue, int32_t posi
   return absl::Milliseconds(std::llround(std::min(wait_ms, static_cast<double>(kMaxTimeMs))));
 }
 
-std::optional<int32_t> MissProbability(const QueueState& queue, int32_t position,
-                                       absl::Duration time_left, const Staffing& staffing,
-                                       absl::Time now) {
-  if (time_left <= absl::ZeroDuration()) return 1'000;
-  if (!AtWork(staffing)) return std::nullopt;
-  const Belief belief = BeliefOf(queue, staffing, now);
-  const double departures = belief.Departures(position);
-  const auto left_ms = static_cast<double>(Ms(time_left));
-  const double answer_ms = MeanAnswerMs(queue);
-  double missed = 0;
-  for (const double share : kAnswerTimes) {
-    const double t = left_ms - share * answer_ms;
-    missed +=
-        t <= 0 ? 1.0 : RegularisedBeta(belief.rate / (belief.rate + t), belief.shape, departures);
+int32_t MissProbability(const QueueState& queue, const Place& place, absl::Duration time_left,
+                        const Staffing& staffing, absl::Time now) {
+  return Forecast(queue, place, staffing, now).Missed(now, now + time_left);
+}
+
+absl::Time AtRiskTime(const QueueState& queue, const Place& place, absl::Time due,
+                      const Staffing& staffing, int32_t permille, absl::Time now,
+                      absl::Time until) {
+  const absl::Time last = due - kAtRiskExact;
+  absl::Time reached = std::min(until, last);
+  if (reached <= now) return now;
+  const Forecast forecast(queue, place, staffing, now);
+  if (reached < last && forecast.Missed(reached, due) < permille) return absl::InfiniteFuture();
+  absl::Time not_yet = now;
+  if (forecast.Missed(now, due) >= permille) return now;
+  while (reached - not_yet > kAtRiskExact) {
+    const absl::Time middle = not_yet + (reached - not_yet) / 2;
+    (forecast.Missed(middle, due) < permille ? not_yet : reached) = middle;
   }
-  missed /= std::size(kAnswerTimes);
-  return static_cast<int32_t>(std::lround(1'000 * std::clamp(missed, 0.0, 1.0)));
+  return reached;
 }
 
 double RegularisedBeta(double x, double a, double b) {

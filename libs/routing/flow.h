@@ -29,7 +29,7 @@ void NoteDeparture(state::v1::QueueState& queue, absl::Duration waited, absl::Ti
 // A conversation has ceased to wait in this queue without being given: the customer left, it went
 // to another queue, was answered by a bot.
 void NoteLeft(state::v1::QueueState& queue, absl::Time now);
-// A conversation has got its first answer, so long after it was given.
+// A conversation has got its first answer, its agent having had it so long.
 void NoteAnswered(state::v1::QueueState& queue, absl::Duration after, absl::Time now);
 // An agent is done with a conversation (resolved, handed on, parked), having had it so long.
 void NoteHandled(state::v1::QueueState& queue, absl::Duration handle_time, absl::Time now);
@@ -64,18 +64,39 @@ struct Staffing {
 std::optional<absl::Duration> ExpectedWait(const state::v1::QueueState& queue, int32_t position,
                                            const Staffing& staffing, absl::Time now);
 
-// The probability, of 1,000, that the conversation at `position` is first answered later than
-// `time_left` from now. 1,000 once no time is left, else nothing where nobody is at work. Never
-// falls with the position, never rises with the time left.
+// Where a conversation stands that has not been answered.
+struct Place {
+  // In the queue; 0: it has been given.
+  int32_t position = 0;
+  // Since when its agent has had it; nothing: it is on offer, or waits.
+  std::optional<absl::Time> had_since;
+};
+
+// The probability, of 1,000, that the first answer comes later than `time_left` from now. 1,000
+// once no time is left. Never falls with the position, never rises with the time left. Where nobody
+// is at work, it is as if one slot were.
 //
 // With the belief above, departures within a time t are negative binomial, and the chance of fewer
 // than p* is I_x(a, p*), x = b / (b + t): the regularised incomplete beta function (Gelman, 2.6;
-// NIST DLMF 8.17.5). t is the time left, less the time from given to first answer. Of that only the
-// mean of the last hour is known; it is taken for exponential, and the chance is the mean over its
-// fifths.
-std::optional<int32_t> MissProbability(const state::v1::QueueState& queue, int32_t position,
-                                       absl::Duration time_left, const Staffing& staffing,
-                                       absl::Time now);
+// NIST DLMF 8.17.5). t is the time left, less the time A from given to first answer; the chance is
+// the mean over A, whose distribution is
+//
+//   P(A > t) = (n(t) + w m / (m + t)) / (n + w), where
+//   n, n(t)  answers of the last hour, and those that took longer than t: counted by doubling
+//            times, and taken for even within each
+//   w, m     a prior worth so many answers, half of which take longer than m: a Pareto distribution
+//            of the second kind, so that what takes longer than anything seen has a chance
+//
+// Once given, and had for h, it is P(A > h + time left) / P(A > h).
+int32_t MissProbability(const state::v1::QueueState& queue, const Place& place,
+                        absl::Duration time_left, const Staffing& staffing, absl::Time now);
+
+// When that will be `permille` for an answer due at `due`, if nothing happens until then: nobody is
+// given, comes, leaves or answers. Exact to a second. `now` where it is so already, and in any case
+// a second before it is due; InfiniteFuture where it is not by `until`. That nobody is given
+// meanwhile counts: b grows with the time.
+absl::Time AtRiskTime(const state::v1::QueueState& queue, const Place& place, absl::Time due,
+                      const Staffing& staffing, int32_t permille, absl::Time now, absl::Time until);
 
 // I_x(a, b) for a, b > 0; x is taken for 0 or 1 where it lies outside. To about 1e-9 where a and b
 // are below 1e6.

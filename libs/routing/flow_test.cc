@@ -19,6 +19,7 @@ namespace {
 
 using state::v1::FlowBucket;
 using state::v1::QueueState;
+using ::testing::ElementsAre;
 
 // On a bucket's edge.
 const absl::Time kStart = absl::FromUnixSeconds(1'700'000'100);
@@ -61,8 +62,7 @@ TEST(FlowFold, CountsTheTimeThatAnybodyWaited) {
   EXPECT_EQ(bucket.busy_ms(), 60'000);
   EXPECT_EQ(bucket.waiting_ms(), 10'000 + 2 * 40'000 + 10'000);
   EXPECT_EQ(bucket.left(), 1);
-  EXPECT_EQ(bucket.answered(), 1);
-  EXPECT_EQ(bucket.answer_ms(), 8'000);
+  EXPECT_THAT(bucket.answers(), ElementsAre(0, 1));
   EXPECT_EQ(bucket.handled(), 1);
   EXPECT_EQ(bucket.handle_ms(), 120'000);
   EXPECT_EQ(queue.waiting(), 0);
@@ -75,6 +75,16 @@ TEST(FlowFold, WhoIsGivenAtOnceIsNoDeparture) {
   NoteDeparture(queue, absl::ZeroDuration(), At(1));
   NoteWaiting(queue, -1, At(1));
   EXPECT_EQ(queue.buckets_size(), 0);
+}
+
+TEST(FlowFold, AnswersAreCountedByDoublingTimes) {
+  QueueState queue;
+  for (const double seconds : {-1.0, 0.0, 7.999, 8.0, 15.9, 16.0, 100.0}) {
+    NoteAnswered(queue, absl::Seconds(seconds), At(0));
+  }
+  EXPECT_THAT(queue.buckets(0).answers(), ElementsAre(3, 2, 1, 0, 1));
+  NoteAnswered(queue, absl::Hours(24 * 3'650), At(1));
+  EXPECT_EQ(queue.buckets(0).answers_size(), 20);
 }
 
 TEST(FlowFold, WaitingIsNeverBelowNone) {
@@ -155,8 +165,8 @@ TEST(FlowFold, IsWhatCountingTheWholeHistoryGives) {
           break;
         case 3:
           NoteAnswered(queue, absl::Milliseconds(step), now);
-          bucket.set_answered(bucket.answered() + 1);
-          bucket.set_answer_ms(bucket.answer_ms() + step);
+          if (bucket.answers().empty()) bucket.add_answers(0);
+          bucket.set_answers(0, bucket.answers(0) + 1);
           break;
       }
     }
@@ -216,8 +226,6 @@ constexpr Staffing kThree = {.agents = 3, .slots = 3};
 TEST(ExpectedWait, NobodyAtWorkSaysNothing) {
   EXPECT_FALSE(ExpectedWait(Flowing(), 1, {.agents = 0, .slots = 0}, At(3600)).has_value());
   EXPECT_FALSE(ExpectedWait(Flowing(), 1, {.agents = 1, .slots = 0}, At(3600)).has_value());
-  EXPECT_FALSE(
-      MissProbability(Flowing(), 1, absl::Minutes(1), {.agents = 0}, At(3600)).has_value());
 }
 
 TEST(ExpectedWait, WithoutHistoryItIsWhatTheStaffCanDo) {
@@ -273,39 +281,151 @@ TEST(ExpectedWait, ThoseWhoLeaveShortenIt) {
   EXPECT_NEAR(absl::ToDoubleSeconds(*leave), exact, 80);
 }
 
+// Hardly any takes longer than 8 s: a million answers.
+void AnswerAtOnce(QueueState& queue, absl::Time now) {
+  NoteAnswered(queue, absl::ZeroDuration(), now);
+  queue.mutable_buckets()->rbegin()->set_answers(0, 1'000'000);
+}
+
 TEST(MissProbability, IsTheNegativeBinomialTail) {
-  // No history: shape 10, and 10 departures expected in 3,000 s; time left 3,000 s: x = 1/2.
-  const QueueState queue;
+  // No history: shape 10, and 10 departures expected in 3,000 s; 3,000 s left when it has been
+  // answered, after 4 s on average: x = 1/2.
+  QueueState queue;
+  AnswerAtOnce(queue, kStart);
   const Staffing staffing = {.agents = 2, .slots = 2};
   double exact = 0;  // fewer than 7
   for (int k = 0; k < 7; ++k) {
     exact += std::exp(std::lgamma(10 + k) - std::lgamma(10) - std::lgamma(k + 1)) *
              std::pow(0.5, 10 + k);
   }
-  EXPECT_EQ(MissProbability(queue, 7, absl::Seconds(3'000), staffing, kStart),
+  EXPECT_EQ(MissProbability(queue, {.position = 7}, absl::Seconds(3'004), staffing, kStart),
             static_cast<int32_t>(std::lround(1'000 * exact)));
 }
 
+// Of 99 answers a third takes 32 to 64 s each, 64 to 128 s, 128 to 256 s; with two of the prior.
+QueueState Answering(absl::Time now) {
+  QueueState queue;
+  for (const int seconds : {40, 100, 200}) {
+    for (int i = 0; i < 33; ++i) NoteAnswered(queue, absl::Seconds(seconds), now);
+  }
+  return queue;
+}
+
+// That one of those takes longer.
+double Longer(double seconds) {
+  double longer = 2 * 60 / (60 + seconds);
+  for (const double begin : {32.0, 64.0, 128.0}) {
+    longer += 33 * std::clamp((2 * begin - seconds) / begin, 0.0, 1.0);
+  }
+  return longer / 101;
+}
+
+TEST(MissProbability, OnceGivenItIsTheShareOfLongerAnswers) {
+  const QueueState queue = Answering(At(0));
+  for (const double had : {0.0, 30.0, 100.0, 250.0, 1'000.0}) {
+    for (const double left : {0.0, 1.0, 60.0, 200.0, 5'000.0}) {
+      EXPECT_EQ(
+          MissProbability(queue, {.had_since = At(100)}, absl::Seconds(left), {}, At(100 + had)),
+          std::lround(1'000 * Longer(had + left) / Longer(had)))
+          << had << " " << left;
+    }
+  }
+  EXPECT_EQ(MissProbability(queue, {}, absl::Seconds(60), {}, At(500)),
+            std::lround(1'000 * Longer(60)))
+      << "on offer";
+}
+
 TEST(MissProbability, TheTimeToAnswerIsSetAside) {
-  QueueState queue = Flowing();
-  // Given at once, it would still take 150 s; with 150 s left, two fifths take longer.
-  NoteAnswered(queue, absl::Seconds(100), At(3600));
-  NoteAnswered(queue, absl::Seconds(200), At(3600));
+  // Given at once.
   const Staffing many = {.agents = 1'000'000'000, .slots = 1'000'000'000};
-  QueueState given;
-  NoteAnswered(given, absl::Seconds(150), At(3600));
-  EXPECT_NEAR(*MissProbability(given, 1, absl::Seconds(150), many, At(3600)), 400, 2);
-  EXPECT_NEAR(*MissProbability(given, 1, absl::Seconds(450), many, At(3600)), 0, 2);
-  // Behind others it is about as likely as without that time and so much less to go.
-  const auto with = MissProbability(queue, 3, absl::Seconds(550), kThree, At(3600));
-  const auto without = MissProbability(Flowing(), 3, absl::Seconds(400), kThree, At(3600));
-  EXPECT_NEAR(*with, *without, 60);
-  EXPECT_GT(*with, *MissProbability(Flowing(), 3, absl::Seconds(550), kThree, At(3600)) + 50);
+  for (const double left : {20.0, 50.0, 100.0, 150.0, 450.0}) {
+    EXPECT_NEAR(
+        MissProbability(Answering(At(3600)), {.position = 1}, absl::Seconds(left), many, At(3600)),
+        1'000 * Longer(left), 1);
+  }
+  // Behind others it is about as likely as with the mean answer less to go.
+  QueueState queue = Flowing();
+  for (int i = 0; i < 200; ++i) NoteAnswered(queue, absl::Seconds(150), At(3600));
+  QueueState at_once = Flowing();
+  AnswerAtOnce(at_once, At(3600));
+  const auto missed = [](const QueueState& q, int seconds) {
+    return MissProbability(q, {.position = 3}, absl::Seconds(seconds), kThree, At(3600));
+  };
+  EXPECT_NEAR(missed(queue, 550), missed(at_once, 550 - 192 + 4), 20);
+  EXPECT_GT(missed(queue, 550), missed(at_once, 550) + 50);
 }
 
 TEST(MissProbability, NoTimeLeftIsMissed) {
-  EXPECT_EQ(MissProbability(Flowing(), 1, absl::ZeroDuration(), kThree, At(3600)), 1'000);
-  EXPECT_EQ(MissProbability(Flowing(), 1, absl::Seconds(-1), {}, At(3600)), 1'000);
+  for (const Place& place : {Place{.position = 1}, Place{}, Place{.had_since = At(0)}}) {
+    EXPECT_EQ(MissProbability(Flowing(), place, absl::ZeroDuration(), kThree, At(3600)), 1'000);
+    EXPECT_EQ(MissProbability(Flowing(), place, absl::Seconds(-1), {}, At(3600)), 1'000);
+  }
+}
+
+TEST(MissProbability, WhereNobodyIsAtWorkItIsAsIfOneSlotWere) {
+  EXPECT_EQ(MissProbability(Flowing(), {.position = 2}, absl::Minutes(4), {}, At(3600)),
+            MissProbability(Flowing(), {.position = 2}, absl::Minutes(4), {.agents = 1, .slots = 1},
+                            At(3600)));
+}
+
+TEST(AtRiskTime, OnceGivenItIsWhenTheShareOfLongerAnswersReachesTheThreshold) {
+  const QueueState queue = Answering(At(0));
+  const absl::Time given = At(100);
+  const absl::Time due = given + absl::Seconds(180);
+  // Half of those who are still to answer then will take longer than 180 s.
+  double at = 0;
+  while (Longer(180) / Longer(at) < 0.5) at += 0.01;
+  const absl::Time when = AtRiskTime(queue, {.had_since = given}, due, {}, 500, At(110), due);
+  EXPECT_LE(absl::AbsDuration(when - given - absl::Seconds(at)), absl::Seconds(1));
+  // Where nothing happens the same is found from later on, and what is past is now.
+  EXPECT_LE(
+      absl::AbsDuration(AtRiskTime(queue, {.had_since = given}, due, {}, 500, At(130), due) - when),
+      absl::Seconds(1));
+  EXPECT_EQ(AtRiskTime(queue, {.had_since = given}, due, {}, 500, At(275), due), At(275));
+  // On offer it has been had for no time.
+  at = 0;
+  while (Longer(at) > 0.5) at += 0.01;
+  EXPECT_LE(absl::AbsDuration(AtRiskTime(queue, {}, due, {}, 500, At(110), due) - due +
+                              absl::Seconds(at)),
+            absl::Seconds(1));
+}
+
+TEST(AtRiskTime, OfOneThatWaitsItIsWhenAStandstillGetsItThere) {
+  QueueState queue = Flowing();
+  AnswerAtOnce(queue, At(3600));
+  const Place third{.position = 3};
+  const absl::Time due = At(3600 + 600);
+  const auto when = [&](absl::Time now, absl::Time until) {
+    return AtRiskTime(queue, third, due, kThree, 500, now, until);
+  };
+  const absl::Time at_risk = when(At(3600), due);
+  ASSERT_GT(at_risk, At(3700));
+  ASSERT_LT(at_risk, due - absl::Seconds(60));
+  EXPECT_EQ(when(At(3600), at_risk - absl::Seconds(2)), absl::InfiniteFuture());
+  EXPECT_EQ(when(at_risk + absl::Seconds(30), due), at_risk + absl::Seconds(30));
+  // A minute ahead it is about what comes true, and the nearer the better.
+  for (const int before : {60, 10, 2}) {
+    const absl::Time now = at_risk - absl::Seconds(before);
+    const absl::Time again = when(now, due);
+    EXPECT_LE(absl::AbsDuration(again - at_risk), absl::Seconds(15)) << before;
+    EXPECT_LT(MissProbability(queue, third, due - again + absl::Seconds(10), kThree,
+                              again - absl::Seconds(10)),
+              500);
+    EXPECT_GE(MissProbability(queue, third, due - again - absl::Seconds(5), kThree,
+                              again + absl::Seconds(5)),
+              500);
+  }
+}
+
+TEST(AtRiskTime, IsASecondBeforeItIsDueAtTheLatest) {
+  QueueState queue;
+  AnswerAtOnce(queue, At(0));
+  for (const Place& place : {Place{.position = 1}, Place{}, Place{.had_since = At(0)}}) {
+    for (const int32_t permille : {10, 500, 1'000}) {
+      EXPECT_LE(AtRiskTime(queue, place, At(60), kThree, permille, At(10), At(60)), At(59));
+      EXPECT_EQ(AtRiskTime(queue, place, At(60), kThree, permille, At(59.5), At(60)), At(59.5));
+    }
+  }
 }
 
 TEST(Estimates, AreMonotoneAndBounded) {
@@ -315,7 +435,10 @@ TEST(Estimates, AreMonotoneAndBounded) {
     double now = 0;
     for (int i = random.Below(60); i > 0; --i) {
       now += random.Exponential(random.Below(3) == 0 ? 300 : 10);
-      switch (random.Below(5)) {
+      switch (random.Below(6)) {
+        case 5:
+          NoteAnswered(queue, absl::Seconds(random.Exponential(100)), At(now));
+          break;
         case 0:
           NoteWaiting(queue, 1, At(now));
           break;
@@ -341,15 +464,16 @@ TEST(Estimates, AreMonotoneAndBounded) {
     const absl::Duration left = absl::Seconds(random.Exponential(600) + 1);
     for (const int32_t position : {1, 2, 3, 5, 10, 50, 1'000, 100'000, 2'000'000'000}) {
       const auto wait = ExpectedWait(queue, position, staffing, At(now));
-      const auto missed = MissProbability(queue, position, left, staffing, At(now));
-      ASSERT_TRUE(wait.has_value() && missed.has_value());
+      const Place place{.position = position};
+      const int32_t missed = MissProbability(queue, place, left, staffing, At(now));
+      ASSERT_TRUE(wait.has_value());
       EXPECT_GE(*wait, last_wait);
       EXPECT_LE(*wait, absl::Hours(24 * 30));
-      EXPECT_GE(*missed, last_missed);
-      EXPECT_LE(*missed, 1'000);
-      EXPECT_LE(MissProbability(queue, position, 1.5 * left, staffing, At(now)), *missed);
+      EXPECT_GE(missed, last_missed);
+      EXPECT_LE(missed, 1'000);
+      EXPECT_LE(MissProbability(queue, place, 1.5 * left, staffing, At(now)), missed);
       last_wait = *wait;
-      last_missed = *missed;
+      last_missed = missed;
     }
   }
 }
@@ -464,12 +588,12 @@ Day Simulate(const DaySpec& spec, uint64_t seed) {
         const Staffing staffing = {.agents = at_work, .slots = at_work};
         const absl::Duration left = day.conversations[it.who].begin + spec.target - now;
         const auto expected = ExpectedWait(queue, position, staffing, now);
-        const auto missed = MissProbability(queue, position, left, staffing, now);
-        if (expected && missed && left > absl::ZeroDuration()) {
+        if (expected && left > absl::ZeroDuration()) {
           day.asked.push_back({.conversation = it.who,
                                .left = left,
                                .expected = *expected,
-                               .missed_permille = *missed});
+                               .missed_permille = MissProbability(queue, {.position = position},
+                                                                  left, staffing, now)});
         }
         agenda.push({.at = now + absl::Seconds(30), .kind = kAsk, .who = it.who});
         break;

@@ -19,6 +19,13 @@ config::v1::WorkspaceConfig WithForecast(config::v1::WorkspaceConfig config, int
   return config;
 }
 
+// One that came while so large a share of the target was left.
+void CountRight(double left, Warnings& warnings) {
+  warnings.right += 1;
+  warnings.with_half_left += left >= 1.0 / 2 ? 1 : 0;
+  warnings.with_third_left += left >= 1.0 / 3 ? 1 : 0;
+}
+
 Errors ErrorsOf(std::vector<double> differences) {
   Errors errors;
   errors.count = static_cast<int64_t>(differences.size());
@@ -158,8 +165,9 @@ ForecastReport ForecastStudy::Report() const {
     if (!c.warned) continue;
     report.forecast.said += 1;
     if (!c.missed) continue;
-    report.forecast.right += 1;
-    lead += c.arrival + *c.target - *c.warned;
+    const absl::Duration before = c.arrival + *c.target - *c.warned;
+    CountRight(absl::FDivDuration(before, *c.target), report.forecast);
+    lead += before;
   }
   report.forecast.lead = lead / std::max<int64_t>(1, report.forecast.right);
   constexpr int kSteps = 200;
@@ -187,7 +195,7 @@ Warnings ForecastStudy::FixedWarnings(double share) const {
     if (!c.target || c.Over(c.arrival + share * *c.target)) continue;
     warnings.said += 1;
     if (!c.missed) continue;
-    warnings.right += 1;
+    CountRight(1 - share, warnings);
     lead += (1 - share) * *c.target;
   }
   warnings.lead = lead / std::max<int64_t>(1, warnings.right);

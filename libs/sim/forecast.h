@@ -24,8 +24,11 @@ struct Errors {
 // Warnings that a first response would be too late.
 struct Warnings {
   int64_t said = 0;
-  // Said of conversations whose target was then missed.
+  // Said of conversations whose target was then missed; and those of them that came while half of
+  // the target was left, or a third.
   int64_t right = 0;
+  int64_t with_half_left = 0;
+  int64_t with_third_left = 0;
   // Mean time from such a warning to the moment the target was missed.
   absl::Duration lead;
 };

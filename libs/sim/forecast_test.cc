@@ -124,6 +124,20 @@ TEST(ForecastStudy, ComparesWhatWasSaidWithWhatCame) {
   EXPECT_DOUBLE_EQ(report.as_early_share, 0.005);
 }
 
+TEST(ForecastStudy, SaysHowMuchOfTheTargetWasLeft) {
+  ForecastStudy study(50);
+  for (const int said_at : {50, 51, 66, 67}) {
+    study.ReadWarning(At(0).Opened("c", absl::Seconds(100)));
+    study.ReadWarning(At(said_at).AtRisk("c", 500));
+    study.ReadWarning(At(100).Breached("c"));
+    study.EndDay();
+  }
+  const ForecastReport report = study.Report();
+  EXPECT_EQ(report.forecast.right, 4);
+  EXPECT_EQ(report.forecast.with_half_left, 1);
+  EXPECT_EQ(report.forecast.with_third_left, 3);
+}
+
 TEST(ForecastStudy, DaysAreApart) {
   ForecastStudy study(50);
   for (int day = 0; day < 3; ++day) {

@@ -331,8 +331,13 @@ std::vector<std::string> ErrorRow(absl::string_view name, const sim::Errors& err
 std::vector<std::string> WarningRow(std::string name, const sim::Warnings& warnings,
                                     int64_t missed) {
   const auto right = static_cast<double>(warnings.right);
-  return {std::move(name), absl::StrCat(warnings.said), Percent(right, static_cast<double>(missed)),
-          Percent(right, static_cast<double>(warnings.said)), ShortDuration(warnings.lead)};
+  return {std::move(name),
+          absl::StrCat(warnings.said),
+          Percent(right, static_cast<double>(missed)),
+          Percent(right, static_cast<double>(warnings.said)),
+          ShortDuration(warnings.lead),
+          Percent(static_cast<double>(warnings.with_half_left), static_cast<double>(missed)),
+          Percent(static_cast<double>(warnings.with_third_left), static_cast<double>(missed))};
 }
 
 boost::json::object ErrorsJson(const sim::Errors& errors) {
@@ -346,6 +351,8 @@ boost::json::object ErrorsJson(const sim::Errors& errors) {
 boost::json::object WarningsJson(const sim::Warnings& warnings) {
   return {{"said", warnings.said},
           {"right", warnings.right},
+          {"with_half_left", warnings.with_half_left},
+          {"with_third_left", warnings.with_third_left},
           {"lead_s", absl::ToDoubleSeconds(warnings.lead)}};
 }
 
@@ -378,7 +385,8 @@ void PrintForecast(const sim::ForecastReport& report, std::ostream& out) {
   out << " (" << count << " conversations)\n";
 
   out << "\nWarnings, of " << report.missed << " first responses missed:\n";
-  Table warnings({"warning", "said", "caught", "right", "before the miss"});
+  Table warnings({"warning", "said", "caught", "right", "before the miss",
+                  "with half the target left", "with a third left"});
   warnings.Add(WarningRow("forecast", report.forecast, report.missed));
   warnings.Add(
       WarningRow(absl::StrCat("as many, at ", Percent(report.as_many_share, 1), " of the target"),

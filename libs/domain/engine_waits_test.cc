@@ -1,0 +1,217 @@
+// What the engine tells of waiting times, and of first responses that will probably be late.
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/domain/engine.h"
+#include "libs/domain/testing.h"
+#include "libs/domain/testing_shop.h"
+#include "libs/routing/flow.h"
+
+namespace wissel::domain {
+namespace {
+
+using config::v1::WorkspaceConfig;
+using conversation::v1::Event;
+using domain::testing::Decision;
+using domain::testing::Find;
+using domain::testing::Kinds;
+using domain::testing::Promise;
+using domain::testing::QueueIn;
+using domain::testing::Shop;
+using domain::testing::ShopConfig;
+using domain::testing::Text;
+using domain::testing::WaitConnected;
+using ::testing::ElementsAre;
+
+TEST(Waits, AreToldWhenAConversationIsQueuedAndNotMoreOftenThanOnceAMinute) {
+  WorkspaceConfig config = ShopConfig();
+  QueueIn(config, "en").set_tell_waiting_time(true);
+  Shop shop(config);
+  shop.Online("carol");
+  const std::string first = shop.Open("44700000001", "en");
+  shop.Do(shop.Accept(first));
+  const Decision& queued = shop.Receive(Text("44700000002", 1, "en"));
+  ASSERT_THAT(Kinds(queued), ElementsAre(Event::kConversationOpened, Event::kMessageReceived,
+                                         Event::kQueued, Event::kWaitEstimated));
+  EXPECT_EQ(queued.events(3).wait_estimated().position(), 1);
+  EXPECT_TRUE(queued.events(3).wait_estimated().has_expected_wait());
+  int told = 0;
+  for (const Decision& decision : WaitConnected(shop, absl::Minutes(10))) {
+    for (const Event& event : decision.events()) told += event.has_wait_estimated() ? 1 : 0;
+  }
+  EXPECT_LE(told, 10);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Risk
+
+// One agent for English, a promise, and a warning from so many percent on.
+WorkspaceConfig Promising(absl::Duration target, int32_t percent) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, target);
+  QueueIn(config, "en").set_at_risk_percent(percent);
+  return config;
+}
+
+// When it was said of each conversation; each once.
+std::map<std::string, absl::Time> AtRiskTimes(const std::vector<Decision>& decisions) {
+  std::map<std::string, absl::Time> times;
+  for (const Decision& decision : decisions) {
+    for (const Event& event : decision.events()) {
+      if (!event.has_sla_at_risk()) continue;
+      const std::string& id = event.sla_at_risk().conversation_id();
+      EXPECT_TRUE(times.emplace(id, FromProto(decision.time())).second) << id;
+    }
+  }
+  return times;
+}
+
+TEST(AtRisk, IsSaidOnce) {
+  Shop shop(Promising(absl::Minutes(2), 50));
+  shop.Online("carol");
+  for (int i = 0; i < 10; ++i) shop.Receive(Text(absl::StrCat("4470000001", i), 1, "en"));
+  WaitConnected(shop, absl::Minutes(2));
+  EXPECT_EQ(AtRiskTimes(shop.log()).size(), 10);
+}
+
+// Without answers seen, P(longer than t) is 60 s / (60 s + t).
+TEST(AtRisk, GoesOnWhileAnAgentHasNotAnswered) {
+  Shop shop(Promising(absl::Minutes(5), 50));
+  shop.Online("carol");
+  const absl::Time start = shop.now;
+  const std::string id = shop.Open("44700000001", "en");
+  shop.Wait(absl::Seconds(10));
+  shop.Do(shop.Accept(id));
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Minutes(10));
+  // Had for 115 s: (60 + 115) / (60 + 290) is a half.
+  const std::map<std::string, absl::Time> said = AtRiskTimes(shop.log());
+  ASSERT_EQ(said.size(), 1);
+  EXPECT_GE(said.at(id), start + absl::Seconds(125));
+  EXPECT_LE(said.at(id), start + absl::Seconds(126));
+  const conversation::v1::SlaAtRisk& at_risk = Find(fired, Event::kSlaAtRisk)->sla_at_risk();
+  EXPECT_GE(at_risk.probability_permille(), 500);
+  EXPECT_LE(at_risk.probability_permille(), 502);
+  EXPECT_EQ(at_risk.position(), 0);
+  EXPECT_EQ(FromProto(at_risk.due_time()), start + absl::Minutes(5));
+}
+
+TEST(AtRisk, GoesOnWhileOnOffer) {
+  WorkspaceConfig config = Promising(absl::Minutes(2), 50);
+  *QueueIn(config, "en").mutable_offer_timeout() = ToProto(absl::Minutes(3));
+  Shop shop(config);
+  shop.Online("carol");
+  const absl::Time start = shop.now;
+  const std::string id = shop.Open("44700000001", "en");
+  WaitConnected(shop, absl::Minutes(2));
+  const std::map<std::string, absl::Time> said = AtRiskTimes(shop.log());
+  ASSERT_EQ(said.size(), 1);
+  EXPECT_GE(said.at(id), start + absl::Seconds(60));
+  EXPECT_LE(said.at(id), start + absl::Seconds(61));
+}
+
+TEST(AtRisk, IsNotSaidOfWhatWasAnsweredInTime) {
+  Shop shop(Promising(absl::Minutes(5), 50));
+  shop.Online("carol");
+  const std::string id = shop.Open("44700000001", "en");
+  shop.Do(shop.Accept(id));
+  WaitConnected(shop, absl::Seconds(115));
+  shop.Do(shop.Reply("carol", id));
+  const size_t before = shop.log().size();
+  WaitConnected(shop, absl::Seconds(60));
+  EXPECT_TRUE(AtRiskTimes(shop.log()).empty());
+  EXPECT_EQ(shop.log().size(), before + 2) << "the lease alone: its timer is gone";
+}
+
+TEST(AtRisk, OfOneThatWaitsIsSaidWhenItIsAndNotAMinuteLater) {
+  Shop shop(Promising(absl::Minutes(20), 50));
+  shop.Online("carol");
+  shop.Do(shop.Accept(shop.Open("44700000001", "en")));
+  const std::string waits = shop.Open("44700000002", "en");
+  const absl::Time due = shop.now + absl::Minutes(20);
+  std::optional<absl::Time> reached;
+  while (shop.now < due) {
+    shop.RenewLease();
+    shop.Wait(absl::Seconds(1));
+    const state::v1::QueueState& queue =
+        *shop.engine().state().FindQueue(testing::kWorkspace, "en");
+    if (!reached.has_value() &&
+        routing::MissProbability(queue, {.position = 1}, due - shop.now, {.agents = 1, .slots = 1},
+                                 shop.now) >= 500) {
+      reached = shop.now;
+    }
+  }
+  const std::map<std::string, absl::Time> said = AtRiskTimes(shop.log());
+  ASSERT_TRUE(reached.has_value() && said.contains(waits));
+  EXPECT_LE(absl::AbsDuration(said.at(waits) - *reached), absl::Seconds(3));
+  EXPECT_LT(said.at(waits), due - absl::Seconds(30));
+}
+
+TEST(AtRisk, EveryMissIsWarnedOfBeforeItHappens) {
+  for (const absl::Duration target :
+       {absl::Seconds(1), absl::Milliseconds(1'500), absl::Seconds(90), absl::Minutes(61)}) {
+    for (const bool has_agent : {false, true}) {
+      Shop shop(Promising(target, 100));
+      if (has_agent) shop.Online("carol");
+      for (int i = 0; i < 3; ++i) {
+        const std::string id = shop.Open(absl::StrCat("4470000000", i), "en");
+        if (shop.Conversation(id).has_offer()) shop.Do(shop.Accept(id));
+      }
+      const absl::Time due = shop.now + target;
+      WaitConnected(shop, absl::Hours(2));
+      const std::map<std::string, absl::Time> said = AtRiskTimes(shop.log());
+      EXPECT_EQ(said.size(), 3) << target;
+      for (const auto& [id, time] : said) EXPECT_LT(time, due) << target;
+    }
+  }
+}
+
+TEST(AtRisk, WhoTakesOverSaysWhatIsDue) {
+  Shop shop(Promising(absl::Minutes(20), 50));
+  const std::string id = shop.Open("44700000001", "en");
+  State state;
+  for (const Decision& decision : shop.log()) state.Apply(decision);
+  Engine successor(std::move(state), {.holds = [](absl::string_view) { return true; }});
+  shop.now += absl::Minutes(19);
+  std::vector<Decision> decided;
+  while (auto decision = successor.DecideTimer(shop.now)) decided.push_back(*std::move(decision));
+  EXPECT_TRUE(AtRiskTimes(decided).contains(id));
+}
+
+// Many who wait and hardly get on: each is looked at once a minute in few decisions, and otherwise
+// hardly more often than it comes to something.
+TEST(AtRisk, TakesFewDecisions) {
+  constexpr int kWaiting = 1'000;
+  Shop shop(Promising(absl::Minutes(30), 50));
+  shop.Online("carol");
+  for (int i = 0; i < kWaiting; ++i) {
+    shop.Receive(Text(absl::StrCat(447'000'000'000 + i), 1, "en"));
+    shop.now += absl::Milliseconds(500);
+  }
+  const size_t before = shop.log().size();
+  for (int step = 0; step < 90; ++step) {
+    for (const std::string& id :
+         shop.engine().state().ConversationsOf(testing::kWorkspace, "carol")) {
+      if (shop.Conversation(id).has_offer()) shop.Do(shop.Accept(id));
+      shop.Do(shop.Reply("carol", id));
+      shop.Do(shop.Resolve("carol", id));
+      break;
+    }
+    WaitConnected(shop, absl::Seconds(20));
+  }
+  const auto fired =
+      std::count_if(shop.log().begin() + static_cast<std::ptrdiff_t>(before), shop.log().end(),
+                    [](const Decision& d) { return d.cause().has_timer(); });
+  EXPECT_GE(AtRiskTimes(shop.log()).size(), kWaiting / 2);
+  EXPECT_LE(fired, 2 * kWaiting);
+}
+
+}  // namespace
+}  // namespace wissel::domain
