@@ -68,8 +68,8 @@ void BM_DecideMessages(benchmark::State& state) {
       log::v1::InputCause cause;
       cause.set_topic(common::v1::INPUT_TOPIC_INBOUND);
       cause.set_offset(offset++);
-      const log::v1::Decision decision = engine->Decide(std::move(cause), std::move(message),
-                                                        StartTime() + absl::Microseconds(offset));
+      const log::v1::Decision decision =
+          engine->Decide(cause, std::move(message), StartTime() + absl::Microseconds(offset));
       benchmark::DoNotOptimize(decision.SerializeAsString());
     }
     state.PauseTiming();
@@ -92,7 +92,7 @@ void BM_Fold(benchmark::State& state) {
     log::v1::InputCause cause;
     cause.set_topic(common::v1::INPUT_TOPIC_INBOUND);
     cause.set_offset(offset++);
-    log.push_back(engine->Decide(std::move(cause), message, StartTime()).SerializeAsString());
+    log.push_back(engine->Decide(cause, message, StartTime()).SerializeAsString());
   }
   for (auto _ : state) {
     State folded;
@@ -143,7 +143,7 @@ void BM_ApplyConfig(benchmark::State& state) {
     log::v1::InputCause cause;
     cause.set_topic(common::v1::INPUT_TOPIC_CONFIG);
     cause.set_offset(version);
-    return engine->Decide(std::move(cause), config, now).value();
+    return engine->Decide(cause, config, now);
   };
   const config::v1::WorkspaceConfig shops[] = {LargeShop(agents, 2), LargeShop(agents, 1)};
   const auto next = [&] {
@@ -158,7 +158,7 @@ void BM_ApplyConfig(benchmark::State& state) {
     cause.set_topic(common::v1::INPUT_TOPIC_INBOUND);
     cause.set_offset(i);
     const int queue = random.Skewed(routing::testing::kQueues);
-    engine->Decide(std::move(cause),
+    engine->Decide(cause,
                    domain::testing::Text(absl::StrCat("316", i), i, "nl",
                                          absl::StrCat("about ", routing::testing::QueueId(queue))),
                    now += absl::Milliseconds(6));
@@ -169,7 +169,7 @@ void BM_ApplyConfig(benchmark::State& state) {
     const config::v1::WorkspaceConfig config = next();
     now += absl::Milliseconds(6);
     state.ResumeTiming();
-    bytes = static_cast<int64_t>(apply(config).SerializeAsString().size());
+    bytes = static_cast<int64_t>(apply(config)->SerializeAsString().size());
     while (const auto decision = engine->DecideTimer(now)) {
       benchmark::DoNotOptimize(decision->SerializeAsString());
     }
