@@ -21,7 +21,7 @@ namespace {
 // holds back what else it has for it, and spins until the broker has answered: its thread polls
 // without a timeout, a core's worth (2.0.2, rd_kafka_toppar_producer_serve). So it never holds more
 // than it sends at once. As many messages as this are handed over as they come; what comes on top
-// gathers here, and goes in one burst when no more than these are under way.
+// gathers here, and goes in one burst when all of them have been answered.
 //
 // A burst must go as one request, though the first of its messages wakes the client's thread. That
 // is what its linger time is for; rd_kafka_flush, in which the delivery thread waits for answers,
@@ -62,7 +62,6 @@ class KafkaAppender final : public Appender, public ClientOwner {
   struct Lane {
     Records waiting;
     size_t waiting_bytes = 0;
-    std::atomic<bool> gathers = false;  // Something waits; read without.
     std::atomic<size_t> under_way = 0;  // Handed over and not yet answered; read without.
     bool bursting = false;              // The delivery thread is handing some over.
     // The delivery thread's own.
@@ -73,7 +72,6 @@ class KafkaAppender final : public Appender, public ClientOwner {
       std::unique_ptr<InFlight> record = std::move(waiting.front());
       waiting.pop_front();
       waiting_bytes -= record->size;
-      gathers = !waiting.empty();
       return record;
     }
     bool Full() const { return waiting.size() >= kBurst || waiting_bytes >= kBurstBytes; }
@@ -86,7 +84,8 @@ class KafkaAppender final : public Appender, public ClientOwner {
   absl::Status CheckRecord(const Outgoing& record, size_t size) const;
   // Sends what has been handed over and takes answers, or waits until there is something to do.
   void Work();
-  // Accounts for what has been answered, and notes the lanes where something waits and may go.
+  // Accounts for what has been answered, and notes the lanes where something waits and nothing is
+  // under way any more.
   void MakeRoom();
   // Of the free lanes those that need not be held back, or not any longer.
   std::vector<Lane*> TakeReady();
@@ -220,7 +219,7 @@ void KafkaAppender::MakeRoom() {
   in_flight_bytes_ -= std::exchange(answered_bytes_, 0);
   for (Lane* lane : std::exchange(answered_lanes_, {})) {
     lane->under_way -= std::exchange(lane->answered_now, 0);
-    if (lane->under_way > kSingles || lane->waiting.empty() || lane->hold.has_value()) continue;
+    if (lane->under_way > 0 || lane->waiting.empty() || lane->hold.has_value()) continue;
     lane->hold.emplace(lane->waiting.size() < kBacklog ? absl::ZeroDuration() : kHold);
     free_.push_back(lane);
   }
@@ -323,7 +322,6 @@ void KafkaAppender::Append(Outgoing record, Done done) {
         const bool was_full = lane.Full();
         lane.waiting.push_back(std::move(in_flight));
         lane.waiting_bytes += size;
-        lane.gathers = true;
         if (lane.Full() && !was_full) work_.NotifyOne();
       } else {
         ++lane.under_way;
@@ -389,9 +387,7 @@ void KafkaAppender::OnDelivery(rd_kafka_t* client, const rd_kafka_message_t* mes
   } else {
     self->Answer(*in_flight, ToStatus(message->err, "append"));
   }
-  const Lane& lane = *in_flight->lane;
-  const size_t left = lane.under_way - lane.answered_now;
-  if (left == 0 || (lane.gathers && left <= kSingles)) rd_kafka_yield(client);
+  if (in_flight->lane->answered_now == in_flight->lane->under_way) rd_kafka_yield(client);
 }
 
 void KafkaAppender::Answer(InFlight& record, absl::StatusOr<int64_t> offset) {
