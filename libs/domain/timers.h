@@ -43,6 +43,11 @@ enum class TimerKind {
 // Set and Clear are O(log n), the rest is O(1).
 class Timers {
  public:
+  Timers() = default;
+  // The heap points into the table.
+  Timers(const Timers&) = delete;
+  Timers& operator=(const Timers&) = delete;
+
   struct Timer {
     absl::Time due;
     TimerKind kind;
