@@ -31,7 +31,7 @@ constexpr size_t kSingles = 4;
 constexpr size_t kBurst = 2'000;
 constexpr size_t kBurstBytes = 512 << 10;
 // Where as many as this have gathered there is a backlog. Then a burst is held back until it is one
-// request's worth, though not for longer than this: a message costs the broker half as much so.
+// request's worth, though not for longer than this: a message costs the broker a quarter less so.
 constexpr size_t kBacklog = 100;
 constexpr absl::Duration kHold = absl::Milliseconds(5);
 
