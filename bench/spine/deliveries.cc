@@ -49,7 +49,7 @@ class Book {
 };
 
 void ReadStream(const Arrivals& arrivals, Book& book, Notification& ready) {
-  const auto channel = rpc::MakeChannel({.target = arrivals.gateway});
+  const auto channel = rpc::MakeChannel({.target = arrivals.target});
   const auto stub = agent::v1::AgentService::NewStub(channel);
   grpc::ClientContext context;
   rpc::Prepare({.timeout = absl::InfiniteDuration(), .token = arrivals.token}, context);
@@ -76,15 +76,7 @@ void ReadStream(const Arrivals& arrivals, Book& book, Notification& ready) {
 Latency MeasureDeliveries(const PostOptions& post, const Arrivals& arrivals) {
   Book book(static_cast<size_t>(post.count));
   Notification ready;
-  std::jthread reader([&] {
-    if (!arrivals.gateway.empty()) {
-      ReadStream(arrivals, book, ready);
-    } else {
-      ready.Notify();
-      BareTail(arrivals.log,
-               [&](absl::string_view value) { return book.Arrived(WebhookNumber(value)); });
-    }
-  });
+  std::jthread reader([&] { ReadStream(arrivals, book, ready); });
   WISSEL_CHECK(ready.WaitFor(absl::Seconds(60))) << "the stream sent no snapshot";
   absl::SleepFor(absl::Seconds(1));
   PostWebhooks(post, [&](int64_t n) { book.Due(n); });

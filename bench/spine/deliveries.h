@@ -2,17 +2,14 @@
 
 #include <string>
 
-#include "bench/spine/bare_hop.h"
 #include "bench/spine/webhooks.h"
 
 namespace wissel::bench {
 
-// Where a delivery is seen: on a supervisor's stream of a gateway, or, without a target, by reading
-// the log bare.
+// The stream on which a delivery is seen: a gateway's, or its bare twin's.
 struct Arrivals {
-  std::string gateway;  // HOST:PORT
-  std::string token;    // A supervisor's.
-  BareHopOptions log;
+  std::string target;  // HOST:PORT
+  std::string token;   // A supervisor's.
 };
 
 struct Latency {

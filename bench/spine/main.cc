@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/time.h"
 #include "bench/spine/bare_hop.h"
+#include "bench/spine/bare_stream.h"
 #include "bench/spine/deliveries.h"
 #include "bench/spine/log_tools.h"
 #include "bench/spine/webhooks.h"
@@ -34,8 +35,8 @@ ABSL_FLAG(std::string, secret, "", "that signs webhooks");
 ABSL_FLAG(std::string, phone, "", "post, deliver: the phone number's id");
 ABSL_FLAG(int, connections, 64, "post, deliver: kept open");
 ABSL_FLAG(double, rate, 0, "deliver: webhooks a second");
-ABSL_FLAG(std::string, gateway, "", "deliver: HOST:PORT; empty: watch the log's copies");
-ABSL_FLAG(std::string, token, "", "deliver: a supervisor's, for the gateway");
+ABSL_FLAG(std::string, stream, "", "deliver: HOST:PORT of the server whose stream is watched");
+ABSL_FLAG(std::string, token, "", "deliver: a supervisor's, for a gateway's stream");
 
 namespace wissel::bench {
 namespace {
@@ -51,6 +52,7 @@ constexpr char kUsage[] =
     "  count       the log's records, events and bytes\n"
     "  probe       send messages until the log falls silent and speaks again: when it did\n"
     "  bare-webhook  take signed webhooks into inbound; prints its port\n"
+    "  bare-stream   send the log's copies to a stream of gRPC; prints its port\n"
     "  post        send --count signed webhooks: seconds from the first to the last answer\n"
     "  deliver     send them at --rate: percentiles of the time until they arrive\n\n"
     "Started by scripts/bench.";
@@ -86,14 +88,20 @@ int Run(const std::string& command) {
     server.Run();
     return 0;
   }
+  if (command == "bare-stream") {
+    BareStream server(bare);
+    std::cout << absl::StrFormat("{\"message\":\"listening\",\"port\":%d}\n", server.port())
+              << std::flush;
+    server.Run();
+    return 0;
+  }
   if (command == "post") {
     std::cout << absl::StrFormat("{\"seconds\":%.6f}\n", PostWebhooks(post, [](int64_t) {}));
     return 0;
   }
   if (command == "deliver") {
-    const Latency latency = MeasureDeliveries(post, {.gateway = absl::GetFlag(FLAGS_gateway),
-                                                     .token = absl::GetFlag(FLAGS_token),
-                                                     .log = bare});
+    const Latency latency = MeasureDeliveries(
+        post, {.target = absl::GetFlag(FLAGS_stream), .token = absl::GetFlag(FLAGS_token)});
     std::cout << absl::StrFormat("{\"p50_ms\":%.4f,\"p99_ms\":%.4f}\n", latency.p50_ms,
                                  latency.p99_ms);
     return 0;

@@ -115,7 +115,7 @@ def delivery(run):
         (rate, percentile): Figure(
             f"delivery_{rate}_{percentile}", "ms", "lower", aim=1.5, limit=2,
             comment=f"{rate} webhooks/s for {DELIVERY_S} s; webhook, router, gateway's stream; bare:"
-                    " Beast and produce, consume and produce, consume")
+                    " Beast and produce, consume and produce, consume and a callback server's stream")
         for rate in RATES for percentile in ("p50", "p99")}
 
     def measure(rate, port, prefix, *flags):
@@ -137,7 +137,7 @@ def delivery(run):
             port = await_bus(whatsapp)
             gateway.await_ready()
             target = f"127.0.0.1:{gateway.await_record('listening')['port']}"
-            result = measure(rate, port, prefix, "--gateway", target, "--token", token(workspace))
+            result = measure(rate, port, prefix, "--stream", target, "--token", token(workspace))
             for program in (whatsapp, router, gateway):
                 program.stop()
         return result
@@ -146,8 +146,11 @@ def delivery(run):
         prefix = run.new_prefix()
         run.tool("prepare", prefix)
         with (run.tool_program("bare-webhook", prefix, "--secret", SECRET) as webhook,
-              run.tool_program("bare-hop", prefix, "--count", 2**40)):
-            return measure(rate, webhook.await_record("webhook listens")["port"], prefix)
+              run.tool_program("bare-hop", prefix, "--count", 2**40),
+              run.tool_program("bare-stream", prefix) as stream):
+            target = f"127.0.0.1:{stream.await_record('listening')['port']}"
+            return measure(rate, webhook.await_record("webhook listens")["port"], prefix,
+                           "--stream", target)
 
     for number in run.rounds:
         for rate in RATES:
