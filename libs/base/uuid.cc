@@ -5,16 +5,20 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
-#include "libs/base/hex.h"
 
 namespace wissel {
 namespace {
 
 constexpr std::array<size_t, 4> kDashes = {8, 13, 18, 23};
+// Where each byte's two digits stand.
+constexpr std::array<size_t, 16> kPairs = {0,  2,  4,  6,  9,  11, 14, 16,
+                                           19, 21, 24, 26, 28, 30, 32, 34};
 
 // The value of a hexadecimal digit; negative for every other byte.
 constexpr std::array<int8_t, 256> kDigits = [] {
@@ -32,6 +36,40 @@ void SetVersion(Uuid& uuid, uint8_t version) {
   uuid.bytes[8] = static_cast<uint8_t>((uuid.bytes[8] & 0x3f) | 0x80);
 }
 
+// Hashes a name into a UUID of version 5. One at a time on a thread.
+class NameHash {
+ public:
+  explicit NameHash(const Uuid& name_space) {
+    WISSEL_CHECK(EVP_DigestInit_ex(Context(), Sha1(), nullptr) == 1);
+    Add({reinterpret_cast<const char*>(name_space.bytes.data()), name_space.bytes.size()});
+  }
+  void Add(absl::string_view bytes) {
+    WISSEL_CHECK(EVP_DigestUpdate(Context(), bytes.data(), bytes.size()) == 1);
+  }
+  Uuid Finish() {
+    std::array<uint8_t, EVP_MAX_MD_SIZE> digest;
+    WISSEL_CHECK(EVP_DigestFinal_ex(Context(), digest.data(), nullptr) == 1);
+    Uuid uuid;
+    std::copy_n(digest.begin(), uuid.bytes.size(), uuid.bytes.begin());
+    SetVersion(uuid, 5);
+    return uuid;
+  }
+
+ private:
+  // Looking the algorithm up and making a context cost more than the hashing.
+  static const EVP_MD* Sha1() {
+    static const EVP_MD* const kSha1 = EVP_MD_fetch(nullptr, "SHA1", nullptr);
+    return kSha1;
+  }
+  static EVP_MD_CTX* Context() {
+    struct Free {
+      void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+    };
+    thread_local const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
+    return context.get();
+  }
+};
+
 }  // namespace
 
 absl::StatusOr<Uuid> Uuid::Parse(absl::string_view text) {
@@ -43,47 +81,46 @@ absl::StatusOr<Uuid> Uuid::Parse(absl::string_view text) {
     if (text[at] != '-') return malformed();
   }
   Uuid uuid;
-  const char* digit = text.data();
-  for (size_t i = 0; i < uuid.bytes.size(); ++i, digit += 2) {
-    if (i == 4 || i == 6 || i == 8 || i == 10) ++digit;  // A dash.
-    const int high = kDigits[static_cast<uint8_t>(digit[0])];
-    const int low = kDigits[static_cast<uint8_t>(digit[1])];
-    if (high < 0 || low < 0) return malformed();
-    uuid.bytes[i] = static_cast<uint8_t>(high << 4 | low);
-  }
+  int all = 0;  // Negative as soon as one is.
+  // Unrolled by hand: an input's id is parsed several times on its way.
+  [&]<size_t... I>(std::index_sequence<I...>) {
+    const auto digit = [&](size_t at) {
+      const int value = kDigits[static_cast<uint8_t>(text[at])];
+      all |= value;
+      return value;
+    };
+    ((uuid.bytes[I] = static_cast<uint8_t>(digit(kPairs[I]) << 4 | digit(kPairs[I] + 1))), ...);
+  }(std::make_index_sequence<16>());
+  if (all < 0) return malformed();
   return uuid;
 }
 
 std::string Uuid::ToString() const {
-  std::string text =
-      HexEncode(absl::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-  for (size_t at : kDashes) text.insert(at, 1, '-');
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string text(36, '-');
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    text[kPairs[i]] = kHex[bytes[i] >> 4];
+    text[kPairs[i] + 1] = kHex[bytes[i] & 0x0f];
+  }
   return text;
 }
 
 std::string UuidV5OfName(const Uuid& name_space, absl::string_view name) {
-  std::string input(reinterpret_cast<const char*>(name_space.bytes.data()),
-                    name_space.bytes.size());
-  absl::StrAppend(&input, name);
-  // Fetched once: EVP_sha1() looks the algorithm up in every call.
-  static const EVP_MD* const kSha1 = EVP_MD_fetch(nullptr, "SHA1", nullptr);
-  std::array<uint8_t, EVP_MAX_MD_SIZE> digest;
-  WISSEL_CHECK(EVP_Digest(input.data(), input.size(), digest.data(), nullptr, kSha1, nullptr) == 1);
-  Uuid uuid;
-  std::copy_n(digest.begin(), uuid.bytes.size(), uuid.bytes.begin());
-  SetVersion(uuid, 5);
-  return uuid.ToString();
+  NameHash hash(name_space);
+  hash.Add(name);
+  return hash.Finish().ToString();
 }
 
 std::string UuidV5(const Uuid& name_space, absl::Span<const absl::string_view> parts) {
-  std::string name;
+  NameHash hash(name_space);
   for (absl::string_view part : parts) {
     WISSEL_CHECK(part.size() <= std::numeric_limits<uint32_t>::max());
-    const uint32_t size = static_cast<uint32_t>(part.size());
-    for (int shift = 24; shift >= 0; shift -= 8) name.push_back(static_cast<char>(size >> shift));
-    absl::StrAppend(&name, part);
+    char size[4];
+    for (size_t i = 0; i < 4; ++i) size[i] = static_cast<char>(part.size() >> (24 - 8 * i));
+    hash.Add({size, sizeof(size)});
+    hash.Add(part);
   }
-  return UuidV5OfName(name_space, name);
+  return hash.Finish().ToString();
 }
 
 std::string RandomUuid() {

@@ -28,8 +28,8 @@ namespace {
 // suspends it.
 constexpr size_t kSingles = 4;
 // One request's worth, well below librdkafka's own limits (batch.num.messages, batch.size).
-constexpr size_t kBurst = 2'000;
-constexpr size_t kBurstBytes = 512 << 10;
+constexpr size_t kBurst = 4'000;
+constexpr size_t kBurstBytes = 900 << 10;
 // Where as many as this have gathered there is a backlog. Then a burst is held back until it is one
 // request's worth, though not for longer than this: a message costs the broker a quarter less so.
 constexpr size_t kBacklog = 100;

@@ -75,8 +75,8 @@ class Engine {
 
   // A decision is the engine's own, and gone with the next one.
 
-  // `cause` names the record; its id is filled in here. The message becomes part of the decision,
-  // and is lent to it: neither is copied.
+  // `cause` names the record; its id is filled in here. The message becomes part of the decision as
+  // it stands, and is lent to it: neither is copied.
   log::v1::Decision& Decide(const log::v1::InputCause& cause, message::v1::InboundMessage& message,
                             absl::Time now);
   log::v1::Decision& Decide(const log::v1::InputCause& cause, message::v1::InboundMessage&& message,

@@ -1,6 +1,7 @@
 #include "services/router/partition.h"
 
 #include <algorithm>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -27,6 +28,19 @@ absl::string_view HeaderOf(const bus::Headers& headers, absl::string_view name) 
     if (key == name) return value;
   }
   return "";
+}
+
+// A customer's message goes into the log with the bytes that it came with: they are most of a
+// decision, and to write them anew would cost more than anything else about it.
+void KeepBytes(const message::v1::InboundMessage& message, const std::string& bytes,
+               log::v1::Decision& decision) {
+  for (conversation::v1::Event& event : *decision.mutable_events()) {
+    if (&event.message_received().message() != &message) continue;
+    conversation::v1::MessageReceived& received = *event.mutable_message_received();
+    (void)received.unsafe_arena_release_message();
+    received.GetReflection()->MutableUnknownFields(&received)->AddLengthDelimited(
+        conversation::v1::MessageReceived::kMessageFieldNumber, bytes);
+  }
 }
 
 }  // namespace
@@ -373,7 +387,11 @@ absl::Status Partition::DecideAs(const Input& input, Intake::Input& next) {
   }
   const absl::Time now = shared_.clock.Now();
   shared_.metrics.input_age.Observe(std::max(absl::ZeroDuration(), now - record.time));
-  return Append(engine_->Decide(cause, message, now), input.decisions, &record);
+  log::v1::Decision& decision = engine_->Decide(cause, message, now);
+  if constexpr (std::is_same_v<Message, message::v1::InboundMessage>) {
+    KeepBytes(message, record.value, decision);
+  }
+  return Append(decision, input.decisions, &record);
 }
 
 absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCause cause,
@@ -474,10 +492,8 @@ absl::Status Partition::Append(log::v1::Decision& decision, telemetry::Counter& 
 absl::StatusOr<bool> Partition::TryAppend(log::v1::Decision& decision, absl::string_view key,
                                           absl::string_view trace) {
   if (log_->phase() != bus::OwnedLog::Phase::kOwning) return false;
-  static const std::string kType = channel::ProtobufContentType("wissel.log.v1.LogRecord");
+  // The log holds records of one type, so no header need say which.
   bus::Headers headers;
-  headers.reserve(2);
-  headers.emplace_back(channel::kContentTypeHeader, kType);
   if (!trace.empty()) headers.emplace_back(telemetry::kTraceParent, trace);
   const absl::StatusOr<bus::OwnedLog::Stamp> stamp =
       log_->Append(std::move(decision), key, std::move(headers));

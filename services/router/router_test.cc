@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
@@ -129,6 +131,34 @@ TEST_F(RouterTest, DecidesWhatComesInAndCarriesOnWhereAnotherLeftOff) {
   EXPECT_EQ(seen_[Event::kConfigApplied], 1);
   EXPECT_TRUE(second.Drain().ok());
   EXPECT_EQ(state_.conversations().size(), 2u);
+}
+
+TEST_F(RouterTest, AMessageStandsInTheLogWithTheBytesItCameWith) {
+  Put(ShopConfig());
+  Router router(*bus_);
+  ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
+  // What a newer channel service may write: fields that are not known here, and not in order.
+  message::v1::InboundMessage message = Text("31600000001", 1, "nl");
+  message.GetReflection()->MutableUnknownFields(&message)->AddLengthDelimited(15'000, "newer");
+  const std::string bytes = absl::StrCat(message.SerializeAsString(), [] {
+    message::v1::InboundMessage subject;
+    subject.set_subject("last");
+    return subject.SerializeAsString();
+  }());
+  ASSERT_NE(message.SerializeAsString(), bytes);
+  Put(bus::Topic::kInbound, bytes);
+  ASSERT_TRUE(ReadUntil([](const Event& e) {
+    const message::v1::InboundMessage& m = e.message_received().message();
+    return m.sender().address() == "31600000001" && m.subject() == "last" &&
+           m.GetReflection()->GetUnknownFields(m).field_count() == 1;
+  }));
+  EXPECT_TRUE(router.Drain().ok());
+  // One record of the log holds them as they were.
+  const std::unique_ptr<bus::Reader> reader = bus_->OpenReader(bus::Topic::kLog, 0, {}).value();
+  const std::vector<bus::Record> records = reader->Poll(100, kPatience).value();
+  EXPECT_EQ(std::count_if(records.begin(), records.end(),
+                          [&](const bus::Record& r) { return absl::StrContains(r.value, bytes); }),
+            1);
 }
 
 TEST_F(RouterTest, GarbageIsPutAsideAndHoldsNothingUp) {
