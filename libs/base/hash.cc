@@ -1,10 +1,15 @@
 #include "libs/base/hash.h"
 
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/params.h>
 #include <openssl/sha.h>
 
 #include <bit>
 #include <cstring>
+#include <memory>
 
+#include "libs/base/check.h"
 #include "libs/base/hex.h"
 
 namespace wissel {
@@ -54,6 +59,34 @@ std::string Sha256(absl::string_view bytes) {
 }
 
 std::string Sha256Hex(absl::string_view bytes) { return HexEncode(Sha256(bytes)); }
+
+std::string HmacSha256(absl::string_view key, absl::string_view bytes) {
+  struct Free {
+    void operator()(EVP_MAC_CTX* context) const { EVP_MAC_CTX_free(context); }
+  };
+  // Kept, as finding the algorithm costs as much as a short text does.
+  thread_local const std::unique_ptr<EVP_MAC_CTX, Free> context([] {
+    static EVP_MAC* const hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    EVP_MAC_CTX* const made = EVP_MAC_CTX_new(hmac);
+    char digest[] = "SHA256";
+    const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+                                 OSSL_PARAM_construct_end()};
+    WISSEL_CHECK(EVP_MAC_CTX_set_params(made, params) == 1);
+    return made;
+  }());
+  // A key that is null would be the one before.
+  const char* const start = key.empty() ? "" : key.data();
+  std::string mac(SHA256_DIGEST_LENGTH, '\0');
+  size_t size = 0;
+  WISSEL_CHECK(EVP_MAC_init(context.get(), reinterpret_cast<const unsigned char*>(start),
+                            key.size(), nullptr) == 1 &&
+               EVP_MAC_update(context.get(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                              bytes.size()) == 1 &&
+               EVP_MAC_final(context.get(), reinterpret_cast<unsigned char*>(mac.data()), &size,
+                             mac.size()) == 1 &&
+               size == mac.size());
+  return mac;
+}
 
 uint64_t SipHash24(uint64_t k0, uint64_t k1, absl::string_view bytes) {
   // The constants spell "somepseudorandomlygeneratedbytes".

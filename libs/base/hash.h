@@ -11,6 +11,8 @@ namespace wissel {
 std::string Sha256(absl::string_view bytes);
 // 64 lower-case hex digits.
 std::string Sha256Hex(absl::string_view bytes);
+// HMAC-SHA256 (RFC 2104): 32 raw bytes.
+std::string HmacSha256(absl::string_view key, absl::string_view bytes);
 
 // SipHash-2-4 (Aumasson and Bernstein, 2012) under the 128-bit key k1:k0.
 uint64_t SipHash24(uint64_t k0, uint64_t k1, absl::string_view bytes);

@@ -4,7 +4,6 @@
 #include <openssl/crypto.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
-#include <openssl/hmac.h>
 #include <openssl/param_build.h>
 
 #include <algorithm>
@@ -17,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "libs/base/base64.h"
+#include "libs/base/hash.h"
 #include "libs/base/status_macros.h"
 
 namespace wissel::rpc {
@@ -161,14 +161,6 @@ std::optional<JwtKey> KeyFromJwk(const json::object& jwk) {
   }
   if (key.public_key == nullptr) return std::nullopt;
   return key;
-}
-
-std::string HmacSha256(absl::string_view secret, absl::string_view input) {
-  std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-  unsigned int size = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-       reinterpret_cast<const unsigned char*>(input.data()), input.size(), digest.data(), &size);
-  return std::string(reinterpret_cast<const char*>(digest.data()), size);
 }
 
 // ECDSA signatures are r || s in a JWS (RFC 7518, 3.4) and DER in OpenSSL. Empty on failure.

@@ -1,12 +1,10 @@
 #include "libs/telemetry/trace.h"
 
-#include <openssl/rand.h>
-
 #include <algorithm>
 
+#include "absl/random/random.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "libs/base/check.h"
 #include "libs/base/hex.h"
 
 namespace wissel::telemetry {
@@ -37,11 +35,13 @@ bool ParseHex(absl::string_view digits, std::array<uint8_t, N>& bytes) {
   return true;
 }
 
-// A random id; all zero means "none", so it is drawn again.
+// A random id; all zero means "none", so it is drawn again. It need not be secret, only one of its
+// kind, and is drawn for every message.
 template <size_t N>
 void Draw(std::array<uint8_t, N>& id) {
+  thread_local absl::BitGen random;
   do {
-    WISSEL_CHECK(RAND_bytes(id.data(), N) == 1) << "the system's random source failed";
+    for (uint8_t& byte : id) byte = absl::Uniform<uint8_t>(random);
   } while (AllZero(id));
 }
 

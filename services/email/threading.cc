@@ -1,8 +1,6 @@
 #include "services/email/threading.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include <cstdint>
 #include <utility>
@@ -14,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "libs/base/check.h"
+#include "libs/base/hash.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/uuid.h"
 
@@ -119,12 +118,7 @@ std::string ThreadSigner::Sign(absl::string_view key, absl::string_view purpose,
        {purpose, absl::string_view(workspace_.value()), first, second}) {
     AppendPart(signed_bytes, part);
   }
-  unsigned char mac[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  WISSEL_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()),
-                    reinterpret_cast<const unsigned char*>(signed_bytes.data()),
-                    signed_bytes.size(), mac, &size) != nullptr);
-  return Base32Encode(absl::string_view(reinterpret_cast<const char*>(mac), kSignatureBytes));
+  return Base32Encode(HmacSha256(key, signed_bytes).substr(0, kSignatureBytes));
 }
 
 bool ThreadSigner::Verify(absl::string_view signature, absl::string_view purpose,

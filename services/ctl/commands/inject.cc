@@ -1,10 +1,9 @@
-#include <openssl/hmac.h>
-
 #include <CLI/CLI.hpp>
 
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/hash.h"
 #include "libs/base/hex.h"
 #include "libs/base/status_macros.h"
 #include "libs/http/client.h"
@@ -26,12 +25,7 @@ struct InjectFlags {
 // X-Hub-Signature-256: Meta signs the raw body with the app's secret
 // (developers.facebook.com/docs/graph-api/webhooks/getting-started, "Validating payloads").
 std::string HubSignature(absl::string_view secret, absl::string_view body) {
-  unsigned char mac[EVP_MAX_MD_SIZE];
-  unsigned int size = 0;
-  HMAC(EVP_sha256(), secret.data(), static_cast<int>(secret.size()),
-       reinterpret_cast<const unsigned char*>(body.data()), body.size(), mac, &size);
-  return absl::StrCat("sha256=",
-                      HexEncode(absl::string_view(reinterpret_cast<const char*>(mac), size)));
+  return absl::StrCat("sha256=", HexEncode(HmacSha256(secret, body)));
 }
 
 absl::Status StatusOf(const std::string& url, const http::FetchResult& result) {
