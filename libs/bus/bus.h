@@ -41,6 +41,8 @@ struct Outgoing {
   std::string key;
   std::string value;
   Headers headers;
+  // Others follow at once: it may wait for them, for some milliseconds, so that they go together.
+  bool more = false;
 };
 
 // The bytes that count towards `max_record_bytes` and the limit on what is in flight.

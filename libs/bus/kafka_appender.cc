@@ -30,10 +30,9 @@ constexpr size_t kSingles = 4;
 // One request's worth, well below librdkafka's own limits (batch.num.messages, batch.size).
 constexpr size_t kBurst = 4'000;
 constexpr size_t kBurstBytes = 900 << 10;
-// Where as many as this have gathered there is a backlog. Then a burst is held back until it is one
-// request's worth, though not for longer than this: a message costs the broker a quarter less so.
-constexpr size_t kBacklog = 100;
-constexpr absl::Duration kHold = absl::Milliseconds(5);
+// Where more follow at once, a burst is held back until it is one request's worth, though not for
+// longer than this: a message costs the broker half as much in full requests.
+constexpr absl::Duration kHold = absl::Milliseconds(25);
 
 class KafkaAppender final : public Appender, public ClientOwner {
  public:
@@ -66,7 +65,7 @@ class KafkaAppender final : public Appender, public ClientOwner {
     bool bursting = false;              // The delivery thread is handing some over.
     // The delivery thread's own.
     size_t answered_now = 0;      // Since the last MakeRoom.
-    std::optional<Timeout> hold;  // Where the lane is free, and something waits for a burst.
+    std::optional<Timeout> hold;  // Set where the lane is free, and something waits for a burst.
 
     std::unique_ptr<InFlight> Pop() {
       std::unique_ptr<InFlight> record = std::move(waiting.front());
@@ -74,7 +73,12 @@ class KafkaAppender final : public Appender, public ClientOwner {
       waiting_bytes -= record->size;
       return record;
     }
-    bool Full() const { return waiting.size() >= kBurst || waiting_bytes >= kBurstBytes; }
+    // Nothing is gained by holding back what waits.
+    bool Complete() const {
+      return waiting.empty() || !waiting.back()->record.more || waiting.size() >= kBurst ||
+             waiting_bytes >= kBurstBytes;
+    }
+    bool Ready() const { return hold->Expired() || Complete(); }
   };
 
   static void OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque);
@@ -193,8 +197,7 @@ void KafkaAppender::Work() {
 }
 
 bool KafkaAppender::ReadyLane() const {
-  return std::any_of(free_.begin(), free_.end(),
-                     [](const Lane* lane) { return lane->hold->Expired() || lane->Full(); });
+  return std::any_of(free_.begin(), free_.end(), [](const Lane* lane) { return lane->Ready(); });
 }
 
 std::vector<KafkaAppender::Lane*> KafkaAppender::TakeReady() {
@@ -202,7 +205,7 @@ std::vector<KafkaAppender::Lane*> KafkaAppender::TakeReady() {
   if (free_.empty()) return ready;
   MutexLock lock(mutex_);
   std::erase_if(free_, [&](Lane* lane) {
-    if (!lane->hold->Expired() && !lane->Full()) return false;
+    if (!lane->Ready()) return false;
     lane->hold.reset();
     ready.push_back(lane);
     return true;
@@ -220,7 +223,7 @@ void KafkaAppender::MakeRoom() {
   for (Lane* lane : std::exchange(answered_lanes_, {})) {
     lane->under_way -= std::exchange(lane->answered_now, 0);
     if (lane->under_way > 0 || lane->waiting.empty() || lane->hold.has_value()) continue;
-    lane->hold.emplace(lane->waiting.size() < kBacklog ? absl::ZeroDuration() : kHold);
+    lane->hold.emplace(kHold);
     free_.push_back(lane);
   }
   answered_some_.NotifyAll();
@@ -319,10 +322,9 @@ void KafkaAppender::Append(Outgoing record, Done done) {
       Lane& lane = lanes_[{in_flight->record.topic, in_flight->record.partition}];
       in_flight->lane = &lane;
       if (lane.under_way >= kSingles || lane.bursting || !lane.waiting.empty()) {
-        const bool was_full = lane.Full();
         lane.waiting.push_back(std::move(in_flight));
         lane.waiting_bytes += size;
-        if (lane.Full() && !was_full) work_.NotifyOne();
+        if (lane.Complete()) work_.NotifyOne();
       } else {
         ++lane.under_way;
         refusal = Produce(*in_flight);

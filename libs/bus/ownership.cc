@@ -281,7 +281,8 @@ absl::Status OwnedLog::Reclaim() {
 }
 
 absl::StatusOr<OwnedLog::Stamp> OwnedLog::Append(wissel::log::v1::Decision&& decision,
-                                                 absl::string_view key, Headers headers) {
+                                                 absl::string_view key, Headers headers,
+                                                 bool more) {
   if (phase_ == Phase::kLost) return loss_;
   if (phase_ != Phase::kOwning) return absl::FailedPreconditionError("not the owner yet");
   const Stamp stamp{epoch_, next_sequence_, claim_offset_};
@@ -296,7 +297,8 @@ absl::StatusOr<OwnedLog::Stamp> OwnedLog::Append(wissel::log::v1::Decision&& dec
                .partition = options_.partition,
                .key = std::string(key),
                .value = record.SerializeAsString(),
-               .headers = std::move(headers)};
+               .headers = std::move(headers),
+               .more = more};
   if (absl::Status refusal = appender_->Admit(out); !refusal.ok()) {
     if (absl::IsResourceExhausted(refusal)) {
       MutexLock lock(answers_->mutex);

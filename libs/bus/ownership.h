@@ -83,14 +83,15 @@ class OwnedLog {
   absl::StatusOr<std::vector<LogEntry>> Poll(size_t max, absl::Duration timeout);
 
   // Stamps the decision and appends it, without waiting for anything. Later ones may follow at
-  // once. Its fields epoch, sequence and claim_offset are overwritten, the others are left alone.
+  // once; `more`: they will. Its fields epoch, sequence and claim_offset are overwritten, the
+  // others are left alone.
   //   FAILED_PRECONDITION  not owning (yet, or while a new claim is under way)
   //   ABORTED              lost
   //   INVALID_ARGUMENT     larger than the bus takes: not appended, decide something smaller
   //   RESOURCE_EXHAUSTED   too much in flight: not appended, come back later; the wakeup is
   //                        notified when half of what this log has in flight is done
   absl::StatusOr<Stamp> Append(wissel::log::v1::Decision&& decision, absl::string_view key,
-                               Headers headers = {});
+                               Headers headers = {}, bool more = false);
 
   // Claims once more, with a higher epoch, while owning. Before each round of restating, so that
   // whatever retention cuts off, a claim stands before what is left of the round. Decisions already

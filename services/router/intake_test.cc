@@ -99,6 +99,17 @@ TEST_F(IntakeTest, AnInputStaysUntilItIsDoneWith) {
   EXPECT_THAT(Take(*intake), ElementsAre("0:0", "1:1"));
 }
 
+TEST_F(IntakeTest, KnowsWhetherAnotherOneFollows) {
+  PutNumbered(0, kBatch + 1);
+  const auto intake = Open();
+  for (size_t i = 0; i <= kBatch; ++i) {
+    ASSERT_NE(intake->Peek().value(), nullptr);
+    // The last of a batch has another one behind it, which the worker is reading.
+    EXPECT_EQ(intake->More(), i < kBatch) << i;
+    intake->Pop();
+  }
+}
+
 TEST_F(IntakeTest, BytesThatAreNoMessageAndTooManyOfThemComeWithoutOne) {
   PutNumbered(0, 1);
   Put("\xff\xff garbage");

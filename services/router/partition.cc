@@ -391,7 +391,7 @@ absl::Status Partition::DecideAs(const Input& input, Intake::Input& next) {
   if constexpr (std::is_same_v<Message, message::v1::InboundMessage>) {
     KeepBytes(message, record.value, decision);
   }
-  return Append(decision, input.decisions, &record);
+  return Append(decision, input.decisions, &record, input.intake.More());
 }
 
 absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCause cause,
@@ -473,7 +473,7 @@ absl::StatusOr<size_t> Partition::TakeRestating() {
 // Appending
 
 absl::Status Partition::Append(log::v1::Decision& decision, telemetry::Counter& made,
-                               const bus::Record* record) {
+                               const bus::Record* record, bool more) {
   made.Increment();
   shared_.metrics.events.Increment(decision.events_size());
   for (const conversation::v1::Event& event : decision.events()) {
@@ -484,19 +484,19 @@ absl::Status Partition::Append(log::v1::Decision& decision, telemetry::Counter& 
   const absl::string_view trace =
       record == nullptr ? "" : HeaderOf(record->headers, telemetry::kTraceParent);
   WISSEL_ASSIGN_OR_RETURN(const bool appended,
-                          waiting_.empty() ? TryAppend(decision, key, trace) : false);
+                          waiting_.empty() ? TryAppend(decision, key, trace, more) : false);
   if (!appended) waiting_.push_back({decision, std::string(key), std::string(trace)});
   return absl::OkStatus();
 }
 
 absl::StatusOr<bool> Partition::TryAppend(log::v1::Decision& decision, absl::string_view key,
-                                          absl::string_view trace) {
+                                          absl::string_view trace, bool more) {
   if (log_->phase() != bus::OwnedLog::Phase::kOwning) return false;
   // The log holds records of one type, so no header need say which.
   bus::Headers headers;
   if (!trace.empty()) headers.emplace_back(telemetry::kTraceParent, trace);
   const absl::StatusOr<bus::OwnedLog::Stamp> stamp =
-      log_->Append(std::move(decision), key, std::move(headers));
+      log_->Append(std::move(decision), key, std::move(headers), more);
   if (absl::IsResourceExhausted(stamp.status())) {
     shared_.metrics.append_full.Increment();
     return false;
@@ -509,7 +509,8 @@ absl::StatusOr<bool> Partition::TryAppend(log::v1::Decision& decision, absl::str
 absl::Status Partition::FlushWaiting() {
   while (!waiting_.empty()) {
     Waiting& next = waiting_.front();
-    WISSEL_ASSIGN_OR_RETURN(const bool appended, TryAppend(next.decision, next.key, next.trace));
+    WISSEL_ASSIGN_OR_RETURN(const bool appended,
+                            TryAppend(next.decision, next.key, next.trace, /*more=*/false));
     if (!appended) break;
     waiting_.pop_front();
   }

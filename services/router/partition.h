@@ -88,12 +88,12 @@ class Partition {
   absl::Status Decide(const Input& input, Intake::Input& next);
   absl::Status DeadLetter(const bus::Record& record, log::v1::InputCause cause,
                           const domain::Refusal& refusal);
-  // `made` counts decisions of this cause.
+  // `made` counts decisions of this cause. `more`: others follow at once.
   absl::Status Append(log::v1::Decision& decision, telemetry::Counter& made,
-                      const bus::Record* record);
+                      const bus::Record* record, bool more = false);
   // False: not now.
   absl::StatusOr<bool> TryAppend(log::v1::Decision& decision, absl::string_view key,
-                                 absl::string_view trace);
+                                 absl::string_view trace, bool more);
   absl::Status FlushWaiting();
   void Lose(absl::Status status);
 

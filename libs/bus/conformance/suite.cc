@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <map>
+#include <numeric>
 #include <thread>
 #include <utility>
 
@@ -442,6 +443,22 @@ TEST_P(BusConformance, AppenderAnswersEverythingBeforeItGoes) {
     }
   }
   EXPECT_EQ(answered, 500);
+}
+
+TEST_P(BusConformance, WhatSaysThatMoreFollowsGoesThoughNothingDoes) {
+  Make({});
+  const auto appender = bus_->NewAppender({});
+  constexpr int kCount = 50;  // More than go at once.
+  std::vector<int64_t> offsets;
+  for (int i = 0; i < kCount; ++i) {
+    appender->Append(
+        {.topic = Topic::kInbound, .value = absl::StrCat(i), .more = true},
+        [&](absl::StatusOr<int64_t> offset) { offsets.push_back(offset.value_or(-1)); });
+  }
+  WISSEL_ASSERT_OK(appender->Flush(kPatience));
+  std::vector<int64_t> in_order(kCount);
+  std::iota(in_order.begin(), in_order.end(), 0);
+  EXPECT_EQ(offsets, in_order);
 }
 
 TEST_P(BusConformance, TopicsAreThereAndCopartitioned) {
