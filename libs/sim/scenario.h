@@ -146,6 +146,10 @@ struct Scenario {
   absl::TimeZone Zone() const;
 };
 
+// Minutes since midnight of a time of day such as "08:30"; "24:00" is 1440. Nothing where it is
+// none.
+std::optional<int> MinuteOfDay(absl::string_view text);
+
 // Reads a scenario. `name` stands for the file in errors: INVALID_ARGUMENT, a line each,
 // "file:line: key: what was expected".
 absl::StatusOr<Scenario> ParseScenario(absl::string_view yaml, absl::string_view name);

@@ -1,0 +1,295 @@
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "libs/sim/scenario.h"
+
+namespace wissel::sim {
+
+using config::v1::WorkspaceConfig;
+
+namespace {
+
+// What streams of random numbers are for.
+enum Stream : uint64_t {
+  kArrivals = 1,
+  kCustomer = 2,
+  kReaction = 3,
+  kConnection = 4,
+  kFacts = 5,
+};
+
+// One of the items, each with its share of the probability; null: none of them.
+template <typename Item>
+const Item* Pick(const std::vector<Item>& items, Random& random) {
+  double at = random.Unit();
+  for (const Item& item : items) {
+    if (at < item.share) return &item;
+    at -= item.share;
+  }
+  return nullptr;
+}
+
+// What is known of a customer. Draws the same number of times whoever it is, so that one share that
+// changes leaves the others' customers as they are.
+message::v1::ContactFacts DrawFacts(const FactShares& shares, Random random) {
+  message::v1::ContactFacts facts;
+  if (const ValueShare* tier = Pick(shares.tiers, random)) facts.set_tier(tier->value);
+  if (const CentsShare* value = Pick(shares.lifetime_values, random)) {
+    facts.set_lifetime_value_cents(value->cents);
+  }
+  if (const ValueShare* state = Pick(shares.order_states, random)) {
+    facts.set_order_state(state->value);
+  }
+  for (const ValueShare& tag : shares.tags) {
+    if (random.Unit() < tag.share) facts.add_tags(tag.value);
+  }
+  return facts;
+}
+
+class Drawn : public Behaviour {
+ public:
+  Drawn(const Scenario& scenario, const WorkspaceConfig& config, uint64_t seed)
+      : scenario_(scenario),
+        config_(config),
+        seed_(seed),
+        start_(scenario.StartTime()),
+        end_(start_ + scenario.length),
+        zone_(scenario.Zone()) {
+    for (size_t i = 0; i < scenario.arrivals.size(); ++i) {
+      Source& source =
+          sources_.emplace_back(Source{.arrivals = &scenario.arrivals[i],
+                                       .random = Random::Stream(seed, Stream::kArrivals, i),
+                                       .next = start_});
+      for (const auto& account : config.accounts()) {
+        if (account.account().account_id() == source.arrivals->account) source.account = &account;
+      }
+      source.top = TopRate(*source.arrivals);
+      Advance(source);
+    }
+  }
+
+  std::optional<Customer> NextCustomer() override {
+    size_t first = 0;
+    for (size_t i = 1; i < sources_.size(); ++i) {
+      if (sources_[i].next < sources_[first].next) first = i;
+    }
+    Source& source = sources_[first];
+    if (source.next >= end_) return std::nullopt;
+    // The n-th of its kind is the same person whatever else changes.
+    const uint64_t key = (static_cast<uint64_t>(first) << 40) | source.count++;
+    Customer customer = Draw(source, key);
+    Advance(source);
+    return customer;
+  }
+
+  std::vector<AgentAct> AgentActs() override;
+
+  Reaction React(const OfferMade& offer) override {
+    Random random = Random::Stream(seed_, Stream::kReaction,
+                                   offer.customer_key * 64 + static_cast<uint64_t>(offer.ordinal));
+    const double what = random.Unit();
+    const Habits& habits = scenario_.agents;
+    Reaction reaction;
+    reaction.after = habits.accept.Sample(random);
+    if (what < habits.missed_share) {
+      reaction.kind = Reaction::Kind::kMiss;
+    } else if (what < habits.missed_share + habits.declined_share) {
+      reaction.kind = Reaction::Kind::kDecline;
+    }
+    return reaction;
+  }
+
+  absl::Duration BackAfter(absl::string_view) override { return scenario_.agents.back_after; }
+
+ private:
+  struct Source {
+    const Arrivals* arrivals;
+    Random random;
+    absl::Time next;
+    const config::v1::Account* account = nullptr;
+    double top = 0;  // per hour
+    uint64_t count = 0;
+  };
+
+  static double TopRate(const Arrivals& a) {
+    double shape = a.shape.empty() || a.shape[0].from_hour > 0 ? 1 : 0;
+    for (const DayShape& s : a.shape) shape = std::max(shape, s.times);
+    double burst = 1;
+    for (const Burst& b : a.bursts) burst *= std::max(1.0, b.times);
+    return a.per_hour * shape * burst;
+  }
+
+  double RateAt(const Arrivals& a, absl::Time time) const {
+    double rate = a.per_hour;
+    if (!a.shape.empty()) {
+      const int hour = zone_.At(time).cs.hour();
+      double times = 1;
+      for (const DayShape& s : a.shape) {
+        if (s.from_hour <= hour) times = s.times;
+      }
+      rate *= times;
+    }
+    for (const Burst& b : a.bursts) {
+      if (time >= start_ + b.at && time < start_ + b.at + b.lasts) rate *= b.times;
+    }
+    return rate;
+  }
+
+  // Thinning (Lewis and Shedler, 1979): candidates at the highest rate, each kept with the
+  // probability that the rate of the moment has of it.
+  void Advance(Source& source) const {
+    if (source.top <= 0) {
+      source.next = end_;
+      return;
+    }
+    const Distribution gap{.mean = absl::Hours(1) / source.top};
+    do {
+      source.next += gap.Sample(source.random);
+    } while (source.next < end_ &&
+             source.random.Unit() * source.top >= RateAt(*source.arrivals, source.next));
+  }
+
+  const Handling& HandlingOf(const Source& source) const {
+    static const Handling kDefault;
+    const std::string kind =
+        common::v1::ChannelKind_Name(source.account->account().kind()).substr(13);
+    for (const Handling& h : scenario_.handling) {
+      if ((h.arrivals.empty() || h.arrivals == source.arrivals->name) &&
+          (h.channel.empty() || absl::AsciiStrToUpper(h.channel) == kind) &&
+          (h.language.empty() || h.language == source.arrivals->language)) {
+        return h;
+      }
+    }
+    return kDefault;
+  }
+
+  Customer Draw(const Source& source, uint64_t key) const;
+
+  const Scenario& scenario_;
+  const WorkspaceConfig& config_;
+  const uint64_t seed_;
+  const absl::Time start_;
+  const absl::Time end_;
+  const absl::TimeZone zone_;
+  std::vector<Source> sources_;
+};
+
+Customer Drawn::Draw(const Source& source, uint64_t key) const {
+  Random random = Random::Stream(seed_, Stream::kCustomer, key);
+  Customer customer;
+  customer.arrival = source.next;
+  customer.key = key;
+  if (source.arrivals->patience.has_value()) {
+    customer.patience = source.arrivals->patience->Sample(random);
+  }
+  const Handling& handling = HandlingOf(source);
+  const absl::Duration work = handling.time.Sample(random);
+  // The work falls in as many equal parts as there are answers; the customer writes between them.
+  const double again = handling.customer_turns / (1 + handling.customer_turns);
+  int turns = 0;
+  while (turns < 100 && random.Unit() < again) ++turns;
+  absl::Duration at;
+  for (int turn = 0; turn <= turns; ++turn) {
+    at += work / (turns + 1);
+    customer.steps.push_back({.at = at, .kind = Step::Kind::kReply});
+    if (turn == turns) break;
+    at += handling.reply_delay.Sample(random);
+    customer.steps.push_back({.at = at, .kind = Step::Kind::kCustomerWrites});
+  }
+  customer.steps.push_back({.at = at, .kind = Step::Kind::kResolve, .detail = "solved"});
+
+  const std::string name =
+      absl::StrCat("customer-", source.arrivals->account, "-", key >> 40, "-", key & 0xffffffffff);
+  message::v1::InboundMessage& m = customer.message;
+  m.mutable_envelope()->set_workspace_id(config_.workspace_id());
+  m.mutable_envelope()->set_routing_group_id(source.account->routing_group_id());
+  // Like the simulation's own ids, of a version that says nothing of its making (RFC 9562, 5.8).
+  m.mutable_envelope()->set_id(
+      absl::StrFormat("00000001-%04x-8000-8000-%012x", key >> 40, key & 0xffffffffff));
+  *m.mutable_account() = source.account->account();
+  m.set_provider_message_id(name);
+  m.mutable_sender()->set_kind(source.account->account().kind());
+  m.mutable_sender()->set_address(name);
+  m.mutable_sender()->set_contact_id(name);
+  m.add_contents()->mutable_text()->set_text(source.arrivals->text);
+  m.set_automation(message::v1::AUTOMATION_NONE);
+  m.set_language(source.arrivals->language);
+  message::v1::ContactFacts facts =
+      DrawFacts(source.arrivals->facts, Random::Stream(seed_, Stream::kFacts, key));
+  if (facts.ByteSizeLong() > 0) *m.mutable_facts() = std::move(facts);
+  return customer;
+}
+
+std::vector<AgentAct> Drawn::AgentActs() {
+  std::vector<AgentAct> acts;
+  std::set<std::string> named;
+  for (const Shift& shift : scenario_.shifts)
+    named.insert(shift.agents.begin(), shift.agents.end());
+  const auto work = [&](const std::string& agent, absl::Time from, absl::Time to, size_t index) {
+    acts.push_back({.time = from, .agent_id = agent, .kind = AgentAct::Kind::kConnect});
+    acts.push_back({.time = from, .agent_id = agent, .kind = AgentAct::Kind::kAvailable});
+    const Disconnects& disconnects = scenario_.agents.disconnects;
+    if (disconnects.per_hour > 0) {
+      Random random = Random::Stream(seed_, Stream::kConnection, index);
+      const Distribution gap{.mean = absl::Hours(1) / disconnects.per_hour};
+      for (absl::Time t = from + gap.Sample(random); t < to; t += gap.Sample(random)) {
+        acts.push_back({.time = t, .agent_id = agent, .kind = AgentAct::Kind::kDisconnect});
+        t += disconnects.lasts.Sample(random);
+        if (t >= to) t = to - absl::Milliseconds(1);
+        acts.push_back({.time = t, .agent_id = agent, .kind = AgentAct::Kind::kReconnect});
+      }
+    }
+  };
+  uint64_t index = 0;
+  for (const config::v1::Agent& agent : config_.agents()) {
+    if (scenario_.shifts.empty()) {
+      work(agent.agent_id(), start_, end_ + absl::Hours(24), index++);
+      continue;
+    }
+    for (const Shift& shift : scenario_.shifts) {
+      const bool mine = shift.agents.empty() ? !named.contains(agent.agent_id())
+                                             : std::find(shift.agents.begin(), shift.agents.end(),
+                                                         agent.agent_id()) != shift.agents.end();
+      if (!mine) continue;
+      const absl::CivilDay first = absl::CivilDay(zone_.At(start_).cs);
+      const absl::CivilDay last = absl::CivilDay(zone_.At(end_).cs);
+      for (absl::CivilDay day = first; day <= last; ++day) {
+        const auto at = [&](const std::string& time) {
+          return absl::FromCivil(absl::CivilMinute(day) + MinuteOfDay(time).value_or(0), zone_);
+        };
+        const absl::Time from = std::max(at(shift.from), start_);
+        const absl::Time to = at(shift.to);
+        if (to <= from || from >= end_) continue;
+        work(agent.agent_id(), from, to, index++);
+        for (const Break& pause : shift.breaks) {
+          const absl::Time away = std::max(at(pause.from), from);
+          const absl::Time back = std::min(at(pause.to), to);
+          if (away >= back) continue;
+          acts.push_back({.time = away,
+                          .agent_id = agent.agent_id(),
+                          .kind = AgentAct::Kind::kAway,
+                          .reason = pause.reason});
+          acts.push_back(
+              {.time = back, .agent_id = agent.agent_id(), .kind = AgentAct::Kind::kAvailable});
+        }
+        acts.push_back({.time = to, .agent_id = agent.agent_id(), .kind = AgentAct::Kind::kLeave});
+      }
+    }
+  }
+  std::stable_sort(acts.begin(), acts.end(),
+                   [](const AgentAct& a, const AgentAct& b) { return a.time < b.time; });
+  return acts;
+}
+
+}  // namespace
+
+std::unique_ptr<Behaviour> DrawBehaviour(const Scenario& scenario, const WorkspaceConfig& config,
+                                         uint64_t seed) {
+  return std::make_unique<Drawn>(scenario, config, seed);
+}
+
+}  // namespace wissel::sim
