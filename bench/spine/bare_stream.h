@@ -6,7 +6,7 @@
 
 namespace wissel::bench {
 
-// The agents' gateway's bare twin: a gRPC callback server whose streams are sent every record of
+// The gateway's bare twin: a gRPC callback server, whose one stream is sent every record of
 // the log as it comes, as an event. It checks no token, keeps no state and resumes nothing.
 class BareStream {
  public:

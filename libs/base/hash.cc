@@ -66,8 +66,8 @@ std::string HmacSha256(absl::string_view key, absl::string_view bytes) {
   };
   // Kept, as finding the algorithm costs as much as a short text does.
   thread_local const std::unique_ptr<EVP_MAC_CTX, Free> context([] {
-    static EVP_MAC* const hmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
-    EVP_MAC_CTX* const made = EVP_MAC_CTX_new(hmac);
+    static EVP_MAC* const kHmac = EVP_MAC_fetch(nullptr, "HMAC", nullptr);
+    EVP_MAC_CTX* const made = EVP_MAC_CTX_new(kHmac);
     char digest[] = "SHA256";
     const OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
                                  OSSL_PARAM_construct_end()};
