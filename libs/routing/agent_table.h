@@ -19,34 +19,30 @@ class AgentTable {
   void Configure(const Policy::Impl& policy, const Policy::Impl* before);
   void Set(uint32_t agent, const AgentLoad& load);
 
-  size_t size() const { return rows_.size(); }
-  const AgentLoad& load(uint32_t agent) const { return rows_[agent].load; }
+  size_t size() const { return loads_.size(); }
+  const AgentLoad& load(uint32_t agent) const { return loads_[agent]; }
   // Units that work of this kind may not interrupt.
-  int64_t TakenUnits(uint32_t agent, int kind) const { return TakenUnits(rows_[agent].load, kind); }
+  int64_t TakenUnits(uint32_t agent, int kind) const { return TakenUnits(loads_[agent], kind); }
 
   const AgentSet& available() const { return available_; }
   // Available and with enough units; below the channel's limit as well.
   const AgentSet& with_units(int kind) const { return with_units_[kind]; }
   const AgentSet& with_room(int kind) const { return with_room_[kind]; }
   // Bits for the kinds the agent has room for.
-  uint32_t KindsWithRoom(uint32_t agent) const { return rows_[agent].room; }
+  uint32_t KindsWithRoom(uint32_t agent) const { return bits_[agent].room; }
 
-  // What the strategy compares, by agent, the smaller the better; 0 for best skill, whose order is
-  // fixed.
-  const std::vector<int64_t>& values(config::v1::Strategy strategy) const {
-    return values_[strategy];
-  }
-  // No agent's value of this strategy is below it.
-  static int64_t LeastValue(config::v1::Strategy strategy);
+  // What the strategy compares, by agent, the smaller the better; of agents whose keys are equal
+  // the smaller id is.
+  const std::vector<int64_t>& keys(config::v1::Strategy strategy) const { return keys_[strategy]; }
 
   size_t MemoryBytes() const;
 
  private:
   static constexpr size_t kStrategies = config::v1::Strategy_ARRAYSIZE;
 
-  struct Row {
-    AgentLoad load;
-    // Bits for kinds; see with_units and with_room.
+  // See with_units and with_room; bits for kinds.
+  struct Bits {
+    bool available = false;
     uint8_t units = 0;
     uint8_t room = 0;
   };
@@ -54,12 +50,14 @@ class AgentTable {
   int64_t TakenUnits(const AgentLoad& load, int kind) const;
 
   const Policy::Impl* policy_ = nullptr;
-  std::vector<Row> rows_;
+  std::vector<AgentLoad> loads_;
+  // Apart from the loads, which are written but seldom read.
+  std::vector<Bits> bits_;
   AgentSet available_;
   std::array<AgentSet, kChannelKinds> with_units_;
   std::array<AgentSet, kChannelKinds> with_room_;
-  // What strategies compare; apart from the rows, since many agents are compared at once.
-  std::array<std::vector<int64_t>, kStrategies> values_;
+  // What strategies compare; apart from the loads, since many agents are compared at once.
+  std::array<std::vector<int64_t>, kStrategies> keys_;
 };
 
 }  // namespace wissel::routing

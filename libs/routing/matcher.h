@@ -61,11 +61,8 @@ struct Waiting {
 // Why an agent may not be given a conversation now, in the order in which it is counted.
 using PassedOver = conversation::v1::Explanation::PassedOver;
 
-// Where one way of finding an answer gives way to another; the answers are the same. For tests,
-// which make them small so that few agents and conversations go every way.
+// What is kept to answer sooner; the answers are the same. For tests, which make it small.
 struct MatcherLimits {
-  // So many candidates are compared by everything, rather than sought tier by tier.
-  size_t compared = 16;
   // Beyond so many kinds of requirement those that nothing waits for are dropped.
   size_t requirements_kept = 4096;
 };

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <tuple>
+#include <limits>
 
 #include "libs/routing/matcher_impl.h"
 
@@ -22,14 +22,6 @@ uint64_t Less(const Agents& left_out, size_t word, uint64_t bits) {
     if (agent / 64 == word) bits &= ~(uint64_t{1} << (agent % 64));
   }
   return bits;
-}
-
-// Calls visit(agent) for each of a word's bits.
-template <typename Visit>
-void ForEachAgent(size_t word, uint64_t bits, const Visit& visit) {
-  for (; bits != 0; bits &= bits - 1) {
-    visit(static_cast<uint32_t>(word * 64) + static_cast<uint32_t>(std::countr_zero(bits)));
-  }
 }
 
 }  // namespace
@@ -80,91 +72,52 @@ Matcher::Impl::Agents Matcher::Impl::BestAgents(const Waiting& waiting, const As
       left_out.push_back(sticky);
     }
   }
-  if (const std::optional<Agents> few = FewEligible(group, asked.kind, left_out)) {
-    AddBestOfFew(*few, group, wanted, best);
-  } else {
-    AddBestOfTiers(index, asked.kind, left_out, wanted, best);
+  if (!AnyEligible(group, asked.kind, left_out)) return best;
+  for (const Requirements::Tier& tier : requirements_.RankingOf(index).tiers) {
+    while (best.size() < wanted) {
+      const uint32_t next = BestOfTier(group, tier, asked.kind, left_out);
+      if (next == kNobody) break;
+      best.push_back(next);
+      left_out.push_back(next);
+    }
+    if (best.size() == wanted) break;
   }
   return best;
 }
 
-std::optional<Matcher::Impl::Agents> Matcher::Impl::FewEligible(const Group& group, int kind,
-                                                                const Agents& left_out) const {
+bool Matcher::Impl::AnyEligible(const Group& group, int kind, const Agents& left_out) const {
   const AgentSet& room = agents_.with_room(kind);
-  Agents few;
   for (size_t s = 0; s < room.summaries(); ++s) {
     for (uint64_t words = room.summary(s) & group.eligible.summary(s); words != 0;
          words &= words - 1) {
       const size_t word = s * 64 + static_cast<size_t>(std::countr_zero(words));
-      const uint64_t bits = Less(left_out, word, group.eligible.word(word) & room.word(word));
-      if (few.size() + static_cast<size_t>(std::popcount(bits)) > limits_.compared) {
-        return std::nullopt;
-      }
-      ForEachAgent(word, bits, [&](uint32_t agent) { few.push_back(agent); });
+      if (Less(left_out, word, group.eligible.word(word) & room.word(word)) != 0) return true;
     }
   }
-  return few;
+  return false;
 }
 
-void Matcher::Impl::AddBestOfFew(const Agents& candidates, const Group& group, size_t wanted,
-                                 Agents& best) const {
-  if (candidates.size() == 1) return best.push_back(candidates[0]);
-  const QueueData& queue = p_->queue_data[group.queue];
-  const bool best_skill = queue.strategy == config::v1::STRATEGY_BEST_SKILL;
-  absl::InlinedVector<std::tuple<bool, int64_t, int64_t, uint32_t>, kFew> ranked;
-  for (const uint32_t agent : candidates) {
-    ranked.emplace_back(!queue.primary.Has(agent), -p_->PreferredScore(agent, group.queue),
-                        best_skill ? -p_->SkillScore(agent, group.queue, group.language)
-                                   : agents_.values(queue.strategy)[agent],
-                        agent);
-  }
-  const size_t taken = std::min(wanted - best.size(), ranked.size());
-  std::partial_sort(ranked.begin(), ranked.begin() + static_cast<ptrdiff_t>(taken), ranked.end());
-  for (size_t i = 0; i < taken; ++i) best.push_back(std::get<3>(ranked[i]));
-}
-
-void Matcher::Impl::AddBestOfTiers(uint32_t index, int kind, const Agents& left_out, size_t wanted,
-                                   Agents& best) {
-  const Requirements::Ranking& ranking = requirements_.RankingOf(index);
-  const Group& group = requirements_[index];
-  for (const Requirements::Tier& tier : ranking.tiers) {
-    AddBestOfTier(group, tier, kind, left_out, wanted, best);
-    if (best.size() == wanted) return;
-  }
-}
-
-void Matcher::Impl::AddBestOfTier(const Group& group, const Requirements::Tier& tier, int kind,
-                                  const Agents& left_out, size_t wanted, Agents& best) const {
-  struct Compared {
-    int64_t value;
-    uint32_t agent;
-  };
-  const config::v1::Strategy strategy = p_->queue_data[group.queue].strategy;
-  const std::vector<int64_t>& values = agents_.values(strategy);
-  const int64_t least = AgentTable::LeastValue(strategy);
+uint32_t Matcher::Impl::BestOfTier(const Group& group, const Requirements::Tier& tier, int kind,
+                                   const Agents& left_out) const {
+  const std::vector<int64_t>& keys = agents_.keys(p_->queue_data[group.queue].strategy);
   const AgentSet& room = agents_.with_room(kind);
-  const size_t missing = wanted - best.size();
-  // Agents come in the order of their ids, so that of equal ones the earlier stays in front, and
-  // nobody comes before a full list of the least values.
-  absl::InlinedVector<Compared, 1 + kMaxRunnersUp> found;
+  uint32_t least = kNobody;
+  int64_t least_key = std::numeric_limits<int64_t>::max();
   for (uint32_t i = tier.begin; i < tier.end; ++i) {
     const auto& [word, members] = group.ranking->words[i];
     for (uint64_t bits = Less(left_out, word, members & room.word(word)); bits != 0;
          bits &= bits - 1) {
       const uint32_t agent = word * 64 + static_cast<uint32_t>(std::countr_zero(bits));
-      const int64_t value = values[agent];
-      if (found.size() == missing) {
-        if (value >= found.back().value) continue;
-        found.pop_back();
+      const int64_t key = keys[agent];
+      if (key == least_key) [[unlikely]] {
+        if (least == kNobody || p_->id_order[agent] < p_->id_order[least]) least = agent;
       }
-      const auto place = std::upper_bound(
-          found.begin(), found.end(), value,
-          [](int64_t sought, const Compared& other) { return sought < other.value; });
-      found.insert(place, {value, agent});
+      // Without a branch: which one is less cannot be foreseen.
+      least = key < least_key ? agent : least;
+      least_key = key < least_key ? key : least_key;
     }
-    if (found.size() == missing && found.back().value == least) break;
   }
-  for (const Compared& one : found) best.push_back(one.agent);
+  return least;
 }
 
 }  // namespace wissel::routing

@@ -25,7 +25,7 @@ Explanation::Candidate Matcher::Impl::Describe(uint32_t agent, const Waiting& wa
   out.set_preferred_score(p_->PreferredScore(agent, asked.queue));
   out.set_skill_score(p_->SkillScore(agent, asked.queue, asked.language));
   out.set_occupancy_permille(
-      static_cast<int32_t>(agents_.values(config::v1::STRATEGY_LEAST_OCCUPIED)[agent]));
+      static_cast<int32_t>(agents_.keys(config::v1::STRATEGY_LEAST_OCCUPIED)[agent] >> 32));
   out.set_last_given(load.last_given);
   return out;
 }

@@ -52,9 +52,8 @@ class Matcher::Impl {
   using Group = Requirements::Group;
 
   static constexpr int kMaxRunnersUp = 3;
-  // What is held without an allocation: as many as are compared.
-  static constexpr size_t kFew = MatcherLimits().compared;
-  using Agents = absl::InlinedVector<uint32_t, kFew + 1>;
+  static constexpr uint32_t kNobody = ~uint32_t{0};
+  using Agents = absl::InlinedVector<uint32_t, 8>;
 
   // What is asked for by a conversation, resolved.
   struct Asked {
@@ -81,15 +80,11 @@ class Matcher::Impl {
 
   // The best agents for it, best first, at most `wanted`; the number of eligible ones is not known.
   Agents BestAgents(const Waiting& waiting, const Asked& asked, size_t wanted);
-  // All the eligible ones but those left out; nothing where they are more than are compared.
-  std::optional<Agents> FewEligible(const Group& group, int kind, const Agents& left_out) const;
-  // Append to `best` until it has `wanted`.
-  void AddBestOfFew(const Agents& candidates, const Group& group, size_t wanted,
-                    Agents& best) const;
-  void AddBestOfTiers(uint32_t group, int kind, const Agents& left_out, size_t wanted,
-                      Agents& best);
-  void AddBestOfTier(const Group& group, const Requirements::Tier& tier, int kind,
-                     const Agents& left_out, size_t wanted, Agents& best) const;
+  // Whether there is one beside those left out.
+  bool AnyEligible(const Group& group, int kind, const Agents& left_out) const;
+  // kNobody where nobody of the tier is eligible but those left out.
+  uint32_t BestOfTier(const Group& group, const Requirements::Tier& tier, int kind,
+                      const Agents& left_out) const;
   Agents ExcludedAgents(const Waiting& waiting) const;
 
   conversation::v1::Explanation::Candidate Describe(uint32_t agent, const Waiting& waiting,

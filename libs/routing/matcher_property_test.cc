@@ -370,8 +370,7 @@ class Random {
     conversations_ = large ? 100 : 2 + Below(30);
     script.gives_out = OneIn(large ? 8 : 2);
     if (!large || OneIn(2)) {
-      script.limits = {.compared = static_cast<size_t>(1 + Below(3)),
-                       .requirements_kept = static_cast<size_t>(1 + Below(6))};
+      script.limits = {.requirements_kept = static_cast<size_t>(1 + Below(6))};
     }
     const int configs = 1 + Below(3);
     for (int i = 0; i < configs; ++i) script.configs.push_back(MakeConfig(i + 1).DebugString());
@@ -674,8 +673,8 @@ std::string Code(const Waiting& waiting) {
 std::string Code(const Script& script) {
   std::string code = "TEST(MatcherRegression, NameIt) {\n  EXPECT_EQ(Play({\n";
   absl::StrAppend(&code, "      .gives_out = ", script.gives_out ? "true" : "false",
-                  ",\n      .limits = {", script.limits.compared, ", ",
-                  script.limits.requirements_kept, "},\n      .configs = {");
+                  ",\n      .limits = {", script.limits.requirements_kept,
+                  "},\n      .configs = {");
   for (const std::string& config : script.configs) {
     absl::StrAppend(&code, "R\"pb(\n", config, ")pb\", ");
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <set>
 
 #include "absl/strings/match.h"
@@ -92,6 +93,31 @@ void Policy::Impl::CompileChannels(const config::v1::WorkspaceConfig& config) {
   }
 }
 
+std::vector<std::vector<int32_t>> Policy::Impl::ServedQueues(
+    const std::vector<const config::v1::Agent*>& sorted) const {
+  std::vector<int32_t> agents_of(queues.size(), 0);
+  std::vector<std::vector<int32_t>> served(sorted.size());
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    for (const auto* ids : {&sorted[i]->queue_ids(), &sorted[i]->secondary_queue_ids()}) {
+      for (const std::string& id : *ids) {
+        const int32_t queue = FindQueueIndex(id);
+        if (queue >= 0 && AddOnce(served[i], queue)) ++agents_of[queue];
+      }
+    }
+  }
+  std::vector<int32_t> order(queues.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int32_t a, int32_t b) { return agents_of[a] > agents_of[b]; });
+  std::vector<int32_t> place(queues.size());
+  for (size_t i = 0; i < order.size(); ++i) place[order[i]] = static_cast<int32_t>(i);
+  for (std::vector<int32_t>& places : served) {
+    for (int32_t& queue : places) queue = place[queue];
+    std::sort(places.begin(), places.end());
+  }
+  return served;
+}
+
 void Policy::Impl::CompileAgents(const config::v1::WorkspaceConfig& config,
                                  absl::string_view group) {
   std::array<int32_t, kChannelKinds> default_limit;
@@ -112,15 +138,22 @@ void Policy::Impl::CompileAgents(const config::v1::WorkspaceConfig& config,
       std::unique(sorted.begin(), sorted.end(),
                   [](const auto* a, const auto* b) { return a->agent_id() == b->agent_id(); }),
       sorted.end());
+  const std::vector<std::vector<int32_t>> served = ServedQueues(sorted);
+  std::vector<int32_t> by_queues(sorted.size());
+  std::iota(by_queues.begin(), by_queues.end(), 0);
+  std::stable_sort(by_queues.begin(), by_queues.end(),
+                   [&](int32_t a, int32_t b) { return served[a] < served[b]; });
   for (QueueData& queue : queue_data) {
     queue.primary.Reset(sorted.size());
     queue.secondary.Reset(sorted.size());
   }
   agents.reserve(sorted.size());
   agent_skills.resize(sorted.size());
-  limits.assign(sorted.size(), default_limit);
+  limits = {default_limit};
+  limits_of.assign(sorted.size(), 0);
   for (uint32_t i = 0; i < sorted.size(); ++i) {
-    const config::v1::Agent& agent = *sorted[i];
+    id_order.push_back(by_queues[i]);
+    const config::v1::Agent& agent = *sorted[by_queues[i]];
     agents.push_back(agent);
     agent_ids.push_back(agent.agent_id());
     agent_index_.emplace(agent.agent_id(), static_cast<int32_t>(i));
@@ -147,11 +180,14 @@ void Policy::Impl::CompileAgents(const config::v1::WorkspaceConfig& config,
       const int32_t q = FindQueueIndex(id);
       if (q >= 0 && !queue_data[q].primary.Has(i)) queue_data[q].secondary.Add(i);
     }
+    if (agent.channel_limits().empty()) continue;
+    limits_of[i] = static_cast<uint32_t>(limits.size());
+    limits.push_back(default_limit);
     std::set<int> limited;
     for (const config::v1::ChannelLimit& limit : agent.channel_limits()) {
       const int kind = KindIndex(limit.kind());
       if (kind == 0 || !limited.insert(kind).second) continue;
-      limits[i][kind] = std::max(0, limit.max_conversations());
+      limits.back()[kind] = std::max(0, limit.max_conversations());
     }
   }
 }

@@ -29,8 +29,8 @@ inline int KindIndex(common::v1::ChannelKind kind) {
 
 inline constexpr int32_t kNoLimit = std::numeric_limits<int32_t>::max();
 
-// What is compiled of a routing group. Agents are indexes in the order of their ids, queues in the
-// order of the configuration, skills in any.
+// What is compiled of a routing group. Agents are indexes, numbered so that those who serve the
+// same queues lie together; queues are in the order of the configuration, skills in any.
 class Policy::Impl {
  public:
   struct SkillLevel {
@@ -123,6 +123,7 @@ class Policy::Impl {
   std::vector<QueueData> queue_data;
   std::vector<config::v1::Agent> agents;
   std::vector<std::string> agent_ids;                 // side by side, for answers
+  std::vector<int32_t> id_order;                      // of each agent: how many ids are smaller
   std::vector<std::vector<SkillLevel>> agent_skills;  // by skill
   std::vector<std::string> skills;
   std::vector<std::vector<SkillLevel>> holders;  // of each skill: agent (as `skill`) and level
@@ -130,14 +131,19 @@ class Policy::Impl {
   std::array<bool, kChannelKinds> live = {};
   // Bit j of entry k: k may interrupt j.
   std::array<uint32_t, kChannelKinds> may_interrupt = {};
-  // Of each agent: conversations of each kind.
+  // Conversations of each kind, at most, and which of these is an agent's. The first is that of all
+  // who have none of their own.
   std::vector<std::array<int32_t, kChannelKinds>> limits;
+  std::vector<uint32_t> limits_of;
   config::v1::PriorityPolicy priority;
   absl::flat_hash_map<std::string, std::shared_ptr<const Calendar>> calendars;
 
  private:
   int32_t InternSkill(absl::string_view id);
   int32_t StepSkill(absl::string_view id);
+  // What these agents serve, each queue as its place when the most served one comes first, sorted.
+  std::vector<std::vector<int32_t>> ServedQueues(
+      const std::vector<const config::v1::Agent*>& sorted) const;
   void CompileAgents(const config::v1::WorkspaceConfig& config, absl::string_view group);
   void CompileQueue(size_t index);
   void CompileChannels(const config::v1::WorkspaceConfig& config);
