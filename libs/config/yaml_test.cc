@@ -34,6 +34,12 @@ TEST(Yaml, TellsWhatStoodInQuotes) {
   EXPECT_TRUE(root->items[2].quoted);
 }
 
+TEST(Yaml, PrintableIsOneShortLine) {
+  EXPECT_EQ(Printable("a \"b\"\n\x01"), "a \\\"b\\\"\\n\\u0001");
+  EXPECT_EQ(Printable(std::string(80, 'x')), std::string(80, 'x'));
+  EXPECT_EQ(Printable(std::string(81, 'x')), std::string(80, 'x') + "...");
+}
+
 TEST(Yaml, NothingIsNull) {
   for (const char* text : {"", "\n", "# only a comment\n", "---\n"}) {
     const absl::StatusOr<YamlNode> root = ParseYaml(text);
