@@ -28,15 +28,8 @@ using internal::Composite;
 using internal::Scalar;
 using internal::Visitor;
 
-constexpr size_t kMaxShownBytes = 80;
-
-// A value as an error shows it: quoted, on one line, cut.
-std::string Found(absl::string_view text) {
-  std::string out;
-  const bool cut = text.size() > kMaxShownBytes;
-  AppendJsonString(text.substr(0, kMaxShownBytes), &out);
-  return cut ? absl::StrCat(out, "...") : out;
-}
+// A value as an error shows it.
+std::string Found(absl::string_view text) { return absl::StrCat("\"", Printable(text), "\""); }
 
 std::string Found(const YamlNode& node) {
   switch (node.kind) {
@@ -390,18 +383,10 @@ class Loader : public Visitor {
     for (size_t i = 0; i < frame().used.size(); ++i) {
       if (frame().used[i]) continue;
       const YamlNode::Key& key = frame().node->keys[i];
-      const std::string name = key.name.substr(0, kMaxShownBytes);
-      errors_.push_back(absl::StrCat(At(key.line), ": ", Join(frame().path, Printable(name)),
+      errors_.push_back(absl::StrCat(At(key.line), ": ", Join(frame().path, Printable(key.name)),
                                      ": unknown key", Suggestion(key.name, frame().known)));
     }
     frames_.pop_back();
-  }
-
-  // On one line, whatever the file holds.
-  static std::string Printable(absl::string_view name) {
-    std::string quoted;
-    AppendJsonString(name, &quoted);
-    return quoted.substr(1, quoted.size() - 2);
   }
 
   const YamlNode* Peek(absl::string_view key) {

@@ -16,6 +16,11 @@
 namespace wissel::config {
 namespace {
 
+constexpr size_t kMaxShownBytes = 80;
+
+// The tag that yaml-cpp gives to a scalar in quotes or in a block.
+constexpr absl::string_view kQuoted = "!";
+
 // Thrown out of the parser's callbacks, never out of ParseYaml.
 struct Refused {
   int line;
@@ -42,7 +47,10 @@ class Builder : public YAML::EventHandler {
     if (ExpectsKey()) {
       open_.back().keys.push_back({.name = value, .line = Line(mark)});
     } else {
-      Attach({.kind = YamlNode::Kind::kScalar, .line = Line(mark), .scalar = value});
+      Attach({.kind = YamlNode::Kind::kScalar,
+              .line = Line(mark),
+              .scalar = value,
+              .quoted = tag == kQuoted});
     }
   }
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
@@ -64,7 +72,7 @@ class Builder : public YAML::EventHandler {
 
   static void CheckPlain(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
     if (anchor != 0) Refuse(mark, "anchors are not supported");
-    if (!tag.empty() && tag != "?" && tag != "!") Refuse(mark, "tags are not supported");
+    if (!tag.empty() && tag != "?" && tag != kQuoted) Refuse(mark, "tags are not supported");
   }
 
   bool ExpectsKey() const {
@@ -109,10 +117,10 @@ bool IsUtf8(absl::string_view text) {
 
 }  // namespace
 
-absl::StatusOr<YamlNode> ParseYaml(absl::string_view text) {
-  if (text.size() > kMaxYamlBytes) {
+absl::StatusOr<YamlNode> ParseYaml(absl::string_view text, size_t max_bytes) {
+  if (text.size() > max_bytes) {
     return absl::InvalidArgumentError(
-        absl::StrCat("line 1: found ", text.size(), " bytes; expected at most ", kMaxYamlBytes));
+        absl::StrCat("line 1: found ", text.size(), " bytes; expected at most ", max_bytes));
   }
   // Other encodings would be decoded by the parser, with line ends of their own.
   if (!IsUtf8(text) || text.find('\0') != absl::string_view::npos) {
@@ -140,6 +148,13 @@ absl::StatusOr<YamlNode> ParseYaml(absl::string_view text) {
   } catch (const std::exception& error) {
     return absl::InvalidArgumentError(absl::StrCat("line 1: not YAML: ", error.what()));
   }
+}
+
+std::string Printable(absl::string_view text) {
+  std::string quoted;
+  AppendJsonString(text.substr(0, kMaxShownBytes), &quoted);
+  return absl::StrCat(quoted.substr(1, quoted.size() - 2),
+                      text.size() > kMaxShownBytes ? "..." : "");
 }
 
 }  // namespace wissel::config

@@ -26,6 +26,20 @@ TEST(Yaml, KeepsTextAndPlaces) {
   EXPECT_EQ(root->keys[3].line, 6);
 }
 
+TEST(Yaml, TellsWhatStoodInQuotes) {
+  const absl::StatusOr<YamlNode> root = ParseYaml("[1, '1', \"1\"]\n");
+  ASSERT_TRUE(root.ok()) << root.status();
+  EXPECT_FALSE(root->items[0].quoted);
+  EXPECT_TRUE(root->items[1].quoted);
+  EXPECT_TRUE(root->items[2].quoted);
+}
+
+TEST(Yaml, PrintableIsOneShortLine) {
+  EXPECT_EQ(Printable("a \"b\"\n\x01"), "a \\\"b\\\"\\n\\u0001");
+  EXPECT_EQ(Printable(std::string(80, 'x')), std::string(80, 'x'));
+  EXPECT_EQ(Printable(std::string(81, 'x')), std::string(80, 'x') + "...");
+}
+
 TEST(Yaml, NothingIsNull) {
   for (const char* text : {"", "\n", "# only a comment\n", "---\n"}) {
     const absl::StatusOr<YamlNode> root = ParseYaml(text);

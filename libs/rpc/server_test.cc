@@ -13,6 +13,7 @@
 #include "libs/base/notification.h"
 #include "libs/rpc/auth.h"
 #include "libs/rpc/channel.h"
+#include "libs/rpc/grpc_order.h"
 #include "libs/rpc/metadata.h"
 #include "libs/rpc/status.h"
 #include "libs/rpc/test_keys.h"
@@ -52,12 +53,19 @@ class Service final : public EchoService::CallbackService {
     class Waiter final : public grpc::ServerUnaryReactor {
      public:
       explicit Waiter(Service* service) : service_(service) {
+        HandToGrpc(this);
         MutexLock lock(service_->mutex_);
         service_->waiter_ = this;
         service_->waiting_.Notify();
       }
-      void OnCancel() override { service_->Release(grpc::Status::CANCELLED); }
-      void OnDone() override { delete this; }
+      void OnCancel() override {
+        TakeFromGrpc(this);
+        service_->Release(grpc::Status::CANCELLED);
+      }
+      void OnDone() override {
+        TakeFromGrpc(this);
+        delete this;
+      }
 
      private:
       Service* const service_;

@@ -17,6 +17,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "libs/base/base64.h"
+#include "libs/config/yaml.h"
 
 namespace wissel::ctl {
 namespace {
@@ -27,9 +28,9 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::util::TimeUtil;
+using Node = config::YamlNode;
 
 constexpr size_t kMaxFileBytes = 4 << 20;
-constexpr int kMaxDepth = 64;
 
 // A google.protobuf.Duration holds this many seconds either way.
 constexpr int64_t kMaxDurationSeconds = 315'576'000'000;
@@ -46,11 +47,14 @@ bool IsTimestamp(const Descriptor& type) { return type.full_name() == "google.pr
 absl::StatusOr<absl::Duration> ParseDurationText(absl::string_view text) {
   absl::string_view days = text;
   int64_t n = 0;
-  if (absl::ConsumeSuffix(&days, "d") && absl::SimpleAtoi(days, &n) && n >= 0 && n < 3'650'000) {
-    return n * absl::Hours(24);
-  }
   absl::Duration d;
-  if (!absl::ParseDuration(text, &d) || absl::AbsDuration(d) > absl::Seconds(kMaxDurationSeconds)) {
+  bool parsed = true;
+  if (absl::ConsumeSuffix(&days, "d") && absl::SimpleAtoi(days, &n) && n >= 0) {
+    d = n * absl::Hours(24);
+  } else {
+    parsed = absl::ParseDuration(text, &d);
+  }
+  if (!parsed || absl::AbsDuration(d) > absl::Seconds(kMaxDurationSeconds)) {
     return absl::InvalidArgumentError("a duration such as 30s, 1h30m or 7d");
   }
   return d;
@@ -60,34 +64,31 @@ class Loader {
  public:
   explicit Loader(absl::string_view file) : file_(file) {}
 
-  void Load(const YAML::Node& node, const std::string& path, Message& message, int depth) {
-    if (depth > kMaxDepth) return Fail(node, path, "less nesting");
-    if (!node.IsMap()) return Fail(node, path, "keys and values");
+  void Load(const Node& node, const std::string& path, Message& message) {
+    if (node.kind != Node::Kind::kMap) return Fail(node, path, "keys and values");
     const Descriptor& type = *message.GetDescriptor();
     std::set<std::string> keys;
-    for (const auto& entry : node) {
-      const std::string& key = entry.first.Scalar();
-      const std::string at = path.empty() ? key : absl::StrCat(path, ".", key);
-      const FieldDescriptor* field = type.FindFieldByName(key);
+    for (size_t i = 0; i < node.keys.size(); ++i) {
+      const Node::Key& key = node.keys[i];
+      const Node& value = node.items[i];
+      const std::string name = config::Printable(key.name);
+      const std::string at = path.empty() ? name : absl::StrCat(path, ".", name);
+      const FieldDescriptor* field = type.FindFieldByName(key.name);
       if (field == nullptr) {
-        Fail(entry.first, at, absl::StrCat("one of ", FieldNames(type)));
-      } else if (!keys.insert(key).second) {
-        Fail(entry.first, at, "this key once");
-      } else if (entry.second.IsNull()) {
-        Fail(entry.second, at, "a value, or the key left out");
+        Fail(key, at, absl::StrCat("one of ", FieldNames(type)));
+      } else if (!keys.insert(key.name).second) {
+        Fail(key, at, "this key once");
+      } else if (value.kind == Node::Kind::kNull) {
+        Fail(value, at, "a value, or the key left out");
       } else if (const auto* one = field->real_containing_oneof();
                  one != nullptr && message.GetReflection()->HasOneof(message, one)) {
-        Fail(entry.first, at, "one kind only");
+        Fail(key, at, "one kind only");
       } else if (field->is_repeated()) {
-        LoadList(entry.second, at, *field, message, depth);
+        LoadList(value, at, *field, message);
       } else {
-        LoadValue(entry.second, at, *field, message, depth);
+        LoadValue(value, at, *field, message);
       }
     }
-  }
-
-  void FailAt(int line, absl::string_view what) {
-    errors_.push_back(absl::StrCat(file_, ":", line, ": ", what));
   }
 
   absl::Status status() const {
@@ -102,28 +103,35 @@ class Loader {
     return absl::StrJoin(names, ", ");
   }
 
-  void Fail(const YAML::Node& node, absl::string_view path, absl::string_view expected) {
-    const std::string found =
-        node.IsScalar() ? absl::StrCat(", found \"", node.Scalar(), "\"") : "";
-    FailAt(node.Mark().line + 1,
-           absl::StrCat(path, path.empty() ? "" : ": ", "expected ", expected, found));
+  void Fail(int line, absl::string_view path, absl::string_view expected, absl::string_view found) {
+    errors_.push_back(absl::StrCat(file_, ":", line, ": ", path, path.empty() ? "" : ": ",
+                                   "expected ", expected, found));
+  }
+  void Fail(const Node& node, absl::string_view path, absl::string_view expected) {
+    Fail(node.line, path, expected, node.kind == Node::Kind::kScalar ? Found(node.scalar) : "");
+  }
+  void Fail(const Node::Key& key, absl::string_view path, absl::string_view expected) {
+    Fail(key.line, path, expected, Found(key.name));
+  }
+  static std::string Found(absl::string_view text) {
+    return absl::StrCat(", found \"", config::Printable(text), "\"");
   }
 
-  void LoadList(const YAML::Node& node, const std::string& path, const FieldDescriptor& field,
-                Message& message, int depth) {
-    if (!node.IsSequence()) return Fail(node, path, "a list");
-    for (size_t i = 0; i < node.size(); ++i) {
-      LoadValue(node[i], absl::StrCat(path, "[", i, "]"), field, message, depth);
+  void LoadList(const Node& node, const std::string& path, const FieldDescriptor& field,
+                Message& message) {
+    if (node.kind != Node::Kind::kSequence) return Fail(node, path, "a list");
+    for (size_t i = 0; i < node.items.size(); ++i) {
+      LoadValue(node.items[i], absl::StrCat(path, "[", i, "]"), field, message);
     }
   }
 
-  void LoadMessage(const YAML::Node& node, const std::string& path, const FieldDescriptor& field,
-                   Message& message, int depth) {
+  void LoadMessage(const Node& node, const std::string& path, const FieldDescriptor& field,
+                   Message& message) {
     const Reflection& r = *message.GetReflection();
     Message& child =
         field.is_repeated() ? *r.AddMessage(&message, &field) : *r.MutableMessage(&message, &field);
     if (IsDuration(*field.message_type())) {
-      const auto value = ParseDurationText(node.IsScalar() ? node.Scalar() : "");
+      const auto value = ParseDurationText(node.scalar);
       if (!value.ok()) return Fail(node, path, value.status().message());
       absl::Duration rest;
       auto& duration = static_cast<google::protobuf::Duration&>(child);
@@ -133,23 +141,22 @@ class Loader {
     }
     if (IsTimestamp(*field.message_type())) {
       auto& time = static_cast<google::protobuf::Timestamp&>(child);
-      if (!node.IsScalar() || !TimeUtil::FromString(node.Scalar(), &time)) {
+      if (!TimeUtil::FromString(node.scalar, &time)) {
         return Fail(node, path, "a time such as 2026-03-01T08:00:00Z");
       }
       return;
     }
-    Load(node, path, child, depth + 1);
+    Load(node, path, child);
   }
 
-  void LoadValue(const YAML::Node& node, const std::string& path, const FieldDescriptor& field,
-                 Message& message, int depth) {
+  void LoadValue(const Node& node, const std::string& path, const FieldDescriptor& field,
+                 Message& message) {
     if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-      return LoadMessage(node, path, field, message, depth);
+      return LoadMessage(node, path, field, message);
     }
-    if (!node.IsScalar()) return Fail(node, path, "one value");
-    const std::string& text = node.Scalar();
-    // yaml-cpp tags what stands in quotes "!".
-    const bool quoted = node.Tag() == "!";
+    if (node.kind != Node::Kind::kScalar) return Fail(node, path, "one value");
+    const std::string& text = node.scalar;
+    const bool quoted = node.quoted;
     const Reflection& r = *message.GetReflection();
     const auto put = [&](auto set, auto add, auto value) {
       field.is_repeated() ? (r.*add)(&message, &field, value) : (r.*set)(&message, &field, value);
@@ -318,21 +325,17 @@ std::string ShortEnumName(const google::protobuf::EnumValueDescriptor& value) {
 }
 
 absl::Status YamlToProto(absl::string_view file, absl::string_view yaml, Message& message) {
+  const absl::StatusOr<Node> root = config::ParseYaml(yaml, kMaxFileBytes);
+  if (!root.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file, ":", absl::StripPrefix(root.status().message(), "line ")));
+  }
+  if (root->kind == Node::Kind::kNull) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file, ":1: expected keys and values, found nothing"));
+  }
   Loader loader(file);
-  if (yaml.size() > kMaxFileBytes) {
-    loader.FailAt(1, absl::StrCat("expected at most ", kMaxFileBytes, " bytes"));
-    return loader.status();
-  }
-  try {
-    const YAML::Node root = YAML::Load(std::string(yaml));
-    if (root.IsDefined() && !root.IsNull()) {
-      loader.Load(root, "", message, 0);
-    } else {
-      loader.FailAt(1, "expected keys and values, found nothing");
-    }
-  } catch (const YAML::Exception& e) {
-    loader.FailAt(e.mark.line + 1, e.msg);
-  }
+  loader.Load(*root, "", message);
   return loader.status();
 }
 

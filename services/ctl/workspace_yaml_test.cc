@@ -98,11 +98,41 @@ TEST(WorkspaceYaml, ListsEverythingThatIsWrong) {
                 .size());
 }
 
+TEST(WorkspaceYaml, AnErrorIsOneLineWhateverTheFileHolds) {
+  EXPECT_EQ(ErrorOf("workspace_id: shop\n\"a\\nb\": 1\n").substr(0, 28),
+            "f.yaml:2: a\\nb: expected one");
+  EXPECT_EQ(ErrorOf("workspace_id: shop\nqueues: [{base_priority: \"1\\n2\"}]\n"),
+            "f.yaml:2: queues[0].base_priority: expected a whole number, found \"1\\n2\"");
+}
+
 TEST(WorkspaceYaml, BrokenYamlSaysWhere) {
   EXPECT_THAT(ErrorOf("workspace_id: shop\nqueues: [\n"), HasSubstr("f.yaml:3: "));
   EXPECT_THAT(ErrorOf(""), HasSubstr("found nothing"));
   EXPECT_THAT(ErrorOf("- a\n"), HasSubstr("expected keys and values"));
   EXPECT_THAT(ErrorOf("display_name: x\n"), HasSubstr("workspace_id: expected a value"));
+}
+
+TEST(WorkspaceYaml, OnlyOneWholeDocumentOfPlainTextIsTaken) {
+  EXPECT_EQ(ErrorOf("workspace_id: shop\ndisplay_name: \"\xff\"\n"),
+            "f.yaml:1: found bytes that are not text; expected UTF-8");
+  EXPECT_EQ(ErrorOf("workspace_id: shop\n---\nworkspace_id: other\n"),
+            "f.yaml:3: a second document; expected one");
+  EXPECT_THAT(ErrorOf("workspace_id: shop\ndisplay_name: \"cut off\n"),
+              HasSubstr("f.yaml:3: not YAML"));
+  EXPECT_EQ(ErrorOf("workspace_id: shop\nqueues: [&a {queue_id: b}, *a, *a]\n"),
+            "f.yaml:2: anchors are not supported");
+}
+
+TEST(WorkspaceYaml, TheLongestDurationReadsBack) {
+  config::v1::WorkspaceConfig config;
+  config.set_workspace_id("shop");
+  config.mutable_conversations()->mutable_reopen_window()->set_seconds(315'576'000'000);
+  const std::string yaml = FormatWorkspaceYaml(config);
+  const auto again = ParseWorkspaceYaml("f.yaml", yaml);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_TRUE(MessageDifferencer::Equals(config, *again)) << yaml;
+  EXPECT_THAT(ErrorOf("workspace_id: shop\nconversations: {reopen_window: 3652501d}\n"),
+              HasSubstr("expected a duration"));
 }
 
 TEST(WorkspaceYaml, TheServersFieldsHaveNoPlaceInAFile) {

@@ -4,6 +4,7 @@
 
 #include "libs/base/status_macros.h"
 #include "libs/rpc/auth.h"
+#include "libs/rpc/grpc_order.h"
 #include "libs/rpc/metadata.h"
 #include "libs/rpc/status.h"
 #include "services/agent-gateway/outcome.h"
@@ -60,6 +61,7 @@ grpc::ServerUnaryReactor* CommandCall::Start(Gateway& gateway, grpc::CallbackSer
                           [call](const absl::Status& status) {
                             if (!status.ok()) call->GiveUp(status);
                           });
+  rpc::HandToGrpc(call.get());
   return call.get();
 }
 
@@ -74,10 +76,12 @@ CommandCall::CommandCall(Gateway& gateway, std::string command_id, Seat seat, Vi
       outcome_(outcome) {}
 
 void CommandCall::OnCancel() {
+  rpc::TakeFromGrpc(this);
   GiveUp(absl::CancelledError("the caller did not wait for the outcome"));
 }
 
 void CommandCall::OnDone() {
+  rpc::TakeFromGrpc(this);
   tail_.StopExpecting(command_id_, this);
   gateway_.Remove(this);
   gateway_.metrics().commands_in_flight.Decrement();

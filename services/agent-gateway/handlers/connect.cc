@@ -7,6 +7,7 @@
 #include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/uuid.h"
+#include "libs/rpc/grpc_order.h"
 #include "libs/rpc/metadata.h"
 #include "libs/rpc/status.h"
 #include "services/agent-gateway/showing.h"
@@ -55,6 +56,7 @@ Reactor* AgentStream::Open(Gateway& gateway, grpc::CallbackServerContext* contex
   std::shared_ptr<AgentStream> stream(new AgentStream(gateway, context, *std::move(principal)));
   if (const absl::Status added = gateway.AddStream(stream); !added.ok()) return Refuse(added);
   stream->self_ = stream;
+  rpc::HandToGrpc(stream.get());
   stream->StartRead(&stream->request_);
   return stream.get();
 }
@@ -73,8 +75,10 @@ AgentStream::AgentStream(Gateway& gateway, grpc::CallbackServerContext* context,
 // ---- gRPC's reactions
 
 void AgentStream::OnReadDone(bool ok) {
+  rpc::TakeFromGrpc(this);
   if (!ok) return End(absl::OkStatus(), "client");
   if (const absl::Status status = OnRequest(); !status.ok()) return End(status, "refused");
+  rpc::HandToGrpc(this);
   StartRead(&request_);
 }
 
@@ -91,6 +95,7 @@ absl::Status AgentStream::OnRequest() {
 }
 
 void AgentStream::OnWriteDone(bool ok) {
+  rpc::TakeFromGrpc(this);
   std::vector<GroupFeed*> waiting;
   {
     MutexLock lock(mutex_);
@@ -117,9 +122,13 @@ void AgentStream::OnWriteDone(bool ok) {
   for (GroupFeed* feed : waiting) feed->Resume();
 }
 
-void AgentStream::OnCancel() { End(absl::CancelledError("the client is gone"), "client"); }
+void AgentStream::OnCancel() {
+  rpc::TakeFromGrpc(this);
+  End(absl::CancelledError("the client is gone"), "client");
+}
 
 void AgentStream::OnDone() {
+  rpc::TakeFromGrpc(this);
   {
     MutexLock lock(context_mutex_);
     context_ = nullptr;

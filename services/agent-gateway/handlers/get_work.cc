@@ -7,6 +7,7 @@
 #include "libs/base/mutex.h"
 #include "libs/base/status_macros.h"
 #include "libs/rpc/auth.h"
+#include "libs/rpc/grpc_order.h"
 #include "libs/rpc/status.h"
 #include "services/agent-gateway/snapshot.h"
 
@@ -34,8 +35,12 @@ class WorkCall final : public grpc::ServerUnaryReactor,
     return absl::OkStatus();
   }
 
-  void OnCancel() override { GiveUp(absl::CancelledError("the caller did not wait")); }
+  void OnCancel() override {
+    rpc::TakeFromGrpc(this);
+    GiveUp(absl::CancelledError("the caller did not wait"));
+  }
   void OnDone() override {
+    rpc::TakeFromGrpc(this);
     gateway_.Remove(this);
     self_.reset();
   }
@@ -89,7 +94,10 @@ grpc::ServerUnaryReactor* GetWork(Gateway& gateway, grpc::CallbackServerContext*
   absl::Status status = seat.status();
   auto call = std::make_shared<WorkCall>(gateway, response);
   if (status.ok()) status = call->Begin(viewer, seat->partition);
-  if (status.ok()) return call.get();
+  if (status.ok()) {
+    rpc::HandToGrpc(call.get());
+    return call.get();
+  }
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(rpc::ToGrpc(status));
   return reactor;
