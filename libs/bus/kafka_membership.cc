@@ -30,7 +30,7 @@ class KafkaMembership final : public Membership, public ClientOwner {
         {"session.timeout.ms", absl::StrCat(session_ms)},
         // A member that hangs is gone like one that is dead.
         {"max.poll.interval.ms", absl::StrCat(session_ms)},
-        {"heartbeat.interval.ms", absl::StrCat(std::max(session_ms / 10, 100))},
+        {"heartbeat.interval.ms", absl::StrCat(std::max(session_ms / 20, 100))},
         {"partition.assignment.strategy", "cooperative-sticky"},
         {"enable.auto.commit", "false"},
         {"enable.auto.offset.store", "false"},
