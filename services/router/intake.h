@@ -44,7 +44,7 @@ class Intake {
   // The next input, the same until Pop; null where none has come.
   //   OUT_OF_RANGE  it is gone from the topic: SkipToStart
   absl::StatusOr<Input*> Peek();
-  // True where another one is known to follow the next.
+  // True where another one follows the next; behind a full batch, where one is likely to.
   bool More() const { return ahead_ != nullptr || batch_->next + 1 < batch_->inputs.size(); }
   // Done with it; its message may still be read until the next Peek.
   void Pop();

@@ -3,11 +3,10 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
-#include "libs/base/hash.h"
-#include "libs/base/hex.h"
 #include "libs/base/status_macros.h"
 #include "libs/http/client.h"
 #include "services/ctl/commands/commands.h"
+#include "services/whatsapp/signature.h"
 
 namespace wissel::ctl {
 namespace {
@@ -21,12 +20,6 @@ struct InjectFlags {
   std::string secret_file;
   std::string account;
 };
-
-// X-Hub-Signature-256: Meta signs the raw body with the app's secret
-// (developers.facebook.com/docs/graph-api/webhooks/getting-started, "Validating payloads").
-std::string HubSignature(absl::string_view secret, absl::string_view body) {
-  return absl::StrCat("sha256=", HexEncode(HmacSha256(secret, body)));
-}
 
 absl::Status StatusOf(const std::string& url, const http::FetchResult& result) {
   if (result.ok()) return absl::OkStatus();
@@ -66,7 +59,7 @@ absl::Status Inject(Session& s, InjectFlags f) {
     }
     WISSEL_ASSIGN_OR_RETURN(const std::string secret, ReadSecret(f.secret_file));
     request.headers = {{"Content-Type", "application/json"},
-                       {"X-Hub-Signature-256", HubSignature(secret, body)}};
+                       {"X-Hub-Signature-256", whatsapp::Sign(secret, body)}};
   } else {
     request.headers = {{"Content-Type", "message/rfc822"}};
     if (!f.account.empty()) absl::StrAppend(&request.url, "?account=", http::Encode(f.account));
