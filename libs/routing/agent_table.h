@@ -19,45 +19,72 @@ class AgentTable {
   void Configure(const Policy::Impl& policy, const Policy::Impl* before);
   void Set(uint32_t agent, const AgentLoad& load);
 
-  size_t size() const { return loads_.size(); }
-  const AgentLoad& load(uint32_t agent) const { return loads_[agent]; }
+  size_t size() const { return rows_.size(); }
+  AgentLoad Load(uint32_t agent) const;
   // Units that work of this kind may not interrupt.
-  int64_t TakenUnits(uint32_t agent, int kind) const { return TakenUnits(loads_[agent], kind); }
+  int64_t TakenUnits(uint32_t agent, int kind) const { return TakenUnits(rows_[agent].held, kind); }
 
   const AgentSet& available() const { return available_; }
-  // Available and with enough units; below the channel's limit as well.
-  const AgentSet& with_units(int kind) const { return with_units_[kind]; }
+  // Available, with enough units and below the channel's limit.
   const AgentSet& with_room(int kind) const { return with_room_[kind]; }
+  // Has room for some kind.
+  const AgentSet& with_any_room() const { return with_any_room_; }
+  // Available and with enough units, but at the channel's limit.
+  const AgentSet& at_limit(int kind) const { return at_limit_[kind]; }
   // Bits for the kinds the agent has room for.
-  uint32_t KindsWithRoom(uint32_t agent) const { return bits_[agent].room; }
+  uint32_t KindsWithRoom(uint32_t agent) const { return rows_[agent].room; }
 
-  // What the strategy compares, by agent, the smaller the better; of agents whose keys are equal
-  // the smaller id is.
-  const std::vector<int64_t>& keys(config::v1::Strategy strategy) const { return keys_[strategy]; }
+  // What the strategy compares, the smaller the better; of agents whose keys are equal the smaller
+  // id is.
+  int64_t Key(config::v1::Strategy strategy, uint32_t agent) const {
+    return keys_[agent][strategy];
+  }
+  // Grows whenever one of this word of 64 agents comes to have room, or a smaller key. Until then
+  // none of those in it who have room is better than the best of them was.
+  uint64_t Improved(config::v1::Strategy strategy, size_t word) const {
+    return improved_[word][strategy];
+  }
 
   size_t MemoryBytes() const;
 
  private:
-  static constexpr size_t kStrategies = config::v1::Strategy_ARRAYSIZE;
+  using Held = std::array<ChannelUse, kChannelKinds>;
 
-  // See with_units and with_room; bits for kinds.
-  struct Bits {
+  // What is looked at or changed of an agent at each change; one line of the processor's cache.
+  struct alignas(64) Row {
+    Held held = {};
+    int32_t capacity_units = 0;
+    uint32_t limits = 0;  // which of the policy's
+    int32_t order = 0;    // of its id
     bool available = false;
-    uint8_t units = 0;
-    uint8_t room = 0;
+    uint8_t room = 0;      // bits for kinds
+    uint8_t at_limit = 0;  // bits for kinds
+  };
+  static_assert(sizeof(Row) == 64);
+
+  // By strategy, the first that there is in front.
+  static constexpr size_t kStrategies = config::v1::Strategy_ARRAYSIZE - 1;
+  template <typename T>
+  struct ByStrategy {
+    T of[kStrategies] = {};
+    T& operator[](config::v1::Strategy strategy) { return of[strategy - 1]; }
+    T operator[](config::v1::Strategy strategy) const { return of[strategy - 1]; }
   };
 
-  int64_t TakenUnits(const AgentLoad& load, int kind) const;
+  int64_t TakenUnits(const Held& held, int kind) const;
+  // Bits for kinds.
+  static void SetBits(uint32_t agent, uint32_t before, uint32_t after,
+                      std::array<AgentSet, kChannelKinds>& sets);
 
   const Policy::Impl* policy_ = nullptr;
-  std::vector<AgentLoad> loads_;
-  // Apart from the loads, which are written but seldom read.
-  std::vector<Bits> bits_;
+  std::vector<Row> rows_;
+  // Apart from the rows, since many agents are compared at once.
+  std::vector<ByStrategy<int64_t>> keys_;
+  std::vector<ByStrategy<uint64_t>> improved_;
   AgentSet available_;
-  std::array<AgentSet, kChannelKinds> with_units_;
+  AgentSet with_any_room_;
   std::array<AgentSet, kChannelKinds> with_room_;
-  // What strategies compare; apart from the loads, since many agents are compared at once.
-  std::array<std::vector<int64_t>, kStrategies> keys_;
+  std::array<AgentSet, kChannelKinds> at_limit_;
 };
 
 }  // namespace wissel::routing

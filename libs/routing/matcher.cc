@@ -107,8 +107,7 @@ void Matcher::Impl::RemoveWaiting(absl::string_view conversation_id) {
   const uint32_t slot = waiting_.Find(conversation_id);
   if (slot == WaitingSlots::kNone) return;
   Unplace(slot);
-  next_ageing_.Remove(slot);
-  next_relaxation_.Remove(slot);
+  CancelSteps(slot);
   waiting_.Remove(slot);
 }
 
@@ -121,13 +120,20 @@ int32_t Matcher::Impl::WaitingCount(absl::string_view queue_id) const {
   return queue < 0 ? 0 : waiting_in_queue_[queue];
 }
 
+void Matcher::Impl::CancelSteps(uint32_t slot) {
+  WaitingSlots::Slot& s = waiting_[slot];
+  ++s.turn;
+  const auto holds = [this](uint32_t other, uint32_t turn) { return waiting_[other].turn == turn; };
+  if (s.will_relax) next_relaxation_.Forget(holds);
+  if (s.will_age) next_ageing_.Forget(holds);
+  s.will_relax = false;
+  s.will_age = false;
+}
+
 void Matcher::Impl::Place(uint32_t slot) {
+  CancelSteps(slot);
   const int32_t queue = waiting_.QueueOf(slot);
-  if (queue < 0) {
-    next_ageing_.Remove(slot);
-    next_relaxation_.Remove(slot);
-    return;
-  }
+  if (queue < 0) return;
   WaitingSlots::Slot& s = waiting_[slot];
   const QueueData& data = p_->queue_data[queue];
   s.ring = static_cast<uint8_t>(Ring(data, s.since, s.extra_steps));
@@ -139,15 +145,14 @@ void Matcher::Impl::Place(uint32_t slot) {
   const int64_t waited = Waited(s.since);
   if (!s.anyone && s.ring < data.steps.size()) {
     const int32_t due_steps = Policy::Impl::DueSteps(data, waited);
-    next_relaxation_.Set(slot, SaturatingAdd(s.since, data.steps[due_steps].after_ns));
-  } else {
-    next_relaxation_.Remove(slot);
+    next_relaxation_.Push(slot, s.turn, SaturatingAdd(s.since, data.steps[due_steps].after_ns));
+    s.will_relax = true;
   }
   if (data.ageing_points > 0 && Policy::Impl::Ageing(data, waited) < data.max_ageing_points) {
     const int64_t gone = waited - waited % data.ageing_interval_ns;
-    next_ageing_.Set(slot, SaturatingAdd(s.since, SaturatingAdd(gone, data.ageing_interval_ns)));
-  } else {
-    next_ageing_.Remove(slot);
+    next_ageing_.Push(slot, s.turn,
+                      SaturatingAdd(s.since, SaturatingAdd(gone, data.ageing_interval_ns)));
+    s.will_age = true;
   }
 }
 
@@ -190,7 +195,8 @@ absl::Time Matcher::Impl::NextRelaxation() const {
 std::vector<std::string> Matcher::Impl::TakeRelaxed() {
   std::vector<Urgency> order;
   for (const uint32_t slot : relaxed_) {
-    if (!std::exchange(waiting_[slot].relaxed, false)) continue;
+    if (!waiting_[slot].relaxed) continue;
+    waiting_[slot].relaxed = false;
     order.push_back(waiting_.UrgencyOf(slot));
   }
   relaxed_.clear();

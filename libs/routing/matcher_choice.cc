@@ -4,6 +4,7 @@
 #include <bit>
 #include <limits>
 
+#include "absl/types/span.h"
 #include "libs/routing/matcher_impl.h"
 
 namespace wissel::routing {
@@ -16,8 +17,7 @@ bool Contains(const Agents& agents, uint32_t agent) {
 }
 
 // The word's bits without those of the agents left out.
-template <typename Agents>
-uint64_t Less(const Agents& left_out, size_t word, uint64_t bits) {
+uint64_t Less(absl::Span<const uint32_t> left_out, size_t word, uint64_t bits) {
   for (const uint32_t agent : left_out) {
     if (agent / 64 == word) bits &= ~(uint64_t{1} << (agent % 64));
   }
@@ -85,7 +85,8 @@ Matcher::Impl::Agents Matcher::Impl::BestAgents(const Waiting& waiting, const As
   return best;
 }
 
-bool Matcher::Impl::AnyEligible(const Group& group, int kind, const Agents& left_out) const {
+bool Matcher::Impl::AnyEligible(const Group& group, int kind,
+                                absl::Span<const uint32_t> left_out) const {
   const AgentSet& room = agents_.with_room(kind);
   for (size_t s = 0; s < room.summaries(); ++s) {
     for (uint64_t words = room.summary(s) & group.eligible.summary(s); words != 0;
@@ -98,26 +99,36 @@ bool Matcher::Impl::AnyEligible(const Group& group, int kind, const Agents& left
 }
 
 uint32_t Matcher::Impl::BestOfTier(const Group& group, const Requirements::Tier& tier, int kind,
-                                   const Agents& left_out) const {
-  const std::vector<int64_t>& keys = agents_.keys(p_->queue_data[group.queue].strategy);
+                                   absl::Span<const uint32_t> left_out) const {
+  const config::v1::Strategy strategy = p_->queue_data[group.queue].strategy;
   const AgentSet& room = agents_.with_room(kind);
-  uint32_t least = kNobody;
-  int64_t least_key = std::numeric_limits<int64_t>::max();
+  uint32_t best = kNobody;
+  int64_t best_key = std::numeric_limits<int64_t>::max();
   for (uint32_t i = tier.begin; i < tier.end; ++i) {
     const auto& [word, members] = group.ranking->words[i];
-    for (uint64_t bits = Less(left_out, word, members & room.word(word)); bits != 0;
+    const uint64_t wanted = Less(left_out, word, members & room.word(word));
+    if (wanted == 0) continue;
+    Requirements::Compared& compared = group.ranking->compared[i];
+    const uint64_t improved = agents_.Improved(strategy, word);
+    if (compared.improved == improved && compared.least > best_key) continue;
+    int64_t least = std::numeric_limits<int64_t>::max();
+    for (uint64_t bits = members & agents_.with_any_room().word(word); bits != 0;
          bits &= bits - 1) {
-      const uint32_t agent = word * 64 + static_cast<uint32_t>(std::countr_zero(bits));
-      const int64_t key = keys[agent];
-      if (key == least_key) [[unlikely]] {
-        if (least == kNobody || p_->id_order[agent] < p_->id_order[least]) least = agent;
+      const int bit = std::countr_zero(bits);
+      const uint32_t agent = word * 64 + static_cast<uint32_t>(bit);
+      const int64_t key = agents_.Key(strategy, agent);
+      least = std::min(least, key);
+      if ((wanted >> bit & 1) == 0) continue;
+      if (key == best_key) [[unlikely]] {
+        if (best == kNobody || p_->id_order[agent] < p_->id_order[best]) best = agent;
       }
       // Without a branch: which one is less cannot be foreseen.
-      least = key < least_key ? agent : least;
-      least_key = key < least_key ? key : least_key;
+      best = key < best_key ? agent : best;
+      best_key = key < best_key ? key : best_key;
     }
+    compared = {least, improved};
   }
-  return least;
+  return best;
 }
 
 }  // namespace wissel::routing

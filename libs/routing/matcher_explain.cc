@@ -13,7 +13,7 @@ using conversation::v1::Explanation;
 
 Explanation::Candidate Matcher::Impl::Describe(uint32_t agent, const Waiting& waiting,
                                                const Asked& asked) const {
-  const AgentLoad& load = agents_.load(agent);
+  const AgentLoad load = agents_.Load(agent);
   Explanation::Candidate out;
   out.set_agent_id(p_->agents[agent].agent_id());
   *out.mutable_idle_since() = ToProto(load.idle_since);
@@ -25,7 +25,7 @@ Explanation::Candidate Matcher::Impl::Describe(uint32_t agent, const Waiting& wa
   out.set_preferred_score(p_->PreferredScore(agent, asked.queue));
   out.set_skill_score(p_->SkillScore(agent, asked.queue, asked.language));
   out.set_occupancy_permille(
-      static_cast<int32_t>(agents_.keys(config::v1::STRATEGY_LEAST_OCCUPIED)[agent] >> 32));
+      static_cast<int32_t>(agents_.Key(config::v1::STRATEGY_LEAST_OCCUPIED, agent) >> 32));
   out.set_last_given(load.last_given);
   return out;
 }
@@ -55,13 +55,13 @@ Explanation Matcher::Impl::Explain(const Waiting& waiting) {
   const Group& group =
       requirements_[GroupOf(asked.queue, asked.language, asked.ring, waiting.anyone)];
   int32_t available = 0;
-  int32_t with_units = 0;
+  int32_t at_limit = 0;
   int32_t with_room = 0;
   for (size_t w = 0; w < group.eligible.words(); ++w) {
     const uint64_t eligible = group.eligible.word(w) & agents_.available().word(w);
     if (eligible == 0) continue;
     available += std::popcount(eligible);
-    with_units += std::popcount(eligible & agents_.with_units(asked.kind).word(w));
+    at_limit += std::popcount(eligible & agents_.at_limit(asked.kind).word(w));
     with_room += std::popcount(eligible & agents_.with_room(asked.kind).word(w));
   }
   int32_t excluded = 0;
@@ -72,8 +72,8 @@ Explanation Matcher::Impl::Explain(const Waiting& waiting) {
   passed_over(Explanation::PASSED_OVER_NOT_IN_QUEUE, agents - group.members);
   passed_over(Explanation::PASSED_OVER_LACKS_SKILL, group.members - group.eligible_count);
   passed_over(Explanation::PASSED_OVER_NOT_AVAILABLE, group.eligible_count - available);
-  passed_over(Explanation::PASSED_OVER_NO_CAPACITY, available - with_units);
-  passed_over(Explanation::PASSED_OVER_CHANNEL_LIMIT, with_units - with_room);
+  passed_over(Explanation::PASSED_OVER_NO_CAPACITY, available - with_room - at_limit);
+  passed_over(Explanation::PASSED_OVER_CHANNEL_LIMIT, at_limit);
   passed_over(Explanation::PASSED_OVER_EXCLUDED, excluded);
 
   bool first = true;
@@ -110,8 +110,8 @@ std::optional<PassedOver> Matcher::Impl::WhyNot(absl::string_view agent_id, cons
   }
   if (!agents_.available().Has(agent)) return Explanation::PASSED_OVER_NOT_AVAILABLE;
   if (check.room) {
-    if (!agents_.with_units(asked.kind).Has(agent)) return Explanation::PASSED_OVER_NO_CAPACITY;
-    if (!agents_.with_room(asked.kind).Has(agent)) return Explanation::PASSED_OVER_CHANNEL_LIMIT;
+    if (agents_.at_limit(asked.kind).Has(agent)) return Explanation::PASSED_OVER_CHANNEL_LIMIT;
+    if (!agents_.with_room(asked.kind).Has(agent)) return Explanation::PASSED_OVER_NO_CAPACITY;
   }
   if (check.exclusion &&
       std::find(waiting.excluded_agent_ids.begin(), waiting.excluded_agent_ids.end(), agent_id) !=

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/types/span.h"
 #include "libs/routing/agent_table.h"
 #include "libs/routing/matcher.h"
 #include "libs/routing/policy_impl.h"
@@ -74,17 +75,20 @@ class Matcher::Impl {
   void RebuildGroups();
   void KeepGroupsBounded();
 
+  // Puts it where it belongs now.
   void Place(uint32_t slot);
   void Unplace(uint32_t slot);
+  // Nothing is to come for it.
+  void CancelSteps(uint32_t slot);
   void Move(uint32_t slot);
 
   // The best agents for it, best first, at most `wanted`; the number of eligible ones is not known.
   Agents BestAgents(const Waiting& waiting, const Asked& asked, size_t wanted);
   // Whether there is one beside those left out.
-  bool AnyEligible(const Group& group, int kind, const Agents& left_out) const;
+  bool AnyEligible(const Group& group, int kind, absl::Span<const uint32_t> left_out) const;
   // kNobody where nobody of the tier is eligible but those left out.
   uint32_t BestOfTier(const Group& group, const Requirements::Tier& tier, int kind,
-                      const Agents& left_out) const;
+                      absl::Span<const uint32_t> left_out) const;
   Agents ExcludedAgents(const Waiting& waiting) const;
 
   conversation::v1::Explanation::Candidate Describe(uint32_t agent, const Waiting& waiting,

@@ -4,6 +4,10 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <random>
+#include <tuple>
+
 namespace wissel::routing {
 namespace {
 
@@ -538,7 +542,7 @@ TEST_F(MatcherTest, AnotherPolicyKeepsLoadsAndPlaces) {
   EXPECT_THAT(GiveOut("anna"), ElementsAre("v"));
 }
 
-// With thousands of free agents the walks take over from plain comparison: same answers.
+// Many words of 64 agents.
 TEST_F(MatcherTest, AmongManyTheSameOrderHolds) {
   config::v1::WorkspaceConfig config;
   for (const auto strategy :
@@ -591,6 +595,102 @@ TEST_F(MatcherTest, AmongManyTheSameOrderHolds) {
   expect_best(config::v1::STRATEGY_BEST_SKILL, [](int i) { return -(i * 7 % 10); });
   expect_best(config::v1::STRATEGY_LEAST_OCCUPIED, [](int i) { return (i * 11) % 37; });
   expect_best(config::v1::STRATEGY_ROUND_ROBIN, [](int i) { return (i * 17) % 401; });
+}
+
+// What was compared before is left out where nothing can have come to be better: same answers.
+TEST_F(MatcherTest, TheBestOfManyIsFoundWhileTheyChange) {
+  config::v1::WorkspaceConfig config;
+  for (const auto strategy :
+       {config::v1::STRATEGY_LONGEST_IDLE, config::v1::STRATEGY_BEST_SKILL,
+        config::v1::STRATEGY_LEAST_OCCUPIED, config::v1::STRATEGY_ROUND_ROBIN}) {
+    config::v1::Queue* queue = config.add_queues();
+    queue->set_queue_id(config::v1::Strategy_Name(strategy));
+    queue->set_routing_group_id("main");
+    queue->set_strategy(strategy);
+  }
+  constexpr int kAgents = 400;
+  for (int i = 0; i < kAgents; ++i) {
+    config::v1::Agent* agent = config.add_agents();
+    agent->set_agent_id("agent-" + std::to_string(1'000 + i));
+    agent->set_routing_group_id("main");
+    for (const auto& queue : config.queues()) agent->add_queue_ids(queue.queue_id());
+  }
+  matcher_.Configure(Policy::Compile(config, "main"));
+  matcher_.Advance(kMorning);
+  std::mt19937 random(1);
+  const auto below = [&random](uint32_t n) { return static_cast<int>(random() % n); };
+  std::vector<AgentLoad> loads(kAgents);
+  const auto best = [&](config::v1::Strategy strategy) -> std::optional<std::string> {
+    std::optional<std::pair<int64_t, int>> least;
+    for (int i = 0; i < kAgents; ++i) {
+      const AgentLoad& load = loads[i];
+      const int units = load.held[CHANNEL_KIND_CHAT].units;
+      if (!load.available || units >= load.capacity_units) continue;
+      const int64_t key =
+          strategy == config::v1::STRATEGY_LONGEST_IDLE     ? absl::ToUnixNanos(load.idle_since)
+          : strategy == config::v1::STRATEGY_LEAST_OCCUPIED ? units * 1000 / load.capacity_units
+          : strategy == config::v1::STRATEGY_ROUND_ROBIN    ? load.last_given
+                                                            : 0;
+      if (!least.has_value() || std::pair(key, i) < *least) least = {key, i};
+    }
+    if (!least.has_value()) return std::nullopt;
+    return config.agents(least->second).agent_id();
+  };
+  for (int step = 0; step < 4'000; ++step) {
+    const auto agent = static_cast<size_t>(below(kAgents));
+    AgentLoad& load = loads[agent];
+    load = Holding(CHANNEL_KIND_CHAT, 1, below(5));
+    load.available = below(3) > 0;
+    load.idle_since = kMorning - absl::Seconds(below(1'000));
+    load.last_given = below(1'000);
+    matcher_.SetAgent(config.agents(static_cast<int>(agent)).agent_id(), load);
+    const config::v1::Queue& queue = config.queues(below(4));
+    ASSERT_EQ(Choose(Conversation("c", queue.queue_id())), best(queue.strategy()))
+        << queue.queue_id() << ", step " << step;
+  }
+}
+
+TEST_F(MatcherTest, TimesCountToTheNanosecond) {
+  Configure(R"pb(
+    queues { queue_id: "q" }
+    agents { agent_id: "anna" queue_ids: "q" })pb");
+  matcher_.SetAgent("anna", Free());
+  const absl::Duration ns = absl::Nanoseconds(1);
+  const std::vector<absl::Duration> apart = {
+      0 * ns, ns, 2 * ns, absl::Milliseconds(1) - ns, absl::Milliseconds(1), absl::Seconds(10)};
+  std::vector<Waiting> all;
+  for (const absl::Duration due : apart) {
+    for (const absl::Duration waited : apart) {
+      for (const char* suffix : {"a", "b"}) {
+        Waiting& waiting =
+            all.emplace_back(Conversation(std::to_string(all.size() % 7) + suffix, "q", waited));
+        waiting.conversation_id += std::to_string(all.size());
+        waiting.sla_due = due == absl::Seconds(10) ? absl::InfiniteFuture() : kMorning + due;
+      }
+    }
+  }
+  std::shuffle(all.begin(), all.end(), std::mt19937(1));
+  for (const Waiting& waiting : all) matcher_.AddWaiting(waiting);
+  std::sort(all.begin(), all.end(), [](const Waiting& a, const Waiting& b) {
+    return std::tie(a.sla_due, a.waiting_since, a.conversation_id) <
+           std::tie(b.sla_due, b.waiting_since, b.conversation_id);
+  });
+  std::vector<std::string> ids;
+  for (const Waiting& waiting : all) ids.push_back(waiting.conversation_id);
+  EXPECT_EQ(GiveOut("anna"), ids);
+}
+
+TEST_F(MatcherTest, WhatNoLongerWaitsHasNoStepsToCome) {
+  Configure(kRings);
+  matcher_.AddWaiting(Conversation("first", "q", absl::Seconds(5)));
+  matcher_.AddWaiting(Conversation("second", "q", absl::Seconds(3)));
+  matcher_.RemoveWaiting("second");
+  matcher_.AddWaiting(Conversation("in its place", "q"));
+  EXPECT_EQ(matcher_.NextRelaxation(), kMorning + absl::Seconds(5));
+  matcher_.RemoveWaiting("first");
+  EXPECT_EQ(matcher_.NextRelaxation(), kMorning + absl::Seconds(10));
+  matcher_.RemoveWaiting("in its place");
+  EXPECT_EQ(matcher_.NextRelaxation(), absl::InfiniteFuture());
 }
 
 }  // namespace

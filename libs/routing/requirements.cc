@@ -69,7 +69,7 @@ const Requirements::Ranking& Requirements::RankingOf(uint32_t index) {
   });
   std::sort(ranked.begin(), ranked.end());
   group.ranking = std::make_unique<Ranking>();
-  auto& [words, tiers] = *group.ranking;
+  auto& [words, compared, tiers] = *group.ranking;
   for (size_t i = 0; i < ranked.size(); ++i) {
     const auto& [rank, agent] = ranked[i];
     const bool new_tier = i == 0 || rank != ranked[i - 1].first;
@@ -80,6 +80,7 @@ const Requirements::Ranking& Requirements::RankingOf(uint32_t index) {
     tiers.back().end = static_cast<uint32_t>(words.size());
   }
   words.shrink_to_fit();
+  compared.resize(words.size());
   return *group.ranking;
 }
 
@@ -89,7 +90,7 @@ size_t Requirements::MemoryBytes() const {
   for (const Group& group : groups_) {
     bytes += group.eligible.MemoryBytes();
     if (group.ranking == nullptr) continue;
-    bytes += group.ranking->words.capacity() * sizeof(Word) +
+    bytes += group.ranking->words.capacity() * (sizeof(Word) + sizeof(Compared)) +
              group.ranking->tiers.capacity() * sizeof(Tier);
   }
   for (const std::vector<uint32_t>& groups : of_queue_) {

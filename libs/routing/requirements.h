@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -21,13 +22,20 @@ class Requirements {
     uint32_t word;
     uint64_t bits;
   };
+  // The least key of those of a word who had room when they were last compared, and what
+  // AgentTable::Improved said then: while it says the same, nobody's is less. For the matcher.
+  struct Compared {
+    int64_t least = std::numeric_limits<int64_t>::min();
+    uint64_t improved = 0;
+  };
   struct Tier {
     uint32_t begin;  // its words
     uint32_t end;
   };
   struct Ranking {
     std::vector<Word> words;
-    std::vector<Tier> tiers;  // best first
+    std::vector<Compared> compared;  // of each word
+    std::vector<Tier> tiers;         // best first
   };
 
   struct Group {

@@ -28,7 +28,6 @@ class WaitingBoard {
     for (Kind& kind : kinds_) {
       kind.waiting.resize(groups);
       kind.heads.resize(groups);
-      kind.coarse.resize(groups, std::numeric_limits<int64_t>::max());
       kind.nonempty.resize((groups + 63) / 64, 0);
     }
   }
@@ -38,7 +37,7 @@ class WaitingBoard {
     Kind& k = kinds_[kind];
     const bool first = k.waiting[group].empty() || less(urgency, k.heads[group]);
     k.waiting[group].Insert(urgency, less);
-    if (first) SetHead(k, group, urgency);
+    if (first) k.heads[group] = urgency;
     k.nonempty[group / 64] |= uint64_t{1} << (group % 64);
   }
 
@@ -51,7 +50,7 @@ class WaitingBoard {
     if (waiting.empty()) {
       k.nonempty[group / 64] &= ~(uint64_t{1} << (group % 64));
     } else if (k.heads[group].slot == urgency.slot) {
-      SetHead(k, group, waiting.First());
+      k.heads[group] = waiting.First();
     }
     return true;
   }
@@ -69,8 +68,8 @@ class WaitingBoard {
       for (size_t w = 0; w < words; ++w) {
         for (uint64_t bits = row[w] & kind.nonempty[w]; bits != 0; bits &= bits - 1) {
           const size_t group = w * 64 + static_cast<size_t>(std::countr_zero(bits));
-          if (kind.coarse[group] > best_coarse) continue;
           const Urgency& head = kind.heads[group];
+          if (head.coarse > best_coarse) continue;
           if (best.has_value() && !less(head, *best)) continue;
           if (head.excludes_some == 0) {
             best = head;
@@ -82,7 +81,7 @@ class WaitingBoard {
               return false;
             });
           }
-          if (best.has_value()) best_coarse = best->Coarse();
+          if (best.has_value()) best_coarse = best->coarse;
         }
       }
     }
@@ -102,7 +101,7 @@ class WaitingBoard {
     for (const Kind& kind : kinds_) {
       for (const CountedSet<Urgency>& waiting : kind.waiting) bytes += waiting.MemoryBytes();
       bytes += kind.waiting.capacity() * sizeof(CountedSet<Urgency>) +
-               kind.heads.capacity() * sizeof(Urgency) + kind.coarse.capacity() * sizeof(int64_t) +
+               kind.heads.capacity() * sizeof(Urgency) +
                kind.nonempty.capacity() * sizeof(uint64_t);
     }
     return bytes;
@@ -112,15 +111,9 @@ class WaitingBoard {
   // Of a channel kind, by group.
   struct Kind {
     std::vector<CountedSet<Urgency>> waiting;
-    std::vector<Urgency> heads;   // where somebody waits
-    std::vector<int64_t> coarse;  // of the heads
+    std::vector<Urgency> heads;  // where somebody waits
     std::vector<uint64_t> nonempty;
   };
-
-  static void SetHead(Kind& kind, uint32_t group, const Urgency& head) {
-    kind.heads[group] = head;
-    kind.coarse[group] = head.Coarse();
-  }
 
   std::array<Kind, kChannelKinds> kinds_;
 };

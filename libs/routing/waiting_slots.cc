@@ -1,6 +1,7 @@
 #include "libs/routing/waiting_slots.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "absl/hash/hash.h"
 
@@ -56,7 +57,8 @@ uint32_t WaitingSlots::Add(const Waiting& waiting, const Policy::Impl& policy) {
   s.parts = waiting.priority.Sum();
   s.queue = Acquire(waiting.queue_id, policy);
   s.language = Acquire(waiting.language, policy);
-  s.extra_steps = waiting.extra_relaxation_steps;
+  s.extra_steps = static_cast<uint8_t>(
+      std::clamp<int32_t>(waiting.extra_relaxation_steps, 0, std::numeric_limits<uint8_t>::max()));
   s.kind = static_cast<uint8_t>(KindIndex(waiting.kind));
   s.anyone = waiting.anyone;
   if (!waiting.excluded_agent_ids.empty()) {
@@ -73,7 +75,9 @@ void WaitingSlots::Remove(uint32_t slot) {
   if (s.id_size == Slot::kLongId) long_ids_.erase(slot);
   Release(s.queue);
   Release(s.language);
+  const uint32_t turn = s.turn;
   s = Slot();
+  s.turn = turn;
   free_slots_.push_back(slot);
 }
 
@@ -90,6 +94,16 @@ absl::string_view WaitingSlots::IdOf(uint32_t slot) const {
   const Slot& s = slots_[slot];
   if (s.id_size == Slot::kLongId) return long_ids_.find(slot)->second;
   return {s.id.data(), s.id_size};
+}
+
+bool WaitingSlots::IsMoreUrgent(const Urgency& a, const Urgency& b) const {
+  if (a.slot == b.slot) return false;
+  if (a.due_is_exact && b.due_is_exact && a.since != b.since) return a.since < b.since;
+  const Slot& x = slots_[a.slot];
+  const Slot& y = slots_[b.slot];
+  if (x.due != y.due) return x.due < y.due;
+  if (x.since != y.since) return x.since < y.since;
+  return IdOf(a.slot) < IdOf(b.slot);
 }
 
 bool WaitingSlots::Excludes(uint32_t slot, uint32_t agent) const {

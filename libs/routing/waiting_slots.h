@@ -34,16 +34,20 @@ class WaitingSlots {
     std::unique_ptr<Exclusions> exclusions;  // null where nobody is excluded
     uint32_t queue = kNone;                  // names; kNone: the slot is free
     uint32_t language = kNone;
-    int32_t extra_steps = 0;
+    uint8_t extra_steps = 0;  // of relaxation, as many as there can be at most
     uint8_t kind = 0;
-    bool anyone = false;
+    bool anyone : 1 = false;
 
     // Where it stands, for the matcher: group (kNone: nowhere), rank and ring; whether it has come
-    // to a further ring since that was last asked for.
-    bool relaxed = false;
+    // to a further ring since that was last asked for; which of its steps are to come, under which
+    // turn.
+    bool relaxed : 1 = false;
+    bool will_age : 1 = false;
+    bool will_relax : 1 = false;
     uint8_t ring = 0;
     int32_t rank = 0;
     uint32_t group = kNone;
+    uint32_t turn = 0;
 
     // The conversation's id; one that does not fit in stands in long_ids_.
     static constexpr size_t kIdBytes = 39;
@@ -51,6 +55,7 @@ class WaitingSlots {
     uint8_t id_size = 0;
     std::array<char, kIdBytes> id;
   };
+  static_assert(sizeof(Slot) == 96, "two lines of the processor's cache, wherever it begins");
 
   // kNone: it does not wait.
   uint32_t Find(absl::string_view id) const;
@@ -74,16 +79,13 @@ class WaitingSlots {
 
   Urgency UrgencyOf(uint32_t slot) const {
     const Slot& s = slots_[slot];
-    return {s.rank, slot, s.exclusions != nullptr ? 1u : 0u, s.due, s.since};
+    return Urgency::Of(s.rank, s.due, s.since, slot, s.exclusions != nullptr);
   }
   // The whole order.
   struct MoreUrgent {
     const WaitingSlots* slots;
     bool operator()(const Urgency& a, const Urgency& b) const {
-      if (a.rank != b.rank) return a.rank < b.rank;
-      if (a.due != b.due) return a.due < b.due;
-      if (a.since != b.since) return a.since < b.since;
-      return a.slot != b.slot && slots->IdOf(a.slot) < slots->IdOf(b.slot);
+      return a.coarse != b.coarse ? a.coarse < b.coarse : slots->IsMoreUrgent(a, b);
     }
   };
   MoreUrgent more_urgent() const { return {this}; }
@@ -98,6 +100,9 @@ class WaitingSlots {
     int32_t queue = -1;
     int32_t language = -1;
   };
+
+  // Where they are coarsely the same.
+  bool IsMoreUrgent(const Urgency& a, const Urgency& b) const;
 
   uint32_t Acquire(absl::string_view text, const Policy::Impl& policy);
   void Release(uint32_t name);
