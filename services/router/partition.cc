@@ -62,6 +62,7 @@ Partition::Partition(Shared& shared, int32_t partition, bool use_checkpoint)
 }
 
 Partition::~Partition() {
+  AwaitFolded();
   if (owning()) shared_.metrics.partitions_owned.Decrement();
 }
 
@@ -75,6 +76,7 @@ void Partition::Lose(absl::Status status) {
   }
   // A checkpoint that cannot be gone on from: the log alone is tried next.
   checkpoint_failed_ = from_checkpoint_ && !owning();
+  AwaitFolded();
   engine_.reset();
   folding_.reset();
   waiting_.clear();
@@ -121,13 +123,35 @@ absl::Status Partition::Open() {
 }
 
 absl::Status Partition::Fold() {
-  WISSEL_ASSIGN_OR_RETURN(const std::vector<bus::LogEntry> entries,
+  WISSEL_ASSIGN_OR_RETURN(std::vector<bus::LogEntry> polled,
                           log_->Poll(kReadBatch, absl::ZeroDuration()));
-  for (const bus::LogEntry& entry : entries) {
-    if (entry.record.has_decision()) folding_->Apply(entry.record.decision());
-  }
+  if (!polled.empty()) FoldAhead(std::move(polled));
   if (log_->phase() != bus::OwnedLog::Phase::kOwning) return absl::OkStatus();
+  AwaitFolded();
   return StartDeciding();
+}
+
+void Partition::FoldAhead(std::vector<bus::LogEntry> polled) {
+  AwaitFolded();
+  auto folded = std::make_shared<Notification>();
+  const auto entries = std::make_shared<const std::vector<bus::LogEntry>>(std::move(polled));
+  const auto fold = [this, folded, entries](NoTool&) {
+    for (const bus::LogEntry& entry : *entries) {
+      if (entry.record.has_decision()) folding_->Apply(entry.record.decision());
+    }
+    folded->Notify();
+  };
+  if (shared_.ahead.TryRun(fold)) {
+    folded_ = std::move(folded);
+  } else {
+    NoTool none;
+    fold(none);
+  }
+}
+
+void Partition::AwaitFolded() {
+  if (folded_ != nullptr) folded_->Wait();
+  folded_.reset();
 }
 
 absl::Status Partition::StartDeciding() {

@@ -11,7 +11,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "libs/base/clock.h"
+#include "libs/base/notification.h"
 #include "libs/bus/bus.h"
+#include "libs/bus/log_reader.h"
 #include "libs/bus/ownership.h"
 #include "libs/domain/config_rule.h"
 #include "libs/domain/engine.h"
@@ -73,6 +75,10 @@ class Partition {
 
   absl::Status Open();
   absl::Status Fold();
+  // Has the worker fold these while the next ones are read and parsed.
+  void FoldAhead(std::vector<bus::LogEntry> polled);
+  // Until it has.
+  void AwaitFolded();
   absl::Status StartDeciding();
   absl::Status ReadBack();
   // Whether a decision may be made now.
@@ -104,7 +110,8 @@ class Partition {
   std::shared_ptr<bus::Appender> appender_;
   std::unique_ptr<bus::Appender> dead_letters_;
   std::unique_ptr<bus::OwnedLog> log_;
-  std::optional<domain::State> folding_;
+  std::optional<domain::State> folding_;  // The worker's while `folded_` is there.
+  std::shared_ptr<Notification> folded_;
   std::optional<domain::Engine> engine_;
   bool from_checkpoint_ = false;
   bool checkpoint_failed_ = false;
