@@ -13,8 +13,10 @@
 #include <cstdio>
 #include <cstring>
 #include <optional>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/stubs/logging.h"
 #include "libs/base/check.h"
 #include "libs/base/notification.h"
 #include "libs/base/thread.h"
@@ -199,6 +201,32 @@ class Signals {
   int fd_;
 };
 
+// While it lives, what protobuf has to say (of a text that is no UTF-8, say) stands among the other
+// lines. One at a time.
+class ProtobufLog {
+ public:
+  explicit ProtobufLog(const telemetry::Logger& log) {
+    log_ = &log;
+    before_ = google::protobuf::SetLogHandler(&Write);
+  }
+  ~ProtobufLog() { google::protobuf::SetLogHandler(before_); }
+  ProtobufLog(const ProtobufLog&) = delete;
+  ProtobufLog& operator=(const ProtobufLog&) = delete;
+
+ private:
+  static void Write(google::protobuf::LogLevel level, const char*, int,
+                    const std::string& message) {
+    if (level >= google::protobuf::LOGLEVEL_ERROR) {
+      log_->Error("protobuf", {{"message", message}});
+    } else {
+      log_->Warning("protobuf", {{"message", message}});
+    }
+  }
+
+  static inline const telemetry::Logger* log_ = nullptr;
+  google::protobuf::LogHandler* before_;
+};
+
 absl::Status DrainInTime(App& app, absl::Duration limit, const telemetry::Logger& log) {
   Notification drained;
   const std::jthread watchdog = StartThread("drain-watchdog", [&] {
@@ -218,6 +246,7 @@ int Serve(const Program& program, const CommonSettings& common) {
                                .min_severity = common.log_level,
                                .clock = &clock,
                                .write = {}});
+  const ProtobufLog protobuf_log(log);
   telemetry::Registry metrics;
   telemetry::Readiness readiness;
   telemetry::Endpoint endpoint(metrics, readiness);

@@ -130,6 +130,13 @@ TEST(Service, ServesUntilSigtermThenDrains) {
               AllOf(HasSubstr("signal=SIGTERM"), HasSubstr("app drains"), HasSubstr(" stopped\n")));
 }
 
+TEST(Service, WhatProtobufSaysIsALineOfTheLog) {
+  Child child(Serving("bad_text"));
+  ASSERT_TRUE(child.WaitFor(" started\n")) << child.output();
+  EXPECT_THAT(child.output(), HasSubstr(" ERROR   protobuf message=\"String field"));
+  EXPECT_THAT(child.output(), Not(HasSubstr("libprotobuf")));
+}
+
 TEST(Service, EndsOnSigintToo) {
   Child child(Serving("run"));
   ASSERT_TRUE(child.WaitFor(" started\n"));

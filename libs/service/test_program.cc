@@ -1,5 +1,7 @@
 // A service that does nothing but what its test tells it to.
 
+#include <google/protobuf/wrappers.pb.h>
+
 #include <thread>
 
 #include "libs/service/service.h"
@@ -9,7 +11,7 @@ namespace {
 using ::wissel::service::App;
 using ::wissel::service::Context;
 
-enum class Mode { kRun, kFailAtStart, kFailLater, kBadDrain, kStuckDrain };
+enum class Mode { kRun, kFailAtStart, kFailLater, kBadDrain, kStuckDrain, kBadText };
 
 struct Settings {
   Mode mode = Mode::kRun;
@@ -20,7 +22,8 @@ struct Settings {
             {"fail_at_start", Mode::kFailAtStart},
             {"fail_later", Mode::kFailLater},
             {"bad_drain", Mode::kBadDrain},
-            {"stuck_drain", Mode::kStuckDrain}});
+            {"stuck_drain", Mode::kStuckDrain},
+            {"bad_text", Mode::kBadText}});
     b.SecretText("token", &token, "A secret.");
   }
 };
@@ -34,6 +37,8 @@ class TestApp : public App {
         fail(absl::DataLossError("second"));
       });
     }
+    // A field of text that is none.
+    if (mode == Mode::kBadText) google::protobuf::StringValue().ParseFromString("\x0a\x01\xff");
   }
 
   absl::Status Drain(absl::Duration) override {
