@@ -17,6 +17,7 @@
 #include "libs/base/thread.h"
 #include "libs/base/timeout.h"
 #include "libs/base/uuid.h"
+#include "libs/bus/content_type.h"
 #include "libs/bus/log_reader.h"
 #include "libs/bus/resume.h"
 #include "libs/bus/wakeup.h"
@@ -447,8 +448,7 @@ class DelivererImpl final : public Deliverer {
                          .partition = pending.partition,
                          .key = pending.append.key,
                          .value = receipt.SerializeAsString(),
-                         .headers = {{std::string(kContentTypeHeader),
-                                      ProtobufContentType(receipt.GetTypeName())}}},
+                         .headers = {bus::ContentTypeHeader(receipt.GetTypeName())}},
                         [mailbox = mailbox_, id = id](absl::StatusOr<int64_t> offset) {
                           mailbox->Post(AppendEnded{.append = id, .status = offset.status()});
                         });

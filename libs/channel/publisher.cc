@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
+#include "libs/bus/content_type.h"
 #include "libs/channel/ids.h"
 #include "libs/channel/language.h"
 #include "libs/channel/text.h"
@@ -48,10 +49,6 @@ std::string OriginKey(const deadletter::v1::Origin& origin) {
 }
 
 }  // namespace
-
-std::string ProtobufContentType(absl::string_view message_full_name) {
-  return absl::StrCat("application/x-protobuf; messageType=\"", message_full_name, "\"");
-}
 
 Publisher::Publisher(bus::Bus* bus, const Clock* clock, PublisherOptions options)
     : bus_(bus),
@@ -124,7 +121,7 @@ void Publisher::Append(bus::Topic topic, std::string key, std::string value, abs
                        .partition = bus::PartitionOf(key, partitions),
                        .key = std::move(key),
                        .value = std::move(value),
-                       .headers = {{std::string(kContentTypeHeader), ProtobufContentType(type)}}};
+                       .headers = {bus::ContentTypeHeader(type)}};
   if (!traceparent.empty()) {
     record.headers.emplace_back(std::string(telemetry::kTraceParent), std::string(traceparent));
   }

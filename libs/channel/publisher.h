@@ -67,8 +67,4 @@ class Publisher {
   const std::unique_ptr<bus::Appender> appender_;
 };
 
-// The media type of a record's value, in the header `content-type`.
-inline constexpr absl::string_view kContentTypeHeader = "content-type";
-std::string ProtobufContentType(absl::string_view message_full_name);
-
 }  // namespace wissel::channel

@@ -16,9 +16,11 @@
 namespace wissel::admin {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Pair;
 using ::testing::SizeIs;
 using testing::StatusIs;
 
@@ -90,6 +92,8 @@ TEST_F(AdminTest, AppliesAndGivesBack) {
   WISSEL_ASSERT_OK_AND_ASSIGN(auto applied, admin->ApplyConfig(Of("acme"), Request(1)));
   EXPECT_EQ(applied.version(), 1);
   EXPECT_GT(applied.differences_size(), 0);
+  EXPECT_THAT(ReadAll(bus::Topic::kConfig, 0).front().headers,
+              Contains(Pair("content-type", HasSubstr("\"wissel.config.v1.WorkspaceConfig\""))));
   // Another process sees it too.
   WISSEL_ASSERT_OK_AND_ASSIGN(auto got, NewAdmin()->GetConfig(Of("acme"), {}));
   EXPECT_EQ(got.config().version(), 1);

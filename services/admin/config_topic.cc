@@ -7,6 +7,7 @@
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/timeout.h"
+#include "libs/bus/content_type.h"
 
 namespace wissel::admin {
 namespace {
@@ -68,7 +69,7 @@ absl::Status ConfigTopic::Apply(const config::v1::WorkspaceConfig& config) {
                      .partition = kPartition,
                      .key = config.workspace_id(),
                      .value = config.SerializeAsString(),
-                     .headers = {}},
+                     .headers = {bus::ContentTypeHeader(config.GetDescriptor()->full_name())}},
                     [answer](absl::StatusOr<int64_t> offset) {
                       answer->offset = std::move(offset);
                       answer->given.Notify();

@@ -4,6 +4,7 @@
 
 #include "libs/base/proto_time.h"
 #include "libs/base/uuid.h"
+#include "libs/bus/content_type.h"
 #include "libs/domain/state.h"
 #include "libs/telemetry/trace.h"
 
@@ -14,8 +15,9 @@ using Kind = Command::KindCase;
 
 namespace {
 
-constexpr char kContentTypeHeader[] = "content-type";
-constexpr char kContentType[] = "application/x-protobuf; messageType=wissel.command.v1.Command";
+std::pair<std::string, std::string> ContentType() {
+  return bus::ContentTypeHeader(Command::descriptor()->full_name());
+}
 
 // The role that allows most of those the token carries.
 common::v1::Role ActorRole(const rpc::Roles& roles) {
@@ -127,8 +129,7 @@ void CommandPort::Send(const Issuer& issuer, Command command, absl::string_view 
   envelope.set_routing_group_id(issuer.seat.routing_group.value());
   *envelope.mutable_time() = ToProto(clock_.Now());
   Append(issuer.seat, command,
-         {{kContentTypeHeader, kContentType},
-          {std::string(telemetry::kTraceParent), trace.ToHeader()}},
+         {ContentType(), {std::string(telemetry::kTraceParent), trace.ToHeader()}},
          std::move(done));
 }
 
@@ -138,7 +139,7 @@ void CommandPort::SendOwn(const Seat& seat, Command command, Done done) {
   envelope.set_workspace_id(seat.workspace.value());
   envelope.set_routing_group_id(seat.routing_group.value());
   *envelope.mutable_time() = ToProto(clock_.Now());
-  Append(seat, command, {{kContentTypeHeader, kContentType}}, std::move(done));
+  Append(seat, command, {ContentType()}, std::move(done));
 }
 
 void CommandPort::Append(const Seat& seat, const Command& command, bus::Headers headers,

@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
+#include "libs/bus/content_type.h"
 #include "libs/domain/config_rule.h"
 #include "libs/domain/config_validation.h"
 #include "services/ctl/workspace_yaml.h"
@@ -55,7 +56,8 @@ absl::Status ApplyFirst(bus::Bus& bus, const std::string& file, absl::Time now) 
   const auto appender = bus.NewAppender({});
   appender->Append({.topic = bus::Topic::kConfig,
                     .key = config.workspace_id(),
-                    .value = config.SerializeAsString()},
+                    .value = config.SerializeAsString(),
+                    .headers = {bus::ContentTypeHeader(config.GetDescriptor()->full_name())}},
                    [&done](absl::StatusOr<int64_t> offset) { done.set_value(std::move(offset)); });
   return done.get_future().get().status();
 }

@@ -9,6 +9,7 @@
 #include "libs/base/proto_time.h"
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
+#include "libs/bus/content_type.h"
 #include "libs/channel/ids.h"
 #include "libs/channel/publisher.h"
 #include "libs/telemetry/trace.h"
@@ -444,8 +445,7 @@ absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCaus
        .partition = bus::PartitionOf(letter.dead_letter_id(), count),
        .key = letter.dead_letter_id(),
        .value = letter.SerializeAsString(),
-       .headers = {{std::string(channel::kContentTypeHeader),
-                    channel::ProtobufContentType(letter.GetDescriptor()->full_name())}}},
+       .headers = {bus::ContentTypeHeader(letter.GetDescriptor()->full_name())}},
       [appended](absl::StatusOr<int64_t> offset) { *appended = offset.status(); });
   WISSEL_RETURN_IF_ERROR(
       Annotate(dead_letters_->Flush(kDeadLetterTimeout), "appending a dead letter"));
