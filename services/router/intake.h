@@ -14,7 +14,8 @@
 
 namespace wissel::router {
 
-// The thread that reads and parses ahead for all partitions of a router.
+// The second thread of a router, for all its partitions: reads and parses ahead, and folds during
+// recovery.
 struct NoTool {};
 using AheadWorker = WorkerPool<NoTool>;
 
