@@ -39,7 +39,9 @@ void KeepBytes(const message::v1::InboundMessage& message, const std::string& by
     if (&event.message_received().message() != &message) continue;
     conversation::v1::MessageReceived& received = *event.mutable_message_received();
     (void)received.unsafe_arena_release_message();
-    received.GetReflection()->MutableUnknownFields(&received)->AddLengthDelimited(
+    static const google::protobuf::Reflection* const reflection =
+        conversation::v1::MessageReceived::GetReflection();
+    reflection->MutableUnknownFields(&received)->AddLengthDelimited(
         conversation::v1::MessageReceived::kMessageFieldNumber, bytes);
   }
 }
