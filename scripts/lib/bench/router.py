@@ -14,6 +14,16 @@ def start_router(run, prefix, *settings):
                        f"router.session_timeout={SESSION_TIMEOUT_S}s", *settings, prefix=prefix)
 
 
+def warm_up(run):
+    """The broker's Java compiles what is run most; nothing of this is measured."""
+    note("the broker warms up")
+    for partitions in (1, 4, 1):
+        prefix = run.new_prefix()
+        size = ("--partitions", partitions, "--count", run.options.messages)
+        run.tool("prepare", prefix, *size, "--contacts", run.options.messages // 10)
+        run.tool("bare-hop", prefix, *size)
+
+
 def backlog(run):
     """Decisions a second on inbound messages that wait, against copying them to the log."""
     count = run.options.messages
