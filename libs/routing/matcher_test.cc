@@ -542,8 +542,8 @@ TEST_F(MatcherTest, AnotherPolicyKeepsLoadsAndPlaces) {
   EXPECT_THAT(GiveOut("anna"), ElementsAre("v"));
 }
 
-// Many words of 64 agents.
-TEST_F(MatcherTest, AmongManyTheSameOrderHolds) {
+// Each named after it.
+config::v1::WorkspaceConfig AQueueOfEachStrategy() {
   config::v1::WorkspaceConfig config;
   for (const auto strategy :
        {config::v1::STRATEGY_LONGEST_IDLE, config::v1::STRATEGY_BEST_SKILL,
@@ -552,7 +552,15 @@ TEST_F(MatcherTest, AmongManyTheSameOrderHolds) {
     queue->set_queue_id(config::v1::Strategy_Name(strategy));
     queue->set_routing_group_id("main");
     queue->set_strategy(strategy);
-    config::v1::Skill* required = queue->add_required_skills();
+  }
+  return config;
+}
+
+// Many words of 64 agents.
+TEST_F(MatcherTest, AmongManyTheSameOrderHolds) {
+  config::v1::WorkspaceConfig config = AQueueOfEachStrategy();
+  for (config::v1::Queue& queue : *config.mutable_queues()) {
+    config::v1::Skill* required = queue.add_required_skills();
     required->set_skill_id("a");
     required->set_proficiency(1);
   }
@@ -599,15 +607,7 @@ TEST_F(MatcherTest, AmongManyTheSameOrderHolds) {
 
 // What was compared before is left out where nothing can have come to be better: same answers.
 TEST_F(MatcherTest, TheBestOfManyIsFoundWhileTheyChange) {
-  config::v1::WorkspaceConfig config;
-  for (const auto strategy :
-       {config::v1::STRATEGY_LONGEST_IDLE, config::v1::STRATEGY_BEST_SKILL,
-        config::v1::STRATEGY_LEAST_OCCUPIED, config::v1::STRATEGY_ROUND_ROBIN}) {
-    config::v1::Queue* queue = config.add_queues();
-    queue->set_queue_id(config::v1::Strategy_Name(strategy));
-    queue->set_routing_group_id("main");
-    queue->set_strategy(strategy);
-  }
+  config::v1::WorkspaceConfig config = AQueueOfEachStrategy();
   constexpr int kAgents = 400;
   for (int i = 0; i < kAgents; ++i) {
     config::v1::Agent* agent = config.add_agents();
