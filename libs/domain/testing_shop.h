@@ -201,4 +201,36 @@ inline std::vector<Decision> WaitConnected(Shop& shop, absl::Duration d) {
   return fired;
 }
 
+// Of the answer that the decision sends; empty: none.
+inline std::string OutboundOf(const log::v1::Decision& decision) {
+  for (const conversation::v1::Event& e : decision.events()) {
+    if (e.has_reply_sent()) return e.reply_sent().outbound_id();
+  }
+  return "";
+}
+
+// An attempt to deliver it, begun and ended.
+inline receipt::v1::Receipt Started(const std::string& outbound, int attempt,
+                                    absl::string_view id) {
+  receipt::v1::Receipt r;
+  *r.mutable_envelope() = MakeEnvelope(UuidV5(kWisselNamespace, {id, "started"}));
+  r.mutable_attempt_started()->set_outbound_id(outbound);
+  r.mutable_attempt_started()->set_attempt(attempt);
+  r.mutable_attempt_started()->set_attempt_id(std::string(id));
+  return r;
+}
+
+inline receipt::v1::Receipt Finished(const std::string& outbound, absl::string_view id,
+                                     receipt::v1::DeliveryState state) {
+  receipt::v1::Receipt r;
+  *r.mutable_envelope() = MakeEnvelope(UuidV5(kWisselNamespace, {id, "finished"}));
+  r.mutable_attempt_finished()->set_outbound_id(outbound);
+  r.mutable_attempt_finished()->set_attempt_id(std::string(id));
+  r.mutable_attempt_finished()->set_state(state);
+  if (state == receipt::v1::DeliveryState::DELIVERY_STATE_SENT) {
+    r.mutable_attempt_finished()->set_provider_message_id(absl::StrCat("out.", outbound));
+  }
+  return r;
+}
+
 }  // namespace wissel::domain::testing
