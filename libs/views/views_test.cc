@@ -173,7 +173,9 @@ TEST_F(ViewsTest, MarksShowOnTheirMessages) {
   batch.MarkMessage("c1", "n2", DeliveryMark(receipt::v1::DELIVERY_STATE_READ));
   Write(std::move(batch));
   WISSEL_ASSERT_OK_AND_ASSIGN(auto view, ReadConversation(redis_, keys_, "shop", "c1", 20));
+  ASSERT_TRUE(view.conversation.has_value());
   const auto& messages = view.conversation->messages;
+  ASSERT_EQ(messages.size(), 3);
   EXPECT_TRUE(messages[0].edited());
   EXPECT_EQ(messages[1].delivery_state(), receipt::v1::DELIVERY_STATE_READ);
   EXPECT_FALSE(messages[2].edited());
