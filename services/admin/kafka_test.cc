@@ -26,7 +26,9 @@ TEST(ConfigTopicOnKafka, OfConcurrentAppliesExactlyOneWins) {
   std::vector<std::unique_ptr<ConfigTopic>> topics;
   for (int i = 0; i < kAdmins; ++i) {
     WISSEL_ASSERT_OK_AND_ASSIGN(auto bus, bus::NewKafkaBus(options));
-    if (i == 0) WISSEL_ASSERT_OK(bus->EnsureTopics(bus::DefaultTopics(1)));
+    if (i == 0) {
+      WISSEL_ASSERT_OK(bus->EnsureTopics(bus::DefaultTopics(1)));
+    }
     topics.push_back(std::make_unique<ConfigTopic>(*bus));
     buses.push_back(std::move(bus));
   }

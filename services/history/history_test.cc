@@ -282,6 +282,7 @@ TEST_F(HistoryTest, BadRequestsAreTold) {
 TEST(PageToken, ComesBackAsItWent) {
   const views::Cursor cursor{1'750'000'000'123'456.0, "id|with separator"};
   WISSEL_ASSERT_OK_AND_ASSIGN(const auto read, ReadPageToken(MakePageToken(cursor)));
+  ASSERT_TRUE(read.has_value());
   EXPECT_EQ(read->score, cursor.score);
   EXPECT_EQ(read->id, cursor.id);
   EXPECT_THAT(ReadPageToken("bmFufHg"), StatusIs(absl::StatusCode::kInvalidArgument));  // nan|x

@@ -375,7 +375,9 @@ TEST_P(RandomDays, RedisHoldsTheFoldOfTheLogWhateverHappened) {
   for (int i = 0; i < 250; ++i) {
     shop_->Happen(random);
     if (pick(60) == 0) shop_->Restate();
-    if (pick(80) == 0) WISSEL_ASSERT_OK(redis_.Run("", {"FLUSHALL"}));
+    if (pick(80) == 0) {
+      WISSEL_ASSERT_OK(redis_.Run("", {"FLUSHALL"}));
+    }
     if (pick(120) == 0) {
       WISSEL_ASSERT_OK(redis_.Run("", {"HSET", keys_.Pieces("conversation"), "ghost", "x"}));
       projectors[0].reset(new PartitionProjector(*environment_, 0));

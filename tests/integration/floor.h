@@ -50,7 +50,9 @@ class Process {
   bool Ready() const { return readiness_.Ready(); }
   // Of the operators' pages.
   std::string Telemetry() {
-    if (endpoint_.port() == 0) WISSEL_EXPECT_OK(endpoint_.Start("127.0.0.1:0"));
+    if (endpoint_.port() == 0) {
+      WISSEL_EXPECT_OK(endpoint_.Start("127.0.0.1:0"));
+    }
     return absl::StrCat("127.0.0.1:", endpoint_.port());
   }
 
