@@ -10,7 +10,4 @@ namespace wissel {
 // U+FFFD.
 void AppendJsonString(absl::string_view text, std::string* out);
 
-// Bytes of the UTF-8 character at the front of `text`, 0 if there is none that is valid (RFC 3629).
-size_t Utf8Length(absl::string_view text);
-
 }  // namespace wissel

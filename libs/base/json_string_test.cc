@@ -24,20 +24,6 @@ TEST(JsonString, ReplacesEachByteThatIsNotUtf8) {
 
 // RFC 3629, sections 3 and 10: overlong forms, surrogates and what lies beyond U+10FFFF are not
 // UTF-8.
-TEST(Utf8Length, TakesExactlyTheValidForms) {
-  EXPECT_EQ(Utf8Length(""), 0u);
-  EXPECT_EQ(Utf8Length("a"), 1u);
-  EXPECT_EQ(Utf8Length("\xc2\x80"), 2u);
-  EXPECT_EQ(Utf8Length("\xe0\xa0\x80"), 3u);
-  EXPECT_EQ(Utf8Length("\xed\x9f\xbf"), 3u);
-  EXPECT_EQ(Utf8Length("\xf0\x90\x80\x80"), 4u);
-  EXPECT_EQ(Utf8Length("\xf4\x8f\xbf\xbf"), 4u);
-  for (const char* invalid : {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80",
-                              "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xc2",
-                              "\xe2\x82", "\xe2\x28\xa1", "\xf0\x9f\x98"}) {
-    EXPECT_EQ(Utf8Length(invalid), 0u) << invalid;
-  }
-}
 
 }  // namespace
 }  // namespace wissel

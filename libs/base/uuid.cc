@@ -11,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
+#include "libs/base/utf8.h"
 
 namespace wissel {
 namespace {
@@ -74,7 +75,7 @@ class NameHash {
 
 absl::StatusOr<Uuid> Uuid::Parse(absl::string_view text) {
   const auto malformed = [&] {
-    return absl::InvalidArgumentError(absl::StrCat("not a UUID: ", text.substr(0, 64)));
+    return absl::InvalidArgumentError(absl::StrCat("not a UUID: ", TruncateUtf8(text, 64)));
   };
   if (text.size() != 36) return malformed();
   for (size_t at : kDashes) {

@@ -28,13 +28,6 @@ using ::testing::Pair;
 using wissel::testing::IsOk;
 using wissel::testing::StatusIs;
 
-TEST(TextTest, CutsBetweenCharacters) {
-  EXPECT_EQ(CutUtf8("abc", 3), "abc");
-  EXPECT_EQ(CutUtf8("h\xC3\xA9llo", 2), "h");
-  EXPECT_EQ(CutUtf8("h\xC3\xA9llo", 3), "h\xC3\xA9");
-  EXPECT_EQ(CutUtf8("\xF0\x9F\x98\x80", 3), "");
-}
-
 TEST(TextTest, MakesUtf8OfAnything) {
   EXPECT_EQ(ToUtf8("h\xC3\xA9 \xF0\x9F\x98\x80"), "h\xC3\xA9 \xF0\x9F\x98\x80");
   EXPECT_EQ(ToUtf8("caf\xE9"), "caf\xEF\xBF\xBD");

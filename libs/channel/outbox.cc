@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/hash.h"
 #include "libs/base/proto_time.h"
+#include "libs/base/utf8.h"
 #include "libs/channel/ids.h"
 #include "libs/channel/text.h"
 
@@ -68,7 +69,7 @@ Receipt FinishedReceipt(const AttemptContext& context, const SendOutcome& outcom
   if (outcome.kind != SendOutcome::Kind::kAccepted) {
     *finished->mutable_error() = outcome.error;
     finished->mutable_error()->set_detail(
-        std::string(CutUtf8(ToUtf8(outcome.error.detail()), kMaxErrorDetailBytes)));
+        std::string(TruncateUtf8(ToUtf8(outcome.error.detail()), kMaxErrorDetailBytes)));
   }
 
   const auto retry = [&](absl::Duration delay, bool counted) {
@@ -78,7 +79,7 @@ Receipt FinishedReceipt(const AttemptContext& context, const SendOutcome& outcom
       finished->set_state(receipt::v1::DELIVERY_STATE_FAILED);
       finished->mutable_error()->set_detail(absl::StrCat(
           "given up after ", context.attempt,
-          " attempts: ", CutUtf8(finished->error().detail(), kMaxErrorDetailBytes - 64)));
+          " attempts: ", TruncateUtf8(finished->error().detail(), kMaxErrorDetailBytes - 64)));
       return;
     }
     finished->set_state(receipt::v1::DELIVERY_STATE_RETRYING);

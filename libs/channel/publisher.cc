@@ -6,6 +6,7 @@
 #include "absl/time/time.h"
 #include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
+#include "libs/base/utf8.h"
 #include "libs/bus/content_type.h"
 #include "libs/channel/ids.h"
 #include "libs/channel/language.h"
@@ -102,7 +103,7 @@ void Publisher::Publish(deadletter::v1::DeadLetter letter, absl::string_view tra
                         Done done) {
   DeriveId(&letter);
   *letter.mutable_time() = ToProto(clock_->Now());
-  letter.set_detail(std::string(CutUtf8(ToUtf8(letter.detail()), kMaxErrorDetailBytes)));
+  letter.set_detail(std::string(TruncateUtf8(ToUtf8(letter.detail()), kMaxErrorDetailBytes)));
   if (letter.raw().size() > options_.max_dead_letter_raw_bytes) {
     letter.mutable_raw()->resize(options_.max_dead_letter_raw_bytes);
     letter.set_truncated(true);

@@ -14,9 +14,6 @@ inline constexpr size_t kMaxFileNameBytes = 255;
 inline constexpr size_t kMaxRawBytes = 64 << 10;
 inline constexpr size_t kMaxErrorDetailBytes = 1024;
 
-// At most `max` bytes of `text`, which is UTF-8, without cutting a character in two.
-absl::string_view CutUtf8(absl::string_view text, size_t max);
-
 // `bytes` with every sequence that is not UTF-8 (RFC 3629) replaced by U+FFFD, as a string field of
 // a message must be, and NUL left out.
 std::string ToUtf8(absl::string_view bytes);

@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/json_string.h"
+#include "libs/base/utf8.h"
 
 namespace wissel::config {
 namespace {

@@ -6,6 +6,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/proto_time.h"
+#include "libs/base/utf8.h"
 #include "libs/base/uuid.h"
 #include "libs/domain/command_checks.h"
 #include "libs/domain/engine.h"
@@ -25,6 +26,7 @@ using state::v1::ConversationStatus;
 namespace {
 
 constexpr size_t kMaxReasonBytes = 128;
+constexpr size_t kMaxDetailBytes = 1024;
 constexpr absl::Duration kMaxLease = absl::Minutes(10);
 constexpr int kMaxCompany = 5;
 
@@ -77,7 +79,8 @@ log::v1::Decision& Engine::Decide(const log::v1::InputCause& cause, const Comman
     Event& event = NewEvent();
     event.mutable_command_rejected()->set_command_id(command.envelope().id());
     event.mutable_command_rejected()->set_reason(verdict->reason);
-    event.mutable_command_rejected()->set_detail(verdict->detail);
+    event.mutable_command_rejected()->set_detail(
+        std::string(TruncateUtf8(verdict->detail, kMaxDetailBytes)));
     *event.mutable_command_rejected()->mutable_actor() = command.actor();
     Emit(event);
   }
@@ -201,7 +204,7 @@ Engine::Target Engine::FindTarget(const Command& command, absl::string_view conv
   if (c == nullptr || c->workspace_id() != command.envelope().workspace_id()) {
     return {.verdict = Rejection{
                 CommandRejected::REASON_UNKNOWN_CONVERSATION,
-                absl::StrCat("there is no conversation ", conversation_id.substr(0, 64))}};
+                absl::StrCat("there is no conversation ", TruncateUtf8(conversation_id, 64))}};
   }
   if (must_own && !IsOpen(*c)) {
     return {.verdict = Rejection{CommandRejected::REASON_CLOSED, "the conversation is resolved"}};

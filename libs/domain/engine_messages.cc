@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/proto_time.h"
+#include "libs/base/utf8.h"
 #include "libs/base/uuid.h"
 #include "libs/domain/defaults.h"
 #include "libs/domain/engine.h"
@@ -24,6 +25,9 @@ using state::v1::ConversationStatus;
 namespace {
 
 // Why an envelope cannot be decided on, wherever it is.
+// Of an id that is perhaps none, in what is said of it.
+constexpr size_t kMaxShownBytes = 128;
+
 std::optional<Refusal> RefuseEnvelope(const common::v1::Envelope& envelope) {
   if (envelope.workspace_id().empty() || envelope.routing_group_id().empty()) {
     return Refusal{deadletter::v1::REASON_INVALID,
@@ -32,15 +36,17 @@ std::optional<Refusal> RefuseEnvelope(const common::v1::Envelope& envelope) {
   if (!Uuid::Parse(envelope.id()).ok()) {
     return Refusal{deadletter::v1::REASON_INVALID,
                    absl::StrCat("the envelope's id is not a UUID: \"",
-                                absl::string_view(envelope.id()).substr(0, 64), "\"")};
+                                TruncateUtf8(envelope.id(), kMaxShownBytes), "\"")};
   }
   return std::nullopt;
 }
 
 Refusal Misrouted(const common::v1::Envelope& envelope) {
   return {deadletter::v1::REASON_MISROUTED,
-          absl::StrCat("no configuration puts the routing group ", envelope.workspace_id(), "/",
-                       envelope.routing_group_id(), " on this partition")};
+          absl::StrCat("no configuration puts the routing group ",
+                       TruncateUtf8(envelope.workspace_id(), kMaxShownBytes), "/",
+                       TruncateUtf8(envelope.routing_group_id(), kMaxShownBytes),
+                       " on this partition")};
 }
 
 // A message that only changes an earlier one.

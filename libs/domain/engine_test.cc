@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "libs/base/utf8.h"
 #include "libs/domain/testing.h"
 #include "libs/domain/testing_shop.h"
 
@@ -159,6 +160,41 @@ TEST(Engine, OnlyTheOwnerAnswers) {
             CommandRejected::REASON_CLOSED);
   EXPECT_EQ(shop.Do(shop.Reply("anna", "no-such")).events(0).command_rejected().reason(),
             CommandRejected::REASON_UNKNOWN_CONVERSATION);
+}
+
+// What is quoted of an id must not end within a character: nobody could read the decision.
+TEST(Engine, ARejectionCanBeReadWhateverTheIdIs) {
+  Shop shop;
+  for (size_t length = 60; length < 70; ++length) {
+    for (const char* character : {"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80"}) {
+      std::string id(length, 'x');
+      for (int i = 0; i < 1000; ++i) id += character;
+      const Decision& refused = shop.Do(shop.Reply("anna", id));
+      ASSERT_THAT(Kinds(refused), ElementsAre(Event::kCommandRejected));
+      EXPECT_LE(refused.events(0).command_rejected().detail().size(), 1024u);
+      Decision read;
+      EXPECT_TRUE(read.ParseFromString(refused.SerializeAsString()));
+    }
+  }
+}
+
+TEST(Engine, ARefusalQuotesLittleAndWholeCharacters) {
+  Shop shop;
+  for (size_t length = 120; length < 130; ++length) {
+    std::string id(length, 'x');
+    for (int i = 0; i < 1000; ++i) id += "\xe2\x82\xac";
+    message::v1::InboundMessage bad = Text("31600000001", 1, "nl");
+    bad.mutable_envelope()->set_id(id);
+    message::v1::InboundMessage lost = Text("31600000001", 1, "nl");
+    lost.mutable_envelope()->set_workspace_id(id);
+    lost.mutable_envelope()->set_routing_group_id(id);
+    for (const message::v1::InboundMessage& message : {bad, lost}) {
+      const std::optional<Refusal> refusal = shop.engine().Refuse(message);
+      ASSERT_TRUE(refusal.has_value());
+      EXPECT_LE(refusal->detail.size(), 1024u);
+      EXPECT_TRUE(IsUtf8(refusal->detail));
+    }
+  }
 }
 
 TEST(Engine, AnAgentSpeaksForNobodyElse) {

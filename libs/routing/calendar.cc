@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "libs/base/status_macros.h"
+#include "libs/base/utf8.h"
 
 namespace wissel::routing {
 namespace {
@@ -271,7 +272,7 @@ absl::StatusOr<Calendar> Calendar::Build(const CalendarSpec& spec) {
   for (const CalendarSpec::Date& date : spec.dates) {
     const std::string where =
         absl::StrCat(absl::FormatCivilTime(date.day), date.name.empty() ? "" : " ",
-                     date.name.substr(0, kMaxNameBytes));
+                     TruncateUtf8(date.name, kMaxNameBytes));
     if (date.day < kFirstDay || date.day >= kEndDay) {
       return absl::InvalidArgumentError(
           absl::StrCat(where, ": a calendar knows the years ", kFirstYear, " to ", kLastYear));

@@ -12,8 +12,8 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "libs/base/json_string.h"
 #include "libs/base/status_macros.h"
+#include "libs/base/utf8.h"
 #include "libs/routing/calendar.h"
 
 namespace wissel::routing {
@@ -41,7 +41,7 @@ struct Line {
 
 // Cut for a message.
 std::string Short(absl::string_view text) {
-  return text.size() <= 40 ? std::string(text) : absl::StrCat(text.substr(0, 40), "...");
+  return text.size() <= 40 ? std::string(text) : absl::StrCat(TruncateUtf8(text, 40), "...");
 }
 
 // Fails on bytes that are not UTF-8 and on control characters.

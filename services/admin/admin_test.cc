@@ -77,6 +77,9 @@ class AdminTest : public ::testing::Test {
     *letter.mutable_time() = ToProto(absl::FromUnixSeconds(1'000'000 + n));
     letter.mutable_origin()->mutable_record()->set_topic("wissel.inbound.v1");
     letter.mutable_origin()->mutable_record()->set_key("acme/main");
+    auto& header = *letter.mutable_origin()->mutable_record()->add_headers();
+    header.set_name("content-type");
+    header.set_value("text/plain");
     Append(bus::Topic::kDeadLetter, n % 3, "", letter.SerializeAsString());
   }
 
@@ -240,6 +243,7 @@ TEST_F(AdminTest, ADeadLetterGoesBackWhereItCameFrom) {
   ASSERT_THAT(records, SizeIs(1));
   EXPECT_EQ(records[0].key, "acme/main");
   EXPECT_EQ(records[0].value, "raw bytes");
+  EXPECT_THAT(records[0].headers, ElementsAre(Pair("content-type", "text/plain")));
 }
 
 TEST_F(AdminTest, SomeDeadLettersCannotGoBack) {

@@ -209,11 +209,15 @@ absl::StatusOr<DeadLetters::Replayed> DeadLetters::Replay(const Filter& filter,
     absl::StatusOr<int64_t> offset;
   };
   const auto answer = std::make_shared<Answer>();
+  bus::Headers headers;
+  for (const deadletter::v1::RecordOrigin::Header& header : origin.headers()) {
+    headers.emplace_back(header.name(), header.value());
+  }
   appender_->Append({.topic = *topic,
                      .partition = replayed.partition,
                      .key = origin.key(),
                      .value = letter.raw(),
-                     .headers = {}},
+                     .headers = std::move(headers)},
                     [answer](absl::StatusOr<int64_t> offset) {
                       answer->offset = std::move(offset);
                       answer->given.Notify();

@@ -8,31 +8,12 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "libs/base/utf8.h"
 
 namespace wissel::email {
 namespace {
 
 constexpr absl::string_view kReplacement = "\xEF\xBF\xBD";
-
-// The bytes of the well-formed character at `p`, 0 if there is none.
-size_t CharacterLength(const unsigned char* p, size_t left) {
-  const auto continues = [&](size_t i) { return i < left && (p[i] & 0xC0) == 0x80; };
-  if (p[0] < 0x80) return 1;
-  if (p[0] >= 0xC2 && p[0] <= 0xDF) return continues(1) ? 2 : 0;
-  if (p[0] >= 0xE0 && p[0] <= 0xEF) {
-    if (!continues(1) || !continues(2)) return 0;
-    if (p[0] == 0xE0 && p[1] < 0xA0) return 0;
-    if (p[0] == 0xED && p[1] > 0x9F) return 0;
-    return 3;
-  }
-  if (p[0] >= 0xF0 && p[0] <= 0xF4) {
-    if (!continues(1) || !continues(2) || !continues(3)) return 0;
-    if (p[0] == 0xF0 && p[1] < 0x90) return 0;
-    if (p[0] == 0xF4 && p[1] > 0x8F) return 0;
-    return 4;
-  }
-  return 0;
-}
 
 // Converts with iconv. Bytes that it refuses become U+FFFD; `clean` tells whether there were any.
 // False if there is no such charset.
@@ -84,27 +65,6 @@ bool IsPlainName(absl::string_view charset) {
 }
 
 }  // namespace
-
-bool IsUtf8(absl::string_view bytes) {
-  const auto* p = reinterpret_cast<const unsigned char*>(bytes.data());
-  size_t left = bytes.size();
-  while (left > 0) {
-    uint64_t word;
-    if (left >= sizeof(word)) {
-      std::memcpy(&word, p, sizeof(word));
-      if ((word & 0x8080808080808080u) == 0) {
-        p += sizeof(word);
-        left -= sizeof(word);
-        continue;
-      }
-    }
-    const size_t length = CharacterLength(p, left);
-    if (length == 0) return false;
-    p += length;
-    left -= length;
-  }
-  return true;
-}
 
 std::string ToUtf8(absl::string_view bytes, absl::string_view charset) {
   const std::string name = absl::AsciiStrToLower(absl::StripAsciiWhitespace(charset));
@@ -177,13 +137,6 @@ std::string CleanLine(absl::string_view utf8, size_t max_bytes) {
   }
   out.resize(TruncateUtf8(out, max_bytes).size());
   return out;
-}
-
-absl::string_view TruncateUtf8(absl::string_view utf8, size_t max_bytes) {
-  if (utf8.size() <= max_bytes) return utf8;
-  size_t end = max_bytes;
-  while (end > 0 && (static_cast<unsigned char>(utf8[end]) & 0xC0) == 0x80) --end;
-  return utf8.substr(0, end);
 }
 
 }  // namespace wissel::email

@@ -7,9 +7,6 @@
 
 namespace wissel::email {
 
-// True if `bytes` is well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms).
-bool IsUtf8(absl::string_view bytes);
-
 // `bytes`, said to be in `charset` (a name of the IANA registry; may be empty, unknown or a lie),
 // as UTF-8. Never fails: what is declared as ASCII, Latin-1 or Windows-1252 but is well-formed
 // UTF-8 is taken as UTF-8; Latin-1 is read as its superset Windows-1252, as browsers do; bytes that
@@ -23,8 +20,5 @@ std::string CleanText(absl::string_view utf8);
 // The same for a value of one line: white space, line ends included, as single spaces, none at the
 // ends; at most `max_bytes`.
 std::string CleanLine(absl::string_view utf8, size_t max_bytes);
-
-// The longest prefix of at most `max_bytes` that does not cut a character.
-absl::string_view TruncateUtf8(absl::string_view utf8, size_t max_bytes);
 
 }  // namespace wissel::email

@@ -2,20 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include "libs/base/utf8.h"
+
 namespace wissel::email {
 namespace {
 
 using std::string_literals::operator""s;
-
-TEST(Utf8, AcceptsOnlyWellFormedBytes) {
-  EXPECT_TRUE(IsUtf8(""));
-  EXPECT_TRUE(IsUtf8("plain, longer than a word"));
-  EXPECT_TRUE(IsUtf8("caf\xC3\xA9 \xE2\x82\xAC \xF0\x9F\x98\x80"));
-  EXPECT_FALSE(IsUtf8("\xC0\xAF"));                   // overlong
-  EXPECT_FALSE(IsUtf8("\xED\xA0\x80"));               // surrogate
-  EXPECT_FALSE(IsUtf8("\xF4\x90\x80\x80"));           // beyond U+10FFFF
-  EXPECT_FALSE(IsUtf8("a whole word and \xE2\x82"));  // cut short
-}
 
 TEST(ToUtf8, ReadsWhatIsDeclared) {
   EXPECT_EQ(ToUtf8("caf\xE9", "iso-8859-1"), "café");

@@ -6,6 +6,7 @@
 #include "absl/strings/string_view.h"
 #include "libs/base/check.h"
 #include "libs/base/hash.h"
+#include "libs/base/utf8.h"
 #include "services/email/charset.h"
 #include "services/email/normalise.h"
 
@@ -53,11 +54,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const MailOutcome again = Normalise(raw);
   WISSEL_CHECK(std::get<NormalisedMail>(again).message.SerializeAsString() == wire);
   for (const auto& content : message.contents()) {
-    WISSEL_CHECK(wissel::email::IsUtf8(content.text().text()));
-    WISSEL_CHECK(wissel::email::IsUtf8(content.text().html()));
-    WISSEL_CHECK(wissel::email::IsUtf8(content.text().quoted()));
-    WISSEL_CHECK(wissel::email::IsUtf8(content.media().blob().file_name()));
-    WISSEL_CHECK(wissel::email::IsUtf8(content.media().blob().content_type()));
+    WISSEL_CHECK(wissel::IsUtf8(content.text().text()));
+    WISSEL_CHECK(wissel::IsUtf8(content.text().html()));
+    WISSEL_CHECK(wissel::IsUtf8(content.text().quoted()));
+    WISSEL_CHECK(wissel::IsUtf8(content.media().blob().file_name()));
+    WISSEL_CHECK(wissel::IsUtf8(content.media().blob().content_type()));
   }
   return 0;
 }

@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "libs/base/utf8.h"
 #include "services/email/charset.h"
 #include "services/email/gmime_ptr.h"
 

@@ -10,6 +10,7 @@
 #include "absl/strings/strip.h"
 #include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
+#include "libs/base/utf8.h"
 #include "libs/base/uuid.h"
 #include "services/email/automation.h"
 #include "services/email/charset.h"

@@ -67,10 +67,14 @@ class RouterTest : public ::testing::Test {
       : bus_(bus::NewEmbeddedBus({.path = ":memory:", .partitions = 1}).value()),
         appender_(bus_->NewAppender({})) {}
 
-  void Put(bus::Topic topic, std::string value) {
-    appender_->Append(
-        {.topic = topic, .partition = 0, .key = "acme/main", .value = std::move(value)},
-        [](absl::StatusOr<int64_t> offset) { ASSERT_TRUE(offset.ok()); });
+  void Put(bus::Topic topic, std::string value, std::string key = "acme/main",
+           bus::Headers headers = {}) {
+    appender_->Append({.topic = topic,
+                       .partition = 0,
+                       .key = std::move(key),
+                       .value = std::move(value),
+                       .headers = std::move(headers)},
+                      [](absl::StatusOr<int64_t> offset) { ASSERT_TRUE(offset.ok()); });
   }
   void Put(const message::v1::InboundMessage& m) {
     Put(bus::Topic::kInbound, m.SerializeAsString());
@@ -190,6 +194,44 @@ TEST_F(RouterTest, GarbageIsPutAsideAndHoldsNothingUp) {
   EXPECT_EQ(reasons[deadletter::v1::REASON_UNPARSABLE], 2);
   EXPECT_EQ(reasons[deadletter::v1::REASON_INVALID], 1);
   EXPECT_EQ(reasons[deadletter::v1::REASON_MISROUTED], 1);
+  EXPECT_TRUE(router.Drain().ok());
+}
+
+// Whatever stands beside the value, what becomes of a record fits into one and can be read.
+TEST_F(RouterTest, NoKeyAndNoHeaderHoldsAPartitionUp) {
+  Put(ShopConfig());
+  Router router(*bus_);
+  ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
+  const std::string large(600'000, 'k');
+  const bus::Headers traced = {{"traceparent", large}};
+  const std::string message = Text("31600000001", 1, "nl").SerializeAsString();
+  Put(bus::Topic::kInbound, "garbage", large + "/main");
+  Put(bus::Topic::kInbound, "garbage", "\xff\xfe/main", {{"content-type", "\xff"}, {"a", ""}});
+  Put(bus::Topic::kInbound, std::string(400'000, 'v'), "acme/main", traced);
+  Put(bus::Topic::kInbound, message, large, {});
+  message::v1::InboundMessage second = Text("31600000001", 2, "nl");
+  second.set_subject(std::string(400'000, 's'));
+  Put(bus::Topic::kInbound, second.SerializeAsString(), "acme/main", traced);
+  while (seen_[Event::kMessageReceived] < 2) ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+  EXPECT_EQ(seen_[Event::kInputDeadLettered], 3);
+
+  auto reader = bus_->OpenReader(bus::Topic::kDeadLetter, 0, {}).value();
+  const std::vector<bus::Record> records = reader->Poll(100, kPatience).value();
+  ASSERT_EQ(records.size(), 3u);
+  std::vector<deadletter::v1::DeadLetter> letters(3);
+  for (size_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(letters[i].ParseFromString(records[i].value));
+    EXPECT_EQ(letters[i].truncated(), i == 0);
+  }
+  EXPECT_EQ(letters[0].origin().record().key(), std::string(1024, 'k'));
+  EXPECT_EQ(letters[0].workspace_id(), "");
+  EXPECT_EQ(letters[1].origin().record().key(), "\xff\xfe/main");
+  EXPECT_EQ(letters[1].workspace_id(), "");
+  ASSERT_EQ(letters[1].origin().record().headers_size(), 2);
+  EXPECT_EQ(letters[1].origin().record().headers(0).name(), "content-type");
+  EXPECT_EQ(letters[1].origin().record().headers(0).value(), "\xff");
+  EXPECT_EQ(letters[2].origin().record().headers_size(), 0);
+  EXPECT_EQ(letters[2].workspace_id(), "acme");
   EXPECT_TRUE(router.Drain().ok());
 }
 

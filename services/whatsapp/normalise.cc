@@ -12,6 +12,7 @@
 #include "absl/time/time.h"
 #include "libs/base/hash.h"
 #include "libs/base/proto_time.h"
+#include "libs/base/utf8.h"
 #include "libs/channel/ids.h"
 #include "libs/channel/text.h"
 
@@ -19,7 +20,6 @@ namespace wissel::whatsapp {
 namespace {
 
 namespace json = boost::json;
-using channel::CutUtf8;
 using message::v1::Content;
 using message::v1::InboundMessage;
 
@@ -52,7 +52,7 @@ std::optional<double> FindNumber(const json::object& object, absl::string_view k
 
 // NUL is valid in JSON and of no use in a text.
 std::string Clean(absl::string_view text, size_t max) {
-  return std::string(CutUtf8(channel::ToUtf8(text), max));
+  return std::string(TruncateUtf8(channel::ToUtf8(text), max));
 }
 
 // Unix seconds, as a string of digits (Meta's habit) or a number.

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstddef>
+
+#include "absl/strings/string_view.h"
+
+namespace wissel {
+
+// Bytes of the UTF-8 character at the front of `text`, 0 if there is none that is valid (RFC 3629).
+size_t Utf8Length(absl::string_view text);
+
+// True if all of it is well-formed: no overlong forms, no surrogates, nothing cut short.
+bool IsUtf8(absl::string_view text);
+
+// The longest prefix of at most `max_bytes` that does not cut a character. A string field of
+// Protobuf must be valid UTF-8, or nobody can read the message that it stands in.
+absl::string_view TruncateUtf8(absl::string_view text, size_t max_bytes);
+
+}  // namespace wissel
