@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "libs/base/utf8.h"
 #include "services/email/charset.h"
 
 namespace wissel::email {
@@ -16,6 +17,7 @@ namespace messagev1 = ::wissel::message::v1;
 
 constexpr size_t kMaxReports = 100;
 constexpr size_t kMaxDiagnosticBytes = 1024;
+constexpr size_t kMaxStatusBytes = 16;
 constexpr size_t kMaxHeaderBytes = 64 << 10;
 // More hops than any mail makes (RFC 5321, section 6.3, asks for at least 100 to be let through;
 // ours is stricter, as the mail is not refused, only never answered by a machine).
@@ -102,7 +104,9 @@ std::vector<DeliveryReport> ParseDeliveryStatus(absl::string_view part) {
     DeliveryReport report;
     for (const Field& field : TakeFields(&part)) {
       if (field.name == "action") report.action = Keyword(&field.value);
-      if (field.name == "status") report.status = WithoutType(field.value).substr(0, 16);
+      if (field.name == "status") {
+        report.status = std::string(TruncateUtf8(WithoutType(field.value), kMaxStatusBytes));
+      }
       if (field.name == "diagnostic-code") report.diagnostic = WithoutType(field.value);
       if (field.name == "final-recipient") report.recipient = WithoutType(field.value);
     }

@@ -273,6 +273,20 @@ TEST_F(NormaliseTest, ReadsABounceOfOurMail) {
   EXPECT_EQ(status.error().detail(), "jan@example.org: 550 5.1.1 no such user");
 }
 
+TEST_F(NormaliseTest, ABouncesReceiptCanBeReadWhateverItsStatusIs) {
+  const NormalisedMail mail = Mail(absl::StrCat(
+      "From: MAILER-DAEMON@mx.example\n"
+      "Content-Type: multipart/report; report-type=delivery-status; boundary=x\n\n--x\n\nSorry.\n"
+      "--x\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx\n\nAction: failed\n"
+      "Status: 5.1.1 (deplac\xc3\xa9\xc3\xa9)\nDiagnostic-Code: smtp; adresse ferm\xe9"
+      "e\n\n--x\nContent-Type: message/rfc822\n\nMessage-ID: <",
+      OwnId(), ">\n\nbody\n--x--\n"));
+  ASSERT_TRUE(mail.receipt.has_value());
+  EXPECT_EQ(mail.receipt->provider_status().error().provider_code(), "5.1.1 (deplac\xc3\xa9");
+  receiptv1::Receipt read;
+  EXPECT_TRUE(read.ParseFromString(mail.receipt->SerializeAsString()));
+}
+
 TEST_F(NormaliseTest, ABounceOfAnothersMailOrADelayIsNoReceipt) {
   const auto bounce = [this](absl::string_view action, absl::string_view id) {
     return Mail(absl::StrCat(
