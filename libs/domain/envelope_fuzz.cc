@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,11 @@ class Fuzz {
   void TakeAs(common::v1::InputTopic topic, absl::string_view bytes) {
     Message message;
     if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
-    if (engine_.Refuse(message).has_value()) return;
+    if (const std::optional<Refusal> refusal = engine_.Refuse(message)) {
+      WISSEL_CHECK(refusal->detail.size() <= 1024);
+      Record(engine_.DecideDeadLetter(Cause(topic), "a letter", refusal->detail, now_));
+      return;
+    }
     Record(engine_.Decide(Cause(topic), message, now_));
   }
 

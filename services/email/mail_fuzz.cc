@@ -35,7 +35,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const absl::string_view raw(reinterpret_cast<const char*>(data), size);
   const MailOutcome outcome = Normalise(raw);
   if (const auto* rejected = std::get_if<RejectedMail>(&outcome)) {
-    WISSEL_CHECK(!rejected->detail.empty());
+    WISSEL_CHECK(!rejected->detail.empty() && wissel::IsUtf8(rejected->detail));
     return 0;
   }
   const auto& message = std::get<NormalisedMail>(outcome).message;
@@ -51,6 +51,10 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   WISSEL_CHECK(message.SerializeToString(&wire));
   wissel::message::v1::InboundMessage back;
   WISSEL_CHECK(back.ParseFromString(wire));
+  if (const auto& receipt = std::get<NormalisedMail>(outcome).receipt; receipt.has_value()) {
+    wissel::receipt::v1::Receipt read;
+    WISSEL_CHECK(read.ParseFromString(receipt->SerializeAsString()));
+  }
   const MailOutcome again = Normalise(raw);
   WISSEL_CHECK(std::get<NormalisedMail>(again).message.SerializeAsString() == wire);
   for (const auto& content : message.contents()) {
