@@ -38,6 +38,21 @@ bool IsUtf8(absl::string_view text) {
   return true;
 }
 
+std::string RepairUtf8(absl::string_view bytes) {
+  std::string out;
+  out.reserve(bytes.size());
+  while (!bytes.empty()) {
+    const size_t length = Utf8Length(bytes);
+    if (length == 0) {
+      out.append("\xef\xbf\xbd");
+    } else {
+      out.append(bytes.data(), length);
+    }
+    bytes.remove_prefix(length == 0 ? 1 : length);
+  }
+  return out;
+}
+
 absl::string_view TruncateUtf8(absl::string_view text, size_t max_bytes) {
   if (text.size() <= max_bytes) return text;
   size_t end = max_bytes;

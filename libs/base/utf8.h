@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
 
 #include "absl/strings/string_view.h"
 
@@ -11,6 +12,9 @@ size_t Utf8Length(absl::string_view text);
 
 // True if all of it is well-formed: no overlong forms, no surrogates, nothing cut short.
 bool IsUtf8(absl::string_view text);
+
+// `bytes` with each one that is no part of a character replaced by U+FFFD.
+std::string RepairUtf8(absl::string_view bytes);
 
 // The longest prefix of at most `max_bytes` that does not cut a character. A string field of
 // Protobuf must be valid UTF-8, or nobody can read the message that it stands in.

@@ -30,6 +30,11 @@ TEST(Utf8, AcceptsOnlyWellFormedBytes) {
   EXPECT_FALSE(IsUtf8("a whole word and \xE2\x82"));  // cut short
 }
 
+TEST(Utf8, IsRepaired) {
+  EXPECT_EQ(RepairUtf8("caf\xc3\xa9"), "caf\xc3\xa9");
+  EXPECT_EQ(RepairUtf8("a\xff\xc3"), "a\xef\xbf\xbd\xef\xbf\xbd");
+}
+
 TEST(Utf8, IsNotCutWithinACharacter) {
   EXPECT_EQ(TruncateUtf8("caf\xc3\xa9s", 6), "caf\xc3\xa9s");
   EXPECT_EQ(TruncateUtf8("caf\xc3\xa9s", 5), "caf\xc3\xa9");

@@ -5,18 +5,8 @@
 
 namespace wissel::channel {
 std::string ToUtf8(absl::string_view bytes) {
-  std::string out;
-  out.reserve(bytes.size());
-  while (!bytes.empty()) {
-    const size_t length = Utf8Length(bytes);
-    if (length == 0) {
-      out.append("\xEF\xBF\xBD");
-      bytes.remove_prefix(1);
-    } else {
-      if (bytes[0] != '\0') out.append(bytes.data(), length);
-      bytes.remove_prefix(length);
-    }
-  }
+  std::string out = RepairUtf8(bytes);
+  std::erase(out, '\0');
   return out;
 }
 

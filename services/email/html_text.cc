@@ -16,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "libs/base/utf8.h"
 #include "services/email/charset.h"
 
 namespace wissel::email {
@@ -371,8 +372,8 @@ absl::StatusOr<std::string> HtmlToText(absl::string_view html) {
   const GumboOutput* output = Parse(arena, html.data(), html.size());
   if (output == nullptr)
     return absl::ResourceExhaustedError("HTML takes too much memory to repair");
-  // Numeric entities can name control characters.
-  return CleanText(Render(output->root));
+  // Numeric entities can name control characters, and what is no character at all.
+  return CleanText(RepairUtf8(Render(output->root)));
 }
 
 }  // namespace wissel::email

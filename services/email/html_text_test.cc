@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/utf8.h"
 
 namespace wissel::email {
 namespace {
@@ -56,6 +57,19 @@ TEST(HtmlToText, RefusesWhatIsMadeToDoHarm) {
   repaired += "</p>";
   for (int i = 0; i < 20'000; ++i) repaired += "<p>x</p>";
   EXPECT_EQ(HtmlToText(repaired).status().code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(HtmlToText, IsUtf8WhateverEntitiesName) {
+  for (const char* entity : {"&#xD800;", "&#xD800dddddddddddddddddddddddd;", "&#x110000;", "&#0;",
+                             "&#99999999999999999999;", "&#xFFFFFFFF;"}) {
+    for (int digits = 1; digits < 40; ++digits) {
+      const std::string html = absl::StrCat("<p>a", entity, "&#xd8",
+                                            std::string(static_cast<size_t>(digits), 'd'), ";b");
+      const absl::StatusOr<std::string> text = HtmlToText(html);
+      ASSERT_TRUE(text.ok());
+      EXPECT_TRUE(IsUtf8(*text)) << html;
+    }
+  }
 }
 
 TEST(HtmlToText, TakesLongPagesOfUnclosedParagraphs) {
