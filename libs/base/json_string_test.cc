@@ -22,8 +22,5 @@ TEST(JsonString, ReplacesEachByteThatIsNotUtf8) {
   EXPECT_EQ(Quoted("\xe2\x82"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");
 }
 
-// RFC 3629, sections 3 and 10: overlong forms, surrogates and what lies beyond U+10FFFF are not
-// UTF-8.
-
 }  // namespace
 }  // namespace wissel

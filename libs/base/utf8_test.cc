@@ -5,6 +5,8 @@
 namespace wissel {
 namespace {
 
+// RFC 3629, sections 3 and 10: overlong forms, surrogates and what lies beyond U+10FFFF are not
+// UTF-8.
 TEST(Utf8Length, TakesExactlyTheValidForms) {
   EXPECT_EQ(Utf8Length(""), 0u);
   EXPECT_EQ(Utf8Length("a"), 1u);
