@@ -12,10 +12,10 @@ inline absl::Time FromProto(const google::protobuf::Timestamp& t) {
 }
 
 inline google::protobuf::Timestamp ToProto(absl::Time t) {
+  const timespec spec = absl::ToTimespec(t);
   google::protobuf::Timestamp out;
-  const int64_t seconds = absl::ToUnixSeconds(t);
-  out.set_seconds(seconds);
-  out.set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(t - absl::FromUnixSeconds(seconds))));
+  out.set_seconds(spec.tv_sec);
+  out.set_nanos(static_cast<int32_t>(spec.tv_nsec));
   return out;
 }
 

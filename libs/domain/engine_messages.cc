@@ -111,8 +111,9 @@ log::v1::Decision& Engine::DecideDeadLetter(const log::v1::InputCause& cause,
 
 log::v1::Decision& Engine::Decide(const log::v1::InputCause& cause, InboundMessage& message,
                                   absl::Time now) {
-  const bool seen = !options_.ignore_seen && state_.Seen(message.envelope().id());
-  Begin(cause, seen ? "" : message.envelope().id(), now);
+  const absl::string_view message_id = message.envelope().id();
+  const bool seen = !options_.ignore_seen && state_.Seen(message_id);
+  Begin(cause, seen ? "" : message_id, now);
   if (seen) {
     Event& event = NewEvent();
     event.mutable_duplicate_skipped()->set_id(message.envelope().id());

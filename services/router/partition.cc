@@ -68,7 +68,7 @@ absl::string_view WorkspaceOf(const bus::Record& record) {
 
 // A customer's message goes into the log with the bytes that it came with: they are most of a
 // decision, and to write them anew would cost more than anything else about it.
-void KeepBytes(const message::v1::InboundMessage& message, const std::string& bytes,
+void KeepBytes(const message::v1::InboundMessage& message, std::string bytes,
                log::v1::Decision& decision) {
   for (conversation::v1::Event& event : *decision.mutable_events()) {
     if (&event.message_received().message() != &message) continue;
@@ -76,8 +76,9 @@ void KeepBytes(const message::v1::InboundMessage& message, const std::string& by
     (void)received.unsafe_arena_release_message();
     static const google::protobuf::Reflection* const reflection =
         conversation::v1::MessageReceived::GetReflection();
-    reflection->MutableUnknownFields(&received)->AddLengthDelimited(
-        conversation::v1::MessageReceived::kMessageFieldNumber, bytes);
+    *reflection->MutableUnknownFields(&received)->AddLengthDelimited(
+        conversation::v1::MessageReceived::kMessageFieldNumber) = std::move(bytes);
+    return;
   }
 }
 
@@ -451,7 +452,7 @@ absl::Status Partition::DecideAs(const Input& input, Intake::Input& next) {
   shared_.metrics.input_age.Observe(std::max(absl::ZeroDuration(), now - record.time));
   log::v1::Decision& decision = engine_->Decide(cause, message, now);
   if constexpr (std::is_same_v<Message, message::v1::InboundMessage>) {
-    KeepBytes(message, record.value, decision);
+    KeepBytes(message, std::move(next.record.value), decision);
   }
   return Append(decision, input.decisions, &record, input.intake.More());
 }
