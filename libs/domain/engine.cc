@@ -99,9 +99,15 @@ const std::string& ClockedConversation(const Event& event) {
 
 void Engine::Emit(Event& event) {
   NameFormerAgent(event);
+  const std::string& clocked = ClockedConversation(event);
   // What has fallen due by now was so before this happened.
-  if (const std::string& id = ClockedConversation(event); !id.empty()) SayDue(id);
+  if (!clocked.empty()) SayDue(clocked);
   state_.ApplyEvent(event);
+  // And what its clocks are to say next may have changed.
+  if (const ConversationState* c = clocked.empty() ? nullptr : state_.FindConversation(clocked);
+      c != nullptr && c->has_sla()) {
+    TouchConversation(clocked);
+  }
   decision_->mutable_events()->AddAllocated(&event);
 }
 
@@ -424,6 +430,7 @@ void Engine::Fire(TimerKind kind, const std::string& key) {
       advancing_.insert(key);
       return;
     case TimerKind::kOverflow:
+      TouchConversation(key);  // for the time of the next rule
       overflowing_.insert(key);
       return;
     case TimerKind::kSla:

@@ -101,6 +101,7 @@ class Engine {
   log::v1::Decision* Decide(const log::v1::InputCause& cause,
                             const config::v1::WorkspaceConfig& config, absl::Time now);
 
+  const Timers& timers() const { return timers_; }
   // When the next timer is due; InfiniteFuture where none is.
   absl::Time NextTimer() const;
   // Fires one timer that is due; null where none is.
@@ -146,7 +147,15 @@ class Engine {
   // Gives out what can be given out, until nothing can; what would make the decision too large is
   // left to a timer that is due at once.
   void Match();
-  void MatchNewlyWaiting();
+  // What a routing group has to look at: agents, by AgentKey, who may have got room, and
+  // conversations that have begun to wait, or ask for less.
+  struct Sought {
+    std::set<std::string> agents;
+    std::vector<std::string> conversations;
+  };
+  // Of what waits and may go to somebody always the most urgent first, to its own best agent.
+  void GiveOut(routing::Matcher& matcher, Sought& sought);
+  void Leave(const std::string& conversation_id);
   void Give(const std::string& conversation_id, const std::string& agent_id);
   conversation::v1::Explanation Explain(const state::v1::ConversationState& conversation) const;
   // What the queue's rules do with a conversation that has just begun to wait, or has waited long

@@ -1,8 +1,10 @@
 // How the engine keeps the matchers up to date, gives out what can be given out, and lets overflow.
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
 #include "libs/base/proto_time.h"
 #include "libs/base/uuid.h"
 #include "libs/domain/defaults.h"
@@ -197,6 +199,8 @@ void Engine::Match() {
     Queue(id, Queued::REASON_CONFIG_CHANGED, FromProto(c->waiting_since()));
     Sync();
   }
+  for (const std::string& id : overflowing_) newly_waiting_.insert(id);
+  overflowing_.clear();
   // Time takes effect on every group that something is sought for.
   for (const std::string& key : changed_agents_) {
     const auto agent = state_.agents().find(key);
@@ -211,76 +215,111 @@ void Engine::Match() {
     if (const auto it = matchers_.find(key); it != matchers_.end()) Advance(key, it->second);
   }
   advancing_.clear();
-  for (const std::string& id : overflowing_) newly_waiting_.insert(id);
-  overflowing_.clear();
-  // Agents who may have got room take the most urgent they may take: each such conversation goes to
-  // its own best agent, and so on until the agent can take nothing more.
-  while (!changed_agents_.empty() && !full()) {
-    const std::string key = *changed_agents_.begin();
-    const auto agent = state_.agents().find(key);
-    std::optional<std::string> id;
-    routing::Matcher* matcher = nullptr;
-    if (agent != state_.agents().end()) {
-      matcher = FindMatcher(agent->second.workspace_id(), agent->second.routing_group_id());
-      if (matcher != nullptr) id = matcher->ChooseConversation(agent->second.agent_id());
+  while (!(changed_agents_.empty() && newly_waiting_.empty()) && !full()) {
+    // By routing group: one has nothing to do with another's agents and conversations.
+    std::map<std::string, Sought> sought;
+    for (const std::string& key : std::exchange(changed_agents_, {})) {
+      const auto agent = state_.agents().find(key);
+      if (agent == state_.agents().end()) continue;
+      sought[RoutingKey(agent->second.workspace_id(), agent->second.routing_group_id())]
+          .agents.insert(key);
     }
-    if (!id.has_value()) {
-      changed_agents_.erase(key);
-      continue;
+    for (const std::string& id : std::exchange(newly_waiting_, {})) {
+      const ConversationState* c = state_.FindConversation(id);
+      if (c == nullptr || c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) continue;
+      sought[RoutingKey(c->workspace_id(), c->routing_group_id())].conversations.push_back(id);
     }
-    Give(*id, matcher->ChooseAgent(WaitingOf(*state_.FindConversation(*id))).value());
-    Sync();
+    for (auto& [key, what] : sought) {
+      if (const auto it = matchers_.find(key); it != matchers_.end()) GiveOut(it->second, what);
+    }
   }
-  if (changed_agents_.empty() && stray_.empty()) MatchNewlyWaiting();
   if (!changed_agents_.empty() || !newly_waiting_.empty() || !stray_.empty()) {
     timers_.Set(TimerKind::kMatch, "", now_);
   }
 }
 
-// What began to wait and no changed agent could take may still go to another: most urgent first.
-void Engine::MatchNewlyWaiting() {
-  while (!newly_waiting_.empty() && decision_->events_size() < kMaxEvents) {
-    std::vector<std::tuple<int32_t, absl::Time, std::string>> waiting;
-    for (const std::string& id : newly_waiting_) {
-      const ConversationState* c = state_.FindConversation(id);
-      if (c == nullptr || c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) continue;
-      const routing::Matcher* matcher = MatcherOf(*c);
-      if (matcher == nullptr) continue;
-      waiting.emplace_back(-matcher->PriorityOf(WaitingOf(*c)).effective(),
-                           FromProto(c->waiting_since()), id);
+void Engine::GiveOut(routing::Matcher& matcher, Sought& sought) {
+  const auto full = [this] { return decision_->events_size() >= kMaxEvents; };
+  std::vector<std::string>& begun = sought.conversations;
+  matcher.SortByUrgency(begun);
+  // What agents would take, and which agent what.
+  const auto more_urgent = [&](const std::string& a, const std::string& b) {
+    return matcher.MoreUrgent(a, b);
+  };
+  std::map<std::string, std::set<std::string>, decltype(more_urgent)> wanted(more_urgent);
+  std::map<std::string, std::string> choices;
+  const auto drop = [&](std::map<std::string, std::string>::iterator choice) {
+    const auto it = wanted.find(choice->second);
+    it->second.erase(choice->first);
+    if (it->second.empty()) wanted.erase(it);
+    choices.erase(choice);
+  };
+  std::set<std::string> ask = std::move(sought.agents);
+  std::vector<std::string> left;
+  size_t next = 0;
+  while (!full()) {
+    for (const std::string& key : std::exchange(ask, {})) {
+      if (const auto choice = choices.find(key); choice != choices.end()) drop(choice);
+      const std::optional<std::string> id =
+          matcher.ChooseConversation(state_.agents().at(key).agent_id());
+      if (!id.has_value()) continue;
+      wanted[*id].insert(key);
+      choices.emplace(key, *id);
     }
-    newly_waiting_.clear();
-    std::sort(waiting.begin(), waiting.end());
-    for (const auto& [priority, since, id] : waiting) {
-      if (decision_->events_size() >= kMaxEvents) {
-        newly_waiting_.insert(id);
-        continue;
-      }
-      const std::optional<std::string> agent_id =
-          MatcherOf(*state_.FindConversation(id))
-              ->ChooseAgent(WaitingOf(*state_.FindConversation(id)));
-      if (agent_id.has_value()) {
-        Give(id, *agent_id);
-        Sync();
-        continue;
-      }
-      const bool moved = Overflow(id);
-      Sync();
-      if (moved) {
-        newly_waiting_.insert(id);
-        continue;
-      }
-      // It waits: the event that queued it says why.
-      const ConversationState& c = *state_.FindConversation(id);
-      for (auto event = decision_->mutable_events()->rbegin();
-           event != decision_->mutable_events()->rend(); ++event) {
-        if (event->queued().conversation_id() != id) continue;
-        *event->mutable_queued()->mutable_explanation() = Explain(c);
-        Estimate(c);
-        break;
-      }
+    while (next < begun.size() && !matcher.IsWaiting(begun[next])) ++next;  // an agent's choice
+    std::string id;
+    if (next < begun.size() &&
+        (wanted.empty() || !more_urgent(wanted.begin()->first, begun[next]))) {
+      id = begun[next++];
+    } else if (!wanted.empty()) {
+      id = wanted.begin()->first;
+    } else {
+      break;
     }
-    changed_agents_.clear();
+    const std::optional<std::string> agent_id =
+        matcher.ChooseAgent(WaitingOf(*state_.FindConversation(id)));
+    if (!agent_id.has_value()) {
+      WISSEL_CHECK(!wanted.contains(id)) << id << " is wanted, and nobody can take it";
+      left.push_back(std::move(id));
+      continue;
+    }
+    if (const auto it = wanted.find(id); it != wanted.end()) {
+      ask = std::move(it->second);
+      for (const std::string& key : ask) choices.erase(key);
+      wanted.erase(it);
+    }
+    Give(id, *agent_id);
+    Sync();
+    ask.merge(std::exchange(changed_agents_, {}));
+  }
+  for (; next < begun.size(); ++next) newly_waiting_.insert(begun[next]);
+  changed_agents_.merge(ask);
+  for (const auto& [key, id] : choices) changed_agents_.insert(key);
+  for (const std::string& id : left) {
+    if (full()) {
+      newly_waiting_.insert(id);
+    } else {
+      Leave(id);
+    }
+  }
+}
+
+// What nobody can take overflows, or waits.
+void Engine::Leave(const std::string& conversation_id) {
+  const bool moved = Overflow(conversation_id);
+  Sync();
+  if (moved) {
+    newly_waiting_.insert(conversation_id);
+    return;
+  }
+  // The event that queued it says why it waits.
+  const ConversationState& c = *state_.FindConversation(conversation_id);
+  for (auto event = decision_->mutable_events()->rbegin();
+       event != decision_->mutable_events()->rend(); ++event) {
+    if (event->queued().conversation_id() != conversation_id) continue;
+    *event->mutable_queued()->mutable_explanation() = Explain(c);
+    Estimate(c);
+    return;
   }
 }
 

@@ -250,6 +250,23 @@ TEST(Overflow, ToAnyoneAsksWhoeverHasRoom) {
   EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
 }
 
+TEST(Overflow, ARuleThatDoesNotHoldYetDoesNotHoldUpTheNext) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& busy = *QueueIn(config, "en").add_overflow_rules();
+  *busy.mutable_after() = ToProto(absl::Minutes(1));
+  busy.set_above_waiting(5);
+  busy.set_request_callback(true);
+  config::v1::OverflowRule& anyone = *QueueIn(config, "en").add_overflow_rules();
+  *anyone.mutable_after() = ToProto(absl::Minutes(2));
+  anyone.set_to_anyone(true);
+  Shop shop(config);
+  shop.Open("31600000001", "en");
+  const std::vector<Decision> fired = shop.Wait(absl::Minutes(3));
+  const Event* overflowed = Find(fired, Event::kOverflowed);
+  ASSERT_NE(overflowed, nullptr);
+  EXPECT_EQ(overflowed->overflowed().rule(), 1);
+}
+
 TEST(Overflow, ATextIsSentOnceAndACallbackAskedForOnce) {
   WorkspaceConfig config = ShopConfig();
   config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();

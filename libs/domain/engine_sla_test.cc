@@ -142,6 +142,26 @@ TEST(Sla, ParkingPausesResolutionAndTheCustomersNextMessageResumesIt) {
   EXPECT_NE(Find(WaitConnected(shop, absl::Minutes(2)), Event::kSlaBreached), nullptr);
 }
 
+TEST(Sla, WhoWritesWhileWaitingAgainIsPromisedAnAnswer) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_NEXT_RESPONSE, absl::Minutes(10));
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  shop.Do(shop.Reply("bram", id));
+  Command transfer = CommandBy("bram", "to en");
+  transfer.mutable_transfer()->set_conversation_id(id);
+  transfer.mutable_transfer()->set_queue_id("en");
+  shop.Do(transfer);
+  shop.Receive(Text("31600000001", 99, "nl"));
+  const absl::Time asked = shop.now;
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Minutes(11));
+  const Event* breached = Find(fired, Event::kSlaBreached);
+  ASSERT_NE(breached, nullptr);
+  EXPECT_EQ(FromProto(breached->sla_breached().due_time()), asked + absl::Minutes(10));
+}
+
 TEST(Sla, OnHoldTheCustomersWaitGoesOn) {
   WorkspaceConfig config = ShopConfig();
   Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(1));

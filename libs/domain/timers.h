@@ -67,6 +67,14 @@ class Timers {
     if (const auto it = items_.find(Ref{kind, key}); it != items_.end()) Erase(it);
   }
 
+  // All that are set, in no order.
+  std::vector<Timer> All() const {
+    std::vector<Timer> timers;
+    for (const auto& [name, item] : items_) {
+      timers.push_back({heap_.Find(item)->time, name.kind, name.key});
+    }
+    return timers;
+  }
   // InfiniteFuture where none is set.
   absl::Time NextDue() const {
     return heap_.empty() ? absl::InfiniteFuture() : heap_.top().key.time;

@@ -115,6 +115,26 @@ bool Matcher::Impl::IsWaiting(absl::string_view conversation_id) const {
   return waiting_.Find(conversation_id) != WaitingSlots::kNone;
 }
 
+Urgency Matcher::Impl::UrgencyOf(absl::string_view conversation_id) const {
+  const uint32_t slot = waiting_.Find(conversation_id);
+  WISSEL_CHECK(slot != WaitingSlots::kNone) << conversation_id << " does not wait";
+  return waiting_.UrgencyOf(slot);
+}
+
+bool Matcher::Impl::MoreUrgent(absl::string_view a, absl::string_view b) const {
+  return waiting_.more_urgent()(UrgencyOf(a), UrgencyOf(b));
+}
+
+void Matcher::Impl::SortByUrgency(std::vector<std::string>& conversation_ids) const {
+  if (conversation_ids.size() < 2) return;
+  std::vector<Urgency> order;
+  for (const std::string& id : conversation_ids) order.push_back(UrgencyOf(id));
+  std::sort(order.begin(), order.end(), waiting_.more_urgent());
+  for (size_t i = 0; i < order.size(); ++i) {
+    conversation_ids[i] = std::string(waiting_.IdOf(order[i].slot));
+  }
+}
+
 int32_t Matcher::Impl::WaitingCount(absl::string_view queue_id) const {
   const int32_t queue = p_->FindQueueIndex(queue_id);
   return queue < 0 ? 0 : waiting_in_queue_[queue];
@@ -247,6 +267,12 @@ void Matcher::RemoveWaiting(absl::string_view conversation_id) {
 }
 bool Matcher::IsWaiting(absl::string_view conversation_id) const {
   return impl_->IsWaiting(conversation_id);
+}
+bool Matcher::MoreUrgent(absl::string_view a, absl::string_view b) const {
+  return impl_->MoreUrgent(a, b);
+}
+void Matcher::SortByUrgency(std::vector<std::string>& conversation_ids) const {
+  impl_->SortByUrgency(conversation_ids);
 }
 int32_t Matcher::WaitingCount(absl::string_view queue_id) const {
   return impl_->WaitingCount(queue_id);

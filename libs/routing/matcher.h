@@ -113,6 +113,10 @@ class Matcher {
   void AddWaiting(const Waiting& waiting);
   void RemoveWaiting(absl::string_view conversation_id);
   bool IsWaiting(absl::string_view conversation_id) const;
+  // Of two that wait.
+  bool MoreUrgent(absl::string_view a, absl::string_view b) const;
+  // Of some that wait, the most urgent first.
+  void SortByUrgency(std::vector<std::string>& conversation_ids) const;
   // Of a queue.
   int32_t WaitingCount(absl::string_view queue_id) const;
 

@@ -32,6 +32,8 @@ class Matcher::Impl {
   void AddWaiting(const Waiting& waiting);
   void RemoveWaiting(absl::string_view conversation_id);
   bool IsWaiting(absl::string_view conversation_id) const;
+  bool MoreUrgent(absl::string_view a, absl::string_view b) const;
+  void SortByUrgency(std::vector<std::string>& conversation_ids) const;
   int32_t WaitingCount(absl::string_view queue_id) const;
   void Advance(absl::Time now);
   absl::Time NextRelaxation() const;
@@ -55,6 +57,9 @@ class Matcher::Impl {
   static constexpr int kMaxRunnersUp = 3;
   static constexpr uint32_t kNobody = ~uint32_t{0};
   using Agents = absl::InlinedVector<uint32_t, 8>;
+
+  // Of one that waits.
+  Urgency UrgencyOf(absl::string_view conversation_id) const;
 
   // What is asked for by a conversation, resolved.
   struct Asked {

@@ -1,0 +1,283 @@
+#include "libs/domain/testing_model.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "google/protobuf/util/message_differencer.h"
+#include "libs/base/proto_time.h"
+#include "libs/domain/defaults.h"
+#include "libs/domain/testing.h"
+
+namespace wissel::domain::testing {
+
+using config::v1::WorkspaceConfig;
+using conversation::v1::Event;
+using routing::Waiting;
+using routing::testing::NaiveMatcher;
+using state::v1::ConversationState;
+using state::v1::ConversationStatus;
+
+namespace {
+
+template <typename Values, typename Value>
+bool Has(const Values& values, const Value& value) {
+  return std::find(values.begin(), values.end(), value) != values.end();
+}
+
+// With the queues that are kept although the configuration no longer has them.
+WorkspaceConfig Effective(const State& state) {
+  WorkspaceConfig config;
+  for (const auto& [key, queue] : state.queues()) {
+    if (!queue.has_kept()) continue;
+    *config.add_queues() = queue.kept().queue();
+  }
+  config.MergeFrom(*state.FindConfig(kWorkspace));
+  for (const auto& [key, queue] : state.queues()) {
+    for (config::v1::Agent& agent : *config.mutable_agents()) {
+      if (Has(queue.kept().agent_ids(), agent.agent_id())) agent.add_queue_ids(queue.queue_id());
+      if (Has(queue.kept().secondary_agent_ids(), agent.agent_id())) {
+        agent.add_secondary_queue_ids(queue.queue_id());
+      }
+    }
+  }
+  return config;
+}
+
+routing::AgentLoad LoadOf(const state::v1::AgentState& agent) {
+  routing::AgentLoad load;
+  load.available = agent.presence() == command::v1::PRESENCE_AVAILABLE && !agent.sessions().empty();
+  load.capacity_units = agent.capacity_units();
+  load.idle_since = FromProto(agent.idle_since());
+  load.last_given = agent.last_given();
+  for (const state::v1::ChannelLoad& held : agent.channel_loads()) {
+    load.held[held.kind()] = {.conversations = held.conversations(), .units = held.units()};
+  }
+  return load;
+}
+
+// The most urgent of what waits and may be given to somebody; nothing: nobody could take anything.
+std::optional<Waiting> MostUrgent(const NaiveMatcher& matcher) {
+  std::optional<Waiting> first;
+  for (const auto& [id, waiting] : matcher.waiting()) {
+    if (!matcher.ChooseAgent(waiting).has_value()) continue;
+    if (!first.has_value() || matcher.MoreUrgent(waiting, *first)) first = waiting;
+  }
+  return first;
+}
+
+}  // namespace
+
+Waiting EngineModel::WaitingOf(const ConversationState& c) const {
+  const config::v1::PriorityPolicy& points = state_.FindConfig(kWorkspace)->priority();
+  Waiting waiting;
+  waiting.conversation_id = c.conversation_id();
+  waiting.queue_id = c.queue_id();
+  waiting.kind = c.account().kind();
+  waiting.language = c.language();
+  waiting.waiting_since = FromProto(c.waiting_since());
+  waiting.priority.own = c.priority_points();
+  waiting.priority.escalation = c.escalation_points();
+  for (const auto& tier : points.tiers()) {
+    if (tier.tier() == c.facts().tier()) waiting.priority.tier = tier.points();
+  }
+  if (c.has_sla()) {
+    const routing::SlaClock clock = state_.SlaClockOf(c);
+    int32_t reached = 0;
+    for (const routing::SlaMetric metric :
+         {routing::SlaMetric::kFirstResponse, routing::SlaMetric::kNextResponse}) {
+      waiting.sla_due = std::min(waiting.sla_due, clock.DueTime(metric));
+      if (clock.metric(metric).state != routing::SlaClock::State::kRunning) continue;
+      for (const auto& share : points.sla_proximity()) {
+        if (clock.metric(metric).said_percent < share.percent() || share.percent() < reached) {
+          continue;
+        }
+        reached = share.percent();
+        waiting.priority.sla_proximity = share.points();
+      }
+    }
+  }
+  waiting.extra_relaxation_steps = c.escalation_relax_steps();
+  waiting.anyone = c.overflowed_to_anyone();
+  waiting.sticky_agent_id = c.sticky_agent_id();
+  if (FromProto(c.exclusion_expire_time()) > state_.time()) {
+    waiting.excluded_agent_ids = {c.excluded_agent_ids().begin(), c.excluded_agent_ids().end()};
+  }
+  return waiting;
+}
+
+NaiveMatcher EngineModel::Matcher() const {
+  NaiveMatcher matcher;
+  matcher.Configure(Effective(state_), std::string(kGroup));
+  for (const auto& [key, agent] : state_.agents()) {
+    matcher.SetAgent(agent.agent_id(), LoadOf(agent));
+  }
+  for (const auto& [id, c] : state_.conversations()) {
+    if (c->status() == ConversationStatus::CONVERSATION_STATUS_QUEUED) {
+      matcher.AddWaiting(WaitingOf(*c));
+    }
+  }
+  matcher.Advance(state_.time());
+  return matcher;
+}
+
+std::string EngineModel::Follow(const log::v1::Decision& decision) {
+  state_.BeginDecision(decision.cause(), FromProto(decision.time()));
+  std::string wrong;
+  // What a person hands to an agent is not matched.
+  std::set<std::string> handed;
+  for (const Event& event : decision.events()) {
+    if (!event.transferred().to_agent_id().empty()) {
+      handed.insert(event.transferred().conversation_id());
+    }
+    if (event.has_offered() && !handed.contains(event.offered().conversation_id())) {
+      absl::StrAppend(&wrong,
+                      CheckGiven(event.offered().conversation_id(), event.offered().agent_id(),
+                                 event.offered().explanation()));
+    }
+    if (event.assigned().reason() == conversation::v1::Assigned::REASON_AUTO_ACCEPTED) {
+      absl::StrAppend(&wrong,
+                      CheckGiven(event.assigned().conversation_id(), event.assigned().agent_id(),
+                                 event.assigned().explanation()));
+    }
+    state_.ApplyEvent(event);
+  }
+  return wrong;
+}
+
+std::string EngineModel::CheckGiven(const std::string& conversation_id, const std::string& agent_id,
+                                    const conversation::v1::Explanation& explanation) const {
+  const NaiveMatcher matcher = Matcher();
+  const auto given = matcher.waiting().find(conversation_id);
+  if (given == matcher.waiting().end()) {
+    return absl::StrCat(conversation_id, " is given out, but does not wait\n");
+  }
+  const std::optional<std::string> best = matcher.ChooseAgent(given->second);
+  if (best != agent_id) {
+    return absl::StrCat(conversation_id, " is given to ", agent_id, " instead of ",
+                        best.value_or("nobody"), "\n");
+  }
+  if (const std::optional<Waiting> first = MostUrgent(matcher);
+      first->conversation_id != conversation_id) {
+    return absl::StrCat(conversation_id, " is given out before ", first->conversation_id, "\n");
+  }
+  const conversation::v1::Explanation expected = matcher.Explain(given->second);
+  if (!google::protobuf::util::MessageDifferencer::Equals(explanation, expected)) {
+    return absl::StrCat(conversation_id, " is explained by\n", explanation.DebugString(),
+                        "instead of\n", expected.DebugString());
+  }
+  return "";
+}
+
+std::map<std::pair<TimerKind, std::string>, absl::Time> EngineModel::WantedTimers() const {
+  std::map<std::pair<TimerKind, std::string>, absl::Time> wanted;
+  const auto want = [&](TimerKind kind, const std::string& key, absl::Time due) {
+    if (due == absl::InfiniteFuture()) return;
+    const auto [it, is_new] = wanted.try_emplace({kind, key}, due);
+    it->second = std::min(it->second, due);
+  };
+  const WorkspaceConfig config = Effective(state_);
+  const auto queue_of = [&](const ConversationState& c) {
+    return std::find_if(config.queues().begin(), config.queues().end(),
+                        [&](const auto& queue) { return queue.queue_id() == c.queue_id(); });
+  };
+  for (const auto& [id, c] : state_.conversations()) {
+    const auto queue = queue_of(*c);
+    if (c->has_sla()) want(TimerKind::kSla, id, state_.SlaClockOf(*c).NextDue());
+    switch (c->status()) {
+      case ConversationStatus::CONVERSATION_STATUS_QUEUED:
+        if (FromProto(c->exclusion_expire_time()) > state_.time()) {
+          want(TimerKind::kConversation, id, FromProto(c->exclusion_expire_time()));
+        }
+        for (int rule = 0; queue != config.queues().end() && rule < queue->overflow_rules_size();
+             ++rule) {
+          const absl::Time due =
+              FromProto(c->waiting_since()) + FromProto(queue->overflow_rules(rule).after());
+          if (due > state_.time() && !Has(c->overflow_rules_applied(), rule)) {
+            want(TimerKind::kOverflow, id, due);
+          }
+        }
+        break;
+      case ConversationStatus::CONVERSATION_STATUS_OFFERED:
+        want(TimerKind::kConversation, id, FromProto(c->offer().expire_time()));
+        break;
+      case ConversationStatus::CONVERSATION_STATUS_ACTIVE:
+        if (config.conversations().has_park_after() &&
+            FromProto(c->last_reply_time()) > FromProto(c->last_customer_time())) {
+          want(TimerKind::kConversation, id,
+               FromProto(c->last_reply_time()) + FromProto(config.conversations().park_after()));
+        }
+        break;
+      case ConversationStatus::CONVERSATION_STATUS_RESOLVED:
+        want(TimerKind::kConversation, id,
+             FromProto(c->resolve_time()) + ForgetAfter(config.conversations()));
+        break;
+      default:
+        break;
+    }
+  }
+  for (const auto& [key, agent] : state_.agents()) {
+    for (const state::v1::WrapUp& wrap_up : agent.wrap_ups()) {
+      want(TimerKind::kWrapUp, key, FromProto(wrap_up.expire_time()));
+    }
+    if (agent.has_lost_time() && agent.presence() != command::v1::PRESENCE_OFFLINE) {
+      want(TimerKind::kAgentLost, key,
+           FromProto(agent.lost_time()) + DisconnectGrace(config.conversations()));
+    }
+    if (!agent.has_offline_time()) continue;
+    for (const auto& [id, c] : state_.conversations()) {
+      const auto queue = queue_of(*c);
+      if (c->agent_id() == agent.agent_id() && queue != config.queues().end() &&
+          c->status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE &&
+          c->account().kind() == common::v1::CHANNEL_KIND_EMAIL && queue->has_owner_limit()) {
+        want(TimerKind::kOwnerGone, key,
+             FromProto(agent.offline_time()) + FromProto(queue->owner_limit()));
+      }
+    }
+  }
+  for (const state::v1::GatewayLease& lease : state_.partition().gateway_leases()) {
+    if (const absl::Time due = FromProto(lease.expire_time()); due > state_.time()) {
+      want(TimerKind::kGatewayLease, lease.gateway_id(), due);
+    }
+  }
+  return wanted;
+}
+
+std::string EngineModel::CheckTimers(const Timers& timers) const {
+  // The others look again at what was told.
+  static constexpr std::array kChecked = {TimerKind::kConversation, TimerKind::kAgentLost,
+                                          TimerKind::kGatewayLease, TimerKind::kOverflow,
+                                          TimerKind::kSla,          TimerKind::kWrapUp,
+                                          TimerKind::kOwnerGone};
+  std::string wrong;
+  auto wanted = WantedTimers();
+  for (const Timers::Timer& timer : timers.All()) {
+    if (!Has(kChecked, timer.kind)) continue;
+    const auto it = wanted.find({timer.kind, timer.key});
+    if (it == wanted.end() || it->second != timer.due) {
+      absl::StrAppend(&wrong, timer.key, " has a timer of kind ", static_cast<int>(timer.kind),
+                      " at ", absl::FormatTime(timer.due), " instead of ",
+                      it == wanted.end() ? "none" : absl::FormatTime(it->second), "\n");
+    }
+    if (it != wanted.end()) wanted.erase(it);
+  }
+  for (const auto& [name, due] : wanted) {
+    absl::StrAppend(&wrong, name.second, " lacks its timer of kind ", static_cast<int>(name.first),
+                    " at ", absl::FormatTime(due), "\n");
+  }
+  return wrong;
+}
+
+std::string EngineModel::CheckWaiting() const {
+  const NaiveMatcher matcher = Matcher();
+  const std::optional<Waiting> first = MostUrgent(matcher);
+  if (!first.has_value()) return "";
+  return absl::StrCat(first->conversation_id, " waits, although ",
+                      matcher.ChooseAgent(*first).value(), " could take it\n");
+}
+
+}  // namespace wissel::domain::testing
