@@ -255,7 +255,9 @@ std::string EngineModel::CheckTimers(const Timers& timers) const {
                                           TimerKind::kOwnerGone};
   std::string wrong;
   auto wanted = WantedTimers();
+  absl::Time relaxes = absl::InfiniteFuture();
   for (const Timers::Timer& timer : timers.All()) {
+    if (timer.kind == TimerKind::kRelax) relaxes = std::min(relaxes, timer.due);
     if (!Has(kChecked, timer.kind)) continue;
     const auto it = wanted.find({timer.kind, timer.key});
     if (it == wanted.end() || it->second != timer.due) {
@@ -264,6 +266,11 @@ std::string EngineModel::CheckTimers(const Timers& timers) const {
                       it == wanted.end() ? "none" : absl::FormatTime(it->second), "\n");
     }
     if (it != wanted.end()) wanted.erase(it);
+  }
+  // What was given out in the meantime need not relax any more.
+  if (const absl::Time next = Matcher().NextRelaxation(); next < relaxes) {
+    absl::StrAppend(&wrong, "somebody asks for less at ", absl::FormatTime(next), ", not at ",
+                    absl::FormatTime(relaxes), "\n");
   }
   for (const auto& [name, due] : wanted) {
     absl::StrAppend(&wrong, name.second, " lacks its timer of kind ", static_cast<int>(name.first),
