@@ -360,6 +360,11 @@ log::v1::Decision* Engine::DecideTimer(absl::Time now) {
   *cause.mutable_timer()->mutable_due_time() = ToProto(due);
   Begin(cause, now);
   Fire(kind, key);
+  // Conversations that wait again from the same instant on are looked at together: the most urgent
+  // of them goes first.
+  while (timers_.NextIs(due, TimerKind::kConversation) && decision_->events_size() < kMaxEvents) {
+    Fire(TimerKind::kConversation, timers_.TakeNext().key);
+  }
   return &Finish();
 }
 

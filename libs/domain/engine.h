@@ -104,7 +104,8 @@ class Engine {
   const Timers& timers() const { return timers_; }
   // When the next timer is due; InfiniteFuture where none is.
   absl::Time NextTimer() const;
-  // Fires one timer that is due; null where none is.
+  // Fires the next timer that is due, and conversations' own that are due at the same instant; null
+  // where none is.
   log::v1::Decision* DecideTimer(absl::Time now);
 
   // True where a restating round should start: never yet, one was interrupted, or the last began

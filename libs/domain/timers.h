@@ -79,6 +79,10 @@ class Timers {
   absl::Time NextDue() const {
     return heap_.empty() ? absl::InfiniteFuture() : heap_.top().key.time;
   }
+  // Whether the next one is due then and of this kind.
+  bool NextIs(absl::Time due, TimerKind kind) const {
+    return !heap_.empty() && heap_.top().key.time == due && heap_.top().key.name->kind == kind;
+  }
   // Takes the next one out; only where one is set.
   Timer TakeNext() {
     const Due& next = heap_.top().key;

@@ -42,6 +42,7 @@ using config::v1::WorkspaceConfig;
 // Tokens are made anew at each start.
 constexpr absl::Duration kTokenLifetime = absl::Hours(30 * 24);
 constexpr absl::Duration kAnnouncePoll = absl::Milliseconds(5);
+constexpr absl::Duration kRedisPoll = absl::Milliseconds(200);
 // Everything is in this process: who is gone is gone at once.
 constexpr absl::Duration kSessionTimeout = absl::Seconds(6);
 
@@ -71,7 +72,9 @@ class DevApp final : public service::App {
 
   ~DevApp() override {
     stopping_.Notify();
+    ended_.Notify();
     if (announcer_.joinable()) announcer_.join();
+    if (redis_keeper_.joinable()) redis_keeper_.join();
   }
 
   absl::Status Start() {
@@ -146,9 +149,28 @@ class DevApp final : public service::App {
     std::filesystem::remove_all(folder_->Path("redis"), ignored);
     WISSEL_RETURN_IF_ERROR(folder_->MakeFolder("redis"));
     redis_address_ = folder_->Path(absl::StrCat("redis/", getpid(), ".sock"));
-    WISSEL_ASSIGN_OR_RETURN(redis_, store::RedisProcess::Start(
-                                        {.dir = folder_->Path("redis"), .socket = redis_address_}));
+    WISSEL_ASSIGN_OR_RETURN(redis_, NewRedis());
+    redis_keeper_ = StartThread("redis-keeper", [this] { KeepRedis(); });
     return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::unique_ptr<store::RedisProcess>> NewRedis() const {
+    return store::RedisProcess::Start({.dir = folder_->Path("redis"), .socket = redis_address_});
+  }
+
+  // Until everything has ended: a child that this thread has started ends with it.
+  void KeepRedis() {
+    while (!ended_.WaitFor(kRedisPoll)) {
+      if (redis_->Running()) continue;
+      absl::StatusOr<std::unique_ptr<store::RedisProcess>> another = NewRedis();
+      if (!another.ok()) {
+        context_.log.Error("the Redis child has ended, and no other one starts",
+                           {{"reason", another.status()}});
+        continue;
+      }
+      context_.log.Warning("the Redis child has ended; another one is filled from the log", {});
+      redis_ = *std::move(another);
+    }
   }
 
   store::RedisOptions Redis() const { return {.address = redis_address_}; }
@@ -363,6 +385,8 @@ class DevApp final : public service::App {
   std::unique_ptr<channel::Publisher> publisher_;
   std::unique_ptr<http::Server> page_;
   Notification stopping_;
+  Notification ended_;
+  std::jthread redis_keeper_;
   std::jthread announcer_;
 };
 

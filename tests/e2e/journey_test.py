@@ -6,6 +6,7 @@ import collections
 import json
 import os
 import pathlib
+import signal
 import socket
 import subprocess
 import sys
@@ -177,7 +178,7 @@ whatsapp:
         self.assertEqual(agent.count("reply_sent", farewell), 1)
         self.assertEqual(agent.count("message_received"), 1)
 
-    def test_redis_does_not_outlive_it(self):
+    def test_redis_is_there_as_long_as_it_is_and_no_longer(self):
         def children():
             mine = str(self.dev.state / "redis")
             found = []
@@ -189,8 +190,18 @@ whatsapp:
                 if "redis-server" in words and mine in words:
                     found.append(process.name)
             return found
+        def listed():
+            try:
+                return json.loads(self.ctl.run("-o", "json", "conversations", "list"))
+            except (JourneyError, ValueError):
+                return None
+        self.morning.whatsapp_question()
+        self.assertTrue(until(listed))
         first = children()
         self.assertEqual(len(first), 1)
+        os.kill(int(first[0]), signal.SIGKILL)
+        self.assertTrue(until(lambda: len(children()) == 1 and children() != first))
+        self.assertTrue(until(listed))
         self.dev.kill()
         self.assertTrue(until(lambda: not children()))
         self.dev.start()
