@@ -40,9 +40,13 @@ class Directory {
   /// configuration by the token's subject. Whom a configuration has removed keeps their seat while
   /// work is kept until done (config.v1.RemovedWork): the router knows whether any is left.
   /// Supervisors and admins whose token names no routing group may wish for one; theirs is nobody's
-  /// agent in another group than their own.
-  ///   FAILED_PRECONDITION  the routing group cannot be told
+  /// agent in another group than their own. Until loaded(), what the token names is believed: the
+  /// router decides each command by the configuration anyway.
+  ///   FAILED_PRECONDITION  no such workspace, routing group or agent in the configuration in
+  ///   force,
+  ///                        or the routing group cannot be told
   ///   PERMISSION_DENIED    the wished group is not the caller's
+  ///   UNAVAILABLE          not loaded() yet, and the token does not name the routing group
   absl::StatusOr<Seat> Find(const rpc::Principal& principal, absl::string_view wished_group) const;
 
   /// The routing groups that a supervisor or admin may see: the token's, else all of the

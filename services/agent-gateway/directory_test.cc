@@ -79,6 +79,65 @@ TEST_F(DirectoryTest, WhatTheTokenNamesComesFirst) {
               StatusIs(absl::StatusCode::kPermissionDenied));
 }
 
+TEST_F(DirectoryTest, WhatTheTokenNamesMustBeConfigured) {
+  Apply(TwoGroups());
+  const auto find = [&](absl::string_view workspace, absl::string_view group,
+                        absl::string_view agent, rpc::Roles roles = {rpc::Role::kAgent}) {
+    rpc::Principal principal = Caller("anything", roles);
+    principal.workspace = WorkspaceId(workspace);
+    principal.routing_group = RoutingGroupId(group);
+    principal.agent = AgentId(agent);
+    return Loaded().Find(principal, "");
+  };
+  const auto refuses = [](absl::string_view why) {
+    return StatusIs(absl::StatusCode::kFailedPrecondition, ::testing::HasSubstr(why));
+  };
+  WISSEL_EXPECT_OK(find("acme", "belgium", "bram"));
+  EXPECT_THAT(find("other", "main", "anna"), refuses("no workspace other is configured"));
+  EXPECT_THAT(find("acme", "north", "anna"), refuses("acme has no routing group north"));
+  EXPECT_THAT(find("acme", "main", "ghost"), refuses("no agent ghost in routing group main"));
+  EXPECT_THAT(find("acme", "", "ghost"), refuses("acme has no agent ghost"));
+  EXPECT_THAT(find("acme", "main", "bram"), refuses("no agent bram in routing group main"));
+  const rpc::Roles boss = {rpc::Role::kSupervisor};
+  WISSEL_EXPECT_OK(find("acme", "main", "", boss));
+  EXPECT_THAT(find("acme", "north", "", boss), refuses("acme has no routing group north"));
+  EXPECT_THAT(find("acme", "main", "ghost", boss), refuses("no agent ghost"));
+}
+
+// A log that does not answer.
+class DeafBus : public bus::Bus {
+ public:
+  absl::StatusOr<int> PartitionCount(bus::Topic) override { return Away(); }
+  absl::Status EnsureTopics(const std::vector<bus::TopicSpec>&) override { return Away(); }
+  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions) override { return nullptr; }
+  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic, int32_t,
+                                                          bus::ReaderOptions) override {
+    return Away();
+  }
+  absl::StatusOr<std::unique_ptr<bus::Membership>> Join(absl::string_view, bus::Topic,
+                                                        bus::MemberOptions) override {
+    return Away();
+  }
+  absl::Status TruncateBefore(bus::Topic, int32_t, int64_t) override { return Away(); }
+  absl::Status Health() override { return Away(); }
+
+ private:
+  static absl::Status Away() { return absl::UnavailableError("the broker is away"); }
+};
+
+TEST_F(DirectoryTest, UntilTheTopicHasBeenReadTheTokenIsBelieved) {
+  DeafBus deaf;
+  const Directory directory(deaf, 4, telemetry::Logger());
+  rpc::Principal principal = Caller("anything");
+  EXPECT_THAT(directory.Find(principal, ""), StatusIs(absl::StatusCode::kUnavailable));
+  principal.agent = AgentId("anna");
+  principal.routing_group = RoutingGroupId("main");
+  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat seat, directory.Find(principal, ""));
+  EXPECT_EQ(seat.agent, AgentId("anna"));
+  EXPECT_EQ(seat.routing_key(), "acme/main");
+  EXPECT_FALSE(directory.loaded());
+}
+
 TEST_F(DirectoryTest, SupervisorsMayChooseAGroupAndAgentsMayNot) {
   Apply(TwoGroups());
   const rpc::Principal boss = Caller("boss", {rpc::Role::kSupervisor});
@@ -136,6 +195,32 @@ TEST_F(DirectoryTest, ARemovedAgentKeepsTheSeatWhileWorkIsKept) {
   without.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_REQUEUED);
   Apply(without);
   EXPECT_TRUE(Loaded().Find(Caller("bram"), "")->agent.empty());
+}
+
+TEST_F(DirectoryTest, ATokenOfARemovedAgentIsGoodWhileWorkIsKept) {
+  Apply(TwoGroups());
+  rpc::Principal anna = Caller("anna");
+  anna.agent = AgentId("anna");
+  anna.routing_group = RoutingGroupId("main");
+  config::v1::WorkspaceConfig without = TwoGroups();
+  without.set_version(2);
+  without.mutable_agents()->DeleteSubrange(0, 1);           // anna goes
+  without.mutable_agents(0)->set_routing_group_id("main");  // bram moves here
+  without.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_KEPT);
+  Apply(without);
+  EXPECT_EQ(Loaded().Find(anna, "")->agent, AgentId("anna"));
+  rpc::Principal bram = Caller("bram");
+  EXPECT_EQ(directory_->Find(bram, "")->routing_group, RoutingGroupId("main"));
+  bram.agent = AgentId("bram");
+  bram.routing_group = RoutingGroupId("belgium");
+  EXPECT_EQ(directory_->Find(bram, "")->routing_key(), "acme/belgium") << "with what he has there";
+
+  without.set_version(3);
+  without.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_REQUEUED);
+  Apply(without);
+  EXPECT_THAT(Loaded().Find(anna, ""),
+              StatusIs(absl::StatusCode::kFailedPrecondition, ::testing::HasSubstr("agent anna")));
+  EXPECT_THAT(directory_->Find(bram, ""), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 }  // namespace
