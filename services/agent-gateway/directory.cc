@@ -185,6 +185,15 @@ void Directory::Run(std::stop_token stop) {
   }
 }
 
+// Once, however often the topic is read again.
+void Directory::WarnOfGarbage(const bus::Record& record) {
+  int64_t& told_below = told_below_[record.partition];
+  if (record.offset < told_below) return;
+  told_below = record.offset + 1;
+  log_.Warning("the configuration topic holds a record that is none, skipped",
+               {{"topic_partition", record.partition}, {"offset", record.offset}});
+}
+
 absl::Status Directory::ReadPartitions(const std::stop_token& stop) {
   WISSEL_ASSIGN_OR_RETURN(const int partitions, bus_.PartitionCount(bus::Topic::kConfig));
   std::vector<std::pair<std::unique_ptr<bus::Reader>, int64_t>> readers;  // with the end at start
@@ -205,8 +214,12 @@ absl::Status Directory::ReadPartitions(const std::stop_token& stop) {
                               reader->Poll(kReadBatch, absl::ZeroDuration()));
       for (const bus::Record& record : records) {
         WorkspaceConfig config;
+        if (!config.ParseFromString(record.value)) {
+          WarnOfGarbage(record);
+          continue;
+        }
         // What does not count is the router's to complain about.
-        if (config.ParseFromString(record.value) && history.Accept(config)) Put(std::move(config));
+        if (history.Accept(config)) Put(std::move(config));
       }
       any = any || !records.empty();
       all_read = all_read && reader->position() >= end;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -59,6 +60,7 @@ class Directory {
  private:
   void Run(std::stop_token stop);
   absl::Status ReadPartitions(const std::stop_token& stop);
+  void WarnOfGarbage(const bus::Record& record);
   struct Workspace {
     config::v1::WorkspaceConfig config;
     std::vector<config::v1::Agent> removed;
@@ -75,6 +77,7 @@ class Directory {
   absl::flat_hash_map<std::string, std::shared_ptr<const Workspace>> workspaces_
       ABSL_GUARDED_BY(mutex_);
   bool loaded_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<int32_t, int64_t> told_below_;  // by partition; the thread's own
   std::jthread thread_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
 #include "libs/base/notification.h"
 #include "libs/bus/embedded.h"
@@ -19,11 +20,14 @@ using testing::StatusIs;
 class DirectoryTest : public ::testing::Test {
  protected:
   void Apply(const config::v1::WorkspaceConfig& config) {
+    Append(config.workspace_id(), config.SerializeAsString());
+  }
+  void Append(std::string key, std::string value) {
     Notification done;
     appender_->Append({.topic = bus::Topic::kConfig,
                        .partition = 0,
-                       .key = config.workspace_id(),
-                       .value = config.SerializeAsString()},
+                       .key = std::move(key),
+                       .value = std::move(value)},
                       [&](const absl::StatusOr<int64_t>& offset) {
                         WISSEL_CHECK_OK(offset);
                         done.Notify();
@@ -182,6 +186,26 @@ TEST_F(DirectoryTest, FollowsNewVersionsAndIgnoresWhatDoesNotCount) {
   }
   WISSEL_EXPECT_OK(directory_->Find(Caller("anna@shop.example"), ""));
   EXPECT_EQ(directory_->Find(Caller("bram"), "")->routing_group, RoutingGroupId("main"));
+}
+
+TEST_F(DirectoryTest, GarbageInTheTopicIsSkippedAndWarnedOfOnceEach) {
+  Append("acme", "\xff no configuration");
+  Apply(domain::testing::ShopConfig(1));
+  Append("", "garbage");
+  Append("acme", std::string("\x0a\xff\xff\xff\xff\x0f", 6));
+  Apply(domain::testing::ShopConfig(2));
+  std::vector<std::string> lines;
+  telemetry::LogOptions options;
+  options.write = [&](absl::string_view line) { lines.emplace_back(line); };
+  Directory directory(*bus_, 4, telemetry::Logger(options));
+  while (!directory.loaded()) std::this_thread::yield();
+  WISSEL_EXPECT_OK(directory.Find(Caller("bram"), ""));
+  ASSERT_EQ(lines.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_THAT(lines[i], ::testing::AllOf(
+                              ::testing::HasSubstr("a record that is none, skipped"),
+                              ::testing::HasSubstr(absl::StrCat("offset=", i == 0 ? 0 : i + 1))));
+  }
 }
 
 TEST_F(DirectoryTest, ARemovedAgentKeepsTheSeatWhileWorkIsKept) {
