@@ -5,12 +5,14 @@
 #include <cmath>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "libs/base/check.h"
 #include "libs/base/json_string.h"
+#include "libs/config/file.h"
 
 namespace wissel::config {
 namespace {
@@ -64,6 +66,19 @@ std::string Range(T min, T lowest, T max, T highest, std::function<std::string(T
   return "";
 }
 
+bool IsHostPort(absl::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == absl::string_view::npos) return false;
+  const absl::string_view port = text.substr(colon + 1);
+  absl::string_view host = text.substr(0, colon);
+  const bool in_brackets = absl::ConsumePrefix(&host, "[") && absl::ConsumeSuffix(&host, "]");
+  uint32_t number;
+  return !host.empty() && host.find_first_of("[] \t/") == absl::string_view::npos &&
+         (in_brackets || !absl::StrContains(host, ':')) && !port.empty() &&
+         std::all_of(port.begin(), port.end(), absl::ascii_isdigit) &&
+         absl::SimpleAtoi(port, &number) && number <= 65'535;
+}
+
 std::string Quoted(absl::string_view text) {
   std::string out;
   AppendJsonString(text, &out);
@@ -83,6 +98,35 @@ void Binder::Text(absl::string_view key, std::string* value, absl::string_view d
                          [value, options](absl::string_view text) {
                            if (options.required && text.empty()) return false;
                            *value = std::string(text);
+                           return true;
+                         },
+                     .print = [value] { return Quoted(*value); }});
+}
+
+void Binder::HostPort(absl::string_view key, std::string* value, absl::string_view doc) {
+  visitor_.OnScalar({.key = key,
+                     .doc = doc,
+                     .type = "HOST:PORT",
+                     .expected = "HOST:PORT such as \"127.0.0.1:8080\", IPv6 in brackets",
+                     .set =
+                         [value](absl::string_view text) {
+                           if (!IsHostPort(text)) return false;
+                           *value = std::string(text);
+                           return true;
+                         },
+                     .print = [value] { return Quoted(*value); }});
+}
+
+void Binder::File(absl::string_view key, std::string* value, absl::string_view doc) {
+  visitor_.OnScalar({.key = key,
+                     .doc = doc,
+                     .type = "file",
+                     .expected = "the path of a file that can be read",
+                     .set =
+                         [value](absl::string_view text) {
+                           std::string path(text);
+                           if (!path.empty() && !IsReadableFile(path)) return false;
+                           *value = std::move(path);
                            return true;
                          },
                      .print = [value] { return Quoted(*value); }});

@@ -114,6 +114,10 @@ class Binder {
 
   void Text(absl::string_view key, std::string* value, absl::string_view doc,
             TextOptions options = {});
+  // Where to listen: "HOST:PORT", an IPv6 address in brackets.
+  void HostPort(absl::string_view key, std::string* value, absl::string_view doc);
+  // Path of a file that is there when the settings are loaded; empty for none.
+  void File(absl::string_view key, std::string* value, absl::string_view doc);
   void Bool(absl::string_view key, bool* value, absl::string_view doc);
   void Real(absl::string_view key, double* value, absl::string_view doc, RealOptions options = {});
   void Duration(absl::string_view key, absl::Duration* value, absl::string_view doc,

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
 #include <numeric>
 #include <set>
@@ -19,6 +18,8 @@
 #include "absl/strings/strip.h"
 #include "libs/base/check.h"
 #include "libs/base/json_string.h"
+#include "libs/base/status_macros.h"
+#include "libs/config/file.h"
 #include "libs/config/yaml.h"
 
 namespace wissel::config {
@@ -624,11 +625,7 @@ std::map<std::string, std::string> EnvironmentWithPrefix(absl::string_view prefi
 
 absl::Status Load(const Description& description, const Sources& sources) {
   if (sources.file.empty()) return LoadParsed(description, "", "configuration", sources);
-  std::ifstream in(sources.file, std::ios::binary);
-  if (!in) return absl::NotFoundError(absl::StrCat(sources.file, ": cannot be read"));
-  std::string text(kMaxYamlBytes + 1, '\0');
-  in.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(in.gcount()));
+  WISSEL_ASSIGN_OR_RETURN(const std::string text, ReadFile(sources.file, kMaxYamlBytes));
   return LoadParsed(description, text, sources.file, sources);
 }
 

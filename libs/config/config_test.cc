@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <fstream>
@@ -241,7 +242,7 @@ TEST_F(ConfigTest, ASecretIsAReferenceAndIsNeverShown) {
               ElementsAre("f.yaml:2: token: found a literal; expected a reference to a secret, "
                           "{file: PATH} or {env: NAME}"));
   EXPECT_THAT(Errors("kafka: {brokers: k}\ntoken: {file: /none}\n"),
-              ElementsAre("f.yaml:2: token: cannot read the file /none"));
+              ElementsAre("f.yaml:2: token: /none: cannot be read: No such file or directory"));
   EXPECT_THAT(Errors("kafka: {brokers: k}\ntoken: {env: WISSEL_NONE}\n"),
               ElementsAre("f.yaml:2: token: the environment has no WISSEL_NONE"));
   EXPECT_EQ(Errors("kafka: {brokers: k}\ntoken: {value: hunter2}\n").size(), 1u);
@@ -292,7 +293,70 @@ TEST_F(ConfigTest, OverridesAreAsStrictAsTheFile) {
 TEST_F(ConfigTest, SaysWhichFileCannotBeRead) {
   const absl::Status status = Load(description_, {.file = "/none.yaml"});
   EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(status.message(), "/none.yaml: cannot be read");
+  EXPECT_EQ(status.message(), "/none.yaml: cannot be read: No such file or directory");
+}
+
+// As a ConfigMap is that was mounted without naming its key.
+TEST_F(ConfigTest, AFolderIsNoEmptyFile) {
+  const std::string folder = ::testing::TempDir();
+  const absl::Status status = Load(description_, {.file = folder});
+  EXPECT_EQ(status.code(), absl::StatusCode::kNotFound);
+  EXPECT_EQ(status.message(), absl::StrCat(folder, ": cannot be read: Is a directory"));
+  const std::vector<std::string> errors =
+      Errors(absl::StrCat("kafka: {brokers: k}\ntoken: {file: ", folder, "}\n"));
+  EXPECT_THAT(errors, ElementsAre(absl::StrCat("f.yaml:2: token: ", folder,
+                                               ": cannot be read: Is a directory")));
+}
+
+// Kubernetes links a ConfigMap's files to where they are; shells have `<(...)`.
+TEST_F(ConfigTest, LinksAndPipesAreRead) {
+  const std::string file = WriteFile("linked", "kafka: {brokers: linked}\n");
+  const std::string link = absl::StrCat(::testing::TempDir(), "/wissel_config_test_link");
+  unlink(link.c_str());
+  ASSERT_EQ(symlink(file.c_str(), link.c_str()), 0);
+  EXPECT_TRUE(Load(description_, {.file = link}).ok());
+  EXPECT_EQ(settings_.kafka.brokers, "linked");
+
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  const absl::string_view text = "kafka: {brokers: piped}\n";
+  ASSERT_EQ(write(ends[1], text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  close(ends[1]);
+  EXPECT_TRUE(Load(description_, {.file = absl::StrCat("/dev/fd/", ends[0])}).ok());
+  EXPECT_EQ(settings_.kafka.brokers, "piped");
+  close(ends[0]);
+}
+
+TEST_F(ConfigTest, AddressesToListenOnAndFilesAreLookedAt) {
+  struct {
+    std::string listen;
+    std::string ca_file;
+    void Describe(Binder& b) {
+      b.HostPort("listen", &listen, "Where to listen.");
+      b.File("ca_file", &ca_file, "Authorities.");
+    }
+  } settings;
+  const auto errors = [&](absl::string_view yaml) {
+    return Lines(LoadText([&](Binder& b) { settings.Describe(b); }, yaml, "f.yaml"));
+  };
+  for (const char* good : {"127.0.0.1:0", "localhost:8080", "[::1]:65535", "0.0.0.0:9464"}) {
+    EXPECT_THAT(errors(absl::StrCat("listen: '", good, "'")), IsEmpty()) << good;
+  }
+  for (const char* bad : {"", "abc", "9464", ":80", "host:", "host:http", "host:65536", "host:-1",
+                          "host:+1", "::1:80", "[::1]", "[::1:80", "a b:1"}) {
+    const std::vector<std::string> found = errors(absl::StrCat("listen: '", bad, "'"));
+    ASSERT_EQ(found.size(), 1u) << bad;
+    EXPECT_THAT(found[0], HasSubstr("; expected HOST:PORT such as")) << bad;
+  }
+  EXPECT_THAT(errors("listen: nonsense\n"),
+              ElementsAre("f.yaml:1: listen: found \"nonsense\"; expected HOST:PORT such as "
+                          "\"127.0.0.1:8080\", IPv6 in brackets"));
+  EXPECT_THAT(errors(absl::StrCat("ca_file: ", WriteFile("ca", "pem"))), IsEmpty());
+  EXPECT_THAT(errors("ca_file: ''"), IsEmpty());
+  EXPECT_THAT(errors("\nca_file: /none.pem"),
+              ElementsAre("f.yaml:2: ca_file: found \"/none.pem\"; expected the path of a file "
+                          "that can be read"));
+  EXPECT_THAT(errors("ca_file: /tmp"), ElementsAre(HasSubstr("a file that can be read")));
 }
 
 TEST_F(ConfigTest, PrintsWhatLoadsToTheSame) {

@@ -1,12 +1,13 @@
 #include "libs/config/secret.h"
 
 #include <cstdlib>
-#include <fstream>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "libs/base/json_string.h"
+#include "libs/base/status_macros.h"
+#include "libs/config/file.h"
 
 namespace wissel::config {
 namespace {
@@ -22,18 +23,11 @@ std::string Reference(absl::string_view kind, absl::string_view name) {
 }  // namespace
 
 absl::StatusOr<Secret> Secret::FromFile(absl::string_view path) {
-  std::ifstream in{std::string(path), std::ios::binary};
-  if (!in) return absl::NotFoundError(absl::StrCat("cannot read the file ", path));
-  std::string value(kMaxSecretBytes + 1, '\0');
-  in.read(value.data(), static_cast<std::streamsize>(value.size()));
-  value.resize(static_cast<size_t>(in.gcount()));
-  if (value.size() > kMaxSecretBytes) {
-    return absl::InvalidArgumentError(absl::StrCat(path, " is larger than 64 KiB"));
-  }
+  WISSEL_ASSIGN_OR_RETURN(const std::string value, ReadFile(std::string(path), kMaxSecretBytes));
   absl::string_view trimmed = value;
   absl::ConsumeSuffix(&trimmed, "\n");
   absl::ConsumeSuffix(&trimmed, "\r");
-  if (trimmed.empty()) return absl::InvalidArgumentError(absl::StrCat(path, " is empty"));
+  if (trimmed.empty()) return absl::InvalidArgumentError(absl::StrCat(path, ": is empty"));
   Secret secret(std::string(trimmed), absl::StrCat("from file ", path));
   secret.reference_ = Reference("file", path);
   return secret;

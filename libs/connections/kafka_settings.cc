@@ -13,9 +13,9 @@ void KafkaSettings::Describe(config::Binder& b) {
           {"tls", Protocol::kTls},
           {"sasl_plaintext", Protocol::kSaslPlaintext},
           {"sasl_tls", Protocol::kSaslTls}});
-  b.Text("ca_file", &ca_file, "Authorities that sign the brokers, PEM; the system's if empty.");
-  b.Text("certificate_file", &certificate_file, "This client's certificate, PEM, for mutual TLS.");
-  b.Text("key_file", &key_file, "The certificate's private key, PEM.");
+  b.File("ca_file", &ca_file, "Authorities that sign the brokers, PEM; the system's if empty.");
+  b.File("certificate_file", &certificate_file, "This client's certificate, PEM, for mutual TLS.");
+  b.File("key_file", &key_file, "The certificate's private key, PEM.");
   b.Text("sasl_mechanism", &sasl_mechanism, "SCRAM-SHA-256, SCRAM-SHA-512 or PLAIN.");
   b.Text("username", &username, "Who to log in as with SASL.");
   b.SecretText("password", &password, "The password with SASL.");

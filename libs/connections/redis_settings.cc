@@ -10,7 +10,7 @@ void RedisSettings::Describe(config::Binder& b) {
   b.SecretText("password", &password, "The password; none: no login.");
   b.Int("database", &database, "The database's number.", {.min = 0, .max = 15});
   b.Bool("tls", &tls, "Whether the connection is TLS; needs a build with hiredis_ssl.");
-  b.Text("ca_file", &ca_file, "Authorities that sign the server, PEM; the system's if empty.");
+  b.File("ca_file", &ca_file, "Authorities that sign the server, PEM; the system's if empty.");
   b.Duration("connect_timeout", &connect_timeout, "How long a connection may take.",
              {.min = absl::Milliseconds(10), .max = absl::Minutes(1)});
   b.Duration("command_timeout", &command_timeout, "How long an answer may take.",

@@ -56,9 +56,11 @@ struct Core {
   std::optional<asio::ssl::context> tls;
   std::atomic<int64_t> open = 0;
   std::atomic<int64_t> connections = 0;
-  std::atomic<int64_t> refused = 0;
   std::atomic<int64_t> requests = 0;
-  std::atomic<int64_t> malformed = 0;
+
+  void Refused(int status) const {
+    if (options.on_refused) options.on_refused(status);
+  }
 };
 
 class ConnectionBase {
@@ -268,7 +270,7 @@ class Connection final : public ConnectionBase,
     keep_alive_ = message.keep_alive();
     const absl::string_view target = View(message.target());
     if (target.empty() || target[0] != '/') {
-      ++core_->malformed;
+      core_->Refused(400);
       close_after_answer_ = true;
       phase_ = Phase::kHandling;
       return Write(TextResponse(400, "request target must begin with '/'"));
@@ -310,7 +312,7 @@ class Connection final : public ConnectionBase,
                ec == bhttp::error::end_of_stream || ec == bhttp::error::partial_message) {
       return Close();  // The client went away.
     }
-    ++core_->malformed;
+    core_->Refused(status);
     close_after_answer_ = true;
     unread_ = true;
     Write(TextResponse(status, text));
@@ -471,9 +473,7 @@ class BeastServer final : public Server {
   ServerStats stats() const override {
     return {.open_connections = core_->open,
             .connections_total = core_->connections,
-            .refused_total = core_->refused,
-            .requests_total = core_->requests,
-            .malformed_total = core_->malformed};
+            .requests_total = core_->requests};
   }
 
   void Drain(absl::Duration grace) override {
@@ -542,7 +542,7 @@ class BeastServer final : public Server {
     ++core_->connections;
     const int64_t open = ++core_->open;
     const bool refuse = open > core_->options.max_connections;
-    if (refuse) ++core_->refused;
+    if (refuse) core_->Refused(503);
     // Refusing takes a connection too; beyond a tenth more, or behind TLS, there is only closing.
     if (refuse && (core_->tls || open > core_->options.max_connections +
                                             core_->options.max_connections / 10 + 8)) {

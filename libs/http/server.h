@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -69,20 +70,22 @@ struct ServerOptions {
   absl::Duration body_timeout = absl::Seconds(30);    // End of headers to end of body; then 408.
   absl::Duration write_timeout = absl::Seconds(30);   // A client that does not read is cut off.
   absl::Duration idle_timeout = absl::Seconds(75);    // Between requests on a kept connection.
+
+  // Told of each request or connection that no handler sees, with its status: 400, 408, 413, 431 or
+  // 503 (over max_connections). On the server's threads, several at once; must not block.
+  std::function<void(int status)> on_refused;
 };
 
 struct ServerStats {
   int64_t open_connections = 0;
   int64_t connections_total = 0;
-  int64_t refused_total = 0;    // Over max_connections.
-  int64_t requests_total = 0;   // Complete requests handed to a handler.
-  int64_t malformed_total = 0;  // 400, 408, 413 and 431 answered before any handler saw a request.
+  int64_t requests_total = 0;  // Complete requests handed to a handler.
 };
 
 // An HTTP/1.1 server. Owns its threads and connections. Requests of one connection are answered in
 // order, one at a time: a client that pipelines waits, and what it sends ahead is bounded by
 // max_header_bytes and the socket's buffer. Every limit above is answered with its status and
-// counted.
+// told to on_refused.
 class Server {
  public:
   // Binds and listens before it returns; fails with the address in the message.

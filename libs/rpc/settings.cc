@@ -22,11 +22,11 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
 }  // namespace
 
 void ServerSettings::Describe(config::Binder& b) {
-  b.Text("listen", &listen, "HOST:PORT to listen on; port 0 takes a free one.");
-  b.Text("certificate_file", &certificate_file,
+  b.HostPort("listen", &listen, "HOST:PORT to listen on; port 0 takes a free one.");
+  b.File("certificate_file", &certificate_file,
          "The server's certificate chain, PEM; empty: plain text, for a mesh or proxy in front.");
-  b.Text("private_key_file", &private_key_file, "The certificate's private key, PEM.");
-  b.Text("client_ca_file", &client_ca_file,
+  b.File("private_key_file", &private_key_file, "The certificate's private key, PEM.");
+  b.File("client_ca_file", &client_ca_file,
          "Authorities, PEM, of which a client must show a certificate; empty: none asked for.");
   b.Duration("keepalive_interval", &keepalive_interval, "How often an idle connection is pinged.",
              {.min = absl::Seconds(1), .max = absl::Hours(2)});

@@ -42,10 +42,9 @@ void CommonSettings::Describe(config::Binder& b) {
   struct Telemetry {
     CommonSettings& common;
     void Describe(config::Binder& b) {
-      b.Text("listen", &common.telemetry_listen,
-             "HOST:PORT of /metrics, /healthz and /readyz; port 0 takes a free one. Without "
-             "encryption or login: only where operators reach it.",
-             {.required = false});
+      b.HostPort("listen", &common.telemetry_listen,
+                 "HOST:PORT of /metrics, /healthz and /readyz; port 0 takes a free one. Without "
+                 "encryption or login: only where operators reach it.");
     }
   };
   Log log{*this};

@@ -182,9 +182,10 @@ TEST(Service, FailuresExitWithOneAndSayWhy) {
   EXPECT_EQ(drain.Wait(), kFailed);
   EXPECT_THAT(drain.output(), HasSubstr("drain failed status=\"DEADLINE_EXCEEDED: work left\""));
 
-  Child listen({"--set", "telemetry.listen=127.0.0.1:1x"});
+  // An address for documentation, which is nobody's (RFC 5737).
+  Child listen({"--set", "telemetry.listen=192.0.2.1:9464"});
   EXPECT_EQ(listen.Wait(), kFailed);
-  EXPECT_THAT(listen.output(), HasSubstr("cannot listen on 127.0.0.1:1x"));
+  EXPECT_THAT(listen.output(), HasSubstr("cannot listen on 192.0.2.1:9464"));
 }
 
 TEST(Service, BadUsageExitsWithTwoBeforeAnythingStarts) {
@@ -194,6 +195,8 @@ TEST(Service, BadUsageExitsWithTwoBeforeAnythingStarts) {
                                              {"--set", "nope=1"},
                                              {"--mode", "dance"},
                                              {"--config", "/none.yaml"},
+                                             {"--config", "/tmp", "--check-config"},
+                                             {"--set", "telemetry.listen=abc", "--check-config"},
                                              {"--print-reference", "poem"},
                                              {"surplus"}}) {
     Child child(arguments);

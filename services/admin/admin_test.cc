@@ -224,6 +224,26 @@ TEST_F(AdminTest, DeadLettersComeNewestFirstPageByPageAndOnlyOnesOwn) {
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+TEST_F(AdminTest, GarbageAmongTheDeadLettersHidesNoneOfThem) {
+  const auto admin = NewAdmin();
+  Append(bus::Topic::kDeadLetter, 0, "", "\xff no dead letter");
+  for (int n = 0; n < 6; ++n) {
+    Bury(n, "acme");
+    Append(bus::Topic::kDeadLetter, n % 3, "", std::string(10'000, '\xff'));
+  }
+  v1::ListDeadLettersRequest list;
+  list.set_page_size(100);
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto page, admin->ListDeadLetters(Of("acme"), list));
+  std::vector<std::string> ids;
+  for (const auto& letter : page.dead_letters()) ids.push_back(letter.dead_letter_id());
+  EXPECT_THAT(ids,
+              ElementsAre("letter-5", "letter-4", "letter-3", "letter-2", "letter-1", "letter-0"));
+  EXPECT_EQ(page.next_page_token(), "");
+  v1::ReplayDeadLetterRequest replay;
+  replay.set_dead_letter_id("letter-0");
+  WISSEL_EXPECT_OK(admin->ReplayDeadLetter(Of("acme"), replay));
+}
+
 TEST_F(AdminTest, ADeadLetterGoesBackWhereItCameFrom) {
   const auto admin = NewAdmin();
   Bury(7, "acme");

@@ -53,6 +53,9 @@ void GatewaySettings::Describe(config::Binder& b) {
              {.min = absl::Seconds(3), .max = absl::Minutes(10)});
   b.Duration("lease_renewal", &lease_renewal, "How often the gateway is heard of.",
              {.min = absl::Seconds(1), .max = absl::Minutes(3)});
+  b.Duration("unary_session", &unary_session,
+             "How long an agent counts as connected after a unary call, each of which renews it.",
+             {.min = absl::Seconds(5), .max = absl::Minutes(10)});
   b.Require(lease_renewal * 2 <= lease, "lease must be at least twice lease_renewal");
 }
 
@@ -74,7 +77,8 @@ GatewayOptions GatewaySettings::ToOptions(GatewayId id) const {
           .command_timeout = command_timeout,
           .end_grace = end_grace,
           .lease = lease,
-          .lease_renewal = lease_renewal};
+          .lease_renewal = lease_renewal,
+          .unary_session = unary_session};
 }
 
 void Settings::Describe(config::Binder& b) {

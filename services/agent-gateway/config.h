@@ -34,6 +34,7 @@ struct GatewaySettings {
   absl::Duration end_grace = absl::Seconds(5);
   absl::Duration lease = absl::Seconds(15);
   absl::Duration lease_renewal = absl::Seconds(5);
+  absl::Duration unary_session = absl::Seconds(30);
 
   void Describe(config::Binder& b);
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/thread.h"
 #include "libs/domain/config_rule.h"
@@ -22,26 +23,22 @@ constexpr absl::Duration kRetryAfter = absl::Seconds(1);
 // Of removed agents remembered in a workspace; beyond it the earliest are forgotten.
 constexpr size_t kMaxRemovedAgents = 1000;
 
-template <typename Agents>
-const config::v1::Agent* FindBySubject(const Agents& agents, absl::string_view subject) {
-  for (const config::v1::Agent& agent : agents) {
-    if ((agent.subject().empty() ? agent.agent_id() : agent.subject()) == subject) return &agent;
-  }
-  return nullptr;
+bool IsCaller(const config::v1::Agent& agent, const rpc::Principal& principal) {
+  if (!principal.agent.empty()) return agent.agent_id() == principal.agent.value();
+  return (agent.subject().empty() ? agent.agent_id() : agent.subject()) == principal.subject;
 }
 
-template <typename Agents>
-const config::v1::Agent* FindById(const Agents& agents, absl::string_view agent_id) {
-  for (const config::v1::Agent& agent : agents) {
-    if (agent.agent_id() == agent_id) return &agent;
-  }
-  return nullptr;
-}
-
+// The caller as an agent of the routing group that the token names, if it names one.
 template <typename Agents>
 const config::v1::Agent* FindAgent(const Agents& agents, const rpc::Principal& principal) {
-  return principal.agent.empty() ? FindBySubject(agents, principal.subject)
-                                 : FindById(agents, principal.agent.value());
+  for (const config::v1::Agent& agent : agents) {
+    if (!principal.routing_group.empty() &&
+        agent.routing_group_id() != principal.routing_group.value()) {
+      continue;
+    }
+    if (IsCaller(agent, principal)) return &agent;
+  }
+  return nullptr;
 }
 
 bool HasGroup(const WorkspaceConfig& config, absl::string_view group) {
@@ -49,6 +46,21 @@ bool HasGroup(const WorkspaceConfig& config, absl::string_view group) {
     if (known.routing_group_id() == group) return true;
   }
   return false;
+}
+
+// Whether there is what the token names; the agent has been looked for and not found.
+absl::Status CheckConfigured(const WorkspaceConfig& config, const rpc::Principal& principal) {
+  const std::string& group = principal.routing_group.value();
+  if (!group.empty() && !HasGroup(config, group)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("workspace ", config.workspace_id(), " has no routing group ", group));
+  }
+  if (!principal.agent.empty()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("workspace ", config.workspace_id(), " has no agent ", principal.agent.value(),
+                     group.empty() ? "" : absl::StrCat(" in routing group ", group)));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -72,11 +84,16 @@ absl::StatusOr<Seat> Directory::Find(const rpc::Principal& principal,
   Seat seat{.workspace = principal.workspace,
             .routing_group = principal.routing_group,
             .agent = principal.agent};
+  // Before the workspace is looked up: what is not there then was not in the topic.
+  const bool all_read = loaded();
   const auto workspace = Get(principal.workspace);
   if (workspace != nullptr) {
     const WorkspaceConfig* const config = &workspace->config;
     const config::v1::Agent* agent = FindAgent(config->agents(), principal);
     if (agent == nullptr) agent = FindAgent(workspace->removed, principal);
+    if (all_read && agent == nullptr) {
+      WISSEL_RETURN_IF_ERROR(CheckConfigured(*config, principal));
+    }
     const bool may_choose = seat.routing_group.empty() &&
                             principal.roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin});
     if (may_choose && HasGroup(*config, wished_group)) {
@@ -94,8 +111,14 @@ absl::StatusOr<Seat> Directory::Find(const rpc::Principal& principal,
     if (seat.routing_group.empty() && config->routing_groups_size() == 1) {
       seat.routing_group = RoutingGroupId(config->routing_groups(0).routing_group_id());
     }
+  } else if (all_read) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("no workspace ", principal.workspace.value(), " is configured"));
   }
   if (seat.routing_group.empty()) {
+    if (!all_read) {
+      return absl::UnavailableError("the workspaces' configurations are still being read");
+    }
     return absl::FailedPreconditionError(
         "neither the token nor the workspace's configuration names the caller's routing group");
   }
@@ -126,9 +149,14 @@ void Directory::Put(WorkspaceConfig config) {
   if (known != nullptr && config.conversations().removed_work() == config::v1::REMOVED_WORK_KEPT) {
     removed = known->removed;
     removed.insert(removed.end(), known->config.agents().begin(), known->config.agents().end());
-    absl::flat_hash_set<absl::string_view> present;
-    for (const config::v1::Agent& agent : config.agents()) present.insert(agent.agent_id());
-    std::erase_if(removed, [&](const auto& agent) { return present.contains(agent.agent_id()); });
+    // Whoever moved to another routing group is removed from the former one.
+    absl::flat_hash_set<std::pair<absl::string_view, absl::string_view>> present;
+    for (const config::v1::Agent& agent : config.agents()) {
+      present.emplace(agent.routing_group_id(), agent.agent_id());
+    }
+    std::erase_if(removed, [&](const auto& agent) {
+      return present.contains({agent.routing_group_id(), agent.agent_id()});
+    });
     if (removed.size() > kMaxRemovedAgents) {
       removed.erase(removed.begin(), removed.end() - kMaxRemovedAgents);
     }
@@ -157,6 +185,15 @@ void Directory::Run(std::stop_token stop) {
   }
 }
 
+// Once, however often the topic is read again.
+void Directory::WarnOfGarbage(const bus::Record& record) {
+  int64_t& told_below = told_below_[record.partition];
+  if (record.offset < told_below) return;
+  told_below = record.offset + 1;
+  log_.Warning("the configuration topic holds a record that is none, skipped",
+               {{"topic_partition", record.partition}, {"offset", record.offset}});
+}
+
 absl::Status Directory::ReadPartitions(const std::stop_token& stop) {
   WISSEL_ASSIGN_OR_RETURN(const int partitions, bus_.PartitionCount(bus::Topic::kConfig));
   std::vector<std::pair<std::unique_ptr<bus::Reader>, int64_t>> readers;  // with the end at start
@@ -177,8 +214,12 @@ absl::Status Directory::ReadPartitions(const std::stop_token& stop) {
                               reader->Poll(kReadBatch, absl::ZeroDuration()));
       for (const bus::Record& record : records) {
         WorkspaceConfig config;
+        if (!config.ParseFromString(record.value)) {
+          WarnOfGarbage(record);
+          continue;
+        }
         // What does not count is the router's to complain about.
-        if (config.ParseFromString(record.value) && history.Accept(config)) Put(std::move(config));
+        if (history.Accept(config)) Put(std::move(config));
       }
       any = any || !records.empty();
       all_read = all_read && reader->position() >= end;

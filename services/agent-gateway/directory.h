@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -40,9 +41,13 @@ class Directory {
   /// configuration by the token's subject. Whom a configuration has removed keeps their seat while
   /// work is kept until done (config.v1.RemovedWork): the router knows whether any is left.
   /// Supervisors and admins whose token names no routing group may wish for one; theirs is nobody's
-  /// agent in another group than their own.
-  ///   FAILED_PRECONDITION  the routing group cannot be told
+  /// agent in another group than their own. Until loaded(), what the token names is believed: the
+  /// router decides each command by the configuration anyway.
+  ///   FAILED_PRECONDITION  no such workspace, routing group or agent in the configuration in
+  ///   force,
+  ///                        or the routing group cannot be told
   ///   PERMISSION_DENIED    the wished group is not the caller's
+  ///   UNAVAILABLE          not loaded() yet, and the token does not name the routing group
   absl::StatusOr<Seat> Find(const rpc::Principal& principal, absl::string_view wished_group) const;
 
   /// The routing groups that a supervisor or admin may see: the token's, else all of the
@@ -55,6 +60,7 @@ class Directory {
  private:
   void Run(std::stop_token stop);
   absl::Status ReadPartitions(const std::stop_token& stop);
+  void WarnOfGarbage(const bus::Record& record);
   struct Workspace {
     config::v1::WorkspaceConfig config;
     std::vector<config::v1::Agent> removed;
@@ -71,6 +77,7 @@ class Directory {
   absl::flat_hash_map<std::string, std::shared_ptr<const Workspace>> workspaces_
       ABSL_GUARDED_BY(mutex_);
   bool loaded_ ABSL_GUARDED_BY(mutex_) = false;
+  std::map<int32_t, int64_t> told_below_;  // by partition; the thread's own
   std::jthread thread_;
 };
 

@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
 #include "libs/base/notification.h"
 #include "libs/bus/embedded.h"
@@ -19,11 +20,14 @@ using testing::StatusIs;
 class DirectoryTest : public ::testing::Test {
  protected:
   void Apply(const config::v1::WorkspaceConfig& config) {
+    Append(config.workspace_id(), config.SerializeAsString());
+  }
+  void Append(std::string key, std::string value) {
     Notification done;
     appender_->Append({.topic = bus::Topic::kConfig,
                        .partition = 0,
-                       .key = config.workspace_id(),
-                       .value = config.SerializeAsString()},
+                       .key = std::move(key),
+                       .value = std::move(value)},
                       [&](const absl::StatusOr<int64_t>& offset) {
                         WISSEL_CHECK_OK(offset);
                         done.Notify();
@@ -79,6 +83,65 @@ TEST_F(DirectoryTest, WhatTheTokenNamesComesFirst) {
               StatusIs(absl::StatusCode::kPermissionDenied));
 }
 
+TEST_F(DirectoryTest, WhatTheTokenNamesMustBeConfigured) {
+  Apply(TwoGroups());
+  const auto find = [&](absl::string_view workspace, absl::string_view group,
+                        absl::string_view agent, rpc::Roles roles = {rpc::Role::kAgent}) {
+    rpc::Principal principal = Caller("anything", roles);
+    principal.workspace = WorkspaceId(workspace);
+    principal.routing_group = RoutingGroupId(group);
+    principal.agent = AgentId(agent);
+    return Loaded().Find(principal, "");
+  };
+  const auto refuses = [](absl::string_view why) {
+    return StatusIs(absl::StatusCode::kFailedPrecondition, ::testing::HasSubstr(why));
+  };
+  WISSEL_EXPECT_OK(find("acme", "belgium", "bram"));
+  EXPECT_THAT(find("other", "main", "anna"), refuses("no workspace other is configured"));
+  EXPECT_THAT(find("acme", "north", "anna"), refuses("acme has no routing group north"));
+  EXPECT_THAT(find("acme", "main", "ghost"), refuses("no agent ghost in routing group main"));
+  EXPECT_THAT(find("acme", "", "ghost"), refuses("acme has no agent ghost"));
+  EXPECT_THAT(find("acme", "main", "bram"), refuses("no agent bram in routing group main"));
+  const rpc::Roles boss = {rpc::Role::kSupervisor};
+  WISSEL_EXPECT_OK(find("acme", "main", "", boss));
+  EXPECT_THAT(find("acme", "north", "", boss), refuses("acme has no routing group north"));
+  EXPECT_THAT(find("acme", "main", "ghost", boss), refuses("no agent ghost"));
+}
+
+// A log that does not answer.
+class DeafBus : public bus::Bus {
+ public:
+  absl::StatusOr<int> PartitionCount(bus::Topic) override { return Away(); }
+  absl::Status EnsureTopics(const std::vector<bus::TopicSpec>&) override { return Away(); }
+  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions) override { return nullptr; }
+  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic, int32_t,
+                                                          bus::ReaderOptions) override {
+    return Away();
+  }
+  absl::StatusOr<std::unique_ptr<bus::Membership>> Join(absl::string_view, bus::Topic,
+                                                        bus::MemberOptions) override {
+    return Away();
+  }
+  absl::Status TruncateBefore(bus::Topic, int32_t, int64_t) override { return Away(); }
+  absl::Status Health() override { return Away(); }
+
+ private:
+  static absl::Status Away() { return absl::UnavailableError("the broker is away"); }
+};
+
+TEST_F(DirectoryTest, UntilTheTopicHasBeenReadTheTokenIsBelieved) {
+  DeafBus deaf;
+  const Directory directory(deaf, 4, telemetry::Logger());
+  rpc::Principal principal = Caller("anything");
+  EXPECT_THAT(directory.Find(principal, ""), StatusIs(absl::StatusCode::kUnavailable));
+  principal.agent = AgentId("anna");
+  principal.routing_group = RoutingGroupId("main");
+  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat seat, directory.Find(principal, ""));
+  EXPECT_EQ(seat.agent, AgentId("anna"));
+  EXPECT_EQ(seat.routing_key(), "acme/main");
+  EXPECT_FALSE(directory.loaded());
+}
+
 TEST_F(DirectoryTest, SupervisorsMayChooseAGroupAndAgentsMayNot) {
   Apply(TwoGroups());
   const rpc::Principal boss = Caller("boss", {rpc::Role::kSupervisor});
@@ -125,6 +188,26 @@ TEST_F(DirectoryTest, FollowsNewVersionsAndIgnoresWhatDoesNotCount) {
   EXPECT_EQ(directory_->Find(Caller("bram"), "")->routing_group, RoutingGroupId("main"));
 }
 
+TEST_F(DirectoryTest, GarbageInTheTopicIsSkippedAndWarnedOfOnceEach) {
+  Append("acme", "\xff no configuration");
+  Apply(domain::testing::ShopConfig(1));
+  Append("", "garbage");
+  Append("acme", std::string("\x0a\xff\xff\xff\xff\x0f", 6));
+  Apply(domain::testing::ShopConfig(2));
+  std::vector<std::string> lines;
+  telemetry::LogOptions options;
+  options.write = [&](absl::string_view line) { lines.emplace_back(line); };
+  Directory directory(*bus_, 4, telemetry::Logger(options));
+  while (!directory.loaded()) std::this_thread::yield();
+  WISSEL_EXPECT_OK(directory.Find(Caller("bram"), ""));
+  ASSERT_EQ(lines.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_THAT(lines[i], ::testing::AllOf(
+                              ::testing::HasSubstr("a record that is none, skipped"),
+                              ::testing::HasSubstr(absl::StrCat("offset=", i == 0 ? 0 : i + 1))));
+  }
+}
+
 TEST_F(DirectoryTest, ARemovedAgentKeepsTheSeatWhileWorkIsKept) {
   Apply(domain::testing::ShopConfig(1));
   config::v1::WorkspaceConfig without = domain::testing::ShopConfig(2);
@@ -136,6 +219,32 @@ TEST_F(DirectoryTest, ARemovedAgentKeepsTheSeatWhileWorkIsKept) {
   without.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_REQUEUED);
   Apply(without);
   EXPECT_TRUE(Loaded().Find(Caller("bram"), "")->agent.empty());
+}
+
+TEST_F(DirectoryTest, ATokenOfARemovedAgentIsGoodWhileWorkIsKept) {
+  Apply(TwoGroups());
+  rpc::Principal anna = Caller("anna");
+  anna.agent = AgentId("anna");
+  anna.routing_group = RoutingGroupId("main");
+  config::v1::WorkspaceConfig without = TwoGroups();
+  without.set_version(2);
+  without.mutable_agents()->DeleteSubrange(0, 1);           // anna goes
+  without.mutable_agents(0)->set_routing_group_id("main");  // bram moves here
+  without.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_KEPT);
+  Apply(without);
+  EXPECT_EQ(Loaded().Find(anna, "")->agent, AgentId("anna"));
+  rpc::Principal bram = Caller("bram");
+  EXPECT_EQ(directory_->Find(bram, "")->routing_group, RoutingGroupId("main"));
+  bram.agent = AgentId("bram");
+  bram.routing_group = RoutingGroupId("belgium");
+  EXPECT_EQ(directory_->Find(bram, "")->routing_key(), "acme/belgium") << "with what he has there";
+
+  without.set_version(3);
+  without.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_REQUEUED);
+  Apply(without);
+  EXPECT_THAT(Loaded().Find(anna, ""),
+              StatusIs(absl::StatusCode::kFailedPrecondition, ::testing::HasSubstr("agent anna")));
+  EXPECT_THAT(directory_->Find(bram, ""), StatusIs(absl::StatusCode::kFailedPrecondition));
 }
 
 }  // namespace

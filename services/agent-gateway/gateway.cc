@@ -94,9 +94,29 @@ void Gateway::Remove(const Tickable* tickable) {
   metrics_.streams.Set(static_cast<double>(streams_.size()));
 }
 
-void Gateway::KeepLease(const Seat& seat) {
-  MutexLock lock(mutex_);
-  leases_.insert_or_assign(seat.partition, seat);
+void Gateway::ConnectAgent(const Seat& seat, const std::string& session_id,
+                           CommandPort::Done done) {
+  {
+    MutexLock lock(mutex_);
+    leases_.insert_or_assign(seat.partition, seat);
+  }
+  command::v1::Command command;
+  command::v1::ConnectAgent& connect = *command.mutable_connect_agent();
+  connect.set_agent_id(seat.agent.value());
+  connect.set_session_id(session_id);
+  connect.set_gateway_id(options_.id.value());
+  *connect.mutable_lease() = ToProto(options_.lease);
+  commands_.SendOwn(seat, std::move(command), std::move(done));
+}
+
+void Gateway::DisconnectAgent(const Seat& seat, const std::string& session_id) {
+  command::v1::Command command;
+  command.mutable_disconnect_agent()->set_agent_id(seat.agent.value());
+  command.mutable_disconnect_agent()->set_session_id(session_id);
+  commands_.SendOwn(seat, std::move(command), [log = log_](const absl::Status& status) {
+    // The router then sees this session go when the gateway does.
+    if (!status.ok()) log.Warning("agent's disconnection not logged", {{"status", status}});
+  });
 }
 
 void Gateway::GoAway() {
@@ -108,6 +128,7 @@ void Gateway::GoAway() {
     for (const auto& [unused, call] : calls_) all.push_back(call);
   }
   for (const auto& tickable : all) tickable->GoAway();
+  unary_sessions_.Close();
 }
 
 void Gateway::ClockLoop(std::stop_token /*stop*/) {
@@ -121,8 +142,10 @@ void Gateway::ClockLoop(std::stop_token /*stop*/) {
     }
     TickAll();
     const absl::Time now = Now();
+    unary_sessions_.Tick(now);
     if (now >= next_renewal) {
       RenewLeases();
+      unary_sessions_.Mend();
       next_renewal = now + options_.lease_renewal;
     }
     if (now >= next_beat) {

@@ -26,6 +26,7 @@
 #include "services/agent-gateway/directory.h"
 #include "services/agent-gateway/metrics.h"
 #include "services/agent-gateway/partition_tail.h"
+#include "services/agent-gateway/unary_sessions.h"
 
 namespace wissel::agent_gateway {
 
@@ -67,6 +68,8 @@ struct GatewayOptions {
   absl::Duration end_grace = absl::Seconds(5);
   absl::Duration lease = absl::Seconds(15);
   absl::Duration lease_renewal = absl::Seconds(5);
+  /// How long an agent counts as connected after a unary call.
+  absl::Duration unary_session = absl::Seconds(30);
   absl::Duration tick = absl::Seconds(1);
 };
 
@@ -97,6 +100,7 @@ class Gateway {
   rpc::Authenticator& authenticator() { return *parts_.authenticator; }
   const Directory& directory() const { return directory_; }
   CommandPort& commands() { return commands_; }
+  UnarySessions& unary_sessions() { return unary_sessions_; }
   bus::Bus& bus() { return *parts_.bus; }
   absl::Time Now() const { return parts_.clock->Now(); }
   bool has_views() const { return parts_.make_work_views != nullptr; }
@@ -114,8 +118,11 @@ class Gateway {
   absl::Status AddCall(std::shared_ptr<Tickable> call);
   void Remove(const Tickable* tickable);
 
-  /// Agents connected at this seat's partition are kept alive from now on.
-  void KeepLease(const Seat& seat);
+  /// Tells the router of a session of the agent's, and keeps it alive from now on, with all others
+  /// of this gateway's on the partition.
+  void ConnectAgent(const Seat& seat, const std::string& session_id, CommandPort::Done done);
+  /// Tells the router that it is over.
+  void DisconnectAgent(const Seat& seat, const std::string& session_id);
 
   bool ready() const { return directory_.loaded(); }
 
@@ -137,6 +144,7 @@ class Gateway {
   const telemetry::Logger log_;
   Directory directory_;
   CommandPort commands_;
+  UnarySessions unary_sessions_{*this};
 
   Mutex mutex_;
   CondVar stop_changed_;

@@ -9,6 +9,8 @@ Metrics::Metrics(telemetry::Registry& registry)
           {{"reason",
             {"client", "slow_reader", "token_expired", "cursor_too_old", "draining", "refused",
              "log_unavailable"}}})),
+      unary_sessions(registry.AddGauge("wissel_agent_gateway_unary_sessions",
+                                       "Agents connected by their unary calls now.")),
       resumes(registry.AddCounterFamily(
           "wissel_agent_gateway_stream_starts_total",
           "Routing groups that streams began to show, by where their events came from.",

@@ -10,6 +10,7 @@ struct Metrics {
 
   telemetry::Gauge streams;
   telemetry::CounterFamily streams_ended;
+  telemetry::Gauge unary_sessions;
   telemetry::CounterFamily resumes;
   telemetry::Counter messages_sent;
   telemetry::Counter events_sent;

@@ -27,14 +27,16 @@ void Settings::Describe(config::Binder& b) {
          "HOST:PORT or unix socket of a Redis to use; empty: a child process, in memory.");
   b.Int("partitions", &partitions, "Of a log that is made; one that is there keeps its own.",
         {.min = 1, .max = 64});
-  b.Text("grpc_listen", &grpc_listen,
-         "HOST:PORT of the agents' service, without TLS; port 0 takes a free one.");
-  b.Text("admin_listen", &admin_listen, "HOST:PORT of the admin service; port 0 takes a free one.");
-  b.Text("history_listen", &history_listen,
-         "HOST:PORT of the history service; port 0 takes a free one.");
-  b.Text("webhook_listen", &webhook_listen, "HOST:PORT of the webhooks; port 0 takes a free one.");
-  b.Text("page_listen", &page_listen,
-         "HOST:PORT of the outbox's page and of injected mail; port 0 takes a free one.");
+  b.HostPort("grpc_listen", &grpc_listen,
+             "HOST:PORT of the agents' service, without TLS; port 0 takes a free one.");
+  b.HostPort("admin_listen", &admin_listen,
+             "HOST:PORT of the admin service; port 0 takes a free one.");
+  b.HostPort("history_listen", &history_listen,
+             "HOST:PORT of the history service; port 0 takes a free one.");
+  b.HostPort("webhook_listen", &webhook_listen,
+             "HOST:PORT of the webhooks; port 0 takes a free one.");
+  b.HostPort("page_listen", &page_listen,
+             "HOST:PORT of the outbox's page and of injected mail; port 0 takes a free one.");
   b.Group("email", &email, "The mail provider, with the keys of wissel-email.");
   b.Group("whatsapp", &whatsapp, "Meta, with the keys of wissel-whatsapp.");
 }

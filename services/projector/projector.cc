@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status.h"
+#include "libs/base/status_macros.h"
 #include "libs/base/thread.h"
 
 namespace wissel::projector {
@@ -110,8 +111,23 @@ bool Projector::StepAll() {
   return busy;
 }
 
+// Without a partition nothing else asks Kafka and Redis, and the group does not say that there is
+// nothing to do: whoever has not heard from it yet looks the same.
+absl::Status Projector::CheckWithoutPartitions() {
+  WISSEL_RETURN_IF_ERROR(Annotate(bus_.Health(), "kafka"));
+  return Annotate(redis_.Ping(), "redis");
+}
+
 void Projector::ReportReadiness() {
   if (!membership_failure_.ok()) return ready_.SetNotReady(membership_failure_.ToString());
+  if (partitions_.empty()) {
+    const absl::Time now = environment_.clock.Now();
+    if (now - last_check_ < settings_.check_interval) return;
+    last_check_ = now;
+    if (const absl::Status status = CheckWithoutPartitions(); !status.ok()) {
+      return ready_.SetNotReady(absl::StrCat("no partition yet: ", status.ToString()));
+    }
+  }
   for (const auto& [number, partition] : partitions_) {
     if (!partition.failure.ok()) {
       return ready_.SetNotReady(

@@ -50,6 +50,7 @@ class Projector {
   void FollowAssignment();
   // True if there may be more to do at once.
   bool StepAll();
+  absl::Status CheckWithoutPartitions();
   void ReportReadiness();
 
   const ProjectorSettings settings_;
@@ -66,6 +67,7 @@ class Projector {
   absl::Status membership_failure_ = absl::UnavailableError("joining the group");
   std::map<int32_t, Partition> partitions_;
   absl::Time last_commit_ = absl::InfinitePast();
+  absl::Time last_check_ = absl::InfinitePast();  // of Kafka and Redis, while there is no partition
   std::jthread thread_;
 };
 

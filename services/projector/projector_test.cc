@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "libs/bus/embedded.h"
@@ -19,6 +20,7 @@
 #include "libs/testing/status_matchers.h"
 #include "libs/views/restore.h"
 #include "libs/views/views.h"
+#include "services/projector/app.h"
 #include "services/projector/partition_projector.h"
 
 namespace wissel::projector {
@@ -446,6 +448,63 @@ TEST_F(ProjectorTest, TwoProjectorsShareThePartitionsAndTakeOverFromEachOther) {
     absl::SleepFor(absl::Milliseconds(1));
   }
   EXPECT_TRUE(readiness[1].Ready());
+}
+
+bool AwaitJson(const telemetry::Readiness& readiness, absl::string_view text) {
+  for (const absl::Time begin = absl::Now(); absl::Now() < begin + absl::Seconds(30);) {
+    if (absl::StrContains(readiness.ToJson(), text)) return true;
+    absl::SleepFor(absl::Milliseconds(1));
+  }
+  return false;
+}
+
+// As the third of three projectors on two partitions is, and every one that has just started.
+TEST_F(ProjectorTest, WithoutAPartitionItIsReadyWhileKafkaAndRedisAnswer) {
+  const auto holder = *bus_->Join(settings_.group, bus::Topic::kLog,
+                                  {.session_timeout = absl::Hours(1), .wakeup = nullptr});
+  WISSEL_ASSERT_OK_AND_ASSIGN(const bus::Assignment all, holder->Poll(absl::Seconds(10)));
+  ASSERT_THAT(all.assigned, ElementsAre(0));
+  RedisServer server;
+  server.Kill();
+  const SystemClock clock;
+  settings_.check_interval = absl::Milliseconds(10);
+  telemetry::Readiness readiness;
+  const Projector projector(Projector::Dependencies{.bus = *bus_,
+                                                    .redis = OptionsFor(server),
+                                                    .clock = clock,
+                                                    .log = {},
+                                                    .metrics = registry_,
+                                                    .readiness = readiness},
+                            settings_);
+  EXPECT_TRUE(AwaitJson(readiness, "no partition yet: UNAVAILABLE: redis")) << readiness.ToJson();
+  EXPECT_FALSE(readiness.Ready());
+  server.Start();
+  EXPECT_TRUE(AwaitJson(readiness, "{\"ready\":true")) << readiness.ToJson();
+  server.Kill();
+  EXPECT_TRUE(AwaitJson(readiness, "no partition yet: UNAVAILABLE: redis")) << readiness.ToJson();
+}
+
+TEST(ProjectorApp, IsNotReadyWithNothingBehindIt) {
+  const SystemClock clock;
+  telemetry::Registry registry;
+  telemetry::Readiness readiness;
+  telemetry::Endpoint endpoint(registry, readiness);
+  Settings settings;
+  // Nobody listens on the ports that are reserved for other things.
+  settings.kafka.brokers = "127.0.0.1:1";
+  settings.kafka.request_timeout = absl::Milliseconds(100);
+  settings.redis.address = "127.0.0.1:2";
+  WISSEL_ASSERT_OK_AND_ASSIGN(
+      const auto app,
+      Start(settings, {.clock = clock,
+                       .log = {},
+                       .metrics = registry,
+                       .readiness = readiness,
+                       .endpoint = endpoint,
+                       .fail = [](const absl::Status& status) { ADD_FAILURE() << status; }}));
+  EXPECT_TRUE(AwaitJson(readiness, "no partition yet: UNAVAILABLE: kafka")) << readiness.ToJson();
+  EXPECT_FALSE(readiness.Ready());
+  WISSEL_EXPECT_OK(app->Drain(absl::Seconds(20)));
 }
 
 }  // namespace

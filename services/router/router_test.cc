@@ -31,9 +31,10 @@ constexpr absl::Duration kPatience = absl::Seconds(20);
 // One router process, as far as a router can tell.
 class Router {
  public:
-  explicit Router(bus::Bus& bus, RouterSettings settings = {})
+  explicit Router(bus::Bus& bus, RouterSettings settings = {},
+                  std::optional<store::RedisOptions> redis = std::nullopt)
       : endpoint_(metrics_, readiness_),
-        app_(NewApp(settings, bus, std::nullopt,
+        app_(NewApp(settings, bus, std::move(redis),
                     {.clock = clock_,
                      .log = telemetry::Logger(),
                      .metrics = metrics_,
@@ -135,6 +136,26 @@ TEST_F(RouterTest, DecidesWhatComesInAndCarriesOnWhereAnotherLeftOff) {
   EXPECT_EQ(seen_[Event::kConfigApplied], 1);
   EXPECT_TRUE(second.Drain().ok());
   EXPECT_EQ(state_.conversations().size(), 2u);
+}
+
+// Checkpoints come from Redis; the log alone is enough.
+TEST_F(RouterTest, WithRedisDownItRoutesAndTakesOverFromTheLog) {
+  const store::RedisOptions nobody{.address = "/nowhere/redis.sock"};
+  Put(ShopConfig());
+  Put(Text("31600000001", 1, "nl"));
+  {
+    Router first(*bus_, {}, nobody);
+    ASSERT_TRUE(ReadUntil(Event::kQueued));
+    EXPECT_TRUE(first.Ready());
+    EXPECT_TRUE(first.Drain().ok());
+  }
+  Router second(*bus_, {}, nobody);
+  Put(Text("31600000001", 2, "nl"));
+  ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+  EXPECT_EQ(state_.conversations().size(), 1u) << "it goes on in the one that the first opened";
+  EXPECT_TRUE(second.Ready());
+  EXPECT_TRUE(second.failure().ok()) << second.failure();
+  EXPECT_TRUE(second.Drain().ok());
 }
 
 TEST_F(RouterTest, AMessageStandsInTheLogWithTheBytesItCameWith) {

@@ -110,15 +110,19 @@ class RunningApp final : public WhatsappApp {
     http::Router router;
     webhook_->Register(&router);
     const WebhookSettings& w = settings_.webhook;
-    WISSEL_ASSIGN_OR_RETURN(server_,
-                            http::Server::Start({.listen = w.listen,
-                                                 .tls_certificate_file = w.tls_certificate_file,
-                                                 .tls_key_file = w.tls_key_file,
-                                                 .threads = w.threads,
-                                                 .max_connections = w.max_connections,
-                                                 .max_body_bytes = w.max_body_bytes,
-                                                 .body_timeout = w.body_timeout},
-                                                std::move(router)));
+    WISSEL_ASSIGN_OR_RETURN(
+        server_,
+        http::Server::Start(
+            {.listen = w.listen,
+             .tls_certificate_file = w.tls_certificate_file,
+             .tls_key_file = w.tls_key_file,
+             .threads = w.threads,
+             .max_connections = w.max_connections,
+             .max_body_bytes = w.max_body_bytes,
+             .body_timeout = w.body_timeout,
+             .on_refused =
+                 [this](int status) { metrics_.refused.With({absl::StrCat(status)}).Increment(); }},
+            std::move(router)));
     context_.log.Info("webhook listens", {{"port", server_->port()}, {"path", w.path}});
     ready_ = context_.readiness.Add("whatsapp_bus");
     watch_ = StartThread("whatsapp-bus", [this] { WatchBus(); });

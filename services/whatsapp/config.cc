@@ -36,15 +36,15 @@ void GraphSettings::Describe(config::Binder& b) {
           {.min = 1, .max = int64_t{2} << 30});
   b.TextList("media_types", &media_types,
              "The media types fetched, such as \"application/pdf\" or \"image/*\".");
-  b.Text("ca_file", &ca_file, "A PEM file of the authorities to trust instead of the system's.");
+  b.File("ca_file", &ca_file, "A PEM file of the authorities to trust instead of the system's.");
 }
 
 void WebhookSettings::Describe(config::Binder& b) {
-  b.Text("listen", &listen, "Address and port of the webhook's server.");
+  b.HostPort("listen", &listen, "Address and port of the webhook's server.");
   b.Text("path", &path, "The webhook's path.");
-  b.Text("tls_certificate_file", &tls_certificate_file,
+  b.File("tls_certificate_file", &tls_certificate_file,
          "PEM chain; empty where a proxy in front ends TLS.");
-  b.Text("tls_key_file", &tls_key_file, "PEM key of the certificate.");
+  b.File("tls_key_file", &tls_key_file, "PEM key of the certificate.");
   b.Int("threads", &threads, "Threads of the server.", {.min = 1, .max = 64});
   b.Int("max_connections", &max_connections, "Connections at once; above it 503.",
         {.min = 1, .max = 100'000});

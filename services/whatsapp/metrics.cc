@@ -9,6 +9,10 @@ Metrics::Metrics(telemetry::Registry& registry)
       webhook_seconds(registry.AddHistogram("wissel_whatsapp_webhook_seconds",
                                             "From a whole webhook to its answer.",
                                             telemetry::LatencyBuckets())),
+      refused(registry.AddCounterFamily(
+          "wissel_whatsapp_requests_refused_total",
+          "Requests and connections refused before they were a webhook, by HTTP status.",
+          {{"status", {"400", "408", "413", "431", "503"}}})),
       messages(registry.AddCounter("wissel_whatsapp_messages_total",
                                    "Customers' messages found in webhooks.")),
       receipts(registry.AddCounter("wissel_whatsapp_receipts_total",

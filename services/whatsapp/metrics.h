@@ -9,6 +9,7 @@ struct Metrics {
 
   telemetry::CounterFamily webhooks;  // By outcome.
   telemetry::Histogram webhook_seconds;
+  telemetry::CounterFamily refused;  // By HTTP status.
   telemetry::Counter messages;
   telemetry::Counter receipts;
   telemetry::CounterFamily dead_letters;  // By reason.

@@ -1,4 +1,7 @@
+#include <unistd.h>
+
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -6,8 +9,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/hash.h"
+#include "libs/base/notification.h"
 #include "libs/channel/blob.h"
 #include "libs/http/client.h"
+#include "services/whatsapp/accounts.h"
+#include "services/whatsapp/graph.h"
+#include "services/whatsapp/media.h"
+#include "services/whatsapp/normalise.h"
 #include "services/whatsapp/signature.h"
 #include "tests/whatsapp/fixture.h"
 #include "wissel/deadletter/v1/deadletter.pb.h"
@@ -165,6 +173,11 @@ TEST_F(IngestTest, SignedNonsenseIsKeptAndNotRepeatedForEver) {
 TEST_F(IngestTest, RefusesWhatIsTooLarge) {
   Start(channel::Role::kIngest);
   EXPECT_EQ(PostSigned(std::string(settings_.webhook.max_body_bytes + 1, ' ')), 413);
+  EXPECT_EQ(Get(std::string(20'000, 'x')).status, 431);
+  const std::string page = metrics_.Expose();
+  EXPECT_THAT(page, HasSubstr("wissel_whatsapp_requests_refused_total{status=\"413\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("wissel_whatsapp_requests_refused_total{status=\"431\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("wissel_whatsapp_requests_refused_total{status=\"503\"} 0\n"));
 }
 
 TEST_F(IngestTest, FetchesMediaIntoTheBlobStore) {
@@ -207,6 +220,76 @@ TEST_F(IngestTest, MediaWithARefusedTokenOrNoProviderIsMarkedSo) {
   EXPECT_EQ(PostSigned(MediaWebhook("image", id, "image/jpeg")), 200);
   ASSERT_THAT(Messages(), SizeIs(1));
   EXPECT_THAT(Messages()[0].contents(0).media().unavailable_reason(), HasSubstr("190"));
+}
+
+// A store whose disk is full: some of a download may fit before that is seen.
+class FullBlobs : public channel::BlobStore {
+ public:
+  enum class Fits { kDownload, kNothing };
+  FullBlobs(std::string folder, Fits fits) : folder_(std::move(folder)), fits_(fits) {}
+
+  absl::StatusOr<message::v1::BlobRef> Put(absl::string_view, const channel::BlobInfo&) override {
+    return absl::ResourceExhaustedError("blob store: no space left");
+  }
+  absl::StatusOr<message::v1::BlobRef> PutFile(const std::string& path,
+                                               const channel::BlobInfo& info) override {
+    unlink(path.c_str());
+    return Put("", info);
+  }
+  std::string NewTempPath() override {
+    const std::string path = absl::StrCat(folder_, "/", ++paths_);
+    if (fits_ == Fits::kNothing) EXPECT_EQ(symlink("/dev/full", path.c_str()), 0);
+    return path;
+  }
+  absl::StatusOr<std::string> PathOf(absl::string_view) override { return Get(""); }
+  absl::StatusOr<std::string> Get(absl::string_view) override {
+    return absl::NotFoundError("nothing was stored");
+  }
+  int64_t max_blob_bytes() const override { return 1 << 20; }
+
+ private:
+  const std::string folder_;
+  const Fits fits_;
+  int paths_ = 0;
+};
+
+TEST_F(IngestTest, WhereTheBlobStoreIsFullTheMessageArrivesWithItsMediumMarkedSo) {
+  const Accounts accounts(settings_.accounts);
+  Graph graph(settings_.graph, client_.get());
+  Metrics metrics(metrics_);
+  const std::string id = graph_->AddMedia("bytes of a picture", "image/jpeg");
+  const auto fetch = [&](channel::BlobStore& blobs, std::string raw) {
+    Normalised webhook =
+        Normalise(MediaWebhook("image", id, "image/jpeg"),
+                  [&](absl::string_view number) { return &accounts.ByNumber(number)->ref; });
+    webhook.messages[0].raw = std::move(raw);
+    absl::StatusOr<InboundMessage> got;
+    Notification done;
+    MediaFetcher fetcher(&graph, &blobs, &metrics);
+    fetcher.Fetch(*accounts.ByNumber("1060001"), std::move(webhook.messages[0]),
+                  [&](absl::StatusOr<InboundMessage> message) {
+                    got = std::move(message);
+                    done.Notify();
+                  });
+    done.Wait();
+    return got;
+  };
+  const std::pair<FullBlobs::Fits, std::string> cases[] = {
+      {FullBlobs::Fits::kDownload, "no space left"}, {FullBlobs::Fits::kNothing, "No space left"}};
+  for (const auto& [fits, reason] : cases) {
+    const wissel::testing::TempDir folder;
+    FullBlobs blobs(folder.Join(""), fits);
+    const absl::StatusOr<InboundMessage> message = fetch(blobs, "");
+    ASSERT_THAT(message, IsOk());
+    EXPECT_EQ(message->provider_message_id(), "wamid.M" + id);
+    EXPECT_FALSE(message->contents(0).media().has_blob());
+    EXPECT_THAT(message->contents(0).media().unavailable_reason(), HasSubstr(reason));
+    EXPECT_TRUE(std::filesystem::is_empty(folder.Join(""))) << "nothing is left behind";
+    // What has no other place than the store: the provider has to send it again.
+    EXPECT_THAT(fetch(blobs, "{}"), StatusIs(absl::StatusCode::kResourceExhausted));
+  }
+  EXPECT_THAT(metrics_.Expose(),
+              HasSubstr("wissel_whatsapp_media_total{outcome=\"unavailable\"} 4\n"));
 }
 
 TEST_F(IngestTest, WhatIsTooLongForTheLogIsKeptBeside) {

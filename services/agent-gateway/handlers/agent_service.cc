@@ -83,9 +83,9 @@ grpc::ServerUnaryReactor* AgentServiceHandler::Execute(grpc::CallbackServerConte
 }
 
 grpc::ServerUnaryReactor* AgentServiceHandler::GetWork(grpc::CallbackServerContext* context,
-                                                       const agent::v1::GetWorkRequest* /*request*/,
+                                                       const agent::v1::GetWorkRequest* request,
                                                        agent::v1::GetWorkResponse* response) {
-  return agent_gateway::GetWork(gateway_, context, response);
+  return agent_gateway::GetWork(gateway_, context, request, response);
 }
 
 }  // namespace wissel::agent_gateway

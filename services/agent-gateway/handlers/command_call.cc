@@ -32,6 +32,12 @@ absl::StatusOr<Issuer> Authorise(Gateway& gateway, const grpc::CallbackServerCon
   return Issuer{.seat = std::move(seat), .subject = principal.subject, .roles = principal.roles};
 }
 
+bool GoesOffline(const command::v1::Command& command, const Seat& seat) {
+  const command::v1::SetPresence& set = command.set_presence();
+  return set.presence() == command::v1::PRESENCE_OFFLINE &&
+         (set.agent_id().empty() || set.agent_id() == seat.agent.value());
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* CommandCall::Start(Gateway& gateway, grpc::CallbackServerContext* context,
@@ -49,6 +55,12 @@ grpc::ServerUnaryReactor* CommandCall::Start(Gateway& gateway, grpc::CallbackSer
       .subject = issuer->subject,
       .whole_group = issuer->roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin})};
   const std::string id = command.envelope().id();
+  // The connection stands in the log before the command that counts on it.
+  const bool goes_offline = GoesOffline(command, issuer->seat);
+  if (!goes_offline) {
+    const absl::Status renewed = gateway.unary_sessions().Renew(issuer->seat);
+    if (!renewed.ok()) return Refuse(context, renewed);
+  }
   std::shared_ptr<CommandCall> call(new CommandCall(gateway, id, issuer->seat, viewer, outcome));
   if (const absl::Status status = gateway.AddCall(call); !status.ok()) {
     return Refuse(context, status);
@@ -61,6 +73,7 @@ grpc::ServerUnaryReactor* CommandCall::Start(Gateway& gateway, grpc::CallbackSer
                           [call](const absl::Status& status) {
                             if (!status.ok()) call->GiveUp(status);
                           });
+  if (goes_offline) gateway.unary_sessions().End(issuer->seat);
   rpc::HandToGrpc(call.get());
   return call.get();
 }

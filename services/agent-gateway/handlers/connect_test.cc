@@ -283,6 +283,37 @@ TEST_F(ConnectTest, CallersWithoutTheRightAreRefused) {
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+// As `wisselctl token mint --agent --group` makes them.
+TEST_F(ConnectTest, TokensThatNameWhatIsNotConfiguredAreRefused) {
+  const auto gateway = StartGateway();
+  const auto token = [&](const std::string& workspace, const std::string& group,
+                         const std::string& agent) {
+    return *rpc::MintJwt({.subject = agent,
+                          .workspace = workspace,
+                          .routing_group = group,
+                          .agent = agent,
+                          .roles = {"agent"},
+                          .expires_at = clock_.Now() + absl::Hours(1)},
+                         kTestSecret, "", clock_.Now());
+  };
+  const auto get_work = [&](const std::string& with) {
+    grpc::ClientContext context;
+    rpc::Prepare({.timeout = absl::Seconds(20), .token = with}, context);
+    agent::v1::GetWorkResponse response;
+    return rpc::FromGrpc(gateway->Stub()->GetWork(&context, {}, &response));
+  };
+  WISSEL_EXPECT_OK(get_work(token("acme", "main", "anna")));
+  const std::vector<std::pair<std::string, std::string>> refused = {
+      {token("other", "main", "anna"), "workspace other"},
+      {token("acme", "north", "anna"), "routing group north"},
+      {token("acme", "main", "ghost"), "agent ghost"}};
+  for (const auto& [with, names] : refused) {
+    EXPECT_THAT(get_work(with), StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(names)));
+    EXPECT_THAT(TestStream(*gateway, with).Finish(),
+                StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr(names)));
+  }
+}
+
 TEST_F(ConnectTest, AnExpiringTokenEndsTheStreamWithACursor) {
   const auto gateway = StartGateway();
   TestStream anna(*gateway, Token("anna", {"agent"}, absl::Minutes(5)));

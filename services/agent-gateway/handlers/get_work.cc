@@ -5,6 +5,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "libs/base/mutex.h"
+#include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/rpc/auth.h"
 #include "libs/rpc/grpc_order.h"
@@ -69,7 +70,7 @@ class WorkCall final : public grpc::ServerUnaryReactor,
 };
 
 absl::StatusOr<Seat> FindSeat(Gateway& gateway, const grpc::CallbackServerContext& context,
-                              Viewer& viewer) {
+                              const agent::v1::GetWorkRequest& request, Viewer& viewer) {
   WISSEL_ASSIGN_OR_RETURN(const rpc::Principal principal,
                           gateway.authenticator().Authenticate(context));
   WISSEL_RETURN_IF_ERROR(rpc::RequireRole(
@@ -77,6 +78,9 @@ absl::StatusOr<Seat> FindSeat(Gateway& gateway, const grpc::CallbackServerContex
   WISSEL_ASSIGN_OR_RETURN(Seat seat, gateway.directory().Find(principal, ""));
   if (seat.agent.empty()) {
     return absl::FailedPreconditionError("the caller is no agent of this workspace");
+  }
+  if (!request.observe()) {
+    WISSEL_RETURN_IF_ERROR(gateway.unary_sessions().Renew(seat));
   }
   viewer = {.workspace = seat.workspace.value(),
             .routing_group = seat.routing_group.value(),
@@ -88,9 +92,13 @@ absl::StatusOr<Seat> FindSeat(Gateway& gateway, const grpc::CallbackServerContex
 }  // namespace
 
 grpc::ServerUnaryReactor* GetWork(Gateway& gateway, grpc::CallbackServerContext* context,
+                                  const agent::v1::GetWorkRequest* request,
                                   agent::v1::GetWorkResponse* response) {
   Viewer viewer;
-  const absl::StatusOr<Seat> seat = FindSeat(gateway, *context, viewer);
+  const absl::StatusOr<Seat> seat = FindSeat(gateway, *context, *request, viewer);
+  if (!request->observe()) {
+    *response->mutable_poll_within() = ToProto(gateway.options().unary_session);
+  }
   absl::Status status = seat.status();
   auto call = std::make_shared<WorkCall>(gateway, response);
   if (status.ok()) status = call->Begin(viewer, seat->partition);

@@ -11,6 +11,7 @@ namespace wissel::agent_gateway {
 /// AgentService.GetWork: what the caller has now, from the views; without them, or where they
 /// cannot be read, from the tail's state, without messages.
 grpc::ServerUnaryReactor* GetWork(Gateway& gateway, grpc::CallbackServerContext* context,
+                                  const agent::v1::GetWorkRequest* request,
                                   agent::v1::GetWorkResponse* response);
 
 }  // namespace wissel::agent_gateway

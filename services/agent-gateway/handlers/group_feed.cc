@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "libs/base/notification.h"
-#include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "services/agent-gateway/handlers/connect.h"
 #include "services/agent-gateway/outcome.h"
@@ -83,39 +82,20 @@ void GroupFeed::ShowSnapshot() {
 }
 
 void GroupFeed::ConnectAgent() {
-  gateway_.KeepLease(seat_);
   {
     MutexLock lock(mutex_);
     connected_ = true;
   }
-  command::v1::Command command;
-  command::v1::ConnectAgent& connect = *command.mutable_connect_agent();
-  connect.set_agent_id(seat_.agent.value());
-  connect.set_session_id(stream_.session_id());
-  connect.set_gateway_id(gateway_.options().id.value());
-  *connect.mutable_lease() = ToProto(gateway_.options().lease);
-  gateway_.commands().SendOwn(seat_, std::move(command),
-                              [self = Shared()](const absl::Status& status) {
-                                if (!status.ok()) self->stream_.End(status, "log_unavailable");
-                              });
+  gateway_.ConnectAgent(seat_, stream_.session_id(), [self = Shared()](const absl::Status& status) {
+    if (!status.ok()) self->stream_.End(status, "log_unavailable");
+  });
   bool closed = false;
   {
     MutexLock lock(mutex_);
     closed = closed_;
   }
   // It ended in the meantime, and may have said so before this was said.
-  if (closed) DisconnectAgent();
-}
-
-void GroupFeed::DisconnectAgent() {
-  command::v1::Command command;
-  command.mutable_disconnect_agent()->set_agent_id(seat_.agent.value());
-  command.mutable_disconnect_agent()->set_session_id(stream_.session_id());
-  gateway_.commands().SendOwn(
-      seat_, std::move(command), [log = gateway_.log()](const absl::Status& status) {
-        // The router then sees this session go when the gateway does.
-        if (!status.ok()) log.Warning("agent's disconnection not logged", {{"status", status}});
-      });
+  if (closed) gateway_.DisconnectAgent(seat_, stream_.session_id());
 }
 
 void GroupFeed::Close() {
@@ -132,7 +112,7 @@ void GroupFeed::Close() {
     tail_.StopExpecting(command_id, this);
     gateway_.metrics().commands_in_flight.Decrement();
   }
-  if (connected) DisconnectAgent();
+  if (connected) gateway_.DisconnectAgent(seat_, stream_.session_id());
 }
 
 bool GroupFeed::live() const {

@@ -75,7 +75,6 @@ class GroupFeed final : public Subscriber, public OutcomeWaiter {
   void ShowSnapshot();
   bool HasLostLease(const Entry& entry) const;
   void ConnectAgent();
-  void DisconnectAgent();
   void OnAppendFailed(const std::string& command_id, const absl::Status& status);
   void SendUndecided(const std::string& command_id, absl::string_view reason);
   void SendOutcome(agent::v1::CommandOutcome outcome, const std::string& cursor);
