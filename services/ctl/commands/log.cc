@@ -114,13 +114,18 @@ void AddLog(CLI::App& app, Session& s) {
   verify->footer(
       "\nFolds each partition with the routers' own code and compares the state's hash with each\n"
       "router's (/statez on its telemetry address) and with the checkpoint in Redis, each at the\n"
-      "place in the log where that one stood. Exit code 1 where one differs.\n"
+      "place in the log where that one stood. Then every view in Redis (indexes, messages, the\n"
+      "forgotten) with what the projector's code makes of the log; its ids are kept in memory,\n"
+      "some 120 bytes for each message of a partition. Exit code 1 where one differs; 3 where "
+      "none\n"
+      "does and one could not be asked. Views that differ are built again once their partition's\n"
+      "meta key is deleted.\n"
       "\nExample:\n"
       "  wisselctl log verify --kafka broker:9092 --router router-0:9464 --redis redis:6379");
   auto v = std::make_shared<VerifyFlags>();
   verify->add_option("--router", v->routers, "A router's telemetry address; may repeat")
       ->type_name("HOST:PORT");
-  verify->add_option("--redis", v->redis, "The checkpoints: unix socket or HOST:PORT")
+  verify->add_option("--redis", v->redis, "Checkpoints and views: unix socket or HOST:PORT")
       ->type_name("ADDRESS");
   verify->callback([&s, v] { s.action = [&s, v] { return VerifyLog(s, *v); }; });
 }
