@@ -69,10 +69,7 @@ class DevApp final : public service::App {
   DevApp(const Settings& settings, const service::Context& context)
       : settings_(settings), context_(context) {}
 
-  ~DevApp() override {
-    stopping_.Notify();
-    if (announcer_.joinable()) announcer_.join();
-  }
+  ~DevApp() override { TakeBackAnnouncement(); }
 
   absl::Status Start() {
     WISSEL_ASSIGN_OR_RETURN(folder_, StateFolder::Open(settings_.state));
@@ -91,7 +88,7 @@ class DevApp final : public service::App {
 
   // Nothing new comes in, then what is on its way goes out, then the log is decided to its end.
   absl::Status Drain(absl::Duration limit) override {
-    stopping_.Notify();
+    TakeBackAnnouncement();
     const Timeout timeout(limit);
     absl::Status first;
     const auto drain = [&](service::App* app) {
@@ -339,6 +336,14 @@ class DevApp final : public service::App {
       return context_.fail(Annotate(status, "the context file"));
     }
     PrintBanner();
+  }
+
+  // The context file is there while all of it is ready.
+  void TakeBackAnnouncement() {
+    stopping_.Notify();
+    if (announcer_.joinable()) announcer_.join();
+    std::error_code ignored;
+    if (folder_ != nullptr) std::filesystem::remove(folder_->Path("context.yaml"), ignored);
   }
 
   const Settings settings_;

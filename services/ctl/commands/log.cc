@@ -68,12 +68,22 @@ absl::Status Tail(Session& s, const TailFlags& f) {
   }
   WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(s));
   std::map<int32_t, int64_t> ends;
-  if (from_end) {
-    WISSEL_ASSIGN_OR_RETURN(const int partitions, bus->PartitionCount(bus::Topic::kLog));
-    for (int32_t p = 0; p < partitions; ++p) {
-      WISSEL_ASSIGN_OR_RETURN(const auto reader, bus->OpenReader(bus::Topic::kLog, p, {}));
-      WISSEL_ASSIGN_OR_RETURN(ends[p], reader->EndOffset());
-    }
+  bool beyond = true;
+  WISSEL_ASSIGN_OR_RETURN(const int partitions, bus->PartitionCount(bus::Topic::kLog));
+  for (int32_t p = 0; p < partitions; ++p) {
+    if (f.partition != WalkOptions::kAllPartitions && f.partition != p) continue;
+    WISSEL_ASSIGN_OR_RETURN(const auto reader, bus->OpenReader(bus::Topic::kLog, p, {}));
+    WISSEL_ASSIGN_OR_RETURN(ends[p], reader->EndOffset());
+    beyond &= from > ends[p];
+  }
+  if (beyond && !ends.empty()) {
+    const std::string text =
+        absl::StrCat("--from ", from, ": beyond the end, which is ",
+                     absl::StrJoin(ends, ", ", [](std::string* out, const auto& end) {
+                       absl::StrAppend(out, "[", end.first, "]@", end.second);
+                     }));
+    if (!f.follow) return absl::OutOfRangeError(text);
+    s.err << text << ": waiting for it\n" << std::flush;
   }
   // What counts is known only from the beginning on: everything is read, and shown from `from`.
   return WalkLog(*bus, {.partition = f.partition, .follow = f.follow}, [&](const LogItem& item) {
