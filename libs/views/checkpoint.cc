@@ -3,6 +3,7 @@
 #include <iterator>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
@@ -108,7 +109,32 @@ std::vector<std::string> MetaArguments(const CheckpointMeta& meta) {
       absl::StrCat(meta.state_hash),
       "whole",
       meta.whole ? "1" : "0",
+      "messages_kept",
+      meta.messages_kept ? absl::StrCat(*meta.messages_kept) : "",
+      "forgotten_kept_ms",
+      meta.forgotten_kept ? absl::StrCat(absl::ToInt64Milliseconds(*meta.forgotten_kept)) : "",
   };
+}
+
+// Some of the partition's keys, and where to go on: "0" at the end.
+absl::StatusOr<std::vector<std::string>> ScanKeys(Redis& redis, const PartitionKeys& keys,
+                                                  std::string& cursor) {
+  // Glob characters of the prefix stand for themselves.
+  std::string pattern;
+  for (const char c : keys.prefix()) {
+    if (absl::string_view("*?[]\\").find(c) != absl::string_view::npos) pattern += '\\';
+    pattern += c;
+  }
+  pattern += '*';
+  WISSEL_ASSIGN_OR_RETURN(
+      Reply reply, redis.Run(keys.tag(), {"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"}));
+  if (reply.kind != Reply::Kind::kArray || reply.elements.size() != 2) {
+    return absl::InternalError("Redis: SCAN answered something else");
+  }
+  cursor = reply.elements[0].text;
+  std::vector<std::string> found;
+  for (Reply& key : reply.elements[1].elements) found.push_back(std::move(key.text));
+  return found;
 }
 
 CheckpointLoad NotLoaded(CheckpointLoad::Outcome outcome, std::string detail) {
@@ -195,24 +221,12 @@ absl::StatusOr<std::string> BeginAnew(Redis& redis, const PartitionKeys& keys) {
                              .RunScript(keys.tag(), BeginScript(), {keys.Meta()},
                                         {incarnation, absl::StrCat(kCheckpointFormat)})
                              .status());
-  // Glob characters of the prefix stand for themselves.
-  std::string pattern;
-  for (const char c : keys.prefix()) {
-    if (absl::string_view("*?[]\\").find(c) != absl::string_view::npos) pattern += '\\';
-    pattern += c;
-  }
-  pattern += '*';
   std::string cursor = "0";
   do {
-    WISSEL_ASSIGN_OR_RETURN(
-        Reply reply, redis.Run(keys.tag(), {"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"}));
-    if (reply.kind != Reply::Kind::kArray || reply.elements.size() != 2) {
-      return absl::InternalError("Redis: SCAN answered something else");
-    }
-    cursor = reply.elements[0].text;
+    WISSEL_ASSIGN_OR_RETURN(std::vector<std::string> found, ScanKeys(redis, keys, cursor));
     std::vector<std::string> doomed = {keys.Meta()};
-    for (Reply& key : reply.elements[1].elements) {
-      if (key.text != keys.Meta()) doomed.push_back(std::move(key.text));
+    for (std::string& key : found) {
+      if (key != keys.Meta()) doomed.push_back(std::move(key));
     }
     if (doomed.size() == 1) continue;
     WISSEL_ASSIGN_OR_RETURN(const Reply removed,
@@ -223,6 +237,16 @@ absl::StatusOr<std::string> BeginAnew(Redis& redis, const PartitionKeys& keys) {
     }
   } while (cursor != "0");
   return incarnation;
+}
+
+absl::StatusOr<std::vector<std::string>> KeysThere(Redis& redis, const PartitionKeys& keys) {
+  absl::flat_hash_set<std::string> there;
+  std::string cursor = "0";
+  do {
+    WISSEL_ASSIGN_OR_RETURN(std::vector<std::string> found, ScanKeys(redis, keys, cursor));
+    for (std::string& key : found) there.insert(std::move(key));
+  } while (cursor != "0");
+  return std::vector<std::string>(there.begin(), there.end());
 }
 
 absl::StatusOr<std::optional<CheckpointMeta>> ParseMeta(const Reply& reply) {
@@ -269,6 +293,14 @@ absl::StatusOr<std::optional<CheckpointMeta>> ParseMeta(const Reply& reply) {
   }
   take_number(meta.state_hash);
   meta.whole = take().text == "1";
+  if (const Reply& kept = take(); !kept.text.empty()) {
+    if (!absl::SimpleAtoi(kept.text, &meta.messages_kept.emplace())) readable = false;
+  }
+  if (const Reply& kept = take(); !kept.text.empty()) {
+    int64_t milliseconds = 0;
+    if (!absl::SimpleAtoi(kept.text, &milliseconds)) readable = false;
+    meta.forgotten_kept = absl::Milliseconds(milliseconds);
+  }
   if (!readable) return absl::DataLossError(absl::StrCat("the place in the log cannot be read"));
   return meta;
 }

@@ -34,6 +34,10 @@ struct CheckpointMeta {
   absl::Time time = absl::InfinitePast();
   // domain::State::whole: false while the log's head is cut off and no restating round has passed.
   bool whole = true;
+  // How much the writer keeps in the views: messages of one conversation, and for how long a
+  // conversation that the state has forgotten. Nothing where the writer did not say.
+  std::optional<int> messages_kept;
+  std::optional<absl::Duration> forgotten_kept;
 };
 
 struct Checkpoint {
@@ -82,6 +86,8 @@ class Batch {
   // Marks a message, if it is still there; see views.h for the marks.
   void MarkMessage(absl::string_view conversation, absl::string_view id, absl::string_view mark);
 
+  // Each change as the number of its words and the words.
+  const std::vector<std::string>& arguments() const { return arguments_; }
   bool empty() const { return arguments_.empty(); }
   size_t bytes() const { return bytes_; }
 
@@ -109,11 +115,16 @@ absl::StatusOr<std::optional<Expected>> WriteBatch(store::Redis& redis, const Pa
 // Returns the new incarnation. ABORTED if another one began in the meantime.
 absl::StatusOr<std::string> BeginAnew(store::Redis& redis, const PartitionKeys& keys);
 
+// The names of the partition's keys that are there, none twice. What comes and goes meanwhile may
+// be named or not.
+absl::StatusOr<std::vector<std::string>> KeysThere(store::Redis& redis, const PartitionKeys& keys);
+
 // The fields of `meta` as Redis gives them to HMGET of kMetaFields; nothing where there is no data.
 // A format that is not ours is FAILED_PRECONDITION; what cannot be read is DATA_LOSS.
 inline constexpr absl::string_view kMetaFields[] = {
-    "format",        "incarnation", "next_offset", "footing", "epoch",      "claim_offset",
-    "next_sequence", "epoch_bound", "owner",       "time_ns", "state_hash", "whole"};
+    "format",        "incarnation",      "next_offset", "footing", "epoch",      "claim_offset",
+    "next_sequence", "epoch_bound",      "owner",       "time_ns", "state_hash", "whole",
+    "messages_kept", "forgotten_kept_ms"};
 absl::StatusOr<std::optional<CheckpointMeta>> ParseMeta(const store::Reply& reply);
 
 }  // namespace wissel::views

@@ -189,14 +189,25 @@ void ApplyMark(absl::string_view mark, Message& message) {
   }
 }
 
+// What becomes of a message that stands in its conversation's order, and whose body is gone.
+enum class Bodiless { kDataLoss, kLeftOut };
+
 // From the scripts' [id, score, body, mark]*, newest first.
-absl::StatusOr<std::vector<std::pair<Cursor, Message>>> ParseMessages(const Reply& reply) {
+absl::StatusOr<std::vector<std::pair<Cursor, Message>>> ParseMessages(const Reply& reply,
+                                                                      Bodiless bodiless) {
   std::vector<std::pair<Cursor, Message>> messages;
   for (size_t i = 0; i + 3 < reply.elements.size(); i += 4) {
     Cursor cursor;
     cursor.id = reply.elements[i].text;
     if (!absl::SimpleAtod(reply.elements[i + 1].text, &cursor.score)) {
       return absl::DataLossError("a message's place cannot be read");
+    }
+    if (reply.elements[i + 2].text.empty()) {
+      if (bodiless == Bodiless::kLeftOut) continue;
+      return absl::DataLossError(
+          absl::StrCat("message ", cursor.id,
+                       " is gone from the views, though its conversation names it: `wisselctl log "
+                       "verify` tells what else is; emptying Redis builds them again"));
     }
     WISSEL_ASSIGN_OR_RETURN(Message message, Parse<Message>(reply.elements[i + 2]));
     ApplyMark(reply.elements[i + 3].text, message);
@@ -205,10 +216,11 @@ absl::StatusOr<std::vector<std::pair<Cursor, Message>>> ParseMessages(const Repl
   return messages;
 }
 
-absl::StatusOr<ConversationWork> ParseWork(const Reply& conversation, const Reply& messages) {
+absl::StatusOr<ConversationWork> ParseWork(const Reply& conversation, const Reply& messages,
+                                           Bodiless bodiless) {
   ConversationWork work;
   WISSEL_ASSIGN_OR_RETURN(work.conversation, Parse<ConversationState>(conversation));
-  WISSEL_ASSIGN_OR_RETURN(auto newest_first, ParseMessages(messages));
+  WISSEL_ASSIGN_OR_RETURN(auto newest_first, ParseMessages(messages, bodiless));
   for (auto& [cursor, message] : newest_first) work.messages.push_back(std::move(message));
   std::reverse(work.messages.begin(), work.messages.end());
   return work;
@@ -244,7 +256,7 @@ absl::StatusOr<AgentWork> ReadAgentWork(Redis& redis, const PartitionKeys& keys,
   }
   for (size_t i = 1; i + 1 < answer.parts.size(); i += 2) {
     WISSEL_ASSIGN_OR_RETURN(ConversationWork conversation,
-                            ParseWork(answer.parts[i], answer.parts[i + 1]));
+                            ParseWork(answer.parts[i], answer.parts[i + 1], Bodiless::kLeftOut));
     work.conversations.push_back(std::move(conversation));
   }
   return work;
@@ -259,7 +271,8 @@ absl::StatusOr<ConversationView> ReadConversation(Redis& redis, const PartitionK
   ConversationView view;
   view.place = std::move(answer.place);
   if (answer.parts[0].text.empty()) return view;
-  WISSEL_ASSIGN_OR_RETURN(ConversationWork work, ParseWork(answer.parts[0], answer.parts[1]));
+  WISSEL_ASSIGN_OR_RETURN(ConversationWork work,
+                          ParseWork(answer.parts[0], answer.parts[1], Bodiless::kDataLoss));
   if (Belongs(work.conversation, workspace_id)) view.conversation = std::move(work);
   return view;
 }
@@ -280,7 +293,7 @@ absl::StatusOr<MessagePage> ReadMessages(Redis& redis, const PartitionKeys& keys
   if (answer.parts[0].text.empty() || !Belongs(conversation, workspace_id)) {
     return absl::NotFoundError(absl::StrCat("no conversation ", conversation_id));
   }
-  WISSEL_ASSIGN_OR_RETURN(page.messages, ParseMessages(answer.parts[1]));
+  WISSEL_ASSIGN_OR_RETURN(page.messages, ParseMessages(answer.parts[1], Bodiless::kDataLoss));
   return page;
 }
 

@@ -22,7 +22,8 @@
 // errors:
 //
 //   UNAVAILABLE  the views are not there, or not whole yet: the projector builds them
-//   DATA_LOSS    a view does not parse
+//   DATA_LOSS    a view does not parse, or a conversation names a message that is gone; an agent's
+//                work goes without such a message
 //
 // A caller with several partitions asks each.
 namespace wissel::views {

@@ -266,6 +266,21 @@ TEST_F(AdminTest, ADeadLetterGoesBackWhereItCameFrom) {
   EXPECT_THAT(records[0].headers, ElementsAre(Pair("content-type", "text/plain")));
 }
 
+TEST_F(AdminTest, ARepeatedDeadLetterDoesNotHideTheFirst) {
+  deadletter::v1::DeadLetter letter;
+  letter.set_workspace_id("acme");
+  letter.set_dead_letter_id("repeated");
+  letter.set_raw("the first");
+  Append(bus::Topic::kDeadLetter, 0, "k", letter.SerializeAsString());
+  letter.set_raw("a later one");
+  Append(bus::Topic::kDeadLetter, 0, "k", letter.SerializeAsString());
+  const auto admin = NewAdmin();
+  v1::GetDeadLetterRequest get;
+  get.set_dead_letter_id("repeated");
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto found, admin->GetDeadLetter(Of("acme"), get));
+  EXPECT_EQ(found.dead_letter().raw(), "the first");
+}
+
 TEST_F(AdminTest, SomeDeadLettersCannotGoBack) {
   deadletter::v1::DeadLetter letter;
   letter.set_workspace_id("acme");
@@ -277,6 +292,7 @@ TEST_F(AdminTest, SomeDeadLettersCannotGoBack) {
   letter.set_truncated(true);
   Append(bus::Topic::kDeadLetter, 0, "", letter.SerializeAsString());
   letter.set_dead_letter_id("from-provider");
+  letter.mutable_origin()->mutable_provider()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
   letter.mutable_origin()->mutable_provider()->set_reference("INBOX");
   Append(bus::Topic::kDeadLetter, 0, "", letter.SerializeAsString());
   const auto admin = NewAdmin();
@@ -287,6 +303,10 @@ TEST_F(AdminTest, SomeDeadLettersCannotGoBack) {
                 StatusIs(absl::StatusCode::kFailedPrecondition))
         << id;
   }
+  v1::ReplayDeadLetterRequest replay;
+  replay.set_dead_letter_id("from-provider");
+  EXPECT_THAT(admin->ReplayDeadLetter(Of("acme"), replay).status().message(),
+              HasSubstr("deadletter show from-provider --raw` prints to its mailbox"));
 }
 
 TEST_F(AdminTest, TopicsAreAsTheyShouldBe) {

@@ -98,6 +98,22 @@ absl::StatusOr<std::vector<int64_t>> ReadToken(absl::string_view token, size_t p
   return below;
 }
 
+std::string HowToHandInAgain(const DeadLetter& letter) {
+  const std::string show =
+      absl::StrCat("wisselctl deadletter show ", letter.dead_letter_id(), " --raw");
+  switch (letter.origin().provider().kind()) {
+    case common::v1::CHANNEL_KIND_WHATSAPP:
+      return absl::StrCat(
+          "it came from a provider, not from a topic; hand it to its channel again: ", show,
+          " | wisselctl inject whatsapp -");
+    case common::v1::CHANNEL_KIND_EMAIL:
+      return absl::StrCat("it came from a provider, not from a topic: append the mail that `", show,
+                          "` prints to its mailbox again");
+    default:
+      return "it came from a provider, not from a topic: hand it to its channel again";
+  }
+}
+
 // The topic of inputs that a record came from, whatever its prefix.
 std::optional<bus::Topic> InputTopic(absl::string_view name) {
   for (const bus::Topic topic :
@@ -171,15 +187,18 @@ absl::StatusOr<DeadLetters::Page> DeadLetters::List(const Filter& filter, size_t
 }
 
 absl::StatusOr<DeadLetter> DeadLetters::Get(const Filter& filter, absl::string_view id) {
+  std::optional<DeadLetter> first;
   WISSEL_ASSIGN_OR_RETURN(const int partitions, bus_.PartitionCount(bus::Topic::kDeadLetter));
   for (int32_t partition = 0; partition < partitions; ++partition) {
     WISSEL_ASSIGN_OR_RETURN(Backwards backwards, Backwards::Open(bus_, partition, std::nullopt));
     while (!backwards.done()) {
       WISSEL_ASSIGN_OR_RETURN(auto chunk, backwards.ReadChunk());
       for (Backwards::Found& one : chunk) {
-        if (one.letter.dead_letter_id() == id && filter(one.letter)) return std::move(one.letter);
+        if (one.letter.dead_letter_id() == id && filter(one.letter)) first = std::move(one.letter);
       }
     }
+    // Repeats have the same key, and so the same partition.
+    if (first.has_value()) return *std::move(first);
   }
   return absl::NotFoundError(absl::StrCat("no dead letter ", id));
 }
@@ -188,8 +207,7 @@ absl::StatusOr<DeadLetters::Replayed> DeadLetters::Replay(const Filter& filter,
                                                           absl::string_view id) {
   WISSEL_ASSIGN_OR_RETURN(const DeadLetter letter, Get(filter, id));
   if (!letter.origin().has_record()) {
-    return absl::FailedPreconditionError(
-        "it came from a provider, not from a topic: hand it to its channel again");
+    return absl::FailedPreconditionError(HowToHandInAgain(letter));
   }
   const deadletter::v1::RecordOrigin& origin = letter.origin().record();
   const std::optional<bus::Topic> topic = InputTopic(origin.topic());

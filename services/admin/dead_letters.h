@@ -42,6 +42,7 @@ class DeadLetters {
   //   UNAVAILABLE       the log does not answer
   absl::StatusOr<Page> List(const Filter& filter, size_t limit, absl::string_view page_token);
 
+  // The first of that id: a repeat does not hide it. Reads the whole topic.
   //   NOT_FOUND  there is none that the caller may see
   absl::StatusOr<deadletter::v1::DeadLetter> Get(const Filter& filter, absl::string_view id);
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -12,7 +13,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
+#include "libs/bus/embedded.h"
+#include "libs/http/server.h"
 #include "libs/rpc/jwt.h"
+#include "libs/testing/shop_log.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/temp_dir.h"
 #include "services/ctl/exit_code.h"
@@ -37,7 +41,11 @@ Result Wisselctl(std::vector<const char*> arguments) {
   static const wissel::testing::TempDir* const dir = new wissel::testing::TempDir;
   const std::string context = dir->path() + "/context.yaml";
   std::ofstream(context) << "{}\n";
-  arguments.insert(arguments.begin(), {"wisselctl", "--context", context.c_str()});
+  arguments.insert(arguments.begin(), "wisselctl");
+  if (std::find(arguments.begin(), arguments.end(), absl::string_view("--context")) ==
+      arguments.end()) {
+    arguments.insert(arguments.begin() + 1, {"--context", context.c_str()});
+  }
   std::istringstream in;
   std::ostringstream out;
   std::ostringstream err;
@@ -60,6 +68,17 @@ TEST(Cli, NormalizeShowsWhatAMessageBecomes) {
       Wisselctl({"normalize", "whatsapp", "deploy/examples/messages/where-is-my-bike.json"});
   EXPECT_EQ(webhook.code, 0) << webhook.err;
   EXPECT_THAT(webhook.out, HasSubstr("31612345678"));
+}
+
+TEST(Cli, NormalizeTakesOfAnOversizedMailWhatTheServiceTakes) {
+  const wissel::testing::TempDir dir;
+  const std::string mail =
+      absl::StrCat("From: a@b.example\r\nSubject: hello\r\n\r\n", std::string(37 << 20, 'x'));
+  const Result result = Wisselctl({"normalize", "email", Write(dir, "big.eml", mail).c_str()});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("hello"));
+  EXPECT_THAT(result.out.size(), ::testing::Lt(100'000u));
+  EXPECT_THAT(result.out, Not(HasSubstr("xxxxxxxx")));
 }
 
 TEST(Cli, HolidaysBecomeSpecialDays) {
@@ -148,6 +167,87 @@ TEST(Cli, ExitCodesTellWhatWentWrong) {
   EXPECT_EQ(Wisselctl({"log", "tail", "--log-file", "/nowhere"}).code, 5);
   EXPECT_EQ(
       Wisselctl({"conversations", "list", "--server", "127.0.0.1:1", "--insecure-local"}).code, 4);
+}
+
+TEST(Cli, AMalformedTokenIsRefusedUnshown) {
+  const wissel::testing::TempDir dir;
+  const std::vector<const char*> topics = {
+      "topics", "check", "--server", "127.0.0.1:1", "--insecure-local", "--timeout", "300ms"};
+  const auto with_file = [&](absl::string_view token) {
+    std::vector<const char*> arguments = topics;
+    const std::string file = Write(dir, "token", token);
+    arguments.insert(arguments.end(), {"--token-file", file.c_str()});
+    return Wisselctl(arguments);
+  };
+  for (const absl::string_view bad :
+       {absl::string_view("geheim\nabc"), absl::string_view("\xEF\xBB\xBFgeheim"),
+        absl::string_view("geheim\0abc", 10), absl::string_view("gehe im"),
+        absl::string_view("geheim\x80")}) {
+    const Result result = with_file(bad);
+    EXPECT_EQ(result.code, 2) << bad;
+    EXPECT_THAT(result.err, HasSubstr("not a token")) << bad;
+    EXPECT_THAT(result.err, Not(HasSubstr("gehe")));
+  }
+  EXPECT_EQ(with_file("abc.d-e_f.ghi\n").code, 3) << "nobody is there";
+  setenv("WISSEL_TOKEN", "abc\n", 1);
+  EXPECT_EQ(Wisselctl(topics).code, 3);
+  setenv("WISSEL_TOKEN", "gehe\tim", 1);
+  const Result result = Wisselctl(topics);
+  unsetenv("WISSEL_TOKEN");
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, HasSubstr("WISSEL_TOKEN: not a token"));
+  EXPECT_THAT(result.err, Not(HasSubstr("gehe")));
+}
+
+TEST(Cli, ATokenOfAnotherWorkspaceIsNotUsedForTheOneNamed) {
+  const wissel::testing::TempDir dir;
+  const std::string secret = Write(dir, "secret", "0123456789abcdef0123456789abcdef\n");
+  const Result minted = Wisselctl({"token", "mint", "--secret-file", secret.c_str(), "--workspace",
+                                   "shop", "--agent", "anna", "--role", "agent"});
+  const std::string token = Write(dir, "token", minted.out);
+  const auto list = [&](const char* workspace) {
+    return Wisselctl({"conversations", "list", "--server", "127.0.0.1:1", "--insecure-local",
+                      "--timeout", "300ms", "--token-file", token.c_str(), "--workspace",
+                      workspace});
+  };
+  EXPECT_EQ(list("shop").code, 3) << "nobody is there";
+  const Result other = list("other");
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.err, HasSubstr("for the workspace shop"));
+}
+
+TEST(Cli, LogTailFromBeyondTheEndSaysWhereTheEndIs) {
+  const wissel::testing::TempDir dir;
+  const std::string file = dir.path() + "/log.sqlite";
+  {
+    WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus,
+                                bus::NewEmbeddedBus({.path = file, .partitions = 1}));
+    wissel::testing::ShopLog shop(*bus);
+    shop.Sync();
+  }
+  const Result all = Wisselctl({"log", "tail", "--log-file", file.c_str()});
+  EXPECT_EQ(all.code, 0) << all.err;
+  EXPECT_THAT(all.out, StartsWith("[0]@0"));
+  const Result beyond = Wisselctl({"log", "tail", "--log-file", file.c_str(), "--from", "99999"});
+  EXPECT_EQ(beyond.code, 4);
+  EXPECT_THAT(beyond.err, HasSubstr("beyond the end, which is [0]@"));
+}
+
+TEST(Cli, OutboxAsYaml) {
+  const wissel::testing::TempDir dir;
+  http::Router router;
+  router.Handle("GET", "/outbox", [](http::Request, http::Responder responder) {
+    responder.Send({.status = 200,
+                    .body = R"([{"outbound_id":"o1","attempt":2,"message":{"text":"12"}}])",
+                    .content_type = "application/json",
+                    .headers = {}});
+  });
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto server, http::Server::Start({}, std::move(router)));
+  const std::string context =
+      Write(dir, "c.yaml", absl::StrCat("outbox: http://127.0.0.1:", server->port(), "/outbox\n"));
+  const Result result = Wisselctl({"outbox", "list", "-o", "yaml", "--context", context.c_str()});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out, "- outbound_id: \"o1\"\n  attempt: 2\n  message:\n    text: \"12\"\n");
 }
 
 TEST(Cli, PlainTextStaysOnThisMachine) {
@@ -246,6 +346,10 @@ TEST(Cli, ReferencePageHasEveryCommand) {
   for (const char* command :
        {"## wisselctl apply", "## wisselctl log verify", "## wisselctl agent do"}) {
     EXPECT_THAT(result.out, HasSubstr(command));
+  }
+  for (const char* usage :
+       {"Usage: wisselctl [", "Usage: wisselctl apply [", "Usage: wisselctl log verify ["}) {
+    EXPECT_THAT(result.out, HasSubstr(usage));
   }
 }
 

@@ -42,7 +42,8 @@ std::string LastOf(const agent::v1::WorkItem& item) {
   return "";
 }
 
-// The conversation that a command names; empty where it names none.
+}  // namespace
+
 std::string ConversationIn(const Command& command) {
   const auto* reflection = command.GetReflection();
   const auto* kind =
@@ -53,8 +54,6 @@ std::string ConversationIn(const Command& command) {
   const google::protobuf::Message& value = reflection->GetMessage(command, kind);
   return value.GetReflection()->GetString(value, id);
 }
-
-}  // namespace
 
 absl::string_view Desk::Help() {
   return R"(  available | away [REASON] | draining | offline      your presence
@@ -280,6 +279,15 @@ std::vector<std::string> Desk::List() const {
   }
   if (lines.empty()) lines.push_back("  nothing on your desk");
   return lines;
+}
+
+agent::v1::ConnectResponse Desk::ListMessage() const {
+  agent::v1::ConnectResponse response;
+  for (const auto& [id, item] : items_) {
+    *response.mutable_snapshot()->add_items()->mutable_conversation() = item.conversation;
+  }
+  response.mutable_snapshot()->mutable_agent()->set_agent_id(agent_id_);
+  return response;
 }
 
 absl::StatusOr<std::string> Desk::FindConversation(absl::string_view id) const {

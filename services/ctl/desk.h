@@ -49,6 +49,8 @@ class Desk {
 
   // A line for each offer and conversation.
   std::vector<std::string> List() const;
+  // The same as a message of the stream, in place of List's lines. Without messages.
+  agent::v1::ConnectResponse ListMessage() const;
 
   const std::map<std::string, Item>& items() const { return items_; }
   const std::string& in_hand() const { return in_hand_; }
@@ -82,5 +84,8 @@ class Desk {
   std::string in_hand_;
   std::map<std::string, Item> items_;  // by conversation id
 };
+
+// The conversation that a command names; empty where it names none.
+std::string ConversationIn(const command::v1::Command& command);
 
 }  // namespace wissel::ctl

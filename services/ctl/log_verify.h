@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "libs/bus/bus.h"
+#include "libs/views/compare.h"
 #include "services/ctl/session.h"
 
 namespace wissel::ctl {
@@ -31,7 +32,8 @@ struct Witness {
   uint64_t state_hash = 0;
   // Set where there is nothing to compare, and says why.
   std::string absent;
-  bool damaged = false;  // then: what is there does not add up
+  bool damaged = false;    // then: what is there does not add up
+  bool not_asked = false;  // then: it could not be reached
 };
 
 enum class Agreement {
@@ -41,6 +43,7 @@ enum class Agreement {
   kNotWhole,    // the log's head is cut off, and no restating round has passed before the place
   kAbsent,
   kDamaged,
+  kNotAsked,
 };
 
 struct Testimony {
@@ -60,6 +63,8 @@ struct PartitionReport {
   size_t conversations = 0;
   size_t open = 0;
   std::vector<Testimony> testimonies;
+  // Where Redis was asked: its views against those that the fold makes.
+  std::optional<views::ViewComparison> views;
 };
 
 // Reads {"partitions":[{"partition":0,"epoch":1,"sequence":7,"state_hash":"00ff…"}]} as the
@@ -71,13 +76,14 @@ absl::StatusOr<std::vector<PartitionReport>> FoldAndCompare(bus::Bus& bus,
                                                             const std::vector<Witness>& witnesses);
 
 // The same with the witnesses that the flags name, asked anew while one of them is ahead of what
-// readers see.
+// readers see; and with the views. A witness that cannot be reached is kNotAsked.
 absl::StatusOr<std::vector<PartitionReport>> AskAndCompare(bus::Bus& bus, const VerifyFlags& flags);
 
-// Nobody disagrees: `log verify` says OK.
+// Nobody disagrees, and everybody could be asked: `log verify` says OK.
 bool AllAgree(const std::vector<PartitionReport>& reports);
 
-// `wisselctl log verify`. UNKNOWN without a message where a witness disagrees.
+// `wisselctl log verify`. UNKNOWN without a message where a witness disagrees; UNAVAILABLE where
+// none does, and one could not be asked.
 absl::Status VerifyLog(Session& session, VerifyFlags flags);
 
 }  // namespace wissel::ctl

@@ -7,7 +7,11 @@
 
 #include "libs/bus/embedded.h"
 #include "libs/domain/state.h"
+#include "libs/testing/redis_server.h"
+#include "libs/testing/shop_log.h"
 #include "libs/testing/status_matchers.h"
+#include "libs/views/checkpoint.h"
+#include "libs/views/fold.h"
 #include "services/ctl/log_source.h"
 #include "wissel/log/v1/log.pb.h"
 
@@ -107,6 +111,56 @@ TEST_F(LogVerifyTest, ACutHeadIsNotTakenForTheWhole) {
   ASSERT_THAT(reports, wissel::testing::IsOk());
   EXPECT_FALSE(reports->at(0).whole);
   EXPECT_EQ(reports->at(0).testimonies[0].agreement, Agreement::kNotWhole);
+}
+
+TEST_F(LogVerifyTest, TheViewsInRedisAreComparedAndWhoIsAwayIsNamed) {
+  testing::RedisServer server;
+  store::Redis redis({.address = server.address()});
+  const views::PartitionKeys keys(0);
+  testing::ShopLog shop(**bus_);
+  shop.Open("31611111111", "nl");
+  shop.Sync();
+  // As a projector does it.
+  WISSEL_ASSERT_OK_AND_ASSIGN(const std::string incarnation, views::BeginAnew(redis, keys));
+  views::Fold fold(keys, {.from_nothing = true}, domain::State());
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto reader, bus::LogReader::Open(**bus_, 0, {}));
+  while (reader->offset() < shop.end()) {
+    WISSEL_ASSERT_OK_AND_ASSIGN(const auto entries, reader->Poll(100, absl::Seconds(1)));
+    for (const bus::LogEntry& entry : entries) fold.Apply(entry);
+  }
+  views::Fold::Changes changes = fold.Take(reader->position());
+  changes.meta.incarnation = incarnation;
+  WISSEL_ASSERT_OK(views::WriteBatch(redis, keys, {incarnation, std::nullopt}, changes.meta,
+                                     std::move(changes.batch)));
+
+  const VerifyFlags flags{.routers = {}, .redis = server.address()};
+  auto reports = AskAndCompare(**bus_, flags);
+  ASSERT_THAT(reports, wissel::testing::IsOk());
+  EXPECT_TRUE(AllAgree(*reports));
+  ASSERT_TRUE(reports->at(0).views.has_value());
+  EXPECT_GT(reports->at(0).views->views, 3);
+
+  WISSEL_ASSERT_OK_AND_ASSIGN(const store::Reply open, redis.Run("", {"KEYS", keys.Open("*")}));
+  for (const store::Reply& key : open.elements) {
+    WISSEL_ASSERT_OK(redis.Run("", {"DEL", key.text}));
+  }
+  reports = AskAndCompare(**bus_, flags);
+  ASSERT_THAT(reports, wissel::testing::IsOk());
+  EXPECT_EQ(reports->at(0).testimonies[0].agreement, Agreement::kAgrees) << "the pieces are there";
+  EXPECT_FALSE(AllAgree(*reports));
+  ASSERT_EQ(reports->at(0).views->differing, 1);
+  EXPECT_EQ(reports->at(0).views->differences[0].expected, 1);
+  EXPECT_EQ(reports->at(0).views->differences[0].found, 0);
+
+  server.Stop();
+  reports = AskAndCompare(**bus_, {.routers = {"127.0.0.1:1"}, .redis = server.address()});
+  ASSERT_THAT(reports, wissel::testing::IsOk());
+  EXPECT_EQ(reports->at(0).conversations, 1u) << "the fold's own result";
+  ASSERT_EQ(reports->at(0).testimonies.size(), 2u);
+  for (const Testimony& t : reports->at(0).testimonies) {
+    EXPECT_EQ(t.agreement, Agreement::kNotAsked) << t.witness.who;
+  }
+  EXPECT_FALSE(AllAgree(*reports));
 }
 
 TEST_F(LogVerifyTest, WalkShowsVoidRecordsInTheirPlace) {

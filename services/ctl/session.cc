@@ -2,6 +2,8 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
+#include <boost/json.hpp>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -11,7 +13,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "libs/base/base64.h"
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
 
@@ -35,6 +39,19 @@ bool IsLocal(absl::string_view target) {
   const size_t colon = target.rfind(':');
   const absl::string_view host = target.substr(0, colon);
   return host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.");
+}
+
+// As the token says; empty where it does not say it readably. The server is who checks the token.
+std::string WorkspaceOf(absl::string_view token) {
+  const std::vector<absl::string_view> parts = absl::StrSplit(token, '.');
+  if (parts.size() != 3) return "";
+  const auto payload = Base64UrlDecode(parts[1]);
+  if (!payload.ok()) return "";
+  boost::system::error_code error;
+  const boost::json::value claims = boost::json::parse(*payload, error);
+  if (error || !claims.is_object()) return "";
+  const auto* workspace = claims.get_object().if_contains("wissel_ws");
+  return workspace != nullptr && workspace->is_string() ? std::string(workspace->get_string()) : "";
 }
 
 class ContextReader {
@@ -130,6 +147,7 @@ absl::Status Session::Resolve() {
   }
   TakeFirst(flags.server, context_.server);
   TakeFirst(flags.workspace, Environment("WISSEL_WORKSPACE"));
+  workspace_given_ = !flags.workspace.empty();
   TakeFirst(flags.workspace, context_.workspace);
   TakeFirst(flags.ca_file, context_.ca);
   TakeFirst(flags.kafka, Environment("WISSEL_KAFKA"));
@@ -169,17 +187,44 @@ absl::StatusOr<std::string> Session::Server(Service service) const {
 }
 
 absl::StatusOr<std::string> Session::Token(absl::string_view fallback) const {
-  if (!flags.token_file.empty()) return ReadSecret(flags.token_file);
+  const auto from_file = [this](const std::string& file) -> absl::StatusOr<std::string> {
+    WISSEL_ASSIGN_OR_RETURN(std::string token, ReadSecret(file));
+    return Checked(file, std::move(token));
+  };
+  if (!flags.token_file.empty()) return from_file(flags.token_file);
   if (flags.as.empty()) {
-    if (std::string token = Environment("WISSEL_TOKEN"); !token.empty()) return token;
+    if (std::string token = Environment("WISSEL_TOKEN"); !token.empty()) {
+      absl::StripTrailingAsciiWhitespace(&token);
+      return Checked("WISSEL_TOKEN", std::move(token));
+    }
   }
   const std::string who = flags.as.empty() ? std::string(fallback) : flags.as;
   const auto found = context_.token_files.find(who);
-  if (found != context_.token_files.end()) return ReadSecret(found->second);
+  if (found != context_.token_files.end()) return from_file(found->second);
   return absl::UnauthenticatedError(
       absl::StrCat("no token for ", who,
                    ": give --token-file FILE, WISSEL_TOKEN, or --as one of the "
                    "context's token_files"));
+}
+
+// A token goes into a header of every call, where gRPC ends the process over, and prints, what no
+// header may hold. RFC 7515, 3.1: three parts in base64url.
+absl::StatusOr<std::string> Session::Checked(absl::string_view source, std::string token) const {
+  const auto wrong = std::find_if(token.begin(), token.end(), [](char c) {
+    return !absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '-' && c != '_' && c != '.';
+  });
+  if (token.empty() || wrong != token.end()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        source, ": not a token: expected letters, digits, '-', '_' and '.' only, found something ",
+        "else at byte ", wrong - token.begin() + 1));
+  }
+  if (!workspace_given_) return token;
+  const std::string theirs = WorkspaceOf(token);
+  if (!theirs.empty() && theirs != flags.workspace) {
+    return absl::InvalidArgumentError(absl::StrCat("--workspace ", flags.workspace, ": ", source,
+                                                   " is a token for the workspace ", theirs));
+  }
+  return token;
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {

@@ -77,10 +77,15 @@ class Session {
   enum class Service { kAgent, kAdmin, kHistory };
   absl::StatusOr<std::string> Server(Service service) const;
   // By --token-file, WISSEL_TOKEN, or the context's token of `who` (--as, else `fallback`).
+  // INVALID_ARGUMENT, which does not show it, for what is no JWT's letters, and for a token of
+  // another workspace than --workspace or WISSEL_WORKSPACE names.
   absl::StatusOr<std::string> Token(absl::string_view fallback) const;
 
  private:
+  absl::StatusOr<std::string> Checked(absl::string_view source, std::string token) const;
+
   Context context_;
+  bool workspace_given_ = false;  // by flag or environment
   absl::Duration timeout_ = absl::Seconds(10);
 };
 

@@ -71,9 +71,8 @@ class DevApp final : public service::App {
       : settings_(settings), context_(context) {}
 
   ~DevApp() override {
-    stopping_.Notify();
+    TakeBackAnnouncement();
     ended_.Notify();
-    if (announcer_.joinable()) announcer_.join();
     if (redis_keeper_.joinable()) redis_keeper_.join();
   }
 
@@ -94,7 +93,7 @@ class DevApp final : public service::App {
 
   // Nothing new comes in, then what is on its way goes out, then the log is decided to its end.
   absl::Status Drain(absl::Duration limit) override {
-    stopping_.Notify();
+    TakeBackAnnouncement();
     const Timeout timeout(limit);
     absl::Status first;
     const auto drain = [&](service::App* app) {
@@ -361,6 +360,14 @@ class DevApp final : public service::App {
       return context_.fail(Annotate(status, "the context file"));
     }
     PrintBanner();
+  }
+
+  // The context file is there while all of it is ready.
+  void TakeBackAnnouncement() {
+    stopping_.Notify();
+    if (announcer_.joinable()) announcer_.join();
+    std::error_code ignored;
+    if (folder_ != nullptr) std::filesystem::remove(folder_->Path("context.yaml"), ignored);
   }
 
   const Settings settings_;

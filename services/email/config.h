@@ -12,6 +12,7 @@
 #include "libs/connections/kafka_settings.h"
 #include "libs/connections/redis_settings.h"
 #include "services/email/imap.h"
+#include "services/email/normalise.h"
 
 namespace wissel::email {
 
@@ -59,7 +60,7 @@ struct EmailSettings {
   std::vector<ThreadKeySettings> thread_keys;
 
   std::string state_folder = "email";
-  int64_t max_mail_bytes = 36 << 20;
+  int64_t max_mail_bytes = kDefaultMaxMailBytes;
   int64_t max_attachment_bytes = 30 << 20;
   int64_t max_outgoing_bytes = 25 << 20;
   int batch_mails = 50;

@@ -18,6 +18,7 @@
 #include "libs/telemetry/log.h"
 #include "services/email/imap.h"
 #include "services/email/metrics.h"
+#include "services/email/normalise.h"
 #include "services/email/uid_set.h"
 
 namespace wissel::email {
@@ -51,7 +52,7 @@ struct MailboxReaderOptions {
   std::string folder = "INBOX";
   std::string state_file;               // for servers that keep no keywords
   std::optional<absl::CivilDay> since;  // older mails are left alone
-  size_t max_mail_bytes = 36 << 20;
+  size_t max_mail_bytes = kDefaultMaxMailBytes;
   size_t batch_mails = 50;
   size_t batch_bytes = 32 << 20;
   absl::Duration idle_renewal = absl::Minutes(5);

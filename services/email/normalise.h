@@ -43,6 +43,9 @@ using MailOutcome = std::variant<NormalisedMail, RejectedMail>;
 // Keeps bytes and returns the blob's id, their SHA-256 in hexadecimal.
 using BlobSink = absl::FunctionRef<absl::StatusOr<std::string>(absl::string_view bytes)>;
 
+// A mail larger than this is not taken whole, unless the service is configured otherwise.
+inline constexpr size_t kDefaultMaxMailBytes = 36 << 20;
+
 struct NormaliseOptions {
   MailLimits limits;
   // Attachments larger than this stay in the raw mail alone.

@@ -66,10 +66,10 @@ absl::Status PartitionProjector::Begin() {
     expected_ = {*std::move(incarnation), std::nullopt};
   }
   reader_ = *std::move(reader);
-  fold_.emplace(
-      keys_,
-      FoldOptions{.messages_kept = env_.settings.messages_kept, .from_nothing = !from_checkpoint},
-      std::move(restored->state));
+  fold_.emplace(keys_,
+                views::FoldOptions{.messages_kept = env_.settings.messages_kept,
+                                   .from_nothing = !from_checkpoint},
+                std::move(restored->state));
   env_.metrics.begins.With({from_checkpoint ? "checkpoint" : "log"}).Increment();
   log_.Info("partition begun", {{"from", from_checkpoint ? "checkpoint" : "log"},
                                 {"why", restored->detail},
@@ -110,8 +110,9 @@ absl::StatusOr<bool> PartitionProjector::Step() {
 }
 
 absl::Status PartitionProjector::Write() {
-  Fold::Changes changes = fold_->Take(reader_->position());
+  views::Fold::Changes changes = fold_->Take(reader_->position());
   changes.meta.incarnation = expected_.incarnation;
+  changes.meta.forgotten_kept = env_.settings.forgotten_kept;
   const int64_t next_offset = changes.meta.position->offset;
   env_.metrics.batch_bytes.Increment(static_cast<double>(changes.batch.bytes()));
   const absl::Time begin = env_.clock.Now();

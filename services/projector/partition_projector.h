@@ -13,9 +13,9 @@
 #include "libs/store/redis.h"
 #include "libs/telemetry/log.h"
 #include "libs/views/checkpoint.h"
+#include "libs/views/fold.h"
 #include "libs/views/keys.h"
 #include "services/projector/config.h"
-#include "services/projector/fold.h"
 #include "services/projector/metrics.h"
 
 namespace wissel::projector {
@@ -66,7 +66,7 @@ class PartitionProjector {
   telemetry::Gauge lag_seconds_;
 
   std::unique_ptr<bus::LogReader> reader_;
-  std::optional<Fold> fold_;
+  std::optional<views::Fold> fold_;
   views::Expected expected_;
   // How many records the next batch takes: fewer when they are large.
   size_t batch_ = 1;

@@ -97,10 +97,10 @@ class Normaliser {
     }
     for (const json::value& entry : *entries) {
       account_ = nullptr;
-      const json::array* changes =
-          entry.is_object() ? FindArray(entry.get_object(), "changes") : nullptr;
+      entry_ = entry.if_object();
+      const json::array* changes = entry_ == nullptr ? nullptr : FindArray(*entry_, "changes");
       if (changes == nullptr) {
-        Dead(deadletter::v1::REASON_INVALID, "entry without \"changes\"", json::serialize(entry));
+        Dead(deadletter::v1::REASON_INVALID, "entry without \"changes\"", WebhookOf(entry));
         continue;
       }
       for (const json::value& change : *changes) OnChange(change);
@@ -115,13 +115,13 @@ class Normaliser {
     const json::object* value = object == nullptr ? nullptr : FindObject(*object, "value");
     if (value == nullptr) {
       return Dead(deadletter::v1::REASON_INVALID, "change without \"value\"",
-                  json::serialize(change));
+                  WebhookOfChange(change));
     }
     const absl::string_view field = FindString(*object, "field");
     if (field != "messages") {
       return Dead(deadletter::v1::REASON_INVALID,
                   absl::StrCat("field \"", Clean(field, 64), "\" is not handled"),
-                  json::serialize(change));
+                  WebhookOfChange(change));
     }
     const json::object* metadata = FindObject(*value, "metadata");
     const absl::string_view number =
@@ -130,8 +130,9 @@ class Normaliser {
     if (account_ == nullptr) {
       return Dead(deadletter::v1::REASON_UNKNOWN_ACCOUNT,
                   absl::StrCat("no account has phone_number_id \"", Clean(number, 64), "\""),
-                  json::serialize(change));
+                  WebhookOfChange(change));
     }
+    value_ = value;
     names_.clear();
     if (const json::array* contacts = FindArray(*value, "contacts")) {
       for (const json::value& contact : *contacts) {
@@ -151,7 +152,7 @@ class Normaliser {
     ForEach(*value, "statuses", [this](const json::value& v) { OnStatus(v); });
     ForEach(*value, "errors", [this](const json::value& v) {
       Dead(deadletter::v1::REASON_INVALID, "the provider reports an error of the account",
-           json::serialize(v));
+           WebhookOfItem("errors", v));
     });
     for (const auto& member : *value) {
       const absl::string_view key(member.key().data(), member.key().size());
@@ -159,7 +160,7 @@ class Normaliser {
                          "errors"})) {
         Dead(deadletter::v1::REASON_INVALID,
              absl::StrCat("\"", Clean(key, 64), "\" in a change of messages is not handled"),
-             json::serialize(member.value()));
+             WebhookOfMember(key, member.value()));
       }
     }
   }
@@ -170,7 +171,7 @@ class Normaliser {
     if (items == nullptr) return;
     if (!items->is_array()) {
       return Dead(deadletter::v1::REASON_INVALID, absl::StrCat("\"", key, "\" is no array"),
-                  json::serialize(*items));
+                  WebhookOfMember(key, *items));
     }
     for (const json::value& item : items->get_array()) on_item(item);
   }
@@ -183,7 +184,7 @@ class Normaliser {
     if (from.empty() && object != nullptr) from = FindString(*object, "from_user_id");
     if (id.empty() || from.empty()) {
       return Dead(deadletter::v1::REASON_INVALID, "message without \"id\" or \"from\"",
-                  json::serialize(value));
+                  WebhookOfItem("messages", value));
     }
     NormalisedMessage normalised;
     InboundMessage& message = normalised.message;
@@ -373,7 +374,7 @@ class Normaliser {
     if (id.empty() || !state) {
       return Dead(deadletter::v1::REASON_INVALID,
                   absl::StrCat("status \"", Clean(status, 64), "\" is not handled"),
-                  json::serialize(value));
+                  WebhookOfItem("statuses", value));
     }
     receipt::v1::Receipt receipt;
     receipt.mutable_envelope()->set_workspace_id(account_->workspace_id);
@@ -420,6 +421,38 @@ class Normaliser {
     });
   }
 
+  // What is not understood, as a webhook of its own: the channel takes it again as it stands, and
+  // understands it then or gives the same dead letter.
+  static std::string WebhookOf(json::value entry) {
+    json::object webhook;
+    webhook["object"] = "whatsapp_business_account";
+    webhook["entry"] = json::array{std::move(entry)};
+    return json::serialize(webhook);
+  }
+  std::string WebhookOfChange(json::value change) const {
+    json::object entry;
+    for (const auto& member : *entry_) {
+      if (member.key() != "changes") entry.insert(member);
+    }
+    entry["changes"] = json::array{std::move(change)};
+    return WebhookOf(std::move(entry));
+  }
+  // Of a change of messages, with whose it is.
+  std::string WebhookOfMember(absl::string_view key, json::value member) const {
+    json::object value;
+    for (const absl::string_view kept : {"messaging_product", "metadata", "contacts"}) {
+      if (const json::value* found = Find(*value_, kept)) value[Key(kept)] = *found;
+    }
+    value[Key(key)] = std::move(member);
+    json::object change;
+    change["field"] = "messages";
+    change["value"] = std::move(value);
+    return WebhookOfChange(std::move(change));
+  }
+  std::string WebhookOfItem(absl::string_view key, json::value item) const {
+    return WebhookOfMember(key, json::array{std::move(item)});
+  }
+
   void Dead(deadletter::v1::Reason reason, absl::string_view detail, absl::string_view raw) {
     deadletter::v1::DeadLetter letter;
     deadletter::v1::ProviderOrigin* origin = letter.mutable_origin()->mutable_provider();
@@ -438,7 +471,9 @@ class Normaliser {
 
   const AccountLookup& lookup_;
   Normalised out_;
+  const json::object* entry_ = nullptr;  // In hand.
   const AccountRef* account_ = nullptr;  // Of the change in hand.
+  const json::object* value_ = nullptr;  // As well.
   std::map<std::string, std::string> names_;
 };
 

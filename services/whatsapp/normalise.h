@@ -41,6 +41,8 @@ struct NormalisedMessage {
 struct Normalised {
   std::vector<NormalisedMessage> messages;
   std::vector<receipt::v1::Receipt> receipts;
+  // Their bytes are a webhook that holds what was not understood and nothing else: to be handed in
+  // again as they stand. What is no webhook at all is kept as it came.
   std::vector<deadletter::v1::DeadLetter> dead_letters;
 };
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -212,6 +213,36 @@ TEST(NormaliseTest, WhatIsNotUnderstoodIsADeadLetterWithItsBytes) {
     EXPECT_FALSE(out.dead_letters[0].detail().empty()) << name;
   }
   EXPECT_EQ(FromFile("not_json").dead_letters[0].raw(), ReadFile("not_json"));
+}
+
+TEST(NormaliseTest, ADeadLettersBytesAreAWebhookThatIsTakenOnceItsAccountIsKnown) {
+  const Normalised stray = FromFile("batch");
+  ASSERT_THAT(stray.dead_letters, SizeIs(1));
+  const Normalised again = Normalise(stray.dead_letters[0].raw(), [](absl::string_view number) {
+    return number == "999" ? &kBe : nullptr;
+  });
+  EXPECT_THAT(again.dead_letters, IsEmpty());
+  ASSERT_THAT(again.messages, SizeIs(1));
+  EXPECT_EQ(again.messages[0].message.account().account_id(), "wa-be");
+  EXPECT_THAT(again.messages[0].message.contents(0).text().text(), HasSubstr("verdwaald"));
+}
+
+TEST(NormaliseTest, ADeadLetterHandedInUnchangedIsTheSameDeadLetter) {
+  int letters = 0;
+  for (const auto& file :
+       std::filesystem::directory_iterator("services/whatsapp/testdata/corpus")) {
+    if (file.file_size() == 0) continue;
+    const std::string name = file.path().stem();
+    for (const deadletter::v1::DeadLetter& letter : FromFile(name).dead_letters) {
+      ++letters;
+      const Normalised again = Normalise(letter.raw(), Lookup);
+      EXPECT_THAT(again.messages, IsEmpty()) << name;
+      EXPECT_THAT(again.receipts, IsEmpty()) << name;
+      ASSERT_THAT(again.dead_letters, SizeIs(1)) << name << ": " << letter.raw();
+      EXPECT_EQ(again.dead_letters[0].SerializeAsString(), letter.SerializeAsString()) << name;
+    }
+  }
+  EXPECT_GT(letters, 10);
 }
 
 TEST(NormaliseTest, WrongTypesDoNotHideTheirNeighbours) {

@@ -40,6 +40,7 @@ class Journey(unittest.TestCase):
     def test_a_morning_without_providers(self):
         self.morning.run()
         self.assertEqual(self.dev.stop(), 0)
+        self.assertFalse(self.dev.context.exists(), "it is there while all of it is ready")
 
     def test_a_morning_with_real_mail(self):
         self.dev.stop()

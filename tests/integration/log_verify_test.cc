@@ -24,10 +24,13 @@ class LogVerify : public Floor {
       if (!reports.ok() || reports->size() != 1) return false;
       report = reports->front();
       return std::all_of(report.testimonies.begin(), report.testimonies.end(), [](const auto& t) {
-        return t.agreement != ctl::Agreement::kAbsent && t.agreement != ctl::Agreement::kNotReached;
+        return t.agreement != ctl::Agreement::kAbsent &&
+               t.agreement != ctl::Agreement::kNotReached &&
+               t.agreement != ctl::Agreement::kNotAsked;
       });
     }));
     EXPECT_EQ(report.testimonies.size(), 2u) << "the router and Redis";
+    EXPECT_TRUE(report.views.has_value() && report.views->not_compared.empty());
     return report;
   }
   static ::testing::AssertionResult Agrees(const ctl::PartitionReport& report) {
@@ -40,6 +43,9 @@ class LogVerify : public Floor {
              << " at epoch " << t.witness.epoch << " sequence " << t.witness.sequence << " offset "
              << t.witness.next_offset.value_or(-1) << ": " << static_cast<int>(t.agreement) << " "
              << absl::StrCat(absl::Hex(t.state_hash)) << " " << t.witness.absent;
+    }
+    if (report.views.has_value()) {
+      for (const auto& d : report.views->differences) result << "; " << d.key << " " << d.detail;
     }
     return result;
   }
@@ -62,6 +68,17 @@ TEST_F(LogVerify, AgreesAfterFlushallAndAfterTheHeadWasCut) {
   const ctl::PartitionReport whole = Verify(router);
   EXPECT_TRUE(Agrees(whole));
   EXPECT_EQ(whole.conversations, 30u);
+  {
+    store::Redis redis(redis_options_);
+    const views::PartitionKeys keys(0);
+    WISSEL_ASSERT_OK_AND_ASSIGN(const store::Reply open, redis.Run("", {"KEYS", keys.Open("*")}));
+    for (const store::Reply& key : open.elements) {
+      WISSEL_ASSERT_OK(redis.Run("", {"DEL", key.text}));
+    }
+    const ctl::PartitionReport damaged = Verify(router);
+    EXPECT_FALSE(ctl::AllAgree({damaged})) << "an index is gone";
+    EXPECT_EQ(damaged.views->differing, 1);
+  }
   FlushRedis();
   EXPECT_TRUE(Agrees(Verify(router))) << "after FLUSHALL";
 

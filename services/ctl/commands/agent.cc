@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <set>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -23,7 +24,9 @@
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/describe.h"
 #include "services/ctl/desk.h"
+#include "services/ctl/lookup.h"
 #include "services/ctl/proto_yaml.h"
+#include "wissel/history/v1/history_service.grpc.pb.h"
 
 namespace wissel::ctl {
 namespace {
@@ -63,6 +66,17 @@ absl::StatusOr<AgentStream::Cursors> ParseCursors(absl::string_view text) {
   return cursors;
 }
 
+// As lines; or as a line of JSON like every message of the stream, with what is for people aside.
+void PrintList(Session& s, const Desk& desk) {
+  if (s.format() == Format::kTable) {
+    for (const auto& item : desk.List()) s.out << item << "\n";
+  } else {
+    s.out << ToJsonLine(desk.ListMessage()) << "\n";
+    if (desk.items().empty()) s.err << "nothing on your desk\n" << std::flush;
+  }
+  s.out << std::flush;
+}
+
 // A person or script at a terminal, and the agent's stream: prints what comes, sends what is typed.
 class Terminal {
  public:
@@ -80,6 +94,10 @@ class Terminal {
       }
     }
     if (!options.cursors.empty()) LoadDesk(options.client);
+    {
+      MutexLock lock(mutex_);
+      for (const auto& [group, cursor] : options.cursors) resumed_.insert(group);
+    }
     for (const std::string& group : f_.groups) options.cursors.try_emplace(group);
     options.observe = f_.observe;
     options.whole_workspace = f_.whole_workspace;
@@ -121,7 +139,8 @@ class Terminal {
   void OnResponse(const ConnectResponse& response) {
     MutexLock lock(mutex_);
     if (response.has_heartbeat()) return;
-    if (response.has_welcome()) connected_ = true;
+    if (response.has_welcome()) OnWelcome(response.welcome());
+    if (response.has_snapshot()) awaited_.erase(response.snapshot().routing_group_id());
     const std::vector<std::string> lines = desk_.Apply(response);
     if (s_.format() != Format::kTable) {
       s_.out << ToJsonLine(response) << std::endl;
@@ -138,6 +157,16 @@ class Terminal {
     if (response.has_outcome()) outcomes_[response.outcome().command_id()] = response.outcome();
     SaveCursor();
     changed_.NotifyAll();
+  }
+
+  // Where the stream does not resume from a cursor it begins with a snapshot, without which nothing
+  // is known of what is on the desk.
+  void OnWelcome(const agent::v1::Welcome& welcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (connected_) return;
+    connected_ = true;
+    for (const std::string& group : welcome.routing_group_ids()) {
+      if (!resumed_.contains(group)) awaited_.insert(group);
+    }
   }
 
   // By way of a second file, so that a crash leaves the old cursor or the new one.
@@ -176,8 +205,9 @@ class Terminal {
   }
 
   absl::Status WaitUntilConnected() {
-    return WaitFor("connection", s_.timeout(),
-                   [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return connected_; });
+    return WaitFor("connection", s_.timeout(), [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return connected_ && awaited_.empty();
+    });
   }
 
   // "wait KIND [TIMEOUT]"; "wait offer" is content with an offer already on the desk.
@@ -234,12 +264,11 @@ class Terminal {
     {
       MutexLock lock(mutex_);
       if (word == "help") {
-        s_.out << Desk::Help() << std::flush;
+        (s_.format() == Format::kTable ? s_.out : s_.err) << Desk::Help() << std::flush;
         return absl::OkStatus();
       }
       if (word == "list") {
-        for (const auto& item : desk_.List()) s_.out << item << "\n";
-        s_.out << std::flush;
+        PrintList(s_, desk_);
         return absl::OkStatus();
       }
       if (word == "use") return desk_.Use(rest);
@@ -316,26 +345,113 @@ class Terminal {
   CondVar changed_;
   Desk desk_ ABSL_GUARDED_BY(mutex_);
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;
+  std::set<std::string> resumed_ ABSL_GUARDED_BY(mutex_);  // groups, from a cursor
+  std::set<std::string> awaited_ ABSL_GUARDED_BY(mutex_);  // groups whose snapshot is yet to come
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Status end_status_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::string> unseen_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, agent::v1::CommandOutcome> outcomes_ ABSL_GUARDED_BY(mutex_);
 };
 
-// One command without a stream.
-absl::Status Do(Session& s, const std::vector<std::string>& words) {
+// What only an agent can do, whatever else the caller may.
+bool IsAnAgentsOwn(const command::v1::Command& command) {
+  using Kind = command::v1::Command::KindCase;
+  switch (command.kind_case()) {
+    case Kind::kSetPresence:
+    case Kind::kSetCapacity:
+    case Kind::kAcceptOffer:
+    case Kind::kDeclineOffer:
+    case Kind::kPull:
+    case Kind::kEndWrapUp:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// `line` with the id after its "@" in full, as the history service knows it.
+absl::StatusOr<std::string> WithWholeId(Session& s, const std::string& line) {
+  std::vector<std::string> words = absl::StrSplit(line, ' ');
+  if (words.size() < 2 || !absl::StartsWith(words[1], "@")) return line;
+  WISSEL_ASSIGN_OR_RETURN(const Client history,
+                          MakeClient(s, Session::Service::kHistory, s.flags.as));
+  WISSEL_ASSIGN_OR_RETURN(const std::string id, WholeConversationId(history, words[1].substr(1)));
+  words[1] = absl::StrCat("@", id);
+  return absl::StrJoin(words, " ");
+}
+
+// The routing group that a supervisor's command is for: its conversation's, or its agent's. Empty
+// where the history service does not say: in a workspace with one group it need not be named.
+std::string GroupOf(Session& s, const command::v1::Command& command) {
+  using history::v1::HistoryService;
+  const auto history = MakeClient(s, Session::Service::kHistory, s.flags.as);
+  if (!history.ok()) return "";
+  if (command.has_force_logout()) {
+    history::v1::GetAgentRequest request;
+    request.set_agent_id(command.force_logout().agent_id());
+    const auto agent =
+        Call<HistoryService>(*history, &HistoryService::StubInterface::GetAgent, request);
+    return agent.ok() ? agent->agent().routing_group_id() : "";
+  }
+  history::v1::GetConversationRequest request;
+  request.set_conversation_id(ConversationIn(command));
+  if (request.conversation_id().empty()) return "";
+  const auto found =
+      Call<HistoryService>(*history, &HistoryService::StubInterface::GetConversation, request);
+  return found.ok() ? found->conversation().routing_group_id() : "";
+}
+
+// One command without a stream. Supervisors who are no agents have no desk: they name a
+// conversation by "@ID".
+absl::Status Do(Session& s, const AgentFlags& f) {
+  std::string line = absl::StrJoin(f.words, " ");
+  const std::string word = line.substr(0, line.find(' '));
+  if (word == "help") {
+    s.out << Desk::Help();
+    return absl::OkStatus();
+  }
+  if (word == "wait" || word == "use" || word == "quit") {
+    return absl::InvalidArgumentError(
+        absl::StrCat(word, ": means something at the stream only; name a conversation by @ID"));
+  }
   WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, Session::Service::kAgent, s.flags.as));
-  WISSEL_ASSIGN_OR_RETURN(const auto work,
-                          Call<AgentService>(client, &AgentService::StubInterface::GetWork,
-                                             agent::v1::GetWorkRequest()));
-  Desk desk(work.snapshot().agent().agent_id());
-  ConnectResponse response;
-  *response.mutable_snapshot() = work.snapshot();
-  desk.Apply(response);
-  if (desk.items().size() == 1) WISSEL_RETURN_IF_ERROR(desk.Use(desk.items().begin()->first));
+  const auto work = Call<AgentService>(client, &AgentService::StubInterface::GetWork,
+                                       agent::v1::GetWorkRequest());
+  // That the caller is no agent.
+  if (!work.ok() && (!absl::IsFailedPrecondition(work.status()) || word == "list")) {
+    return work.status();
+  }
+  Desk desk(work.ok() ? work->snapshot().agent().agent_id() : "");
+  if (work.ok()) {
+    ConnectResponse response;
+    *response.mutable_snapshot() = work->snapshot();
+    desk.Apply(response);
+    if (desk.items().size() == 1) WISSEL_RETURN_IF_ERROR(desk.Use(desk.items().begin()->first));
+  }
+  if (word == "list") {
+    PrintList(s, desk);
+    return absl::OkStatus();
+  }
+  auto command = desk.Parse(line);
+  if (absl::IsNotFound(command.status())) {
+    // Not on the desk; a supervisor's words are for others' conversations, too.
+    WISSEL_ASSIGN_OR_RETURN(line, WithWholeId(s, line));
+    command = desk.Parse(line);
+  }
+  WISSEL_RETURN_IF_ERROR(command.status());
+  if (!work.ok() && IsAnAgentsOwn(*command)) return work.status();
   agent::v1::ExecuteRequest request;
-  WISSEL_ASSIGN_OR_RETURN(*request.mutable_command(), desk.Parse(absl::StrJoin(words, " ")));
-  request.mutable_command()->mutable_envelope()->set_id(RandomUuid());
+  *request.mutable_command() = *std::move(command);
+  common::v1::Envelope& envelope = *request.mutable_command()->mutable_envelope();
+  envelope.set_id(RandomUuid());
+  const bool supervises =
+      !work.ok() || request.command().has_reassign() || request.command().has_barge_in() ||
+      request.command().has_leave_conversation() || request.command().has_force_logout();
+  if (f.groups.size() == 1) {
+    envelope.set_routing_group_id(f.groups[0]);
+  } else if (envelope.routing_group_id().empty() && supervises) {
+    envelope.set_routing_group_id(GroupOf(s, request.command()));
+  }
   WISSEL_ASSIGN_OR_RETURN(
       const auto executed,
       Call<AgentService>(client, &AgentService::StubInterface::Execute, request));
@@ -402,8 +518,18 @@ void AddAgent(CLI::App& app, Session& s) {
 
   auto* once =
       command->add_subcommand("do", "One thing, without a stream; exit code 4 when refused");
+  once->footer(
+      "\nThe words are the stream's, without wait, use and quit. Without @ID the only "
+      "conversation\n"
+      "on the desk is meant. Supervisors who are no agents name each by @ID, of which the\n"
+      "beginning is enough; --group GROUP, before do, where its routing group cannot be looked "
+      "up.\n"
+      "\nExamples:\n"
+      "  wisselctl agent do --as anna accept\n"
+      "  wisselctl agent do --as supervisor reassign @6a1f03c2 anna\n"
+      "  wisselctl agent do --as supervisor logout anna 'shift is over'");
   once->add_option("WORDS", f->words, "As typed at the stream, e.g. accept")->required();
-  once->callback([&s, f] { s.action = [&s, f] { return Do(s, f->words); }; });
+  once->callback([&s, f] { s.action = [&s, f] { return Do(s, *f); }; });
 
   command->add_subcommand("work", "Print presence, offers and conversations")->callback([&s] {
     s.action = [&s] { return Work(s); };

@@ -10,6 +10,7 @@
 #include "services/ctl/client.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/describe.h"
+#include "services/ctl/lookup.h"
 #include "services/ctl/proto_yaml.h"
 #include "wissel/agent/v1/agent_service.grpc.pb.h"
 #include "wissel/history/v1/history_service.grpc.pb.h"
@@ -113,7 +114,7 @@ absl::Status Show(Session& s, const std::string& id) {
   WISSEL_ASSIGN_OR_RETURN(const Client client,
                           MakeClient(s, Session::Service::kHistory, "supervisor"));
   history::v1::GetConversationRequest request;
-  request.set_conversation_id(id);
+  WISSEL_ASSIGN_OR_RETURN(*request.mutable_conversation_id(), WholeConversationId(client, id));
   WISSEL_ASSIGN_OR_RETURN(
       const auto response,
       Call<HistoryService>(client, &HistoryService::StubInterface::GetConversation, request));
@@ -158,7 +159,7 @@ absl::Status Tail(Session& s, const std::string& id) {
     }
     for (const auto& event : response.events().events()) {
       const absl::string_view about = ConversationOf(event);
-      if (!id.empty() && about != id) continue;
+      if (!absl::StartsWith(about, id)) continue;
       if (s.format() == Format::kTable) {
         s.out << FormatTime(response.events().time()) << "  "
               << (about.empty() ? std::string(8, ' ') : ShortId(about)) << "  " << Describe(event)
@@ -179,7 +180,7 @@ void AddConversations(CLI::App& app, Session& s) {
   command->footer(
       "\nExamples:\n"
       "  wisselctl conversations list --status queued\n"
-      "  wisselctl conversations show 6a1f...\n"
+      "  wisselctl conversations show 6a1f03c2\n"
       "  wisselctl conversations tail");
 
   auto f = std::make_shared<ListFlags>();
@@ -195,11 +196,12 @@ void AddConversations(CLI::App& app, Session& s) {
 
   auto id = std::make_shared<std::string>();
   auto* show = command->add_subcommand("show", "One, with its latest messages");
-  show->add_option("CONVERSATION", *id, "Its id")->required();
+  show->add_option("CONVERSATION", *id, "Its id, or how only its id begins")->required();
   show->callback([&s, id] { s.action = [&s, id] { return Show(s, *id); }; });
 
   auto* tail = command->add_subcommand("tail", "What happens, as it happens, until interrupted");
-  tail->add_option("CONVERSATION", *id, "Only this one; else the whole workspace");
+  tail->add_option("CONVERSATION", *id,
+                   "Only this one, by its id or how it begins; else the whole workspace");
   tail->callback([&s, id] { s.action = [&s, id] { return Tail(s, *id); }; });
 }
 

@@ -88,8 +88,15 @@ void AddDeadLetter(CLI::App& app, Session& s) {
   auto* command = app.add_subcommand("deadletter", "What could not be understood");
   command->require_subcommand(1);
   command->footer(
+      "\nWhat came from one of Wissel's topics goes back with replay. What came from a provider "
+      "is\n"
+      "handed to its channel again once the reason is gone, an account is configured, say: a\n"
+      "WhatsApp webhook with inject; a mail by appending it to its mailbox, as mail programs and\n"
+      "e.g. `curl -T mail.eml imaps://USER@HOST/INBOX` do. The same letter may be listed several\n"
+      "times; show prints the first.\n"
       "\nExamples:\n"
       "  wisselctl deadletter list\n"
+      "  wisselctl deadletter show 5f0c... --raw | wisselctl inject whatsapp -\n"
       "  wisselctl deadletter show 5f0c... --raw > mail.eml\n"
       "  wisselctl deadletter replay 5f0c...");
 
@@ -102,7 +109,7 @@ void AddDeadLetter(CLI::App& app, Session& s) {
   auto raw = std::make_shared<bool>(false);
   auto* show = command->add_subcommand("show", "One, whole");
   show->add_option("ID", *id, "The dead letter's id")->required();
-  show->add_flag("--raw", *raw, "Only the bytes, as they came");
+  show->add_flag("--raw", *raw, "Only the bytes, as its channel takes them again");
   show->callback([&s, id, raw] { s.action = [&s, id, raw] { return Show(s, *id, *raw); }; });
 
   auto* replay = command->add_subcommand("replay", "Append its bytes again where they came from");

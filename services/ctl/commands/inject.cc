@@ -85,6 +85,7 @@ void AddInject(CLI::App& app, Session& s) {
       "\nExamples:\n"
       "  wisselctl inject whatsapp deploy/examples/messages/where-is-my-bike.json\n"
       "  wisselctl inject email deploy/examples/messages/broken-bell.eml\n"
+      "  wisselctl deadletter show 5f0c... --raw | wisselctl inject whatsapp -\n"
       "  wisselctl inject whatsapp hook.json --url https://hooks.shop.example/whatsapp/webhook \\\n"
       "      --secret-file app.secret");
   auto f = std::make_shared<InjectFlags>();

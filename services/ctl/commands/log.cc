@@ -68,12 +68,22 @@ absl::Status Tail(Session& s, const TailFlags& f) {
   }
   WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(s));
   std::map<int32_t, int64_t> ends;
-  if (from_end) {
-    WISSEL_ASSIGN_OR_RETURN(const int partitions, bus->PartitionCount(bus::Topic::kLog));
-    for (int32_t p = 0; p < partitions; ++p) {
-      WISSEL_ASSIGN_OR_RETURN(const auto reader, bus->OpenReader(bus::Topic::kLog, p, {}));
-      WISSEL_ASSIGN_OR_RETURN(ends[p], reader->EndOffset());
-    }
+  bool beyond = true;
+  WISSEL_ASSIGN_OR_RETURN(const int partitions, bus->PartitionCount(bus::Topic::kLog));
+  for (int32_t p = 0; p < partitions; ++p) {
+    if (f.partition != WalkOptions::kAllPartitions && f.partition != p) continue;
+    WISSEL_ASSIGN_OR_RETURN(const auto reader, bus->OpenReader(bus::Topic::kLog, p, {}));
+    WISSEL_ASSIGN_OR_RETURN(ends[p], reader->EndOffset());
+    beyond &= from > ends[p];
+  }
+  if (beyond && !ends.empty()) {
+    const std::string text =
+        absl::StrCat("--from ", from, ": beyond the end, which is ",
+                     absl::StrJoin(ends, ", ", [](std::string* out, const auto& end) {
+                       absl::StrAppend(out, "[", end.first, "]@", end.second);
+                     }));
+    if (!f.follow) return absl::OutOfRangeError(text);
+    s.err << text << ": waiting for it\n" << std::flush;
   }
   // What counts is known only from the beginning on: everything is read, and shown from `from`.
   return WalkLog(*bus, {.partition = f.partition, .follow = f.follow}, [&](const LogItem& item) {
@@ -114,13 +124,18 @@ void AddLog(CLI::App& app, Session& s) {
   verify->footer(
       "\nFolds each partition with the routers' own code and compares the state's hash with each\n"
       "router's (/statez on its telemetry address) and with the checkpoint in Redis, each at the\n"
-      "place in the log where that one stood. Exit code 1 where one differs.\n"
+      "place in the log where that one stood. Then every view in Redis (indexes, messages, the\n"
+      "forgotten) with what the projector's code makes of the log; its ids are kept in memory,\n"
+      "some 120 bytes for each message of a partition. Exit code 1 where one differs; 3 where "
+      "none\n"
+      "does and one could not be asked. Views that differ are built again once their partition's\n"
+      "meta key is deleted.\n"
       "\nExample:\n"
       "  wisselctl log verify --kafka broker:9092 --router router-0:9464 --redis redis:6379");
   auto v = std::make_shared<VerifyFlags>();
   verify->add_option("--router", v->routers, "A router's telemetry address; may repeat")
       ->type_name("HOST:PORT");
-  verify->add_option("--redis", v->redis, "The checkpoints: unix socket or HOST:PORT")
+  verify->add_option("--redis", v->redis, "Checkpoints and views: unix socket or HOST:PORT")
       ->type_name("ADDRESS");
   verify->callback([&s, v] { s.action = [&s, v] { return VerifyLog(s, *v); }; });
 }

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <memory>
 #include <variant>
 
@@ -24,6 +25,16 @@ struct NormalizeFlags {
   std::string address = "support@shop.example";
 };
 
+// With the empty line at its end.
+size_t HeaderBytes(absl::string_view mail) {
+  size_t end = mail.size();
+  for (const absl::string_view empty_line : {"\r\n\r\n", "\n\n"}) {
+    const size_t found = mail.find(empty_line);
+    if (found != absl::string_view::npos) end = std::min(end, found + empty_line.size());
+  }
+  return end;
+}
+
 absl::Status NormalizeMail(Session& s, const NormalizeFlags& f, absl::string_view raw) {
   const email::Mailbox mailbox{.workspace = WorkspaceId(s.flags.workspace),
                                .routing_group = RoutingGroupId(f.group),
@@ -33,8 +44,15 @@ absl::Status NormalizeMail(Session& s, const NormalizeFlags& f, absl::string_vie
   const auto sink = [](absl::string_view bytes) -> absl::StatusOr<std::string> {
     return Sha256Hex(bytes);
   };
-  WISSEL_ASSIGN_OR_RETURN(const email::MailOutcome outcome,
-                          email::NormaliseMail(raw, mailbox, std::nullopt, nullptr, sink));
+  const auto normalise = [&] {
+    if (raw.size() <= email::kDefaultMaxMailBytes) {
+      return email::NormaliseMail(raw, mailbox, std::nullopt, nullptr, sink);
+    }
+    // As the service takes it, which asks the mail server for the header only.
+    const absl::string_view header = raw.substr(0, HeaderBytes(raw));
+    return email::NormaliseOversizedMail(header, raw.size(), mailbox, std::nullopt, nullptr, sink);
+  };
+  WISSEL_ASSIGN_OR_RETURN(const email::MailOutcome outcome, normalise());
   if (const auto* rejected = std::get_if<email::RejectedMail>(&outcome)) {
     return absl::InvalidArgumentError(absl::StrCat(f.file, ": a dead letter: ", rejected->detail));
   }
@@ -79,7 +97,9 @@ void AddNormalize(CLI::App& app, Session& s) {
       "that\n"
       "would become a dead letter says why, with exit code 2. Of a WhatsApp webhook every "
       "message,\n"
-      "receipt and dead letter is shown, whatever its phone number.\n"
+      "receipt and dead letter is shown, whatever its phone number. Of a mail of more than 36 MiB "
+      "the\n"
+      "header alone is taken, as the service does by default (email.max_mail_bytes).\n"
       "\nExamples:\n"
       "  wisselctl normalize email deploy/examples/messages/broken-bell.eml\n"
       "  wisselctl normalize whatsapp deploy/examples/messages/where-is-my-bike.json");

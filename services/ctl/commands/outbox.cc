@@ -1,3 +1,5 @@
+#include <yaml-cpp/yaml.h>
+
 #include <CLI/CLI.hpp>
 #include <boost/json.hpp>
 
@@ -15,6 +17,25 @@ std::string At(const boost::json::value& value, const char* pointer) {
   return found != nullptr && found->is_string() ? std::string(found->get_string().c_str()) : "";
 }
 
+void Emit(const boost::json::value& value, YAML::Emitter& out) {
+  if (const auto* object = value.if_object()) {
+    out << YAML::BeginMap;
+    for (const auto& member : *object) {
+      out << YAML::Key << std::string(member.key()) << YAML::Value;
+      Emit(member.value(), out);
+    }
+    out << YAML::EndMap;
+  } else if (const auto* array = value.if_array()) {
+    out << YAML::BeginSeq;
+    for (const boost::json::value& item : *array) Emit(item, out);
+    out << YAML::EndSeq;
+  } else if (value.is_string()) {
+    out << YAML::DoubleQuoted << std::string(value.get_string());
+  } else {
+    out << boost::json::serialize(value);
+  }
+}
+
 absl::Status List(Session& s) {
   const std::string& url = s.context().outbox;
   if (url.empty()) {
@@ -28,13 +49,19 @@ absl::Status List(Session& s) {
   if (!result.ok()) {
     return absl::UnavailableError(absl::StrCat(url, ": ", result.error, " status ", result.status));
   }
-  if (s.format() != Format::kTable) {
+  if (s.format() == Format::kJson) {
     s.out << result.body << "\n";
     return absl::OkStatus();
   }
   boost::system::error_code error;
   const boost::json::value all = boost::json::parse(result.body, error);
   if (error || !all.is_array()) return absl::DataLossError(absl::StrCat(url, ": not an outbox"));
+  if (s.format() == Format::kYaml) {
+    YAML::Emitter yaml(s.out);
+    Emit(all, yaml);
+    s.out << "\n";
+    return absl::OkStatus();
+  }
   Table table({"TIME", "ACCOUNT", "TO", "CONVERSATION", "TEXT"});
   for (const auto& item : all.get_array()) {
     table.Add({At(item, "/time"), At(item, "/message/account/account_id"),

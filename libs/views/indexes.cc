@@ -1,4 +1,4 @@
-#include "services/projector/indexes.h"
+#include "libs/views/indexes.h"
 
 #include <algorithm>
 
@@ -6,7 +6,7 @@
 #include "libs/base/proto_time.h"
 #include "libs/domain/state.h"
 
-namespace wissel::projector {
+namespace wissel::views {
 namespace {
 
 using state::v1::ConversationState;
@@ -17,7 +17,7 @@ double Score(const google::protobuf::Timestamp& time) {
 
 }  // namespace
 
-std::vector<IndexEntry> IndexesOf(const views::PartitionKeys& keys,
+std::vector<IndexEntry> IndexesOf(const PartitionKeys& keys,
                                   const ConversationState& conversation) {
   const std::string group =
       domain::RoutingKey(conversation.workspace_id(), conversation.routing_group_id());
@@ -60,9 +60,8 @@ std::vector<IndexEntry> IndexesOf(const views::PartitionKeys& keys,
   return entries;
 }
 
-std::vector<IndexEntry> IndexesOf(const views::PartitionKeys& keys,
-                                  const state::v1::AgentState& agent) {
+std::vector<IndexEntry> IndexesOf(const PartitionKeys& keys, const state::v1::AgentState& agent) {
   return {{keys.Agents(domain::RoutingKey(agent.workspace_id(), agent.routing_group_id())), 0}};
 }
 
-}  // namespace wissel::projector
+}  // namespace wissel::views

@@ -1,4 +1,4 @@
-#include "services/projector/fold.h"
+#include "libs/views/fold.h"
 
 #include <algorithm>
 #include <optional>
@@ -11,7 +11,7 @@
 #include "libs/views/views.h"
 #include "wissel/history/v1/history_service.pb.h"
 
-namespace wissel::projector {
+namespace wissel::views {
 namespace {
 
 using conversation::v1::Event;
@@ -20,7 +20,6 @@ using domain::PieceKey;
 using domain::PieceKind;
 using history::v1::Message;
 using state::v1::ConversationState;
-using views::Batch;
 
 // A message's place: the decision's offset, and within the decision the event's.
 double Position(int64_t offset, int event) {
@@ -37,7 +36,7 @@ std::string ScoreText(double score) {
 
 }  // namespace
 
-Fold::Fold(const views::PartitionKeys& keys, FoldOptions options, domain::State state)
+Fold::Fold(const PartitionKeys& keys, FoldOptions options, domain::State state)
     : keys_(keys), options_(options), state_(std::move(state)), batch_(keys) {
   for (const PieceKind kind : domain::kPieceKinds) {
     for (std::string& key : state_.Keys(kind)) {
@@ -135,7 +134,7 @@ void Fold::AddMessages(const log::v1::Decision& decision, int64_t offset) {
       case Event::kDeliveryUpdated:
         batch_.MarkMessage(event.delivery_updated().conversation_id(),
                            event.delivery_updated().outbound_id(),
-                           views::DeliveryMark(event.delivery_updated().state()));
+                           DeliveryMark(event.delivery_updated().state()));
         continue;
       default:
         continue;
@@ -147,7 +146,7 @@ void Fold::AddMessages(const log::v1::Decision& decision, int64_t offset) {
     batch_.AddMessage(conversation_id, message.id(), Position(offset, i),
                       message.SerializeAsString(), options_.messages_kept);
     if (event.has_message_edited() && !event.message_edited().message_id().empty()) {
-      batch_.MarkMessage(conversation_id, event.message_edited().message_id(), views::EditedMark());
+      batch_.MarkMessage(conversation_id, event.message_edited().message_id(), EditedMark());
     }
   }
 }
@@ -179,6 +178,7 @@ Fold::Changes Fold::Take(const bus::LogPosition& position) {
   changes.meta.state_hash = hash_;
   changes.meta.time = state_.time();
   changes.meta.whole = state_.whole();
+  changes.meta.messages_kept = options_.messages_kept;
   return changes;
 }
 
@@ -239,4 +239,4 @@ void Fold::AddGroup(const std::string& workspace, const std::string& group, Batc
   batch.Run({"ZADD", keys_.Groups(workspace), "0", group});
 }
 
-}  // namespace wissel::projector
+}  // namespace wissel::views

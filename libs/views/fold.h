@@ -11,10 +11,10 @@
 #include "libs/bus/log_reader.h"
 #include "libs/domain/state.h"
 #include "libs/views/checkpoint.h"
+#include "libs/views/indexes.h"
 #include "libs/views/keys.h"
-#include "services/projector/indexes.h"
 
-namespace wissel::projector {
+namespace wissel::views {
 
 struct FoldOptions {
   // Of a conversation, the latest.
@@ -30,18 +30,19 @@ class Fold {
  public:
   // Goes on from `state`, whose pieces and views are in Redis, or from nothing: then the first
   // changes hold the pieces that even an empty state has. `keys` must outlive it.
-  Fold(const views::PartitionKeys& keys, FoldOptions options, domain::State state);
+  Fold(const PartitionKeys& keys, FoldOptions options, domain::State state);
 
   void Apply(const bus::LogEntry& entry);
 
   // The conversation, forgotten before, goes from the views too.
   void Expire(const state::v1::ConversationState& conversation);
 
-  // The changes since the last call, and the meta that belongs to them, without incarnation.
+  // The changes since the last call, and the meta that belongs to them, without incarnation and
+  // forgotten_kept.
   // `position` is behind the last entry that was applied.
   struct Changes {
-    views::Batch batch;
-    views::CheckpointMeta meta;
+    Batch batch;
+    CheckpointMeta meta;
   };
   Changes Take(const bus::LogPosition& position);
 
@@ -52,14 +53,14 @@ class Fold {
  private:
   void AddMessages(const log::v1::Decision& decision, int64_t offset);
   void NoteForgotten(const log::v1::Decision& decision);
-  void MoveConversation(const domain::Piece& piece, views::Batch& batch);
-  void MoveAgent(const domain::Piece& piece, views::Batch& batch);
+  void MoveConversation(const domain::Piece& piece, Batch& batch);
+  void MoveAgent(const domain::Piece& piece, Batch& batch);
   void Reindex(const domain::PieceKey& key, absl::string_view member,
-               std::vector<IndexEntry> entries, views::Batch& batch);
-  void AddGroup(const std::string& workspace, const std::string& group, views::Batch& batch);
+               std::vector<IndexEntry> entries, Batch& batch);
+  void AddGroup(const std::string& workspace, const std::string& group, Batch& batch);
   void CountPiece(const domain::Piece& piece);
 
-  const views::PartitionKeys& keys_;
+  const PartitionKeys& keys_;
   const FoldOptions options_;
   domain::State state_;
   int64_t events_ = 0;
@@ -71,7 +72,7 @@ class Fold {
   absl::flat_hash_set<std::string> groups_;
 
   // Changes that do not follow from pieces, in order.
-  views::Batch batch_;
+  Batch batch_;
   // Forgotten since the last Take.
   struct Forgotten {
     state::v1::ConversationState conversation;  // its last state
@@ -80,4 +81,4 @@ class Fold {
   absl::flat_hash_map<std::string, Forgotten> forgotten_;
 };
 
-}  // namespace wissel::projector
+}  // namespace wissel::views

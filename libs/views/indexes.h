@@ -6,7 +6,7 @@
 #include "libs/views/keys.h"
 #include "wissel/state/v1/state.pb.h"
 
-namespace wissel::projector {
+namespace wissel::views {
 
 // A place in one of the indexes of libs/views/keys.h: a zset's key and the score there. The member
 // is the conversation's or agent's id.
@@ -19,11 +19,10 @@ struct IndexEntry {
 
 // Where a conversation stands in the indexes, each key once, sorted by key. A function of its state
 // alone.
-std::vector<IndexEntry> IndexesOf(const views::PartitionKeys& keys,
+std::vector<IndexEntry> IndexesOf(const PartitionKeys& keys,
                                   const state::v1::ConversationState& conversation);
 
 // The same for an agent.
-std::vector<IndexEntry> IndexesOf(const views::PartitionKeys& keys,
-                                  const state::v1::AgentState& agent);
+std::vector<IndexEntry> IndexesOf(const PartitionKeys& keys, const state::v1::AgentState& agent);
 
-}  // namespace wissel::projector
+}  // namespace wissel::views
