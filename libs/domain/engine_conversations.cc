@@ -125,8 +125,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
   switch (c.target_case()) {
     case command::v1::Transfer::kQueueId:
       queue_id = c.queue_id();
-      if (matcher.policy().FindQueue(queue_id) == nullptr ||
-          state_.FindQueue(workspace_id, queue_id)->has_kept()) {
+      if (!TakesNew(conversation, queue_id)) {
         return Rejection{CommandRejected::REASON_UNKNOWN_QUEUE,
                          absl::StrCat("the routing group has no queue ", queue_id)};
       }
