@@ -11,6 +11,7 @@
 #include "libs/domain/defaults.h"
 #include "libs/domain/engine.h"
 #include "libs/domain/facts.h"
+#include "libs/routing/language.h"
 
 namespace wissel::domain {
 
@@ -319,7 +320,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::UpdateConv
   updated.set_conversation_id(c.conversation_id());
   *updated.mutable_actor() = command.actor();
   if (c.has_priority_points()) updated.set_priority_points(c.priority_points());
-  if (c.has_language()) updated.set_language(c.language());
+  if (c.has_language()) updated.set_language(routing::PrimaryLanguage(c.language()));
   if (c.has_facts()) *updated.mutable_facts() = c.facts();
   Emit(event);
   ChooseSla(conversation);

@@ -122,6 +122,26 @@ TEST(QueueRules, WhatIsLearntLaterChoosesAgainAndKeepsThePlace) {
   EXPECT_EQ(FromProto(shop.Conversation(id).waiting_since()), place);
 }
 
+TEST(QueueRules, ALanguageIsItsPrimarySubtagWhereverItComesFrom) {
+  Shop shop;
+  int customer = 0;
+  for (const absl::string_view tag : {"nl-BE", "NL", "nl_NL"}) {
+    const std::string id = shop.Open(absl::StrCat("3160000000", ++customer), tag);
+    EXPECT_EQ(shop.Conversation(id).language(), "nl") << tag;
+    EXPECT_EQ(shop.Conversation(id).queue_id(), "nl") << tag;
+  }
+  const std::string id = shop.Open("44700000001", "en-GB");
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
+  Command update = BySupervisor("update");
+  update.mutable_update_conversation()->set_conversation_id(id);
+  update.mutable_update_conversation()->set_language("NL-be");
+  update.mutable_update_conversation()->set_choose_queue_again(true);
+  const Decision& updated = shop.Do(update);
+  EXPECT_EQ(updated.events(0).conversation_updated().language(), "nl");
+  EXPECT_EQ(shop.Conversation(id).language(), "nl");
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "nl");
+}
+
 TEST(QueueRules, FactsBeyondTheirBoundsAreRefused) {
   Shop shop;
   const std::string id = shop.Open("31600000001", "nl");

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "libs/base/proto_time.h"
 #include "libs/routing/calendar_config.h"
+#include "libs/routing/language.h"
 #include "libs/routing/pattern.h"
 #include "libs/routing/policy.h"
 #include "libs/routing/policy_reach.h"
@@ -39,7 +40,6 @@ constexpr int kMaxPatterns = 20;
 constexpr int kMaxSteps = 8;
 constexpr size_t kMaxTextBytes = 4096;
 constexpr absl::string_view kItsLanguage = "lang:*";
-constexpr absl::string_view kLanguagePrefix = "lang:";
 
 bool IsSlug(absl::string_view text) {
   return !text.empty() && text.size() <= kMaxSlugBytes &&
@@ -215,6 +215,12 @@ class Checker {
         Warn(place, absl::StrCat("account \"", account, "\" is of another routing group"));
       }
     }
+    for (const std::string& language : rule.languages()) {
+      const std::string primary = PrimaryLanguage(language);
+      if (language == primary) continue;
+      Warn(absl::StrCat(path, ".languages"),
+           absl::StrCat("\"", language, "\" never matches: write \"", primary, "\""));
+    }
     if (rule.topic_patterns_size() > kMaxPatterns) {
       Error(absl::StrCat(path, ".topic_patterns"),
             absl::StrCat(rule.topic_patterns_size(), "; at most ", kMaxPatterns));
@@ -376,9 +382,34 @@ class Checker {
     for (const Queue& queue : config_.queues()) visit(visit, queue.queue_id());
   }
 
+  // Skills that a queue asks for by their own name.
+  std::set<std::string> NamedSkills() const {
+    std::set<std::string> named;
+    for (const Queue& queue : config_.queues()) {
+      for (const Skill& skill : queue.required_skills()) named.insert(skill.skill_id());
+      for (const auto& skill : queue.preferred_skills()) named.insert(skill.skill_id());
+      for (const RelaxationStep& step : queue.relaxation_steps()) {
+        for (const auto& a : step.alternatives()) named.insert(a.or_skill_id());
+      }
+    }
+    return named;
+  }
+
+  // An agent's language that no conversation has, and no queue asks for.
+  void Language(absl::string_view path, const std::string& skill_id,
+                const std::set<std::string>& named) {
+    if (!absl::StartsWith(skill_id, kLanguagePrefix) || named.count(skill_id) > 0) return;
+    const std::string primary =
+        PrimaryLanguage(absl::string_view(skill_id).substr(kLanguagePrefix.size()));
+    if (skill_id == absl::StrCat(kLanguagePrefix, primary)) return;
+    Warn(absl::StrCat(path, ".skills[", skill_id, "]"),
+         absl::StrCat("no conversation's language: write \"", kLanguagePrefix, primary, "\""));
+  }
+
   void Agents() {
     std::set<std::string> ids;
     std::set<std::string> subjects;
+    const std::set<std::string> named = NamedSkills();
     for (const Agent& agent : config_.agents()) {
       const std::string path = absl::StrCat("agents[", agent.agent_id(), "]");
       Id(path, agent.agent_id(), ids);
@@ -389,6 +420,7 @@ class Checker {
               absl::StrCat("another agent has \"", subject, "\" too"));
       }
       Skills(absl::StrCat(path, ".skills"), agent.skills());
+      for (const Skill& skill : agent.skills()) Language(path, skill.skill_id(), named);
       std::set<std::string> served;
       const auto serves = [&](absl::string_view field, const std::string& queue) {
         const std::string place = absl::StrCat(path, field);

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/proto_time.h"
+#include "libs/routing/language.h"
 #include "libs/routing/policy_impl.h"
 
 namespace wissel::routing {
@@ -20,8 +21,6 @@ using config::v1::QueueRule;
 using config::v1::Skill;
 using config::v1::SlaPolicy;
 using config::v1::WorkspaceConfig;
-
-constexpr absl::string_view kLanguagePrefix = "lang:";
 
 // Whether every conversation that the later list lets through passes the earlier one too. An empty
 // list lets everything through, another one what any of its items asks for.
