@@ -186,9 +186,9 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
     *offer.mutable_expire_time() =
         ToProto(now_ + OfferTimeout(matcher.policy().FindQueue(queue_id)));
     offer.set_units(units);
-    offer.mutable_explanation()->set_agents_considered(1);
-    offer.mutable_explanation()->set_agents_eligible(1);
-    offer.mutable_explanation()->mutable_chosen()->set_agent_id(c.agent_id());
+    // The agent may just have lost an offer of this very conversation.
+    SyncAgent(AgentKey(workspace_id, c.agent_id()));
+    *offer.mutable_explanation() = matcher.ExplainGiven(c.agent_id(), WaitingOf(conversation));
     Emit(offered);
     TouchAgent(workspace_id, c.agent_id());
   } else {

@@ -549,6 +549,37 @@ TEST(OwnerLimit, MailGoesBackToTheQueueWhenItsAgentStaysAway) {
   EXPECT_EQ(StatusOf(shop, id), ConversationStatus::CONVERSATION_STATUS_QUEUED);
 }
 
+TEST(Transfer, ToAnAgentIsExplainedByThatAgent) {
+  Shop shop;
+  shop.Online("bram");
+  shop.now += absl::Seconds(1);
+  shop.Online("anna");
+  const absl::Time idle = shop.now;
+  const std::string id = shop.Open("31600000001", "nl");
+  ASSERT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+  shop.now += absl::Seconds(5);
+  const auto transfer = [&](absl::string_view agent) {
+    Command command = BySupervisor(absl::StrCat("transfer ", shop.log().size()));
+    command.mutable_transfer()->set_conversation_id(id);
+    command.mutable_transfer()->set_agent_id(std::string(agent));
+    const Decision& decision = shop.Do(command);
+    return decision.events(decision.events_size() - 1).offered().explanation();
+  };
+  const conversation::v1::Explanation to_anna = transfer("anna");
+  EXPECT_EQ(to_anna.config_version(), 1);
+  EXPECT_EQ(to_anna.requirement().units(), 1);
+  EXPECT_THAT(to_anna.requirement().queue_ids(), ElementsAre("nl"));
+  EXPECT_TRUE(to_anna.has_priority());
+  // A person chose: nobody else was looked at.
+  EXPECT_EQ(to_anna.agents_considered(), 1);
+  EXPECT_EQ(to_anna.chosen().agent_id(), "anna");
+  EXPECT_EQ(FromProto(to_anna.chosen().idle_since()), idle);
+  EXPECT_EQ(to_anna.chosen().free_units(), 2);
+  EXPECT_EQ(to_anna.chosen().skill_score(), 8);
+  // What she had on offer is free again where it is offered to her once more.
+  EXPECT_EQ(transfer("anna").chosen().free_units(), 2);
+}
+
 TEST(Transfer, KeepsThePlaceWhereAsked) {
   Shop shop;
   shop.Online("bram");

@@ -261,6 +261,9 @@ std::optional<std::string> Matcher::ChooseConversation(absl::string_view agent_i
   return impl_->ChooseConversation(agent_id);
 }
 Explanation Matcher::Explain(const Waiting& waiting) const { return impl_->Explain(waiting); }
+Explanation Matcher::ExplainGiven(absl::string_view agent_id, const Waiting& waiting) const {
+  return impl_->ExplainGiven(agent_id, waiting);
+}
 std::optional<PassedOver> Matcher::WhyNot(absl::string_view agent_id, const Waiting& waiting,
                                           const Check& check) const {
   return impl_->WhyNot(agent_id, waiting, check);

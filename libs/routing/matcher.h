@@ -134,6 +134,10 @@ class Matcher {
   // Why: who was looked at, who is eligible, the best (`chosen`) and up to 3 more, and counts of
   // the others under the first reason that holds. Linear in the agents, by words of 64.
   conversation::v1::Explanation Explain(const Waiting& waiting) const;
+  // The same where a person chose the agent: nobody else was looked at, and the requirement, which
+  // is told, did not count.
+  conversation::v1::Explanation ExplainGiven(absl::string_view agent_id,
+                                             const Waiting& waiting) const;
   // Whether this very agent may be given it now; the reason where not. An agent may always be given
   // what a person decides to give, so requirement and exclusion can be left out.
   struct Check {

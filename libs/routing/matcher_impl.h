@@ -43,6 +43,8 @@ class Matcher::Impl {
   std::optional<std::string> ChooseConversation(absl::string_view agent_id) const;
 
   conversation::v1::Explanation Explain(const Waiting& waiting);
+  conversation::v1::Explanation ExplainGiven(absl::string_view agent_id,
+                                             const Waiting& waiting) const;
   std::optional<PassedOver> WhyNot(absl::string_view agent_id, const Waiting& waiting,
                                    const Check& check) const;
   std::vector<std::string> Lacks(absl::string_view agent_id, const Waiting& waiting) const;
@@ -93,6 +95,8 @@ class Matcher::Impl {
 
   conversation::v1::Explanation::Candidate Describe(uint32_t agent, const Waiting& waiting,
                                                     const Asked& asked) const;
+  // What is asked for, and how urgently.
+  conversation::v1::Explanation ExplainAsked(const Waiting& waiting, const Asked& asked) const;
 
   const MatcherLimits limits_;
   std::shared_ptr<const Policy> policy_;
