@@ -68,6 +68,13 @@ class Engine {
   // What it asks for, and how urgent it is; empty where it is not known.
   conversation::v1::Explanation Explain(absl::string_view conversation_id) const;
 
+  struct QueueCount {
+    std::string workspace_id;
+    routing::Matcher::QueueCount queue;
+  };
+  // How many wait in each queue, and how many of them for nobody.
+  std::vector<QueueCount> CountWaiting() const;
+
   // Why an input cannot be decided; nothing where it can. To be asked first.
   std::optional<Refusal> Refuse(const message::v1::InboundMessage& message) const;
   std::optional<Refusal> Refuse(const command::v1::Command& command) const;

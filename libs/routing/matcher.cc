@@ -120,6 +120,27 @@ int32_t Matcher::Impl::WaitingCount(absl::string_view queue_id) const {
   return queue < 0 ? 0 : waiting_in_queue_[queue];
 }
 
+std::vector<Matcher::QueueCount> Matcher::Impl::CountWaiting() const {
+  std::vector<QueueCount> counts;
+  counts.reserve(p_->queues.size());
+  for (int32_t queue = 0; queue < static_cast<int32_t>(p_->queues.size()); ++queue) {
+    QueueCount& count = counts.emplace_back();
+    count.queue_id = p_->queues[queue].queue_id();
+    count.waiting = waiting_in_queue_[queue];
+    if (count.waiting == 0) continue;
+    const auto last_ring = static_cast<int32_t>(p_->queue_data[queue].steps.size());
+    for (const uint32_t index : requirements_.GroupsOfQueue(queue)) {
+      const Group& group = requirements_[index];
+      if (group.eligible_count > 0) continue;
+      const auto waiting = static_cast<int32_t>(board_.Count(index));
+      if (waiting == 0) continue;
+      const Policy::Impl::Need need = p_->Require(queue, group.language, last_ring, false);
+      if (p_->Eligible(need, p_->Members(need)).Count() == 0) count.unmeetable += waiting;
+    }
+  }
+  return counts;
+}
+
 void Matcher::Impl::CancelSteps(uint32_t slot) {
   WaitingSlots::Slot& s = waiting_[slot];
   ++s.turn;
@@ -254,6 +275,7 @@ int32_t Matcher::WaitingCount(absl::string_view queue_id) const {
 void Matcher::Advance(absl::Time now) { impl_->Advance(now); }
 absl::Time Matcher::NextRelaxation() const { return impl_->NextRelaxation(); }
 std::vector<std::string> Matcher::TakeRelaxed() { return impl_->TakeRelaxed(); }
+std::vector<Matcher::QueueCount> Matcher::CountWaiting() const { return impl_->CountWaiting(); }
 std::optional<std::string> Matcher::ChooseAgent(const Waiting& waiting) const {
   return impl_->ChooseAgent(waiting);
 }

@@ -115,6 +115,16 @@ class Matcher {
   bool IsWaiting(absl::string_view conversation_id) const;
   // Of a queue.
   int32_t WaitingCount(absl::string_view queue_id) const;
+  struct QueueCount {
+    std::string queue_id;
+    int32_t waiting = 0;
+    // Of those, the ones that ask for what no agent of the policy can, even after the queue's last
+    // relaxation step.
+    int32_t unmeetable = 0;
+  };
+  // Of each queue, in the policy's order. O(queues + groups), and for each group that waits for
+  // nobody what it costs to work out a requirement.
+  std::vector<QueueCount> CountWaiting() const;
 
   // Moves time on: relaxation and ageing that have fallen due take effect. Never goes backwards.
   void Advance(absl::Time now);

@@ -33,6 +33,7 @@ class Matcher::Impl {
   void RemoveWaiting(absl::string_view conversation_id);
   bool IsWaiting(absl::string_view conversation_id) const;
   int32_t WaitingCount(absl::string_view queue_id) const;
+  std::vector<QueueCount> CountWaiting() const;
   void Advance(absl::Time now);
   absl::Time NextRelaxation() const;
   std::vector<std::string> TakeRelaxed();
