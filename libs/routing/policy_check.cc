@@ -59,7 +59,8 @@ class Checker {
   explicit Checker(const WorkspaceConfig& config) : config_(config) {
     for (const auto& group : config.routing_groups()) groups_.insert(group.routing_group_id());
     for (const auto& account : config.accounts()) {
-      group_of_account_[account.account().account_id()] = account.routing_group_id();
+      accounts_[account.account().account_id()] = {account.account().kind(),
+                                                   account.routing_group_id()};
     }
     for (const auto& calendar : config.calendars()) calendars_.insert(calendar.calendar_id());
     for (const Queue& queue : config.queues()) {
@@ -208,10 +209,10 @@ class Checker {
   void Rule(const std::string& path, const Queue& queue, const QueueRule& rule) {
     for (const std::string& account : rule.account_ids()) {
       const std::string place = absl::StrCat(path, ".account_ids");
-      const auto found = group_of_account_.find(account);
-      if (found == group_of_account_.end()) {
+      const auto found = accounts_.find(account);
+      if (found == accounts_.end()) {
         Error(place, absl::StrCat("no account \"", account, "\""));
-      } else if (found->second != queue.routing_group_id()) {
+      } else if (found->second.second != queue.routing_group_id()) {
         Warn(place, absl::StrCat("account \"", account, "\" is of another routing group"));
       }
     }
@@ -528,8 +529,8 @@ class Checker {
         }
       }
       for (int i = 0; i < policy.escalation_steps_size(); ++i) {
-        Escalation(absl::StrCat(path, ".escalation_steps[", i, "]"), policy.escalation_steps(i),
-                   metrics);
+        Escalation(absl::StrCat(path, ".escalation_steps[", i, "]"), policy,
+                   policy.escalation_steps(i), metrics);
       }
     }
   }
@@ -538,7 +539,32 @@ class Checker {
     return metric != config::v1::SLA_METRIC_UNSPECIFIED && config::v1::SlaMetric_IsValid(metric);
   }
 
-  void Escalation(const std::string& path, const EscalationStep& step,
+  // A conversation overflows within its routing group only.
+  void EscalationQueue(const std::string& path, const std::string& id, const SlaPolicy& policy) {
+    const auto target = group_of_queue_.find(id);
+    if (target == group_of_queue_.end()) {
+      return Error(path, absl::StrCat("no queue \"", id, "\""));
+    }
+    for (const std::string& from : policy.queue_ids()) {
+      const auto found = group_of_queue_.find(from);
+      if (found == group_of_queue_.end() || found->second == target->second) continue;
+      Error(path, absl::StrCat("queue \"", id, "\" is of another routing group than \"", from,
+                               "\", which the policy applies to"));
+    }
+    if (!policy.queue_ids().empty()) return;
+    for (const auto& [account, kind_and_group] : accounts_) {
+      const auto& [kind, group] = kind_and_group;
+      if (group == target->second) continue;
+      if (!policy.channel_kinds().empty() && !Contains(policy.channel_kinds(), kind)) continue;
+      Error(path,
+            absl::StrCat("queue \"", id, "\" is of another routing group than account \"", account,
+                         "\", to which the policy applies, too: limit the policy to "
+                         "queues of one group (queue_ids)"));
+      return;
+    }
+  }
+
+  void Escalation(const std::string& path, const SlaPolicy& policy, const EscalationStep& step,
                   const std::set<int>& metrics) {
     if (!IsMetric(step.metric())) {
       Error(absl::StrCat(path, ".metric"), "no such metric");
@@ -555,10 +581,8 @@ class Checker {
         Range(absl::StrCat(path, ".relax_steps"), step.relax_steps(), 1, kMaxSteps);
         break;
       case EscalationStep::kOverflowToQueueId:
-        if (group_of_queue_.count(step.overflow_to_queue_id()) == 0) {
-          Error(absl::StrCat(path, ".overflow_to_queue_id"),
-                absl::StrCat("no queue \"", step.overflow_to_queue_id(), "\""));
-        }
+        EscalationQueue(absl::StrCat(path, ".overflow_to_queue_id"), step.overflow_to_queue_id(),
+                        policy);
         break;
       case EscalationStep::kTellSupervisors:
         if (!step.tell_supervisors()) {
@@ -620,7 +644,7 @@ class Checker {
   std::vector<PolicyFinding> warnings_;
   std::set<std::string> groups_;
   std::set<std::string> calendars_;
-  std::map<std::string, std::string> group_of_account_;
+  std::map<std::string, std::pair<ChannelKind, std::string>> accounts_;  // and routing group
   std::map<std::string, std::string> group_of_queue_;
   std::map<std::string, std::string> group_of_agent_;
 };
