@@ -165,11 +165,23 @@ std::string Engine::QueueFor(const ConversationState& c) const {
       .value_or("");
 }
 
+bool Engine::TakesNew(const ConversationState& c, absl::string_view queue_id) const {
+  const routing::Matcher* matcher = MatcherOf(c);
+  if (matcher == nullptr || matcher->policy().FindQueue(queue_id) == nullptr) return false;
+  const state::v1::QueueState* queue = state_.FindQueue(c.workspace_id(), queue_id);
+  return queue == nullptr || !queue->has_kept();
+}
+
 void Engine::Queue(const std::string& conversation_id, Queued::Reason reason,
                    absl::Time waiting_since, const std::string& wanted_queue_id) {
   const ConversationState& c = *state_.FindConversation(conversation_id);
   routing::Matcher* matcher = MatcherOf(c);
   std::string queue_id = wanted_queue_id.empty() ? c.queue_id() : wanted_queue_id;
+  if (wanted_queue_id.empty() && c.overflow_due_to_queue_id() != queue_id &&
+      TakesNew(c, c.overflow_due_to_queue_id())) {
+    queue_id = c.overflow_due_to_queue_id();
+    reason = Queued::REASON_ESCALATED;
+  }
   if (matcher == nullptr || matcher->policy().FindQueue(queue_id) == nullptr) {
     queue_id = QueueFor(c);
   }

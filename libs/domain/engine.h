@@ -68,6 +68,13 @@ class Engine {
   // What it asks for, and how urgent it is; empty where it is not known.
   conversation::v1::Explanation Explain(absl::string_view conversation_id) const;
 
+  struct QueueCount {
+    std::string workspace_id;
+    routing::Matcher::QueueCount queue;
+  };
+  // How many wait in each queue, and how many of them for nobody.
+  std::vector<QueueCount> CountWaiting() const;
+
   // Why an input cannot be decided; nothing where it can. To be asked first.
   std::optional<Refusal> Refuse(const message::v1::InboundMessage& message) const;
   std::optional<Refusal> Refuse(const command::v1::Command& command) const;
@@ -204,10 +211,13 @@ class Engine {
   routing::Staffing StaffingOf(const state::v1::ConversationState& conversation) const;
 
   // --- steps shared by inputs
-  // In the present queue where none is named, and in one the rules choose where that is gone.
+  // Where none is named, in the queue that an escalation meanwhile sent it to, else in the present
+  // one, and in one the rules choose where that is gone.
   void Queue(const std::string& conversation_id, conversation::v1::Queued::Reason reason,
              absl::Time waiting_since, const std::string& wanted_queue_id = "");
   std::string QueueFor(const state::v1::ConversationState& conversation) const;
+  // Whether something new may wait in this queue of the conversation's routing group.
+  bool TakesNew(const state::v1::ConversationState& conversation, absl::string_view queue_id) const;
   std::string StickyAgent(const state::v1::ConversationState& conversation,
                           const config::v1::Queue& queue,
                           conversation::v1::Queued::Reason reason) const;

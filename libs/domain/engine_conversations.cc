@@ -11,6 +11,7 @@
 #include "libs/domain/defaults.h"
 #include "libs/domain/engine.h"
 #include "libs/domain/facts.h"
+#include "libs/routing/language.h"
 
 namespace wissel::domain {
 
@@ -125,8 +126,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
   switch (c.target_case()) {
     case command::v1::Transfer::kQueueId:
       queue_id = c.queue_id();
-      if (matcher.policy().FindQueue(queue_id) == nullptr ||
-          state_.FindQueue(workspace_id, queue_id)->has_kept()) {
+      if (!TakesNew(conversation, queue_id)) {
         return Rejection{CommandRejected::REASON_UNKNOWN_QUEUE,
                          absl::StrCat("the routing group has no queue ", queue_id)};
       }
@@ -186,9 +186,9 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
     *offer.mutable_expire_time() =
         ToProto(now_ + OfferTimeout(matcher.policy().FindQueue(queue_id)));
     offer.set_units(units);
-    offer.mutable_explanation()->set_agents_considered(1);
-    offer.mutable_explanation()->set_agents_eligible(1);
-    offer.mutable_explanation()->mutable_chosen()->set_agent_id(c.agent_id());
+    // The agent may just have lost an offer of this very conversation.
+    SyncAgent(AgentKey(workspace_id, c.agent_id()));
+    *offer.mutable_explanation() = matcher.ExplainGiven(c.agent_id(), WaitingOf(conversation));
     Emit(offered);
     TouchAgent(workspace_id, c.agent_id());
   } else {
@@ -320,7 +320,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::UpdateConv
   updated.set_conversation_id(c.conversation_id());
   *updated.mutable_actor() = command.actor();
   if (c.has_priority_points()) updated.set_priority_points(c.priority_points());
-  if (c.has_language()) updated.set_language(c.language());
+  if (c.has_language()) updated.set_language(routing::PrimaryLanguage(c.language()));
   if (c.has_facts()) *updated.mutable_facts() = c.facts();
   Emit(event);
   ChooseSla(conversation);

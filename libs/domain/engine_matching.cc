@@ -351,6 +351,17 @@ std::vector<Engine::Standing> Engine::Judge(absl::string_view conversation_id) c
   return standings;
 }
 
+std::vector<Engine::QueueCount> Engine::CountWaiting() const {
+  std::vector<QueueCount> counts;
+  for (const auto& [routing_key, matcher] : matchers_) {
+    const std::string workspace_id = routing_key.substr(0, routing_key.find('/'));
+    for (routing::Matcher::QueueCount& queue : matcher.CountWaiting()) {
+      counts.push_back({workspace_id, std::move(queue)});
+    }
+  }
+  return counts;
+}
+
 void Engine::Give(const std::string& conversation_id, const std::string& agent_id) {
   const ConversationState& c = *state_.FindConversation(conversation_id);
   const config::v1::Queue* queue = QueueOf(c);

@@ -8,6 +8,7 @@
 #include "libs/base/uuid.h"
 #include "libs/domain/defaults.h"
 #include "libs/domain/engine.h"
+#include "libs/routing/language.h"
 
 namespace wissel::domain {
 
@@ -182,7 +183,7 @@ void Engine::Receive(InboundMessage& message) {
     opened.set_previous_conversation_id(previous);
     const std::string& language =
         message.language().empty() ? message.facts().language() : message.language();
-    opened.set_language(language.substr(0, language.find('-')));
+    opened.set_language(routing::PrimaryLanguage(language));
     if (message.has_facts()) *opened.mutable_facts() = message.facts();
     Emit(event);
   } else {

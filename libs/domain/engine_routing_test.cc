@@ -122,6 +122,26 @@ TEST(QueueRules, WhatIsLearntLaterChoosesAgainAndKeepsThePlace) {
   EXPECT_EQ(FromProto(shop.Conversation(id).waiting_since()), place);
 }
 
+TEST(QueueRules, ALanguageIsItsPrimarySubtagWhereverItComesFrom) {
+  Shop shop;
+  int customer = 0;
+  for (const absl::string_view tag : {"nl-BE", "NL", "nl_NL"}) {
+    const std::string id = shop.Open(absl::StrCat("3160000000", ++customer), tag);
+    EXPECT_EQ(shop.Conversation(id).language(), "nl") << tag;
+    EXPECT_EQ(shop.Conversation(id).queue_id(), "nl") << tag;
+  }
+  const std::string id = shop.Open("44700000001", "en-GB");
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
+  Command update = BySupervisor("update");
+  update.mutable_update_conversation()->set_conversation_id(id);
+  update.mutable_update_conversation()->set_language("NL-be");
+  update.mutable_update_conversation()->set_choose_queue_again(true);
+  const Decision& updated = shop.Do(update);
+  EXPECT_EQ(updated.events(0).conversation_updated().language(), "nl");
+  EXPECT_EQ(shop.Conversation(id).language(), "nl");
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "nl");
+}
+
 TEST(QueueRules, FactsBeyondTheirBoundsAreRefused) {
   Shop shop;
   const std::string id = shop.Open("31600000001", "nl");
@@ -544,6 +564,37 @@ TEST(OwnerLimit, MailGoesBackToTheQueueWhenItsAgentStaysAway) {
   EXPECT_EQ(shop.Conversation(id).agent_id(), "bram");
   shop.Wait(absl::Seconds(1));
   EXPECT_EQ(StatusOf(shop, id), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+}
+
+TEST(Transfer, ToAnAgentIsExplainedByThatAgent) {
+  Shop shop;
+  shop.Online("bram");
+  shop.now += absl::Seconds(1);
+  shop.Online("anna");
+  const absl::Time idle = shop.now;
+  const std::string id = shop.Open("31600000001", "nl");
+  ASSERT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+  shop.now += absl::Seconds(5);
+  const auto transfer = [&](absl::string_view agent) {
+    Command command = BySupervisor(absl::StrCat("transfer ", shop.log().size()));
+    command.mutable_transfer()->set_conversation_id(id);
+    command.mutable_transfer()->set_agent_id(std::string(agent));
+    const Decision& decision = shop.Do(command);
+    return decision.events(decision.events_size() - 1).offered().explanation();
+  };
+  const conversation::v1::Explanation to_anna = transfer("anna");
+  EXPECT_EQ(to_anna.config_version(), 1);
+  EXPECT_EQ(to_anna.requirement().units(), 1);
+  EXPECT_THAT(to_anna.requirement().queue_ids(), ElementsAre("nl"));
+  EXPECT_TRUE(to_anna.has_priority());
+  // A person chose: nobody else was looked at.
+  EXPECT_EQ(to_anna.agents_considered(), 1);
+  EXPECT_EQ(to_anna.chosen().agent_id(), "anna");
+  EXPECT_EQ(FromProto(to_anna.chosen().idle_since()), idle);
+  EXPECT_EQ(to_anna.chosen().free_units(), 2);
+  EXPECT_EQ(to_anna.chosen().skill_score(), 8);
+  // What she had on offer is free again where it is offered to her once more.
+  EXPECT_EQ(transfer("anna").chosen().free_units(), 2);
 }
 
 TEST(Transfer, KeepsThePlaceWhereAsked) {

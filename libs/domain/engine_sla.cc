@@ -78,13 +78,12 @@ void Engine::Escalate() {
       *event.mutable_sla_escalated()->mutable_escalation() = escalation;
       TouchConversation(id);
       Emit(event);
+      // What is on offer overflows when it is queued again; what an agent has taken does not.
       if (c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) continue;
       // It asks for less, or waits elsewhere: others may take it now.
       newly_waiting_.insert(id);
-      const routing::Matcher* matcher = MatcherOf(*c);
-      if (!escalation.overflow_to_queue_id().empty() && matcher != nullptr &&
-          escalation.overflow_to_queue_id() != c->queue_id() &&
-          matcher->policy().FindQueue(escalation.overflow_to_queue_id()) != nullptr) {
+      if (escalation.overflow_to_queue_id() != c->queue_id() &&
+          TakesNew(*c, escalation.overflow_to_queue_id())) {
         Queue(id, Queued::REASON_ESCALATED, FromProto(c->waiting_since()),
               escalation.overflow_to_queue_id());
       }

@@ -76,27 +76,157 @@ TEST(Sla, OnlyOpeningHoursCount) {
             absl::FromCivil(absl::CivilSecond(2025, 6, 16, 8), absl::UTCTimeZone()));
 }
 
-TEST(Sla, EscalationRaisesPriorityRelaxesAndOverflows) {
+// A step of the first policy, for its first target.
+config::v1::EscalationStep& AddStep(WorkspaceConfig& config, int32_t percent) {
+  config::v1::SlaPolicy& policy = *config.mutable_sla_policies(0);
+  config::v1::EscalationStep& step = *policy.add_escalation_steps();
+  step.set_metric(policy.targets(0).metric());
+  step.set_percent(percent);
+  return step;
+}
+
+TEST(Sla, EscalationRaisesPriorityTellsSupervisorsAndOverflows) {
   WorkspaceConfig config = ShopConfig();
-  config::v1::SlaPolicy& policy =
-      Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
-  config::v1::EscalationStep& points = *policy.add_escalation_steps();
-  points.set_metric(config::v1::SLA_METRIC_FIRST_RESPONSE);
-  points.set_percent(50);
-  points.set_add_priority_points(70);
-  config::v1::EscalationStep& move = *policy.add_escalation_steps();
-  move.set_metric(config::v1::SLA_METRIC_FIRST_RESPONSE);
-  move.set_percent(100);
-  move.set_overflow_to_queue_id("nl");
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  AddStep(config, 50).set_add_priority_points(70);
+  AddStep(config, 70).set_tell_supervisors(true);
+  AddStep(config, 100).set_overflow_to_queue_id("nl");
   Shop shop(config);
   shop.Online("bram");
   const std::string id = shop.Open("44700000001", "en");
-  const std::vector<Decision> fired = WaitConnected(shop, absl::Minutes(6));
+  std::vector<Decision> fired = WaitConnected(shop, absl::Minutes(6));
   EXPECT_NE(Find(fired, Event::kSlaEscalated), nullptr);
   EXPECT_EQ(shop.Conversation(id).escalation_points(), 70);
-  WaitConnected(shop, absl::Minutes(4));
+  fired = WaitConnected(shop, absl::Minutes(2));
+  const Event* told = Find(fired, Event::kSlaEscalated);
+  ASSERT_NE(told, nullptr);
+  EXPECT_EQ(told->sla_escalated().step(), 1);
+  EXPECT_TRUE(told->sla_escalated().escalation().tell_supervisors());
+  // The event is all of it.
+  EXPECT_EQ(shop.Conversation(id).escalation_points(), 70);
+  EXPECT_EQ(Find(fired, Event::kQueued), nullptr);
+  WaitConnected(shop, absl::Minutes(2));
   EXPECT_EQ(shop.Conversation(id).queue_id(), "nl");
   EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+}
+
+TEST(Sla, EscalationRelaxesBeforeTheQueueWould) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  AddStep(config, 50).set_relax_steps(1);
+  config::v1::RelaxationStep& step = *QueueIn(config, "en").add_relaxation_steps();
+  *step.mutable_after() = ToProto(absl::Hours(1));
+  step.add_widen_to_agent_ids("bram");
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("44700000001", "en");
+  WaitConnected(shop, absl::Minutes(5) - absl::Seconds(1));
+  EXPECT_FALSE(shop.Conversation(id).has_offer());
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Seconds(1));
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+  const Event* offered = Find(fired, Event::kOffered);
+  ASSERT_NE(offered, nullptr);
+  EXPECT_EQ(offered->offered().explanation().requirement().ring(), 1);
+}
+
+// A shop whose conversations overflow from `en` to `nl` after a minute of ten. Offers last longer.
+WorkspaceConfig OverflowsWhileOnOffer() {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  AddStep(config, 10).set_overflow_to_queue_id("nl");
+  *QueueIn(config, "en").mutable_offer_timeout() = ToProto(absl::Minutes(2));
+  return config;
+}
+
+TEST(Sla, WhatWasOnOfferWhenItShouldHaveOverflowedDoesSoWhenItIsQueuedAgain) {
+  Shop shop(OverflowsWhileOnOffer());
+  shop.Online("carol");
+  const absl::Time arrived = shop.now;
+  const std::string late = shop.Open("44700000001", "en");
+  std::vector<Decision> fired = WaitConnected(shop, absl::Seconds(90));
+  EXPECT_NE(Find(fired, Event::kSlaEscalated), nullptr);
+  // The offer stands.
+  EXPECT_EQ(shop.Conversation(late).queue_id(), "en");
+  EXPECT_EQ(shop.Conversation(late).offer().agent_id(), "carol");
+  shop.Online("bram");
+  fired = WaitConnected(shop, absl::Seconds(30));
+  const Event* queued = Find(fired, Event::kQueued);
+  ASSERT_NE(queued, nullptr);
+  EXPECT_EQ(queued->queued().queue_id(), "nl");
+  EXPECT_EQ(queued->queued().reason(), conversation::v1::Queued::REASON_ESCALATED);
+  EXPECT_EQ(FromProto(queued->queued().waiting_since()), arrived);
+  EXPECT_EQ(shop.Conversation(late).offer().agent_id(), "bram");
+  // It has moved, and is not sent there again.
+  EXPECT_EQ(shop.Conversation(late).overflow_due_to_queue_id(), "");
+
+  // The same where the agent declines it.
+  const std::string declined = shop.Open("44700000002", "en");
+  WaitConnected(shop, absl::Seconds(90));
+  Command decline = CommandBy("carol", "decline");
+  decline.mutable_decline_offer()->set_agent_id("carol");
+  decline.mutable_decline_offer()->set_offer_id(shop.Conversation(declined).offer().offer_id());
+  shop.Do(decline);
+  EXPECT_EQ(shop.Conversation(declined).queue_id(), "nl");
+}
+
+TEST(Sla, OfTwoOverflowsThatAreDueTheLaterOneCounts) {
+  WorkspaceConfig config = OverflowsWhileOnOffer();
+  AddStep(config, 12).set_overflow_to_queue_id("en");
+  Shop shop(config);
+  shop.Online("carol");
+  const std::string id = shop.Open("44700000001", "en");
+  WaitConnected(shop, absl::Minutes(3));
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
+}
+
+TEST(Sla, WhatAnAgentHasTakenDoesNotOverflowThenOrLater) {
+  Shop shop(OverflowsWhileOnOffer());
+  shop.Online("carol");
+  // One is accepted after the step, one before it.
+  const std::string after = shop.Open("44700000001", "en");
+  WaitConnected(shop, absl::Seconds(90));
+  shop.Do(shop.Accept(after));
+  EXPECT_EQ(shop.Conversation(after).overflow_due_to_queue_id(), "");
+  shop.Online("anna");
+  const std::string before = shop.Open("44700000002", "en");
+  shop.Do(shop.Accept(before));
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Seconds(90));
+  EXPECT_NE(Find(fired, Event::kSlaEscalated), nullptr);
+  shop.SetPresence("carol", command::v1::PRESENCE_OFFLINE);
+  shop.SetPresence("anna", command::v1::PRESENCE_OFFLINE);
+  for (const std::string& id : {after, before}) {
+    EXPECT_EQ(shop.Conversation(id).status(), state::v1::CONVERSATION_STATUS_QUEUED);
+    EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
+  }
+}
+
+TEST(Sla, AnOverflowThatIsDueOutlivesATransferToAnAgentButNotOneToAQueue) {
+  Shop shop(OverflowsWhileOnOffer());
+  shop.Online("carol");
+  const std::string to_agent = shop.Open("44700000001", "en");
+  WaitConnected(shop, absl::Seconds(90));
+  shop.Online("anna");
+  const auto transfer = [&](const std::string& id) {
+    Command command = domain::testing::BySupervisor("transfer" + id);
+    command.mutable_transfer()->set_conversation_id(id);
+    return command;
+  };
+  Command command = transfer(to_agent);
+  command.mutable_transfer()->set_agent_id("anna");
+  shop.Do(command);
+  EXPECT_EQ(shop.Conversation(to_agent).queue_id(), "en");
+  EXPECT_EQ(shop.Conversation(to_agent).offer().agent_id(), "anna");
+  shop.SetPresence("anna", command::v1::PRESENCE_OFFLINE);
+  EXPECT_EQ(shop.Conversation(to_agent).queue_id(), "nl");
+
+  const std::string to_queue = shop.Open("44700000002", "en");
+  ASSERT_EQ(shop.Conversation(to_queue).offer().agent_id(), "carol");
+  WaitConnected(shop, absl::Seconds(90));
+  command = transfer(to_queue);
+  command.mutable_transfer()->set_queue_id("en");
+  shop.Do(command);
+  EXPECT_EQ(shop.Conversation(to_queue).queue_id(), "en");
+  EXPECT_EQ(shop.Conversation(to_queue).overflow_due_to_queue_id(), "");
 }
 
 TEST(Sla, WhatWasDueBeforeAnAnswerIsSaidBeforeIt) {
@@ -112,7 +242,7 @@ TEST(Sla, WhatWasDueBeforeAnAnswerIsSaidBeforeIt) {
               ElementsAre(Event::kSlaWarned, Event::kSlaBreached, Event::kReplySent));
 }
 
-TEST(Sla, ABotsAnswerAndAnAutomaticTextAreNoAnswers) {
+TEST(Sla, AnAutomaticTextIsNoAnswer) {
   WorkspaceConfig config = ShopConfig();
   Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
   config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
@@ -123,6 +253,23 @@ TEST(Sla, ABotsAnswerAndAnAutomaticTextAreNoAnswers) {
   const std::vector<Decision> fired = shop.Wait(absl::Minutes(11));
   EXPECT_NE(Find(fired, Event::kReplySent), nullptr);
   EXPECT_NE(Find(fired, Event::kSlaBreached), nullptr);
+}
+
+TEST(Sla, ABotsAnswerCountsOnlyWhereThePolicySaysSo) {
+  for (const bool counts : {false, true}) {
+    WorkspaceConfig config = ShopConfig();
+    Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10))
+        .set_bot_answers_count(counts);
+    Shop shop(config);
+    shop.Online("bram");
+    const std::string id = shop.Open("31600000001", "nl");
+    shop.Do(shop.Accept(id));
+    Command reply = shop.Reply("bram", id);
+    reply.mutable_actor()->set_role(common::v1::ROLE_BOT);
+    ASSERT_THAT(Kinds(shop.Do(reply)), ElementsAre(Event::kReplySent));
+    const std::vector<Decision> fired = WaitConnected(shop, absl::Minutes(11));
+    EXPECT_EQ(Find(fired, Event::kSlaBreached) == nullptr, counts) << counts;
+  }
 }
 
 TEST(Sla, ParkingPausesResolutionAndTheCustomersNextMessageResumesIt) {

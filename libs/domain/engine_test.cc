@@ -358,6 +358,85 @@ TEST(Engine, AnAgentTakenOutOfTheConfigurationGivesEverythingBack) {
   EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "anna");
 }
 
+TEST(Engine, AutoAcceptGivesAConversationWithoutAsking) {
+  config::v1::WorkspaceConfig config = ShopConfig();
+  domain::testing::QueueIn(config, "nl").set_auto_accept(true);
+  Shop shop(config);
+  shop.Online("bram");
+  const Decision& d = shop.Receive(Text("31600000001", 1, "nl"));
+  ASSERT_THAT(Kinds(d), ElementsAre(Event::kConversationOpened, Event::kMessageReceived,
+                                    Event::kQueued, Event::kAssigned));
+  const conversation::v1::Assigned& assigned = d.events(3).assigned();
+  EXPECT_EQ(assigned.agent_id(), "bram");
+  EXPECT_EQ(assigned.reason(), conversation::v1::Assigned::REASON_AUTO_ACCEPTED);
+  EXPECT_EQ(assigned.units(), 1);
+  EXPECT_EQ(assigned.explanation().chosen().agent_id(), "bram");
+  const state::v1::ConversationState& c = shop.Conversation(assigned.conversation_id());
+  EXPECT_EQ(c.status(), ConversationStatus::CONVERSATION_STATUS_ACTIVE);
+  EXPECT_EQ(shop.Agent("bram").used_units(), 1);
+  // No more than there is room for.
+  shop.Receive(Text("31600000002", 1, "nl"));
+  const Decision& third = shop.Receive(Text("31600000003", 1, "nl"));
+  EXPECT_EQ(Kinds(third).back(), Event::kQueued);
+  EXPECT_EQ(shop.Agent("bram").used_units(), 2);
+}
+
+// Another host's clock may be behind the one that wrote the log so far.
+TEST(Engine, AClockThatGoesBackwardsNeverTakesTheLogsTimeBackAndLosesNothing) {
+  Shop shop;
+  shop.Online("anna");
+  shop.Online("bram");
+  const std::string first = shop.Open("31600000001", "nl");
+  shop.now += absl::Seconds(10);
+  const std::string second = shop.Open("31600000002", "nl");
+  shop.now += absl::Seconds(10);
+  const std::string third = shop.Open("31600000003", "nl");
+  for (const std::string& id : {first, second, third}) {
+    ASSERT_TRUE(shop.Conversation(id).has_offer());
+  }
+  const absl::Time latest = shop.now;
+
+  shop.now -= absl::Hours(1);
+  const std::string fourth = shop.Open("31600000004", "nl");
+  EXPECT_EQ(FromProto(shop.Conversation(fourth).open_time()), latest);
+  EXPECT_EQ(shop.Conversation(fourth).offer().expire_time().seconds(),
+            absl::ToUnixSeconds(latest + absl::Seconds(30)));
+  shop.Do(shop.Accept(fourth));
+  EXPECT_EQ(shop.Conversation(fourth).status(), ConversationStatus::CONVERSATION_STATUS_ACTIVE);
+  // No timer comes early.
+  EXPECT_EQ(shop.engine().DecideTimer(shop.now), nullptr);
+
+  // The clock is right for one input, and behind again: what fell due by then still fires, each
+  // once and in order, at the log's time.
+  shop.now = latest + absl::Seconds(40);
+  shop.RenewLease();
+  const absl::Time right = shop.now;
+  shop.now = latest - absl::Hours(1);
+  std::vector<absl::Time> due;
+  std::vector<std::string> timed_out;
+  while (const Decision* decision = shop.engine().DecideTimer(shop.now)) {
+    const Decision& fired = shop.Record(*decision);
+    due.push_back(FromProto(fired.cause().timer().due_time()));
+    EXPECT_EQ(FromProto(fired.time()), right);
+    for (const Event& event : fired.events()) {
+      if (event.has_offer_timed_out()) {
+        timed_out.push_back(event.offer_timed_out().conversation_id());
+      }
+    }
+  }
+  EXPECT_TRUE(std::is_sorted(due.begin(), due.end()));
+  EXPECT_THAT(timed_out, ElementsAre(first, second, third));
+
+  absl::Time time = absl::InfinitePast();
+  State folded;
+  for (const Decision& decision : shop.log()) {
+    EXPECT_GE(FromProto(decision.time()), time);
+    time = FromProto(decision.time());
+    folded.Apply(decision);
+  }
+  EXPECT_EQ(folded.Hash(), shop.engine().state().Hash());
+}
+
 TEST(Engine, AConfigurationInForceOrOlderChangesNothing) {
   Shop shop;
   EXPECT_EQ(

@@ -248,6 +248,7 @@ void State::On(const conversation::v1::Queued& e) {
     c->clear_overflow_rules_applied();
     c->clear_overflowed_to_anyone();
     c->clear_escalation_relax_steps();
+    c->clear_overflow_due_to_queue_id();
   }
   SetPlace(*c, ConversationStatus::CONVERSATION_STATUS_QUEUED, e.queue_id());
   c->set_sticky_agent_id(e.sticky_agent_id());
@@ -307,6 +308,7 @@ void State::On(const conversation::v1::Assigned& e) {
   c->clear_resolve_time();
   c->clear_excluded_agent_ids();
   c->clear_exclusion_expire_time();
+  c->clear_overflow_due_to_queue_id();
   Give(*c, e.agent_id(), e.units());
   AgentState* agent = Agent(c->workspace_id(), e.agent_id());
   if (agent != nullptr) *agent->mutable_idle_since() = ToProto(time_);
@@ -322,6 +324,8 @@ void State::On(const conversation::v1::Transferred& e) {
   c->clear_agent_id();
   c->clear_excluded_agent_ids();
   c->clear_exclusion_expire_time();
+  // A person has chosen where it waits.
+  if (!e.to_queue_id().empty()) c->clear_overflow_due_to_queue_id();
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_QUEUED);
 }
 
@@ -396,6 +400,7 @@ void State::On(const conversation::v1::Resolved& e) {
   Release(*c);
   c->clear_excluded_agent_ids();
   c->clear_exclusion_expire_time();
+  c->clear_overflow_due_to_queue_id();
   NoteLeft(*c);
   TellClock(*c, SlaEvent::Kind::kResolved);
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_RESOLVED);

@@ -13,6 +13,7 @@ using config::v1::WorkspaceConfig;
 using routing::SlaClock;
 using routing::SlaEvent;
 using state::v1::ConversationState;
+using state::v1::ConversationStatus;
 using state::v1::SlaState;
 
 namespace {
@@ -124,6 +125,11 @@ void State::On(const conversation::v1::SlaEscalated& e) {
   if (c == nullptr) return;
   c->set_escalation_points(c->escalation_points() + e.escalation().add_priority_points());
   c->set_escalation_relax_steps(c->escalation_relax_steps() + e.escalation().relax_steps());
+  // It leaves for the other queue at once where it waits; where it is on offer, if nobody takes it.
+  const std::string& overflow = e.escalation().overflow_to_queue_id();
+  if (c->status() == ConversationStatus::CONVERSATION_STATUS_OFFERED && !overflow.empty()) {
+    c->set_overflow_due_to_queue_id(overflow);
+  }
 }
 
 void State::On(const conversation::v1::ConversationMerged& e) {

@@ -140,6 +140,27 @@ int32_t Matcher::Impl::WaitingCount(absl::string_view queue_id) const {
   return queue < 0 ? 0 : waiting_in_queue_[queue];
 }
 
+std::vector<Matcher::QueueCount> Matcher::Impl::CountWaiting() const {
+  std::vector<QueueCount> counts;
+  counts.reserve(p_->queues.size());
+  for (int32_t queue = 0; queue < static_cast<int32_t>(p_->queues.size()); ++queue) {
+    QueueCount& count = counts.emplace_back();
+    count.queue_id = p_->queues[queue].queue_id();
+    count.waiting = waiting_in_queue_[queue];
+    if (count.waiting == 0) continue;
+    const auto last_ring = static_cast<int32_t>(p_->queue_data[queue].steps.size());
+    for (const uint32_t index : requirements_.GroupsOfQueue(queue)) {
+      const Group& group = requirements_[index];
+      if (group.eligible_count > 0) continue;
+      const auto waiting = static_cast<int32_t>(board_.Count(index));
+      if (waiting == 0) continue;
+      const Policy::Impl::Need need = p_->Require(queue, group.language, last_ring, false);
+      if (p_->Eligible(need, p_->Members(need)).Count() == 0) count.unmeetable += waiting;
+    }
+  }
+  return counts;
+}
+
 void Matcher::Impl::CancelSteps(uint32_t slot) {
   WaitingSlots::Slot& s = waiting_[slot];
   ++s.turn;
@@ -280,6 +301,7 @@ int32_t Matcher::WaitingCount(absl::string_view queue_id) const {
 void Matcher::Advance(absl::Time now) { impl_->Advance(now); }
 absl::Time Matcher::NextRelaxation() const { return impl_->NextRelaxation(); }
 std::vector<std::string> Matcher::TakeRelaxed() { return impl_->TakeRelaxed(); }
+std::vector<Matcher::QueueCount> Matcher::CountWaiting() const { return impl_->CountWaiting(); }
 std::optional<std::string> Matcher::ChooseAgent(const Waiting& waiting) const {
   return impl_->ChooseAgent(waiting);
 }
@@ -287,6 +309,9 @@ std::optional<std::string> Matcher::ChooseConversation(absl::string_view agent_i
   return impl_->ChooseConversation(agent_id);
 }
 Explanation Matcher::Explain(const Waiting& waiting) const { return impl_->Explain(waiting); }
+Explanation Matcher::ExplainGiven(absl::string_view agent_id, const Waiting& waiting) const {
+  return impl_->ExplainGiven(agent_id, waiting);
+}
 std::optional<PassedOver> Matcher::WhyNot(absl::string_view agent_id, const Waiting& waiting,
                                           const Check& check) const {
   return impl_->WhyNot(agent_id, waiting, check);

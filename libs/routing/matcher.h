@@ -119,6 +119,16 @@ class Matcher {
   void SortByUrgency(std::vector<std::string>& conversation_ids) const;
   // Of a queue.
   int32_t WaitingCount(absl::string_view queue_id) const;
+  struct QueueCount {
+    std::string queue_id;
+    int32_t waiting = 0;
+    // Of those, the ones that ask for what no agent of the policy can, even after the queue's last
+    // relaxation step.
+    int32_t unmeetable = 0;
+  };
+  // Of each queue, in the policy's order. O(queues + groups), and for each group that waits for
+  // nobody what it costs to work out a requirement.
+  std::vector<QueueCount> CountWaiting() const;
 
   // Moves time on: relaxation and ageing that have fallen due take effect. Never goes backwards.
   void Advance(absl::Time now);
@@ -138,6 +148,10 @@ class Matcher {
   // Why: who was looked at, who is eligible, the best (`chosen`) and up to 3 more, and counts of
   // the others under the first reason that holds. Linear in the agents, by words of 64.
   conversation::v1::Explanation Explain(const Waiting& waiting) const;
+  // The same where a person chose the agent: nobody else was looked at, and the requirement, which
+  // is told, did not count.
+  conversation::v1::Explanation ExplainGiven(absl::string_view agent_id,
+                                             const Waiting& waiting) const;
   // Whether this very agent may be given it now; the reason where not. An agent may always be given
   // what a person decides to give, so requirement and exclusion can be left out.
   struct Check {

@@ -21,31 +21,49 @@ Explanation::Candidate Matcher::Impl::Describe(uint32_t agent, const Waiting& wa
       load.capacity_units - agents_.TakenUnits(agent, asked.kind),
       std::numeric_limits<int32_t>::min(), std::numeric_limits<int32_t>::max())));
   out.set_sticky(out.agent_id() == waiting.sticky_agent_id);
-  out.set_secondary(!p_->queue_data[asked.queue].primary.Has(agent));
-  out.set_preferred_score(p_->PreferredScore(agent, asked.queue));
-  out.set_skill_score(p_->SkillScore(agent, asked.queue, asked.language));
+  if (asked.queue >= 0) {
+    out.set_secondary(!p_->queue_data[asked.queue].primary.Has(agent));
+    out.set_preferred_score(p_->PreferredScore(agent, asked.queue));
+    out.set_skill_score(p_->SkillScore(agent, asked.queue, asked.language));
+  }
   out.set_occupancy_permille(
       static_cast<int32_t>(agents_.Key(config::v1::STRATEGY_LEAST_OCCUPIED, agent) >> 32));
   out.set_last_given(load.last_given);
   return out;
 }
 
-Explanation Matcher::Impl::Explain(const Waiting& waiting) {
-  KeepGroupsBounded();
-  const auto agents = static_cast<int32_t>(agents_.size());
+Explanation Matcher::Impl::ExplainAsked(const Waiting& waiting, const Asked& asked) const {
   Explanation out;
-  out.set_agents_considered(agents);
   out.set_config_version(p_->version);
   *out.mutable_priority() = PriorityOf(waiting);
+  *out.mutable_requirement() = policy_->Describe(waiting.queue_id, waiting.language, asked.ring,
+                                                 waiting.anyone, waiting.kind);
+  return out;
+}
+
+Explanation Matcher::Impl::ExplainGiven(absl::string_view agent_id, const Waiting& waiting) const {
+  const Asked asked = Resolve(waiting);
+  Explanation out = ExplainAsked(waiting, asked);
+  const int32_t agent = p_->FindAgentIndex(agent_id);
+  if (agent < 0) return out;
+  out.set_agents_considered(1);
+  out.set_agents_eligible(1);
+  *out.mutable_chosen() = Describe(static_cast<uint32_t>(agent), waiting, asked);
+  return out;
+}
+
+Explanation Matcher::Impl::Explain(const Waiting& waiting) {
+  KeepGroupsBounded();
+  const Asked asked = Resolve(waiting);
+  Explanation out = ExplainAsked(waiting, asked);
+  const auto agents = static_cast<int32_t>(agents_.size());
+  out.set_agents_considered(agents);
   const auto passed_over = [&out](PassedOver reason, int32_t count) {
     if (count == 0) return;
     Explanation::PassedOverCount* passed = out.add_passed_over();
     passed->set_reason(reason);
     passed->set_agents(count);
   };
-  const Asked asked = Resolve(waiting);
-  *out.mutable_requirement() = policy_->Describe(waiting.queue_id, waiting.language, asked.ring,
-                                                 waiting.anyone, waiting.kind);
   if (asked.queue < 0) {
     passed_over(Explanation::PASSED_OVER_NOT_IN_QUEUE, agents);
     return out;

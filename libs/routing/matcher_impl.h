@@ -35,6 +35,7 @@ class Matcher::Impl {
   bool MoreUrgent(absl::string_view a, absl::string_view b) const;
   void SortByUrgency(std::vector<std::string>& conversation_ids) const;
   int32_t WaitingCount(absl::string_view queue_id) const;
+  std::vector<QueueCount> CountWaiting() const;
   void Advance(absl::Time now);
   absl::Time NextRelaxation() const;
   std::vector<std::string> TakeRelaxed();
@@ -45,6 +46,8 @@ class Matcher::Impl {
   std::optional<std::string> ChooseConversation(absl::string_view agent_id) const;
 
   conversation::v1::Explanation Explain(const Waiting& waiting);
+  conversation::v1::Explanation ExplainGiven(absl::string_view agent_id,
+                                             const Waiting& waiting) const;
   std::optional<PassedOver> WhyNot(absl::string_view agent_id, const Waiting& waiting,
                                    const Check& check) const;
   std::vector<std::string> Lacks(absl::string_view agent_id, const Waiting& waiting) const;
@@ -98,6 +101,8 @@ class Matcher::Impl {
 
   conversation::v1::Explanation::Candidate Describe(uint32_t agent, const Waiting& waiting,
                                                     const Asked& asked) const;
+  // What is asked for, and how urgently.
+  conversation::v1::Explanation ExplainAsked(const Waiting& waiting, const Asked& asked) const;
 
   const MatcherLimits limits_;
   std::shared_ptr<const Policy> policy_;

@@ -304,6 +304,7 @@ class Player {
       Same("waiting in " + queue.queue_id(), matcher_.WaitingCount(queue.queue_id()),
            naive_.WaitingCount(queue.queue_id()));
     }
+    if (everything) CompareCounts();
     size_t i = 0;
     for (const auto& [id, waiting] : naive_.waiting()) {
       if (!failure_.empty()) return;
@@ -317,6 +318,26 @@ class Player {
       }
     }
     if (last_.has_value() && failure_.empty()) CompareAbout(*last_);
+  }
+
+  void CompareCounts() {
+    std::map<std::string, int> unmeetable;
+    for (const auto& [id, waiting] : naive_.waiting()) {
+      Waiting relaxed = waiting;
+      relaxed.extra_relaxation_steps = 1000;
+      const auto& agents = config().agents();
+      const bool met = std::any_of(agents.begin(), agents.end(), [&](const auto& agent) {
+        const auto why_not =
+            naive_.WhyNot(agent.agent_id(), relaxed, {.exclusion = false, .room = false});
+        return why_not != Explanation::PASSED_OVER_NOT_IN_QUEUE &&
+               why_not != Explanation::PASSED_OVER_LACKS_SKILL;
+      });
+      if (!met) ++unmeetable[waiting.queue_id];
+    }
+    for (const Matcher::QueueCount& count : matcher_.CountWaiting()) {
+      Same("counted in " + count.queue_id, count.waiting, naive_.WaitingCount(count.queue_id));
+      Same("unmeetable in " + count.queue_id, count.unmeetable, unmeetable[count.queue_id]);
+    }
   }
 
   void CompareAbout(const Waiting& waiting) {

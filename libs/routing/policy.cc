@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "libs/base/proto_time.h"
 #include "libs/routing/calendar_config.h"
+#include "libs/routing/language.h"
 #include "libs/routing/pattern.h"
 #include "libs/routing/policy_impl.h"
 
@@ -21,7 +22,6 @@ using common::v1::ChannelKind;
 
 namespace {
 
-constexpr absl::string_view kLanguagePrefix = "lang:";
 constexpr absl::string_view kItsLanguageId = "lang:*";
 constexpr size_t kMaxTextBytes = 16 * 1024;
 constexpr int32_t kDefaultMaxAgeingPoints = 1000;

@@ -12,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "libs/base/proto_time.h"
 #include "libs/routing/calendar_config.h"
+#include "libs/routing/language.h"
 #include "libs/routing/pattern.h"
 #include "libs/routing/policy.h"
 #include "libs/routing/policy_reach.h"
@@ -39,7 +40,6 @@ constexpr int kMaxPatterns = 20;
 constexpr int kMaxSteps = 8;
 constexpr size_t kMaxTextBytes = 4096;
 constexpr absl::string_view kItsLanguage = "lang:*";
-constexpr absl::string_view kLanguagePrefix = "lang:";
 
 bool IsSlug(absl::string_view text) {
   return !text.empty() && text.size() <= kMaxSlugBytes &&
@@ -59,7 +59,8 @@ class Checker {
   explicit Checker(const WorkspaceConfig& config) : config_(config) {
     for (const auto& group : config.routing_groups()) groups_.insert(group.routing_group_id());
     for (const auto& account : config.accounts()) {
-      group_of_account_[account.account().account_id()] = account.routing_group_id();
+      accounts_[account.account().account_id()] = {account.account().kind(),
+                                                   account.routing_group_id()};
     }
     for (const auto& calendar : config.calendars()) calendars_.insert(calendar.calendar_id());
     for (const Queue& queue : config.queues()) {
@@ -208,12 +209,18 @@ class Checker {
   void Rule(const std::string& path, const Queue& queue, const QueueRule& rule) {
     for (const std::string& account : rule.account_ids()) {
       const std::string place = absl::StrCat(path, ".account_ids");
-      const auto found = group_of_account_.find(account);
-      if (found == group_of_account_.end()) {
+      const auto found = accounts_.find(account);
+      if (found == accounts_.end()) {
         Error(place, absl::StrCat("no account \"", account, "\""));
-      } else if (found->second != queue.routing_group_id()) {
+      } else if (found->second.second != queue.routing_group_id()) {
         Warn(place, absl::StrCat("account \"", account, "\" is of another routing group"));
       }
+    }
+    for (const std::string& language : rule.languages()) {
+      const std::string primary = PrimaryLanguage(language);
+      if (language == primary) continue;
+      Warn(absl::StrCat(path, ".languages"),
+           absl::StrCat("\"", language, "\" never matches: write \"", primary, "\""));
     }
     if (rule.topic_patterns_size() > kMaxPatterns) {
       Error(absl::StrCat(path, ".topic_patterns"),
@@ -376,9 +383,34 @@ class Checker {
     for (const Queue& queue : config_.queues()) visit(visit, queue.queue_id());
   }
 
+  // Skills that a queue asks for by their own name.
+  std::set<std::string> NamedSkills() const {
+    std::set<std::string> named;
+    for (const Queue& queue : config_.queues()) {
+      for (const Skill& skill : queue.required_skills()) named.insert(skill.skill_id());
+      for (const auto& skill : queue.preferred_skills()) named.insert(skill.skill_id());
+      for (const RelaxationStep& step : queue.relaxation_steps()) {
+        for (const auto& a : step.alternatives()) named.insert(a.or_skill_id());
+      }
+    }
+    return named;
+  }
+
+  // An agent's language that no conversation has, and no queue asks for.
+  void Language(absl::string_view path, const std::string& skill_id,
+                const std::set<std::string>& named) {
+    if (!absl::StartsWith(skill_id, kLanguagePrefix) || named.count(skill_id) > 0) return;
+    const std::string primary =
+        PrimaryLanguage(absl::string_view(skill_id).substr(kLanguagePrefix.size()));
+    if (skill_id == absl::StrCat(kLanguagePrefix, primary)) return;
+    Warn(absl::StrCat(path, ".skills[", skill_id, "]"),
+         absl::StrCat("no conversation's language: write \"", kLanguagePrefix, primary, "\""));
+  }
+
   void Agents() {
     std::set<std::string> ids;
     std::set<std::string> subjects;
+    const std::set<std::string> named = NamedSkills();
     for (const Agent& agent : config_.agents()) {
       const std::string path = absl::StrCat("agents[", agent.agent_id(), "]");
       Id(path, agent.agent_id(), ids);
@@ -389,6 +421,7 @@ class Checker {
               absl::StrCat("another agent has \"", subject, "\" too"));
       }
       Skills(absl::StrCat(path, ".skills"), agent.skills());
+      for (const Skill& skill : agent.skills()) Language(path, skill.skill_id(), named);
       std::set<std::string> served;
       const auto serves = [&](absl::string_view field, const std::string& queue) {
         const std::string place = absl::StrCat(path, field);
@@ -496,8 +529,8 @@ class Checker {
         }
       }
       for (int i = 0; i < policy.escalation_steps_size(); ++i) {
-        Escalation(absl::StrCat(path, ".escalation_steps[", i, "]"), policy.escalation_steps(i),
-                   metrics);
+        Escalation(absl::StrCat(path, ".escalation_steps[", i, "]"), policy,
+                   policy.escalation_steps(i), metrics);
       }
     }
   }
@@ -506,7 +539,32 @@ class Checker {
     return metric != config::v1::SLA_METRIC_UNSPECIFIED && config::v1::SlaMetric_IsValid(metric);
   }
 
-  void Escalation(const std::string& path, const EscalationStep& step,
+  // A conversation overflows within its routing group only.
+  void EscalationQueue(const std::string& path, const std::string& id, const SlaPolicy& policy) {
+    const auto target = group_of_queue_.find(id);
+    if (target == group_of_queue_.end()) {
+      return Error(path, absl::StrCat("no queue \"", id, "\""));
+    }
+    for (const std::string& from : policy.queue_ids()) {
+      const auto found = group_of_queue_.find(from);
+      if (found == group_of_queue_.end() || found->second == target->second) continue;
+      Error(path, absl::StrCat("queue \"", id, "\" is of another routing group than \"", from,
+                               "\", which the policy applies to"));
+    }
+    if (!policy.queue_ids().empty()) return;
+    for (const auto& [account, kind_and_group] : accounts_) {
+      const auto& [kind, group] = kind_and_group;
+      if (group == target->second) continue;
+      if (!policy.channel_kinds().empty() && !Contains(policy.channel_kinds(), kind)) continue;
+      Error(path,
+            absl::StrCat("queue \"", id, "\" is of another routing group than account \"", account,
+                         "\", to which the policy applies, too: limit the policy to "
+                         "queues of one group (queue_ids)"));
+      return;
+    }
+  }
+
+  void Escalation(const std::string& path, const SlaPolicy& policy, const EscalationStep& step,
                   const std::set<int>& metrics) {
     if (!IsMetric(step.metric())) {
       Error(absl::StrCat(path, ".metric"), "no such metric");
@@ -523,10 +581,8 @@ class Checker {
         Range(absl::StrCat(path, ".relax_steps"), step.relax_steps(), 1, kMaxSteps);
         break;
       case EscalationStep::kOverflowToQueueId:
-        if (group_of_queue_.count(step.overflow_to_queue_id()) == 0) {
-          Error(absl::StrCat(path, ".overflow_to_queue_id"),
-                absl::StrCat("no queue \"", step.overflow_to_queue_id(), "\""));
-        }
+        EscalationQueue(absl::StrCat(path, ".overflow_to_queue_id"), step.overflow_to_queue_id(),
+                        policy);
         break;
       case EscalationStep::kTellSupervisors:
         if (!step.tell_supervisors()) {
@@ -588,7 +644,7 @@ class Checker {
   std::vector<PolicyFinding> warnings_;
   std::set<std::string> groups_;
   std::set<std::string> calendars_;
-  std::map<std::string, std::string> group_of_account_;
+  std::map<std::string, std::pair<ChannelKind, std::string>> accounts_;  // and routing group
   std::map<std::string, std::string> group_of_queue_;
   std::map<std::string, std::string> group_of_agent_;
 };

@@ -74,7 +74,7 @@ TEST(CheckPolicy, HasNothingToSayAboutASoundOne) {
                   rules { topic_patterns: "refund|retour" min_lifetime_value_cents: 1 }
                   required_skills { skill_id: "a" proficiency: 4 }
                   language_proficiency: 3
-                  preferred_skills { skill_id: "b" weight: 100 }
+                  preferred_skills { skill_id: "a" weight: 100 }
                   relaxation_steps {
                     after { seconds: 30 }
                     lower_skills { skill_id: "a" proficiency: 2 }
@@ -178,6 +178,47 @@ TEST(CheckPolicy, QueuesAndAgentsOfAnotherGroupCannotBeUsed) {
                   "another routing group",
                   "queues[q].overflow_rules[0].to_queue_id: queue \"theirs\" is of another "
                   "routing group"));
+}
+
+TEST(CheckPolicy, EscalationStaysWithinTheRoutingGroup) {
+  const auto errors = [](const std::string& applies_to) {
+    return Errors(R"pb(
+                    routing_groups { routing_group_id: "other" }
+                    accounts {
+                      account { kind: CHANNEL_KIND_EMAIL account_id: "post" }
+                      routing_group_id: "other"
+                    }
+                    queues { queue_id: "theirs" routing_group_id: "other" }
+                    agents {
+                      agent_id: "xena"
+                      routing_group_id: "other"
+                      queue_ids: "theirs"
+                      capacity_units: 1
+                    }
+                    sla_policies { sla_policy_id: "p"
+                                   targets {
+                                     metric: SLA_METRIC_RESOLUTION
+                                     target { seconds: 60 }
+                                   }
+                                   escalation_steps {
+                                     metric: SLA_METRIC_RESOLUTION
+                                     percent: 90
+                                     overflow_to_queue_id: "theirs"
+                                   }
+                  )pb" +
+                  applies_to + "}");
+  };
+  EXPECT_THAT(errors("queue_ids: ['r', 'theirs']"),
+              ElementsAre("sla_policies[p].escalation_steps[0].overflow_to_queue_id: queue "
+                          "\"theirs\" is of another routing group than \"r\", which the policy "
+                          "applies to"));
+  EXPECT_THAT(errors(""),
+              ElementsAre("sla_policies[p].escalation_steps[0].overflow_to_queue_id: queue "
+                          "\"theirs\" is of another routing group than account \"site\", to which "
+                          "the policy applies, too: limit the policy to queues of one group "
+                          "(queue_ids)"));
+  EXPECT_THAT(errors("queue_ids: 'theirs'"), IsEmpty());
+  EXPECT_THAT(errors("channel_kinds: CHANNEL_KIND_EMAIL"), IsEmpty());
 }
 
 TEST(CheckPolicy, OverflowMustNotLeadInACircle) {
@@ -422,7 +463,9 @@ TEST(CheckPolicy, WarnsOfWhatNobodyCanMeet) {
                   }
                 })pb"),
               ElementsAre("queues[q].required_skills[a]: no agent who serves the queue has it at 6",
-                          "queues[q].relaxation_steps: nobody can meet what is left, either"));
+                          "queues[q].relaxation_steps: nobody can meet what is left, either",
+                          "queues[q].relaxation_steps[0].alternatives[a].or_skill_id: no agent of "
+                          "the routing group has \"b\""));
   EXPECT_THAT(Warnings(R"pb(
                 queues {
                   queue_id: "q"
@@ -436,13 +479,112 @@ TEST(CheckPolicy, WarnsOfWhatNobodyCanMeet) {
   EXPECT_THAT(Warnings(R"pb(queues { queue_id: "q" language_proficiency: 6 })pb"),
               ElementsAre("queues[q].language_proficiency: no agent who may be asked has "
                           "\"lang:nl\" well enough"));
-  EXPECT_THAT(Warnings(R"pb(queues { queue_id: "s" })pb"),
+  EXPECT_THAT(Warnings(R"pb(queues {
+                              queue_id: "s"
+                              rules { languages: "fr" }
+                            })pb"),
               ElementsAre("queues[s]: no agent serves it"));
   EXPECT_THAT(Warnings(R"pb(
-                queues { queue_id: "s" }
+                queues {
+                  queue_id: "s"
+                  rules { languages: "fr" }
+                }
                 agents { agent_id: "bram" secondary_queue_ids: "s" })pb"),
               ElementsAre("queues[s]: no agent who may be asked has any capacity",
                           "agents[bram].capacity_units: 0: is never offered anything"));
+}
+
+TEST(CheckPolicy, WarnsOfLanguagesThatNoConversationHas) {
+  EXPECT_THAT(Warnings(R"pb(
+                queues {
+                  queue_id: "q"
+                  rules { languages: [ "de", "pt-BR", "EN" ] }
+                  required_skills { skill_id: "lang:de-AT" proficiency: 1 }
+                }
+                agents {
+                  agent_id: "carl"
+                  queue_ids: "q"
+                  capacity_units: 1
+                  skills { skill_id: "lang:nl-BE" proficiency: 5 }
+                  skills { skill_id: "lang:de-AT" proficiency: 5 }
+                  skills { skill_id: "lang:de" proficiency: 5 }
+                })pb"),
+              // The queue asks for "lang:de-AT" by that name, and gets it.
+              ElementsAre("queues[q].rules[0].languages: \"pt-BR\" never matches: write \"pt\"",
+                          "queues[q].rules[0].languages: \"EN\" never matches: write \"en\"",
+                          "agents[carl].skills[lang:nl-BE]: no conversation's language: write "
+                          "\"lang:nl\""));
+}
+
+TEST(CheckPolicy, WarnsOfSkillsThatNobodyHas) {
+  EXPECT_THAT(Warnings(R"pb(
+                queues {
+                  queue_id: "q"
+                  required_skills { skill_id: "a" proficiency: 5 }
+                  preferred_skills { skill_id: "a" weight: 1 }
+                  preferred_skills { skill_id: "refnuds" weight: 1 }
+                  relaxation_steps {
+                    after { seconds: 30 }
+                    alternatives { skill_id: "a" or_skill_id: "lang:nl" proficiency: 1 }
+                    alternatives { skill_id: "a" or_skill_id: "b" proficiency: 1 }
+                  }
+                })pb"),
+              ElementsAre("queues[q].preferred_skills[refnuds]: no agent of the routing group has "
+                          "\"refnuds\"",
+                          "queues[q].relaxation_steps[0].alternatives[a].or_skill_id: no agent of "
+                          "the routing group has \"b\""));
+}
+
+TEST(CheckPolicy, WarnsOfChannelsThatWeighMoreThanAnybodyCanHold) {
+  EXPECT_THAT(Warnings(R"pb(channels { kind: CHANNEL_KIND_CHAT weight_units: 3 })pb"), IsEmpty());
+  // Nobody is expected to write by SMS.
+  EXPECT_THAT(Warnings(R"pb(channels { kind: CHANNEL_KIND_SMS weight_units: 4 })pb"), IsEmpty());
+  EXPECT_THAT(Warnings(R"pb(channels { kind: CHANNEL_KIND_CHAT weight_units: 4 })pb"),
+              ElementsAre("channels[CHANNEL_KIND_CHAT].weight_units: 4; no agent of routing group "
+                          "\"main\" can ever be offered one: agent \"anna\" has the most "
+                          "capacity, 3"));
+}
+
+TEST(CheckPolicy, WarnsOfQueuesThatNothingLeadsInto) {
+  const std::string serves = "agents { agent_id: 'bram' queue_ids: 's' capacity_units: 1 } ";
+  EXPECT_THAT(Warnings(serves + "queues { queue_id: 's' }"),
+              ElementsAre("queues[s]: has no rules, is not its routing group's last, and no "
+                          "overflow or escalation leads into it: it gets only what agents and "
+                          "supervisors transfer to it"));
+  // As the last one, by a rule, by overflow, by escalation, and for its agents.
+  EXPECT_THAT(Warnings(serves + "queues { queue_id: 'q' rules { languages: 'fr' } } "
+                                "queues { queue_id: 's' }"),
+              IsEmpty());
+  EXPECT_THAT(Warnings(serves + "queues { queue_id: 's' rules { languages: 'fr' } }"), IsEmpty());
+  EXPECT_THAT(Warnings(serves + R"pb(
+                queues { queue_id: "s" }
+                queues {
+                  queue_id: "q"
+                  overflow_rules { to_queue_id: "s" }
+                })pb"),
+              IsEmpty());
+  EXPECT_THAT(
+      Warnings(serves + R"pb(
+        queues { queue_id: "s" }
+        sla_policies {
+          sla_policy_id: "p"
+          targets {
+            metric: SLA_METRIC_RESOLUTION
+            target { seconds: 60 }
+          }
+          escalation_steps { metric: SLA_METRIC_RESOLUTION percent: 90 overflow_to_queue_id: "s" }
+        })pb"),
+      IsEmpty());
+  EXPECT_THAT(Warnings(serves + R"pb(
+                queues { queue_id: "s" }
+                queues {
+                  queue_id: "q"
+                  relaxation_steps {
+                    after { seconds: 30 }
+                    widen_to_queue_ids: "s"
+                  }
+                })pb"),
+              IsEmpty());
 }
 
 TEST(CheckPolicy, WarnsOfStepsThatChangeNothing) {

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/proto_time.h"
+#include "libs/routing/language.h"
 #include "libs/routing/policy_impl.h"
 
 namespace wissel::routing {
@@ -20,8 +22,6 @@ using config::v1::QueueRule;
 using config::v1::Skill;
 using config::v1::SlaPolicy;
 using config::v1::WorkspaceConfig;
-
-constexpr absl::string_view kLanguagePrefix = "lang:";
 
 // Whether every conversation that the later list lets through passes the earlier one too. An empty
 // list lets everything through, another one what any of its items asks for.
@@ -63,6 +63,8 @@ class Reach {
 
   std::vector<PolicyFinding> Run() {
     Service();
+    ChannelsTooHeavy();
+    Unreached();
     ShadowedRules();
     ShadowedSlaPolicies();
     return std::move(warnings_);
@@ -83,7 +85,10 @@ class Reach {
       }
       policies_[id] = policy;
     }
-    for (const Queue& queue : config_.queues()) QueueService(queue);
+    for (const Queue& queue : config_.queues()) {
+      QueueService(queue);
+      UnknownSkills(queue);
+    }
     for (const Agent& agent : config_.agents()) {
       const std::string path = absl::StrCat("agents[", agent.agent_id(), "]");
       if (agent.queue_ids().empty() && agent.secondary_queue_ids().empty()) {
@@ -160,6 +165,82 @@ class Reach {
       if (policy.holders[language].empty() || eligible(steps, language).Count() > 0) continue;
       Warn(absl::StrCat(path, ".language_proficiency"),
            absl::StrCat("no agent who may be asked has \"", skill, "\" well enough"));
+    }
+  }
+
+  // Skills that would only help, but that nobody has: what is misspelt shows nowhere else.
+  void UnknownSkills(const Queue& queue) {
+    const std::string path = absl::StrCat("queues[", queue.queue_id(), "]");
+    const Policy::Impl& policy = policies_[queue.routing_group_id()]->impl();
+    const auto check = [&](absl::string_view place, const std::string& skill) {
+      if (!policy.holders[SkillIndex(policy, skill)].empty()) return;
+      Warn(place, absl::StrCat("no agent of the routing group has \"", skill, "\""));
+    };
+    for (const config::v1::PreferredSkill& skill : queue.preferred_skills()) {
+      check(absl::StrCat(path, ".preferred_skills[", skill.skill_id(), "]"), skill.skill_id());
+    }
+    for (int i = 0; i < queue.relaxation_steps_size(); ++i) {
+      for (const config::v1::SkillAlternative& a : queue.relaxation_steps(i).alternatives()) {
+        check(absl::StrCat(path, ".relaxation_steps[", i, "].alternatives[", a.skill_id(),
+                           "].or_skill_id"),
+              a.or_skill_id());
+      }
+    }
+  }
+
+  // Channels of which one conversation is more than any agent can hold.
+  void ChannelsTooHeavy() {
+    for (const config::v1::ChannelPolicy& channel : config_.channels()) {
+      for (const auto& group : config_.routing_groups()) {
+        const std::string& id = group.routing_group_id();
+        const bool used =
+            std::any_of(config_.accounts().begin(), config_.accounts().end(), [&](const auto& a) {
+              return a.routing_group_id() == id && a.account().kind() == channel.kind();
+            });
+        const Agent* most = nullptr;
+        for (const Agent& agent : config_.agents()) {
+          if (agent.routing_group_id() != id) continue;
+          if (most == nullptr || agent.capacity_units() > most->capacity_units()) most = &agent;
+        }
+        if (!used || most == nullptr || most->capacity_units() == 0 ||
+            channel.weight_units() <= most->capacity_units()) {
+          continue;
+        }
+        Warn(absl::StrCat("channels[", common::v1::ChannelKind_Name(channel.kind()),
+                          "].weight_units"),
+             absl::StrCat(channel.weight_units(), "; no agent of routing group \"", id,
+                          "\" can ever be offered one: agent \"", most->agent_id(),
+                          "\" has the most capacity, ", most->capacity_units()));
+      }
+    }
+  }
+
+  // Queues that nothing leads into, and whose agents nobody asks for, either.
+  void Unreached() {
+    std::set<std::string> reached;
+    std::map<std::string, std::string> last;  // by routing group: gets what no rule takes
+    for (const Queue& queue : config_.queues()) {
+      if (!queue.rules().empty()) reached.insert(queue.queue_id());
+      last[queue.routing_group_id()] = queue.queue_id();
+      for (const auto& rule : queue.overflow_rules()) reached.insert(rule.to_queue_id());
+      for (const auto& step : queue.relaxation_steps()) {
+        reached.insert(step.widen_to_queue_ids().begin(), step.widen_to_queue_ids().end());
+      }
+    }
+    for (const SlaPolicy& policy : config_.sla_policies()) {
+      for (const auto& step : policy.escalation_steps()) {
+        reached.insert(step.overflow_to_queue_id());
+      }
+    }
+    for (const Queue& queue : config_.queues()) {
+      if (reached.count(queue.queue_id()) > 0 ||
+          last[queue.routing_group_id()] == queue.queue_id()) {
+        continue;
+      }
+      Warn(
+          absl::StrCat("queues[", queue.queue_id(), "]"),
+          "has no rules, is not its routing group's last, and no overflow or escalation leads into "
+          "it: it gets only what agents and supervisors transfer to it");
     }
   }
 

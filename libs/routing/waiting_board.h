@@ -88,6 +88,12 @@ class WaitingBoard {
     return best;
   }
 
+  size_t Count(uint32_t group) const {
+    size_t count = 0;
+    for (const Kind& kind : kinds_) count += kind.waiting[group].size();
+    return count;
+  }
+
   // How many of the group are more urgent.
   template <typename Less>
   size_t CountBefore(uint32_t group, const Urgency& urgency, const Less& less) const {

@@ -35,6 +35,14 @@ Metrics::Metrics(telemetry::Registry& r)
       conversations(r.AddGaugeFamily("wissel_router_conversations",
                                      "Conversations in the working state, by partition.",
                                      {{.name = "partition"}})),
+      waiting(r.AddGaugeFamily("wissel_router_waiting_conversations",
+                               "Conversations waiting in a queue; not those on offer.",
+                               {{.name = "workspace"}, {.name = "queue"}})),
+      unmeetable(r.AddGaugeFamily(
+          "wissel_router_unmeetable_conversations",
+          "Of those waiting, the ones that ask for what no configured agent can, even after the "
+          "queue's last relaxation step.",
+          {{.name = "workspace"}, {.name = "queue"}})),
       recovery(r.AddHistogram("wissel_router_recovery_seconds",
                               "From being given a partition to owning it.",
                               telemetry::LatencyBuckets())),

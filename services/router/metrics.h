@@ -31,6 +31,9 @@ struct Metrics {
   telemetry::Counter restate_rounds;
   telemetry::Gauge partitions_owned;
   telemetry::GaugeFamily conversations;  // by partition
+  // By workspace and queue.
+  telemetry::GaugeFamily waiting;
+  telemetry::GaugeFamily unmeetable;
   telemetry::Histogram recovery;
   telemetry::Histogram input_age;
 };

@@ -23,6 +23,7 @@ namespace {
 
 // Records folded or read back at a time.
 constexpr size_t kReadBatch = 2000;
+constexpr absl::Duration kShowWaitingInterval = absl::Seconds(1);
 constexpr absl::Duration kDeadLetterTimeout = absl::Seconds(30);
 // What is kept of a record besides its value: anybody may have written it, and what is made of it
 // must fit into one record, too. A routing key is two ids.
@@ -103,6 +104,7 @@ Partition::Partition(Shared& shared, int32_t partition, bool use_checkpoint)
 Partition::~Partition() {
   AwaitFolded();
   if (owning()) shared_.metrics.partitions_owned.Decrement();
+  Show({});
 }
 
 bool Partition::owning() const { return engine_.has_value(); }
@@ -116,6 +118,7 @@ void Partition::Lose(absl::Status status) {
   // A checkpoint that cannot be gone on from: the log alone is tried next.
   checkpoint_failed_ = from_checkpoint_ && !owning();
   AwaitFolded();
+  Show({});
   engine_.reset();
   folding_.reset();
   waiting_.clear();
@@ -278,6 +281,7 @@ bool Partition::Step() {
     WISSEL_ASSIGN_OR_RETURN(const size_t inputs, TakeInputs());
     WISSEL_ASSIGN_OR_RETURN(const size_t restated, TakeRestating());
     done = configs + timers + inputs + restated;
+    ShowWaiting();
     return absl::OkStatus();
   }();
   if (!status.ok()) {
@@ -525,6 +529,30 @@ absl::StatusOr<size_t> Partition::TakeRestating() {
   }
   WISSEL_RETURN_IF_ERROR(Append(*decision, shared_.metrics.restatings, nullptr));
   return 1;
+}
+
+void Partition::ShowWaiting() {
+  const absl::Time now = shared_.clock.Now();
+  if (now < next_shown_) return;
+  next_shown_ = now + kShowWaitingInterval;
+  ShownQueues queues;
+  for (domain::Engine::QueueCount& count : engine_->CountWaiting()) {
+    queues[{std::move(count.workspace_id), std::move(count.queue.queue_id)}] = {
+        .waiting = count.queue.waiting, .unmeetable = count.queue.unmeetable};
+  }
+  Show(std::move(queues));
+}
+
+void Partition::Show(ShownQueues queues) {
+  // By how much each has changed: queues beyond the bound of a metric's series share one.
+  for (const auto& [name, was] : shown_) queues.try_emplace(name);
+  for (const auto& [name, is] : queues) {
+    const Shown& was = shown_[name];
+    shared_.metrics.waiting.With({name.first, name.second}).Increment(is.waiting - was.waiting);
+    shared_.metrics.unmeetable.With({name.first, name.second})
+        .Increment(is.unmeetable - was.unmeetable);
+  }
+  shown_ = std::move(queues);
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -89,6 +89,8 @@ class Partition {
   absl::StatusOr<size_t> TakeInputs();
   absl::StatusOr<size_t> Take(Input& input, size_t max);
   absl::StatusOr<size_t> TakeRestating();
+  // Every second, what waits by queue.
+  void ShowWaiting();
   template <class Message>
   absl::Status DecideAs(const Input& input, Intake::Input& next);
   absl::Status Decide(const Input& input, Intake::Input& next);
@@ -134,6 +136,15 @@ class Partition {
   bool restate_claimed_ = false;
   absl::Time next_restate_ = absl::InfinitePast();
   int64_t void_records_ = 0;
+  // What the gauges hold of this partition, by workspace and queue.
+  struct Shown {
+    int32_t waiting = 0;
+    int32_t unmeetable = 0;
+  };
+  using ShownQueues = std::map<std::pair<std::string, std::string>, Shown>;
+  void Show(ShownQueues queues);
+  ShownQueues shown_;
+  absl::Time next_shown_ = absl::InfinitePast();
   absl::Status lost_;
 };
 

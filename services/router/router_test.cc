@@ -47,6 +47,7 @@ class Router {
 
   absl::Status Drain() { return app_->Drain(kPatience); }
   bool Ready() const { return readiness_.Ready(); }
+  std::string Metrics() const { return metrics_.Expose(); }
   absl::Status failure() {
     MutexLock lock(mutex_);
     return failure_;
@@ -156,6 +157,42 @@ TEST_F(RouterTest, WithRedisDownItRoutesAndTakesOverFromTheLog) {
   EXPECT_TRUE(second.Ready());
   EXPECT_TRUE(second.failure().ok()) << second.failure();
   EXPECT_TRUE(second.Drain().ok());
+}
+
+TEST_F(RouterTest, SaysHowManyWaitAndHowManyOfThemForNobody) {
+  // A queue that no agent serves, for German.
+  config::v1::WorkspaceConfig config = ShopConfig();
+  config::v1::Queue& german = *config.add_queues();
+  german = config.queues(0);
+  german.set_queue_id("de");
+  german.mutable_rules(0)->set_languages(0, "de");
+  config.mutable_queues()->SwapElements(0, 2);
+  Put(config);
+  Router router(*bus_);
+  ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
+  Put(Text("31600000001", 1, "nl"));
+  Put(Text("49300000001", 1, "de"));
+  Put(Text("49300000002", 1, "de"));
+  const auto shows = [&](absl::string_view metric, absl::string_view queue, int count) {
+    return absl::StrContains(
+        router.Metrics(),
+        absl::StrCat(metric, "{queue=\"", queue, "\",workspace=\"acme\"} ", count, "\n"));
+  };
+  const auto shows_all = [&] {
+    return shows("wissel_router_waiting_conversations", "de", 2) &&
+           shows("wissel_router_unmeetable_conversations", "de", 2) &&
+           shows("wissel_router_waiting_conversations", "nl", 1) &&
+           shows("wissel_router_unmeetable_conversations", "nl", 0);
+  };
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (!shows_all() && absl::Now() < deadline) {
+    ASSERT_TRUE(log_->Poll(1, absl::Milliseconds(20)).ok());
+  }
+  EXPECT_TRUE(shows_all()) << router.Metrics();
+  EXPECT_TRUE(router.Drain().ok());
+  // They are another router's to count now.
+  EXPECT_TRUE(shows("wissel_router_waiting_conversations", "de", 0)) << router.Metrics();
+  EXPECT_TRUE(shows("wissel_router_unmeetable_conversations", "de", 0)) << router.Metrics();
 }
 
 TEST_F(RouterTest, AMessageStandsInTheLogWithTheBytesItCameWith) {
