@@ -361,6 +361,12 @@ class DelivererImpl final : public Deliverer {
         clock_->Now(), options_.policy.max_in_flight - in_flight,
         [this](const OutboundDelivery& delivery) { return sender_->Admit(delivery); });
     Outbox::Effects effects = partition.outbox->TakeEffects();
+    for (const Outbox::GivenUp& given_up : effects.given_up) {
+      log_.Error("not delivered: the router does not take what is reported of it",
+                 {{"outbound_id", given_up.outbound_id},
+                  {"conversation_id", given_up.conversation_id},
+                  {"why", given_up.why}});
+    }
     for (Outbox::Append& append : effects.appends) Append(number, std::move(append));
     for (Outbox::Call& call : effects.calls) Call(number, std::move(call));
     for (Outbox::Call& call : effects.look_ups) {
@@ -405,7 +411,9 @@ class DelivererImpl final : public Deliverer {
                                      {"outcome", OutcomeName(ended.outcome.kind)},
                                      {"provider_code", ended.outcome.error.provider_code()}});
     }
-    if (Outbox* outbox = OutboxOf(ended.partition)) outbox->OnFinished(ended.context, now);
+    if (Outbox* outbox = OutboxOf(ended.partition)) {
+      outbox->OnFinished(ended.context, receipt.envelope().id());
+    }
     Append(ended.partition, {.key = ended.context.key, .receipt = std::move(receipt)});
   }
 

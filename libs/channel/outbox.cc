@@ -8,6 +8,7 @@
 #include "libs/base/utf8.h"
 #include "libs/channel/ids.h"
 #include "libs/channel/text.h"
+#include "libs/domain/state.h"
 
 namespace wissel::channel {
 namespace {
@@ -17,9 +18,9 @@ using receipt::v1::DeliveryState;
 using receipt::v1::Receipt;
 using EventKind = conversation::v1::Event::KindCase;
 
-// Receipts for one message that the router ignored in a row, after which it is taken for forgotten.
-constexpr int kMaxIgnored = 3;
-constexpr absl::Duration kIgnoredPause = absl::Seconds(1);
+// Receipts for one message that the router did not take in a row, after which it is given up.
+constexpr int kMaxNotTaken = 3;
+constexpr absl::Duration kNotTakenPause = absl::Seconds(1);
 
 // A number in [0, 1) that is the same for the same text.
 double Fraction(absl::string_view text) {
@@ -137,7 +138,11 @@ void Outbox::OnEvent(absl::string_view key, const conversation::v1::Event& event
     case EventKind::kDeliveryUpdated:
       return OnDeliveryUpdated(event.delivery_updated(), now);
     case EventKind::kReceiptIgnored:
-      return OnIgnored(event.receipt_ignored().receipt_id(), now);
+      return OnNotTaken(event.receipt_ignored().receipt_id(), event.receipt_ignored().detail(),
+                        now);
+    case EventKind::kInputDeadLettered:
+      return OnNotTaken(event.input_dead_lettered().input_id(),
+                        event.input_dead_lettered().detail(), now);
     case EventKind::kConversationForgotten: {
       const auto order = order_.find(event.conversation_forgotten().conversation_id());
       if (order == order_.end()) return;
@@ -163,28 +168,31 @@ void Outbox::OnReplySent(absl::string_view key, const conversation::v1::ReplySen
                          absl::Time time, absl::Time now) {
   if (event.message().account().kind() != options_.kind) return;
   if (Find(event.outbound_id()) != nullptr) return;
-  Item& item = Add(key, event.outbound_id(), event.conversation_id(), event.message(),
-                   event.actor().role() == common::v1::ROLE_BOT);
+  const bool by_machine =
+      event.actor().subject().empty() || event.actor().role() == common::v1::ROLE_BOT;
+  Item& item = Add(event.workspace_id().empty()
+                       ? std::string(key)  // Of an older release.
+                       : domain::RoutingKey(event.workspace_id(), event.routing_group_id()),
+                   event.outbound_id(), event.conversation_id(), event.message(), by_machine);
   item.reply_time = time;
   item.observed = now;
   order_[event.conversation_id()].push_back(event.outbound_id());
   if (IsHead(item)) Schedule(item, now);
 }
 
-Outbox::Item& Outbox::Add(absl::string_view key, const std::string& outbound_id,
+Outbox::Item& Outbox::Add(std::string key, const std::string& outbound_id,
                           const std::string& conversation_id,
                           const message::v1::OutboundMessage& message, bool by_bot) {
   Item& item = items_[outbound_id];
-  item.key = std::string(key);
   const size_t slash = key.find('/');
-  item.delivery = {.outbound_id = outbound_id,
-                   .conversation_id = conversation_id,
-                   .workspace_id = std::string(key.substr(0, slash)),
-                   .routing_group_id = slash == absl::string_view::npos
-                                           ? std::string()
-                                           : std::string(key.substr(slash + 1)),
-                   .message = message,
-                   .by_bot = by_bot};
+  item.delivery = {
+      .outbound_id = outbound_id,
+      .conversation_id = conversation_id,
+      .workspace_id = key.substr(0, slash),
+      .routing_group_id = slash == std::string::npos ? std::string() : key.substr(slash + 1),
+      .message = message,
+      .by_bot = by_bot};
+  item.key = std::move(key);
   return item;
 }
 
@@ -245,7 +253,7 @@ void Outbox::OnDeliveryUpdated(const DeliveryUpdated& event, absl::Time now) {
   if (!event.attempt_id().empty()) item.attempt_id = event.attempt_id();
   item.retry_time = event.has_retry_time() ? FromProto(event.retry_time()) : absl::InfinitePast();
   item.observed = now;
-  item.ignored = 0;
+  item.not_taken = 0;
 
   switch (event.state()) {
     case receipt::v1::DELIVERY_STATE_ATTEMPTING:
@@ -289,25 +297,29 @@ void Outbox::OnDeliveryUpdated(const DeliveryUpdated& event, absl::Time now) {
   }
 }
 
-void Outbox::OnIgnored(const std::string& receipt_id, absl::Time now) {
+void Outbox::OnNotTaken(const std::string& receipt_id, absl::string_view why, absl::Time now) {
   const auto it = receipts_.find(receipt_id);
   if (it == receipts_.end()) return;
-  Item* item = Find(it->second);
-  if (item == nullptr || item->own_receipt_id != receipt_id) return;
-  const std::string outbound_id = item->delivery.outbound_id;
-  if (++item->ignored >= kMaxIgnored) return Erase(outbound_id, now);
-  SetPhase(*item, Phase::kNone);
-  Schedule(*item, now + kIgnoredPause * item->ignored);
+  Item& item = *Find(it->second);
+  if (++item.not_taken >= kMaxNotTaken) {
+    const std::string outbound_id = item.delivery.outbound_id;
+    effects_.given_up.push_back({.outbound_id = outbound_id,
+                                 .conversation_id = item.delivery.conversation_id,
+                                 .why = std::string(why)});
+    return Erase(outbound_id, now);
+  }
+  SetPhase(item, Phase::kNone);
+  Schedule(item, now + kNotTakenPause * item.not_taken);
 }
 
-void Outbox::OnFinished(const AttemptContext& context, absl::Time now) {
-  (void)now;
+void Outbox::OnFinished(const AttemptContext& context, const std::string& receipt_id) {
   Item* item = Find(context.outbound_id);
   if (item == nullptr || item->phase != Phase::kCalling ||
       item->own_attempt_id != context.attempt_id) {
     return;
   }
   SetPhase(*item, Phase::kReporting);
+  AwaitAnswerTo(receipt_id, *item);
 }
 
 void Outbox::OnLookedUp(const AttemptContext& context, const LookUpOutcome& outcome,
@@ -408,8 +420,7 @@ void Outbox::StartAttempt(Item& item, absl::Time now) {
   SetEnvelope(&receipt, item.key,
               ReceiptId({"attempt_started", item.delivery.outbound_id, item.own_attempt_id}), now);
   SetPhase(item, Phase::kLogging);
-  item.own_receipt_id = receipt.envelope().id();
-  receipts_[item.own_receipt_id] = item.delivery.outbound_id;
+  AwaitAnswerTo(receipt.envelope().id(), item);
   effects_.appends.push_back({.key = item.key, .receipt = std::move(receipt)});
   Schedule(item, absl::InfiniteFuture());
 }
@@ -420,8 +431,7 @@ void Outbox::Finish(Item& item, const SendOutcome& outcome, absl::Time now) {
 
 void Outbox::AppendFinished(Item& item, Receipt receipt) {
   SetPhase(item, Phase::kReporting);
-  item.own_receipt_id = receipt.envelope().id();
-  receipts_[item.own_receipt_id] = item.delivery.outbound_id;
+  AwaitAnswerTo(receipt.envelope().id(), item);
   effects_.appends.push_back({.key = item.key, .receipt = std::move(receipt)});
   Schedule(item, absl::InfiniteFuture());
 }
@@ -517,11 +527,14 @@ void Outbox::Unschedule(Item& item) {
 void Outbox::SetPhase(Item& item, Phase phase) {
   const auto holds_slot = [](Phase p) { return p == Phase::kLogging || p == Phase::kCalling; };
   in_flight_ += static_cast<int>(holds_slot(phase)) - static_cast<int>(holds_slot(item.phase));
-  if (phase != Phase::kReporting && phase != Phase::kLogging && !item.own_receipt_id.empty()) {
-    receipts_.erase(item.own_receipt_id);
-    item.own_receipt_id.clear();
-  }
+  if (!item.own_receipt_id.empty()) receipts_.erase(item.own_receipt_id);
+  item.own_receipt_id.clear();
   item.phase = phase;
+}
+
+void Outbox::AwaitAnswerTo(const std::string& receipt_id, Item& item) {
+  item.own_receipt_id = receipt_id;
+  receipts_[receipt_id] = item.delivery.outbound_id;
 }
 
 }  // namespace wissel::channel

@@ -22,7 +22,7 @@ namespace wissel::channel {
 
 // What is needed to report an attempt's outcome, also when its outbox is gone by then.
 struct AttemptContext {
-  std::string key;  // Of the receipt: "workspace_id/routing_group_id".
+  std::string key;  // The conversation's: "workspace_id/routing_group_id".
   std::string outbound_id;
   std::string attempt_id;
   int attempt = 0;
@@ -52,7 +52,9 @@ receipt::v1::Receipt FinishedReceipt(const AttemptContext& context, const SendOu
 //     this outbox has seen it: by then nobody will make that call any more.
 //   - Nothing is begun before the log has shown this outbox's marker.
 //   - A conversation's messages are attempted in order: the next only when the one before is
-//   settled or held.
+//   settled, held or given up.
+//   - A receipt that the router puts aside or ignores is not the end: what it was about is tried
+//   again, and given up after a few times, so that nothing waits for it in silence.
 class Outbox {
  public:
   struct Options {
@@ -74,10 +76,18 @@ class Outbox {
     AttemptContext context;
     absl::Time not_after;  // The provider must not be called later than this.
   };
+  // What the router does not take: as the log has it, it is still to be delivered, and the next
+  // deliverer tries again.
+  struct GivenUp {
+    std::string outbound_id;
+    std::string conversation_id;
+    std::string why;
+  };
   struct Effects {
     std::vector<Append> appends;
     std::vector<Call> calls;
     std::vector<Call> look_ups;  // `not_after` means nothing here.
+    std::vector<GivenUp> given_up;
   };
 
   struct Stats {
@@ -98,8 +108,9 @@ class Outbox {
   // Folds one valid record of the partition's log in.
   void OnRecord(absl::string_view key, const log::v1::LogRecord& record, absl::Time now);
 
-  // The call for an attempt of this outbox has ended. The caller has appended FinishedReceipt.
-  void OnFinished(const AttemptContext& context, absl::Time now);
+  // The call for an attempt of this outbox has ended. The caller appends FinishedReceipt, which has
+  // this id.
+  void OnFinished(const AttemptContext& context, const std::string& receipt_id);
   void OnLookedUp(const AttemptContext& context, const LookUpOutcome& outcome, absl::Time now);
 
   // Begins what is due. `slots` is how many more attempts the deliverer may have in flight, `admit`
@@ -145,23 +156,22 @@ class Outbox {
     Phase phase = Phase::kNone;
     std::string own_attempt_id;
     absl::Time own_attempt_time;
-    std::string own_receipt_id;
-    int ignored = 0;
+    std::string own_receipt_id;  // In the air; empty: none.
+    int not_taken = 0;           // Receipts in a row.
     bool looked_up = false;
     absl::Time due = absl::InfiniteFuture();  // Its place in due_ or, waiting, in waiting_.
     bool waiting = false;
   };
 
-  Item& Add(absl::string_view key, const std::string& outbound_id,
-            const std::string& conversation_id, const message::v1::OutboundMessage& message,
-            bool by_bot);
+  Item& Add(std::string key, const std::string& outbound_id, const std::string& conversation_id,
+            const message::v1::OutboundMessage& message, bool by_bot);
 
   void OnEvent(absl::string_view key, const conversation::v1::Event& event, absl::Time time,
                absl::Time now);
   void OnReplySent(absl::string_view key, const conversation::v1::ReplySent& event, absl::Time time,
                    absl::Time now);
   void OnDeliveryUpdated(const conversation::v1::DeliveryUpdated& event, absl::Time now);
-  void OnIgnored(const std::string& receipt_id, absl::Time now);
+  void OnNotTaken(const std::string& receipt_id, absl::string_view why, absl::Time now);
 
   void StepItem(Item& item, absl::Time now, int& slots,
                 const std::function<absl::Duration(const OutboundDelivery&)>& admit);
@@ -179,6 +189,7 @@ class Outbox {
   void WaitForSlot(Item& item);
   void Unschedule(Item& item);
   void SetPhase(Item& item, Phase phase);
+  void AwaitAnswerTo(const std::string& receipt_id, Item& item);
 
   const Options options_;
   std::map<std::string, Item> items_;                                // By outbound id.

@@ -39,13 +39,13 @@ class OutboxTest : public ::testing::Test {
 
   // Everything in the log so far, as a deliverer that starts reads it.
   void Fold(Outbox& outbox) {
-    for (const log::v1::LogRecord& record : log_) outbox.OnRecord(kKey, record, now_);
+    for (const log::v1::LogRecord& record : log_) outbox.OnRecord(/*key=*/"", record, now_);
   }
 
   void Log(log::v1::Decision decision, std::vector<Outbox*> readers) {
     log::v1::LogRecord record;
     *record.mutable_decision() = std::move(decision);
-    for (Outbox* reader : readers) reader->OnRecord(kKey, record, now_);
+    for (Outbox* reader : readers) reader->OnRecord(/*key=*/"", record, now_);
     log_.push_back(std::move(record));
   }
 
@@ -54,25 +54,39 @@ class OutboxTest : public ::testing::Test {
     message::v1::OutboundMessage message;
     message.mutable_account()->set_kind(kind);
     message.add_contents()->mutable_text()->set_text(outbound_id);
-    Log(router_.Reply(conversation, outbound_id, message, now_), {&outbox});
+    Log(router_.Reply(kKey, conversation, outbound_id, message, now_), {&outbox});
   }
 
   // Lets every receipt through to the router and its decision back, until nothing more happens.
-  // Calls to the provider are collected.
-  void Settle(Outbox& outbox, int slots = 10) {
+  // Calls to the provider are collected. The first `dead_letters` receipts the router puts aside.
+  void Settle(Outbox& outbox, int slots = 10, int dead_letters = 0) {
     for (;;) {
       outbox.Step(now_, slots - outbox.in_flight(), [this](const auto&) { return admission_; });
       Outbox::Effects effects = outbox.TakeEffects();
       for (auto& call : effects.calls) calls_.push_back(call);
       for (auto& look_up : effects.look_ups) look_ups_.push_back(look_up);
+      for (auto& given_up : effects.given_up) given_up_.push_back(given_up.outbound_id);
       if (effects.appends.empty()) return;
-      for (auto& append : effects.appends) Log(router_.Decide(append.receipt, now_), {&outbox});
+      for (auto& append : effects.appends) {
+        Log(dead_letters-- > 0 ? DeadLetter(append.receipt) : router_.Decide(append.receipt, now_),
+            {&outbox});
+      }
     }
   }
 
-  void Finish(Outbox& outbox, const Outbox::Call& call, const SendOutcome& outcome) {
-    outbox.OnFinished(call.context, now_);
-    Log(router_.Decide(FinishedReceipt(call.context, outcome, policy_, now_), now_), {&outbox});
+  static log::v1::Decision DeadLetter(const receipt::v1::Receipt& receipt) {
+    log::v1::Decision decision;
+    auto& dead = *decision.add_events()->mutable_input_dead_lettered();
+    dead.set_input_id(receipt.envelope().id());
+    dead.set_detail("put aside");
+    return decision;
+  }
+
+  void Finish(Outbox& outbox, const Outbox::Call& call, const SendOutcome& outcome,
+              bool dead_letter = false) {
+    const receipt::v1::Receipt receipt = FinishedReceipt(call.context, outcome, policy_, now_);
+    outbox.OnFinished(call.context, receipt.envelope().id());
+    Log(dead_letter ? DeadLetter(receipt) : router_.Decide(receipt, now_), {&outbox});
   }
 
   receipt::v1::DeliveryState StateOf(const std::string& outbound_id) {
@@ -92,6 +106,7 @@ class OutboxTest : public ::testing::Test {
   std::vector<log::v1::LogRecord> log_;
   std::vector<Outbox::Call> calls_;
   std::vector<Outbox::Call> look_ups_;
+  std::vector<std::string> given_up_;
   int ids_ = 0;
 };
 
@@ -117,21 +132,29 @@ TEST_F(OutboxTest, DeliversOnceThroughTheLog) {
   EXPECT_EQ(outbox.NextStep(), absl::InfiniteFuture());
 }
 
-TEST_F(OutboxTest, SaysOfABotsAnswerThatAMachineWroteIt) {
+TEST_F(OutboxTest, SaysOfAMachinesAnswerThatAMachineWroteIt) {
+  command::v1::Actor agent;
+  agent.set_subject("anna");
+  agent.set_role(common::v1::ROLE_AGENT);
+  command::v1::Actor bot;
+  bot.set_subject("parcels");
+  bot.set_role(common::v1::ROLE_BOT);
+  const command::v1::Actor a_queues_rule;
   Outbox outbox = MakeOutbox();
   Settle(outbox);
-  for (common::v1::Role role : {common::v1::ROLE_AGENT, common::v1::ROLE_BOT}) {
-    const std::string id = absl::StrCat("m", role);
+  for (const command::v1::Actor& actor : {agent, bot, a_queues_rule}) {
+    const std::string id = absl::StrCat("m", ++ids_);
     message::v1::OutboundMessage message;
     message.mutable_account()->set_kind(common::v1::CHANNEL_KIND_WHATSAPP);
-    log::v1::Decision decision = router_.Reply(id, id, message, now_);
-    decision.mutable_events(0)->mutable_reply_sent()->mutable_actor()->set_role(role);
+    log::v1::Decision decision = router_.Reply(kKey, id, id, message, now_);
+    *decision.mutable_events(0)->mutable_reply_sent()->mutable_actor() = actor;
     Log(std::move(decision), {&outbox});
   }
   Settle(outbox);
-  ASSERT_THAT(calls_, SizeIs(2));
+  ASSERT_THAT(calls_, SizeIs(3));
   EXPECT_FALSE(calls_[0].delivery.by_bot);
   EXPECT_TRUE(calls_[1].delivery.by_bot);
+  EXPECT_TRUE(calls_[2].delivery.by_bot);
 }
 
 TEST_F(OutboxTest, DoesNotCallBeforeTheLogHasAcceptedTheAttempt) {
@@ -376,7 +399,7 @@ TEST_F(OutboxTest, OfTwoDeliverersThatBothBelieveOneCalls) {
   }
   message::v1::OutboundMessage message;
   message.mutable_account()->set_kind(common::v1::CHANNEL_KIND_WHATSAPP);
-  Log(router_.Reply("c1", "m1", message, now_), {&one, &two});
+  Log(router_.Reply(kKey, "c1", "m1", message, now_), {&one, &two});
   one.Step(now_, 1, admit);
   two.Step(now_, 1, admit);
   std::vector<Outbox::Append> starts = one.TakeEffects().appends;
@@ -513,6 +536,62 @@ TEST_F(OutboxTest, GivesUpWhatTheRouterKeepsIgnoring) {
   }
   EXPECT_THAT(calls_, IsEmpty());
   EXPECT_EQ(outbox.stats().open, 0);
+  EXPECT_THAT(given_up_, ElementsAre("m9"));
+}
+
+TEST_F(OutboxTest, TakesWhoseAnAnswerIsFromTheAnswer) {
+  Outbox outbox = MakeOutbox();
+  Settle(outbox);
+  Reply(outbox, "m1");
+  const auto whose = [&](const Outbox& of) {
+    const std::vector<state::v1::OutboxItem> items = of.Items();
+    return items.empty() ? "" : items[0].key();
+  };
+  EXPECT_EQ(whose(outbox), kKey) << "a timer's record has no key";
+  Outbox other = MakeOutbox("d2");
+  other.OnRecord("other/group", log_.back(), now_);
+  EXPECT_EQ(whose(other), kKey) << "the record's key is of the input";
+  // As an older release wrote it.
+  log_.back().mutable_decision()->mutable_events(0)->mutable_reply_sent()->clear_workspace_id();
+  Outbox older = MakeOutbox("d3");
+  older.OnRecord("old/key", log_.back(), now_);
+  EXPECT_EQ(whose(older), "old/key");
+}
+
+TEST_F(OutboxTest, AReceiptThatBecameADeadLetterIsTriedAgain) {
+  Outbox outbox = MakeOutbox();
+  Settle(outbox);
+  Reply(outbox, "m1");
+  Settle(outbox, /*slots=*/10, /*dead_letters=*/1);
+  EXPECT_THAT(calls_, IsEmpty());
+  EXPECT_EQ(outbox.in_flight(), 0);
+  now_ += absl::Seconds(1);
+  Settle(outbox);
+  ASSERT_THAT(Called(), ElementsAre("m1"));
+  // That of an outcome: whether it was sent is told as uncertain, and never tried in silence.
+  Finish(outbox, calls_[0], kAccepted, /*dead_letter=*/true);
+  for (int i = 0; i < 3; ++i) {
+    now_ = std::min(outbox.NextStep(), now_ + absl::Hours(1));
+    Settle(outbox);
+  }
+  EXPECT_EQ(StateOf("m1"), receipt::v1::DELIVERY_STATE_HELD);
+  EXPECT_THAT(Called(), ElementsAre("m1"));
+  EXPECT_THAT(given_up_, IsEmpty());
+}
+
+TEST_F(OutboxTest, DeadLettersDoNotHoldUpAConversation) {
+  Outbox outbox = MakeOutbox();
+  Settle(outbox);
+  Reply(outbox, "m1");
+  Reply(outbox, "m2");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(given_up_, IsEmpty());
+    Settle(outbox, /*slots=*/10, /*dead_letters=*/1);
+    now_ = std::min(outbox.NextStep(), now_ + absl::Hours(1));
+  }
+  EXPECT_THAT(given_up_, ElementsAre("m1")) << "and somebody is told";
+  Settle(outbox);
+  EXPECT_THAT(Called(), ElementsAre("m2"));
 }
 
 }  // namespace

@@ -33,6 +33,8 @@ struct Refusal {
   deadletter::v1::Reason reason;
   // One line for a person.
   std::string detail;
+  // The envelope's id, where it could be read: filled in by whoever has the input.
+  std::string input_id = {};
 };
 
 // Makes the decisions of one partition: ordered inputs and a time in, decisions out.
@@ -102,7 +104,7 @@ class Engine {
                             absl::Time now);
   // An input that was refused and is in the dead letters.
   log::v1::Decision& DecideDeadLetter(const log::v1::InputCause& cause,
-                                      absl::string_view dead_letter_id, absl::string_view detail,
+                                      absl::string_view dead_letter_id, const Refusal& refusal,
                                       absl::Time now);
   // Null where the configuration does not concern this partition or is in force already.
   log::v1::Decision* Decide(const log::v1::InputCause& cause,

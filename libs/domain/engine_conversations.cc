@@ -74,6 +74,8 @@ void Engine::SendReply(const ConversationState& conversation,
   conversation::v1::ReplySent& sent = *event.mutable_reply_sent();
   sent.set_conversation_id(conversation.conversation_id());
   sent.set_outbound_id(std::move(outbound_id));
+  sent.set_workspace_id(conversation.workspace_id());
+  sent.set_routing_group_id(conversation.routing_group_id());
   *sent.mutable_actor() = actor;
   message::v1::OutboundMessage& message = *sent.mutable_message();
   *message.mutable_contents() = wanted.contents();

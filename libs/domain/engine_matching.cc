@@ -423,6 +423,9 @@ bool Engine::Overflow(const std::string& conversation_id) {
     overflowed.set_rule(i);
     overflowed.set_waiting(waiting);
     overflowed.set_to_anyone(rule.to_anyone());
+    if (rule.has_send_text() && !MayAnswerAutomatically(c.last_customer_automation())) {
+      overflowed.set_text_withheld_for(c.last_customer_automation());
+    }
     Emit(event);
     TouchConversation(conversation_id);
     switch (rule.action_case()) {
@@ -439,6 +442,7 @@ bool Engine::Overflow(const std::string& conversation_id) {
         break;
       }
       case config::v1::OverflowRule::kSendText: {
+        if (!MayAnswerAutomatically(c.last_customer_automation())) break;
         message::v1::OutboundMessage message;
         message.add_contents()->mutable_text()->set_text(rule.send_text());
         command::v1::Actor nobody;

@@ -25,10 +25,10 @@ using state::v1::ConversationStatus;
 
 namespace {
 
-// Why an envelope cannot be decided on, wherever it is.
 // Of an id that is perhaps none, in what is said of it.
 constexpr size_t kMaxShownBytes = 128;
 
+// Why an envelope cannot be decided on, wherever it is.
 std::optional<Refusal> RefuseEnvelope(const common::v1::Envelope& envelope) {
   if (envelope.workspace_id().empty() || envelope.routing_group_id().empty()) {
     return Refusal{deadletter::v1::REASON_INVALID,
@@ -98,11 +98,13 @@ std::optional<Refusal> Engine::Refuse(const Receipt& receipt) const {
 
 log::v1::Decision& Engine::DecideDeadLetter(const log::v1::InputCause& cause,
                                             absl::string_view dead_letter_id,
-                                            absl::string_view detail, absl::Time now) {
+                                            const Refusal& refusal, absl::Time now) {
   Begin(cause, "", now);
   Event& event = NewEvent();
-  event.mutable_input_dead_lettered()->set_dead_letter_id(std::string(dead_letter_id));
-  event.mutable_input_dead_lettered()->set_detail(std::string(detail));
+  conversation::v1::InputDeadLettered& dead = *event.mutable_input_dead_lettered();
+  dead.set_dead_letter_id(std::string(dead_letter_id));
+  dead.set_detail(refusal.detail);
+  dead.set_input_id(std::string(TruncateUtf8(refusal.input_id, kMaxShownBytes)));
   Emit(event);
   return Finish();
 }

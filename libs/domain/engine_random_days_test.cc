@@ -109,7 +109,10 @@ class RandomDay {
       case 1:
       case 2: {
         const std::string from = absl::StrCat("316", Pick(12));
-        shop.Receive(Text(from, Pick(60), Pick(2) == 0 ? "nl" : "en"));
+        const int n = static_cast<int>(Pick(60));
+        message::v1::InboundMessage text = Text(from, n, Pick(2) == 0 ? "nl" : "en");
+        if (n % 5 == 0) text.set_automation(message::v1::AUTOMATION_BULK);
+        shop.Receive(text);
         break;
       }
       case 3:

@@ -312,6 +312,51 @@ TEST(Overflow, ATextIsSentOnceAndACallbackAskedForOnce) {
   EXPECT_THAT(shop.Conversation(id).deliveries(), SizeIs(1));
 }
 
+TEST(Overflow, ATextIsSentToPeopleOnly) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
+  *text.mutable_after() = ToProto(absl::Seconds(30));
+  text.set_send_text("Het is druk.");
+  Shop shop(config);
+  int n = 0;
+  const auto write = [&](message::v1::Automation automation) {
+    message::v1::InboundMessage message = Text(absl::StrCat("3160000000", n++), 1, "nl");
+    message.set_automation(automation);
+    return message;
+  };
+  for (const message::v1::Automation machine :
+       {message::v1::AUTOMATION_AUTO_REPLY, message::v1::AUTOMATION_BULK,
+        message::v1::AUTOMATION_BOUNCE, message::v1::AUTOMATION_LOOP}) {
+    SCOPED_TRACE(message::v1::Automation_Name(machine));
+    shop.Receive(write(machine));
+    const std::vector<Decision> fired = shop.Wait(absl::Minutes(1));
+    EXPECT_EQ(Find(fired, Event::kReplySent), nullptr);
+    const Event* overflowed = Find(fired, Event::kOverflowed);
+    ASSERT_NE(overflowed, nullptr);
+    EXPECT_EQ(overflowed->overflowed().text_withheld_for(), machine) << "and the log says why";
+  }
+  for (const message::v1::Automation person :
+       {message::v1::AUTOMATION_NONE, message::v1::AUTOMATION_UNSPECIFIED}) {
+    SCOPED_TRACE(message::v1::Automation_Name(person));
+    shop.Receive(write(person));
+    const std::vector<Decision> fired = shop.Wait(absl::Minutes(1));
+    const Event* reply = Find(fired, Event::kReplySent);
+    ASSERT_NE(reply, nullptr);
+    EXPECT_EQ(reply->reply_sent().workspace_id(), "acme");
+    EXPECT_EQ(reply->reply_sent().routing_group_id(), "main");
+    EXPECT_TRUE(reply->reply_sent().actor().subject().empty());
+    const Event* overflowed = Find(fired, Event::kOverflowed);
+    ASSERT_NE(overflowed, nullptr);
+    EXPECT_EQ(overflowed->overflowed().text_withheld_for(), message::v1::AUTOMATION_UNSPECIFIED);
+  }
+  // What counts is what came last: here, that the customer is out of office.
+  shop.Receive(Text("31700000001", 1, "nl"));
+  message::v1::InboundMessage away = Text("31700000001", 2, "nl");
+  away.set_automation(message::v1::AUTOMATION_AUTO_REPLY);
+  shop.Receive(away);
+  EXPECT_EQ(Find(shop.Wait(absl::Minutes(1)), Event::kReplySent), nullptr);
+}
+
 TEST(Overflow, RulesThatLeadInACircleEndAfterAFewSteps) {
   // Such a configuration is refused when it is applied; a log may hold one all the same.
   WorkspaceConfig config = ShopConfig();

@@ -47,9 +47,10 @@ class Fuzz {
   void TakeAs(common::v1::InputTopic topic, absl::string_view bytes) {
     Message message;
     if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return;
-    if (const std::optional<Refusal> refusal = engine_.Refuse(message)) {
+    if (std::optional<Refusal> refusal = engine_.Refuse(message)) {
       WISSEL_CHECK(refusal->detail.size() <= 1024);
-      Record(engine_.DecideDeadLetter(Cause(topic), "a letter", refusal->detail, now_));
+      refusal->input_id = message.envelope().id();
+      Record(engine_.DecideDeadLetter(Cause(topic), "a letter", *refusal, now_));
       return;
     }
     Record(engine_.Decide(Cause(topic), message, now_));

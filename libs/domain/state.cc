@@ -146,6 +146,11 @@ bool IsQuiet(const message::v1::InboundMessage& message) {
                      [](const message::v1::Content& c) { return c.has_reaction(); });
 }
 
+bool MayAnswerAutomatically(message::v1::Automation automation) {
+  return automation == message::v1::AUTOMATION_UNSPECIFIED ||
+         automation == message::v1::AUTOMATION_NONE;
+}
+
 bool IsSettled(DeliveryState state) {
   switch (state) {
     case DeliveryState::DELIVERY_STATE_SENT:

@@ -94,6 +94,9 @@ void ApplyCompany(const conversation::v1::SupervisorLeft& e, state::v1::Conversa
 // True for something that asks for nobody's attention where the conversation is over, and for no
 // answer.
 bool IsQuiet(const message::v1::InboundMessage& message);
+// True for what a person wrote, as far as can be told: only that may a machine answer (RFC 3834,
+// section 2).
+bool MayAnswerAutomatically(message::v1::Automation automation);
 // True for a delivery that nothing more will happen to, but for the provider's later reports.
 bool IsSettled(receipt::v1::DeliveryState state);
 

@@ -293,10 +293,14 @@ std::string Describe(const Event& event) {
     case Event::kQueueRestated:
       return absl::StrCat("queue ", event.queue_restated().queue().queue_id(), " restated");
     case Event::kOverflowed:
-      return absl::StrCat("overflows from ", event.overflowed().queue_id(), ", where ",
-                          event.overflowed().waiting(), " wait, by rule ",
-                          event.overflowed().rule(),
-                          event.overflowed().to_anyone() ? ": anyone may take it" : "");
+      return absl::StrCat(
+          "overflows from ", event.overflowed().queue_id(), ", where ",
+          event.overflowed().waiting(), " wait, by rule ", event.overflowed().rule(),
+          event.overflowed().to_anyone() ? ": anyone may take it" : "",
+          event.overflowed().text_withheld_for() == message::v1::AUTOMATION_UNSPECIFIED
+              ? ""
+              : absl::StrCat(": its text is not sent, as a machine wrote last (",
+                             Word(event.overflowed().text_withheld_for()), ")"));
     case Event::kCallbackRequested:
       return "the customer should be offered to be called or written back";
     case Event::kConversationUpdated: {

@@ -33,6 +33,13 @@ TEST(Describe, SaysWhoAndWhat) {
   event.mutable_transferred()->set_to_queue_id("en");
   event.mutable_transferred()->set_note("speaks English");
   EXPECT_EQ(Describe(event), "boss transferred it from anna to queue en (speaks English)");
+
+  event.mutable_overflowed()->set_queue_id("nl");
+  event.mutable_overflowed()->set_waiting(2);
+  event.mutable_overflowed()->set_text_withheld_for(message::v1::AUTOMATION_AUTO_REPLY);
+  EXPECT_EQ(Describe(event),
+            "overflows from nl, where 2 wait, by rule 0: its text is not sent, as a machine wrote "
+            "last (auto reply)");
 }
 
 TEST(ConversationOf, FindsTheIdWhereverItStands) {

@@ -239,6 +239,7 @@ class PartitionReplayer {
                           absl::StrCat("not a ", std::string(Message::descriptor()->full_name()))};
     } else {
       refusal = engine_->Refuse(message);
+      if (refusal.has_value()) refusal->input_id = message.envelope().id();
     }
     if (!refusal.has_value()) return &engine_->Decide(cause, std::move(message), now);
     deadletter::v1::DeadLetter letter;
@@ -247,7 +248,7 @@ class PartitionReplayer {
     origin.set_partition(record.partition);
     origin.set_offset(record.offset);
     channel::DeriveId(&letter);
-    return &engine_->DecideDeadLetter(cause, letter.dead_letter_id(), refusal->detail, now);
+    return &engine_->DecideDeadLetter(cause, letter.dead_letter_id(), *refusal, now);
   }
 
   static bool WasTooLarge(const bus::Record& record, const Decision& recorded) {

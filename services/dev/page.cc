@@ -5,7 +5,10 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "libs/base/hash.h"
+#include "libs/channel/ids.h"
 #include "services/dev/outbox.h"
+#include "services/email/mail_ingest.h"
 
 namespace wissel::dev {
 namespace {
@@ -28,8 +31,7 @@ http::Response Answer(const absl::Status& status, const std::string& id) {
 }
 
 void InjectMail(const std::vector<email::Mailbox>& mailboxes, channel::Publisher* publisher,
-                channel::BlobStore* blobs, const http::Request& request,
-                http::Responder responder) {
+                channel::BlobStore* blobs, http::Request request, http::Responder responder) {
   const auto type = http::FindHeader(request.headers, "Content-Type");
   if (!type || !absl::StartsWithIgnoreCase(*type, "message/rfc822")) {
     return responder.Send(http::TextResponse(415, "expected Content-Type: message/rfc822"));
@@ -45,7 +47,20 @@ void InjectMail(const std::vector<email::Mailbox>& mailboxes, channel::Publisher
   auto outcome = email::NormaliseMail(request.body, *mailbox, std::nullopt, nullptr, sink);
   if (!outcome.ok()) return responder.Send(Answer(outcome.status(), ""));
   if (const auto* rejected = std::get_if<email::RejectedMail>(&*outcome)) {
-    return responder.Send(http::TextResponse(422, rejected->detail));
+    deadletter::v1::DeadLetter letter =
+        email::DeadLetterOf({.reference = absl::StrCat("injected;sha256=", Sha256Hex(request.body)),
+                             .bytes = std::move(request.body)},
+                            *mailbox, *rejected);
+    channel::DeriveId(&letter);
+    http::Response refused =
+        http::TextResponse(422, absl::StrCat("no message but a dead letter, ",
+                                             letter.dead_letter_id(), ": ", letter.detail()));
+    publisher->Publish(std::move(letter), /*traceparent=*/"",
+                       [responder = std::move(responder),
+                        refused = std::move(refused)](absl::Status status) mutable {
+                         responder.Send(status.ok() ? std::move(refused) : Answer(status, ""));
+                       });
+    return;
   }
   auto& mail = std::get<email::NormalisedMail>(*outcome);
   const std::string id = mail.message.envelope().id();
@@ -79,7 +94,7 @@ absl::StatusOr<std::unique_ptr<http::Server>> StartPage(const PageOptions& optio
   router.Handle("POST", "/inject/email",
                 [mailboxes = options.mailboxes, publisher, blobs](http::Request request,
                                                                   http::Responder responder) {
-                  InjectMail(mailboxes, publisher, blobs, request, std::move(responder));
+                  InjectMail(mailboxes, publisher, blobs, std::move(request), std::move(responder));
                 });
   return http::Server::Start({.listen = options.listen, .max_body_bytes = kMaxMailBytes},
                              std::move(router));

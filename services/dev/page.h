@@ -23,7 +23,7 @@ struct PageOptions {
 //   GET  /outbox                    what would have been sent, for a browser
 //   GET  /outbox.json               the same for programs
 //   POST /inject/email?account=ID   a mail (message/rfc822), taken as the e-mail channel would; 200
-//                                   once it is durable, 422 where nothing can be made of it
+//                                   once it is durable, 422 where it has become a dead letter
 // Only a request with that content type is taken, which no foreign web page can send without asking
 // first. Neither `publisher` nor `blobs` is owned.
 absl::StatusOr<std::unique_ptr<http::Server>> StartPage(const PageOptions& options,

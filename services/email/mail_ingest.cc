@@ -13,6 +13,20 @@ namespace wissel::email {
 
 namespace deadletterv1 = ::wissel::deadletter::v1;
 
+deadletterv1::DeadLetter DeadLetterOf(const FoundMail& mail, const Mailbox& mailbox,
+                                      const RejectedMail& rejected) {
+  deadletterv1::DeadLetter letter;
+  deadletterv1::ProviderOrigin* origin = letter.mutable_origin()->mutable_provider();
+  origin->set_kind(wissel::common::v1::CHANNEL_KIND_EMAIL);
+  origin->set_account_id(mailbox.account.value());
+  origin->set_reference(mail.reference);
+  letter.set_reason(rejected.reason);
+  letter.set_detail(rejected.detail);
+  letter.set_raw(mail.bytes);
+  letter.set_workspace_id(mailbox.workspace.value());
+  return letter;
+}
+
 MailIngest::MailIngest(MailIngestOptions options, Mailbox mailbox, const ThreadSigner* signer,
                        channel::BlobStore* blobs, channel::Publisher* publisher,
                        IngestMetrics metrics)
@@ -40,20 +54,6 @@ absl::StatusOr<MailOutcome> MailIngest::Normalise(const FoundMail& mail) {
       RejectedMail{deadletterv1::REASON_UNPARSABLE, "the mail server does not hand this mail out"});
 }
 
-deadletterv1::DeadLetter MailIngest::MakeDeadLetter(const FoundMail& mail,
-                                                    const RejectedMail& rejected) const {
-  deadletterv1::DeadLetter letter;
-  deadletterv1::ProviderOrigin* origin = letter.mutable_origin()->mutable_provider();
-  origin->set_kind(wissel::common::v1::CHANNEL_KIND_EMAIL);
-  origin->set_account_id(mailbox_.account.value());
-  origin->set_reference(mail.reference);
-  letter.set_reason(rejected.reason);
-  letter.set_detail(rejected.detail);
-  letter.set_raw(mail.bytes);
-  letter.set_workspace_id(mailbox_.workspace.value());
-  return letter;
-}
-
 absl::Status MailIngest::Take(absl::Span<const FoundMail> mails) {
   if (!publisher_->connected()) return absl::UnavailableError("the bus has not been reached yet");
   struct Acknowledged {
@@ -76,7 +76,7 @@ absl::Status MailIngest::Take(absl::Span<const FoundMail> mails) {
       metrics_.normalise_seconds.Observe(absl::Now() - start);
       const std::string trace = telemetry::TraceContext::NewRoot().ToHeader();
       if (const auto* rejected = std::get_if<RejectedMail>(&outcome)) {
-        publisher_->Publish(MakeDeadLetter(mail, *rejected), trace, group.Add());
+        publisher_->Publish(DeadLetterOf(mail, mailbox_, *rejected), trace, group.Add());
         ++dead_letters;
         continue;
       }

@@ -20,6 +20,10 @@ struct MailIngestOptions {
   absl::Duration acknowledge_timeout = absl::Seconds(60);
 };
 
+// Of a mail that no message can be made of.
+wissel::deadletter::v1::DeadLetter DeadLetterOf(const FoundMail& mail, const Mailbox& mailbox,
+                                                const RejectedMail& rejected);
+
 // Takes the mails of one mailbox: makes messages and receipts of them, or dead letters with their
 // raw bytes, and publishes those. Take returns OK when the bus has acknowledged all. For one
 // thread; nothing given to it is owned.
@@ -32,8 +36,6 @@ class MailIngest final : public MailTaker {
 
  private:
   absl::StatusOr<MailOutcome> Normalise(const FoundMail& mail);
-  wissel::deadletter::v1::DeadLetter MakeDeadLetter(const FoundMail& mail,
-                                                    const RejectedMail& rejected) const;
 
   const MailIngestOptions options_;
   const Mailbox mailbox_;

@@ -183,6 +183,7 @@ class Walker {
       }
       GMimeMultipart* multipart = GMIME_MULTIPART(object);
       const int count = g_mime_multipart_get_count(multipart);
+      if (count == 0) Unparted(multipart, alternative);
       for (int i = 0; i < count; ++i) {
         Walk(g_mime_multipart_get_part(multipart, i), depth + 1, alternative);
       }
@@ -207,10 +208,34 @@ class Walker {
   }
 
  private:
+  // A multipart without parts: its boundary is missing, broken or another one. What stands in it is
+  // what there is to read.
+  void Unparted(GMimeMultipart* multipart, int alternative) {
+    for (const char* bytes :
+         {g_mime_multipart_get_prologue(multipart), g_mime_multipart_get_epilogue(multipart)}) {
+      const std::string text = CleanText(ToUtf8(View(bytes), ""));
+      if (absl::StripAsciiWhitespace(text).empty()) continue;
+      AddText(text, alternative, &MailBody::plain);
+    }
+  }
+
+  void AddText(std::string text, int alternative, std::string MailBody::*form) {
+    if (alternative < 0) mail_.bodies.emplace_back();
+    std::string& target = (alternative < 0 ? mail_.bodies.back() : mail_.bodies[alternative]).*form;
+    if (target.empty()) {
+      target = std::move(text);
+    } else {
+      absl::StrAppend(&target, "\n", text);
+    }
+  }
+
   void Leaf(GMimePart* part, int alternative) {
     GMimeObject* object = GMIME_OBJECT(part);
     GMimeContentType* type = g_mime_object_get_content_type(object);
-    const bool plain = type == nullptr || g_mime_content_type_is_type(type, "text", "plain");
+    // A header that names no type is as none (RFC 2045, section 5.2).
+    const bool plain =
+        type == nullptr || g_mime_content_type_is_type(type, "text", "plain") ||
+        !absl::StrContains(View(g_mime_object_get_header(object, "Content-Type")), '/');
     const bool html = !plain && g_mime_content_type_is_type(type, "text", "html");
     const char* file_name = g_mime_part_get_filename(part);
     const bool attached =
@@ -218,8 +243,6 @@ class Walker {
         absl::EqualsIgnoreCase(View(g_mime_object_get_disposition(object)), "attachment");
     std::string bytes = Decode(part);
     if ((plain || html) && !attached) {
-      if (alternative < 0) mail_.bodies.emplace_back();
-      MailBody& body = alternative < 0 ? mail_.bodies.back() : mail_.bodies[alternative];
       const absl::string_view charset =
           type == nullptr ? "" : View(g_mime_content_type_get_parameter(type, "charset"));
       std::string text = CleanText(ToUtf8(bytes, charset));
@@ -229,13 +252,7 @@ class Walker {
         text = Unflow(text, absl::EqualsIgnoreCase(
                                 View(g_mime_content_type_get_parameter(type, "delsp")), "yes"));
       }
-      std::string& target = plain ? body.plain : body.html;
-      if (target.empty()) {
-        target = std::move(text);
-      } else {
-        absl::StrAppend(&target, "\n", text);
-      }
-      return;
+      return AddText(std::move(text), alternative, plain ? &MailBody::plain : &MailBody::html);
     }
     mail_.attachments.push_back(
         {.content_type = ContentType(object),

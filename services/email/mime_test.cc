@@ -145,12 +145,37 @@ TEST(ParseMail, ReadsBrokenMime) {
   ASSERT_EQ(mail.attachments.size(), 1u);
   EXPECT_EQ(mail.attachments[0].bytes.substr(0, 3), "hel");
 
-  // A multipart without its boundary, a type that is none, an unknown transfer encoding.
-  Parse("From: a@b.example\nContent-Type: multipart/mixed\n\n--x\n\ntext\n");
-  Parse("From: a@b.example\nContent-Type: ;;;=\n\ntext\n");
+  // A type that is none, an unknown transfer encoding.
+  mail = Parse("From: a@b.example\nContent-Type: ;;;=\n\ntext\n");
+  ASSERT_EQ(mail.bodies.size(), 1u);
+  EXPECT_EQ(mail.bodies[0].plain, "text\n");
   mail = Parse("From: a@b.example\nContent-Transfer-Encoding: x-unknown\n\nas it stands\n");
   ASSERT_EQ(mail.bodies.size(), 1u);
   EXPECT_EQ(mail.bodies[0].plain, "as it stands\n");
+}
+
+TEST(ParseMail, ReadsWhatStandsInAMultipartWithoutParts) {
+  const auto text = [](absl::string_view type, absl::string_view body) {
+    const Mail mail = Parse(absl::StrCat("From: a@b.example\nContent-Type: ", type, "\n\n", body));
+    EXPECT_TRUE(mail.attachments.empty());
+    return mail.bodies.size() == 1 ? mail.bodies[0].plain
+                                   : absl::StrCat(mail.bodies.size(), " bodies");
+  };
+  const std::string parted = "--x\nContent-Type: text/plain\n\nwhere is my caf\xC3\xA9?\n--x--\n";
+  for (const char* type :
+       {"multipart/mixed", "multipart/mixed; boundary=\"y", "multipart/mixed; boundary=other",
+        "multipart/alternative; boundary=other", "multipart/mixed; boundary=\"\""}) {
+    EXPECT_TRUE(absl::StrContains(text(type, parted), "where is my café?")) << type;
+  }
+  EXPECT_EQ(text("multipart/mixed; boundary=x", "caf\xE9\n"), "café\n") << "no part at all";
+  EXPECT_EQ(text("multipart/mixed; boundary=x", "--x--\nbehind\n"), "behind\n");
+  EXPECT_EQ(
+      text("multipart/mixed; boundary=y", "--y\nContent-Type: multipart/mixed\n\ninner\n--y--"),
+      "inner");
+  EXPECT_EQ(text("multipart/mixed; boundary=x", " \n"), "0 bodies");
+  // What stands before the first part is not for people.
+  EXPECT_EQ(text("multipart/mixed; boundary=x", "This is MIME.\n--x\n\nhello\n--x--\nend\n"),
+            "hello");
 }
 
 TEST(ParseMail, DropsNulBytesFromTextOnly) {

@@ -450,6 +450,7 @@ absl::Status Partition::DecideAs(const Input& input, Intake::Input& next) {
       WISSEL_ASSIGN_OR_RETURN(config_end_, config_->EndOffset());
       if (config_->position() < config_end_) return absl::OkStatus();
     }
+    refusal->input_id = message.envelope().id();
     return DeadLetter(record, std::move(cause), *refusal);
   }
   const absl::Time now = shared_.clock.Now();
@@ -494,9 +495,9 @@ absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCaus
                                               {"offset", record.offset},
                                               {"dead_letter", letter.dead_letter_id()},
                                               {"reason", refusal.detail}});
-  return Append(engine_->DecideDeadLetter(cause, letter.dead_letter_id(), refusal.detail,
-                                          shared_.clock.Now()),
-                shared_.metrics.garbage, &record);
+  return Append(
+      engine_->DecideDeadLetter(cause, letter.dead_letter_id(), refusal, shared_.clock.Now()),
+      shared_.metrics.garbage, &record);
 }
 
 absl::StatusOr<size_t> Partition::TakeRestating() {

@@ -237,6 +237,9 @@ TEST_F(RouterTest, GarbageIsPutAsideAndHoldsNothingUp) {
   lost.mutable_envelope()->set_workspace_id("nobody");
   Put(lost);
   Put(Text("31600000001", 1, "nl"));
+  ASSERT_TRUE(ReadUntil([&](const Event& e) {
+    return e.input_dead_lettered().input_id() == lost.envelope().id();
+  })) << "its sender can know it again";
   ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
   while (seen_[Event::kInputDeadLettered] < 4) ASSERT_TRUE(ReadUntil(Event::kInputDeadLettered));
 

@@ -42,10 +42,7 @@ class SpineTest : public WhatsappTest {
     connect.mutable_connect_agent()->set_gateway_id("gateway");
     *connect.mutable_connect_agent()->mutable_lease() = ToProto(absl::Minutes(10));
     Put(connect);
-    command::v1::Command presence = CommandBy("anna", "presence");
-    presence.mutable_set_presence()->set_agent_id("anna");
-    presence.mutable_set_presence()->set_presence(command::v1::PRESENCE_AVAILABLE);
-    Put(presence);
+    SetPresence(command::v1::PRESENCE_AVAILABLE);
     ASSERT_TRUE(ReadUntil(Event::kAgentPresenceChanged));
   }
 
@@ -69,6 +66,13 @@ class SpineTest : public WhatsappTest {
     Put(bus::Topic::kCommands, partition_, command.SerializeAsString());
   }
 
+  void SetPresence(command::v1::Presence presence) {
+    command::v1::Command command = CommandBy("anna", absl::StrCat("presence ", ++presences_));
+    command.mutable_set_presence()->set_agent_id("anna");
+    command.mutable_set_presence()->set_presence(presence);
+    Put(command);
+  }
+
   // Reads the log on until `wanted` has been true of an event.
   template <typename F>
   bool ReadUntil(F wanted) {
@@ -76,6 +80,7 @@ class SpineTest : public WhatsappTest {
     while (!limit.Expired()) {
       const auto entries = log_->Poll(1, absl::Milliseconds(50)).value();
       for (const bus::LogEntry& entry : entries) {
+        cause_ = entry.record.decision().cause();
         state_.Apply(entry.record.decision());
         bool found = false;
         for (const Event& event : entry.record.decision().events()) {
@@ -100,6 +105,9 @@ class SpineTest : public WhatsappTest {
   // The customer writes, anna takes it. Returns the conversation.
   std::string Conversation() {
     graph_->CustomerWrites("1060001", "31612345678", "where is my parcel?");
+    return TakenByAnna();
+  }
+  std::string TakenByAnna() {
     EXPECT_TRUE(ReadUntil(Event::kOffered));
     const conversation::v1::Offered offered = last_[Event::kOffered].offered();
     EXPECT_EQ(offered.agent_id(), "anna");
@@ -122,11 +130,13 @@ class SpineTest : public WhatsappTest {
   }
 
   int32_t partition_ = 0;
+  int presences_ = 0;
   std::unique_ptr<bus::Appender> appender_;
   std::unique_ptr<bus::LogReader> log_;
   std::unique_ptr<service::App> router_;
   domain::State state_;
   std::map<Event::KindCase, Event> last_;
+  log::v1::Cause cause_;  // Of the record read last.
 };
 
 TEST_F(SpineTest, ACustomersQuestionIsAnsweredOnce) {
@@ -144,6 +154,29 @@ TEST_F(SpineTest, ACustomersQuestionIsAnsweredOnce) {
   ASSERT_TRUE(ReadUntilState(outbound, receipt::v1::DELIVERY_STATE_READ));
   EXPECT_EQ(state_.FindConversation(conversation)->messages(), 1);
   EXPECT_THAT(graph_->doubled(), IsEmpty());
+}
+
+TEST_F(SpineTest, WhatAQueuesRuleSendsIsDeliveredAndTheAgentsAnswerBehindIt) {
+  SetPresence(command::v1::PRESENCE_AWAY);
+  config::v1::WorkspaceConfig config = domain::testing::ShopConfig(/*version=*/2);
+  for (config::v1::Queue& queue : *config.mutable_queues()) {
+    config::v1::OverflowRule& rule = *queue.add_overflow_rules();
+    *rule.mutable_after() = ToProto(absl::Milliseconds(20));
+    rule.set_send_text("It is busy.");
+  }
+  Put(bus::Topic::kConfig, 0, config.SerializeAsString());
+  ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
+  graph_->CustomerWrites("1060001", "31612345678", "where is my parcel?");
+  ASSERT_TRUE(ReadUntil(Event::kReplySent));
+  EXPECT_TRUE(cause_.has_timer());
+  ASSERT_TRUE(ReadUntilState(last_[Event::kReplySent].reply_sent().outbound_id(),
+                             receipt::v1::DELIVERY_STATE_SENT));
+  SetPresence(command::v1::PRESENCE_AVAILABLE);
+  const std::string outbound = Reply(TakenByAnna(), "Tomorrow.");
+  ASSERT_TRUE(ReadUntilState(outbound, receipt::v1::DELIVERY_STATE_SENT));
+  ASSERT_THAT(graph_->book(), SizeIs(2));
+  EXPECT_EQ(graph_->book()[0].text, "It is busy.");
+  EXPECT_EQ(graph_->book()[1].text, "Tomorrow.");
 }
 
 TEST_F(SpineTest, AnAnswerLostOnTheWayBackIsSettledByItsStatus) {

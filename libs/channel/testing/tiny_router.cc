@@ -28,7 +28,8 @@ void Ignore(const Receipt& receipt, log::v1::Decision* decision) {
 
 }  // namespace
 
-log::v1::Decision TinyDecider::Reply(const std::string& conversation_id,
+log::v1::Decision TinyDecider::Reply(absl::string_view routing_key,
+                                     const std::string& conversation_id,
                                      const std::string& outbound_id,
                                      const message::v1::OutboundMessage& message, absl::Time now) {
   deliveries_[outbound_id].conversation_id = conversation_id;
@@ -36,6 +37,10 @@ log::v1::Decision TinyDecider::Reply(const std::string& conversation_id,
   conversation::v1::ReplySent* event = decision.add_events()->mutable_reply_sent();
   event->set_conversation_id(conversation_id);
   event->set_outbound_id(outbound_id);
+  const size_t slash = routing_key.find('/');
+  event->set_workspace_id(std::string(routing_key.substr(0, slash)));
+  event->set_routing_group_id(std::string(routing_key.substr(slash + 1)));
+  event->mutable_actor()->set_subject("anna");
   *event->mutable_message() = message;
   return decision;
 }
@@ -212,12 +217,11 @@ void TinyRouter::Run() {
       MutexLock lock(mutex_);
       for (Request& request : std::exchange(requests_, {})) {
         log::v1::Decision decision =
-            request.message ? decider_.Reply(request.conversation_id, request.outbound_id,
-                                             *request.message, clock_.Now())
+            request.message ? decider_.Reply(request.routing_key, request.conversation_id,
+                                             request.outbound_id, *request.message, clock_.Now())
                             : decider_.Resend(request.outbound_id, clock_.Now());
         const int32_t at = bus::PartitionOf(request.routing_key, count);
-        WISSEL_CHECK_OK(partitions[static_cast<size_t>(at)].log->Append(std::move(decision),
-                                                                        request.routing_key));
+        WISSEL_CHECK_OK(partitions[static_cast<size_t>(at)].log->Append(std::move(decision), ""));
       }
       for (Partition& partition : partitions) {
         if (paused) break;

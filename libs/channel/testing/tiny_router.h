@@ -31,7 +31,9 @@ class TinyDecider {
     receipt::v1::DeliveryError error;
   };
 
-  log::v1::Decision Reply(const std::string& conversation_id, const std::string& outbound_id,
+  // `routing_key` is the conversation's: "workspace_id/routing_group_id".
+  log::v1::Decision Reply(absl::string_view routing_key, const std::string& conversation_id,
+                          const std::string& outbound_id,
                           const message::v1::OutboundMessage& message, absl::Time now);
   log::v1::Decision Decide(const receipt::v1::Receipt& receipt, absl::Time now);
   // A person's decision on a held message: send it again.
@@ -49,7 +51,8 @@ class TinyRouter {
   explicit TinyRouter(bus::Bus* bus);
   ~TinyRouter();
 
-  // Puts an answer into the log, for the routing key's partition.
+  // Puts an answer into the log, in the routing key's partition; under no key, as what a timer
+  // sends.
   void Reply(const std::string& routing_key, const std::string& conversation_id,
              const std::string& outbound_id, const message::v1::OutboundMessage& message);
   void Resend(const std::string& routing_key, const std::string& outbound_id);

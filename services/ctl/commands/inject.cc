@@ -81,7 +81,9 @@ void AddInject(CLI::App& app, Session& s) {
   command->footer(
       "\nwhatsapp: posts the file to the webhook, signed with the app's secret. email: hands a "
       "mail to\n"
-      "wissel-dev, which takes it as if it had come by IMAP. Both go where the context says.\n"
+      "wissel-dev, which takes it as if it had come by IMAP; one that no message can be made of is "
+      "kept\n"
+      "as a dead letter, and the command fails and says which. Both go where the context says.\n"
       "\nExamples:\n"
       "  wisselctl inject whatsapp deploy/examples/messages/where-is-my-bike.json\n"
       "  wisselctl inject email deploy/examples/messages/broken-bell.eml\n"
