@@ -495,6 +495,12 @@ SimulationOptions OptionsOf(const Recording& recording,
   return options;
 }
 
+namespace {
+
+std::string HowOften(int64_t n) { return n == 1 ? "once" : absl::StrCat(n, " times"); }
+
+}  // namespace
+
 std::vector<std::string> Assumptions(const Recording& recording,
                                      std::optional<absl::Duration> patience) {
   std::vector<std::string> lines = {
@@ -519,28 +525,28 @@ std::vector<std::string> Assumptions(const Recording& recording,
         "takes");
   }
   if (recording.transferred_to_agents > 0) {
-    lines.push_back(absl::StrCat(recording.transferred_to_agents,
-                                 " times a conversation was handed to an agent by name: here it "
+    lines.push_back(absl::StrCat(HowOften(recording.transferred_to_agents),
+                                 " a conversation was handed to an agent by name: here it "
                                  "goes to the queue it stood in, and whoever is chosen has it"));
   }
   if (recording.pulled > 0) {
-    lines.push_back(absl::StrCat(recording.pulled,
-                                 " times an agent pulled a conversation from its queue: here it "
+    lines.push_back(absl::StrCat(HowOften(recording.pulled),
+                                 " an agent pulled a conversation from its queue: here it "
                                  "waits until it is offered"));
   }
   if (recording.reassigned > 0) {
-    lines.push_back(absl::StrCat(recording.reassigned,
-                                 " times a supervisor gave a conversation to an agent: here it "
+    lines.push_back(absl::StrCat(HowOften(recording.reassigned),
+                                 " a supervisor gave a conversation to an agent: here it "
                                  "stays with its agent, or in its queue"));
   }
   if (recording.logged_out > 0) {
-    lines.push_back(absl::StrCat(recording.logged_out,
-                                 " times a supervisor logged an agent out: here the agent goes "
+    lines.push_back(absl::StrCat(HowOften(recording.logged_out),
+                                 " a supervisor logged an agent out: here the agent goes "
                                  "offline by themselves, and keeps what is not live"));
   }
   if (recording.left_out > 0) {
-    lines.push_back(
-        absl::StrCat(recording.left_out, " times an agent opened a conversation again: left out"));
+    lines.push_back(absl::StrCat(HowOften(recording.left_out),
+                                 " an agent opened a conversation again: left out"));
   }
   if (recording.merged > 0) {
     lines.push_back(absl::StrCat(recording.merged,

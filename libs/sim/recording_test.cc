@@ -183,9 +183,9 @@ TEST(Recording, WhatPeopleDecidedAboutWhoHasItIsAmongTheAssumptions) {
   WISSEL_ASSERT_OK(recording);
   const std::vector<std::string> lines = Assumptions(*recording, std::nullopt);
   for (const char* line :
-       {"1 times a conversation was handed to an agent by name",
-        "1 times a supervisor gave a conversation to an agent",
-        "1 times an agent pulled a conversation", "1 times a supervisor logged an agent out"}) {
+       {"once a conversation was handed to an agent by name",
+        "once a supervisor gave a conversation to an agent", "once an agent pulled a conversation",
+        "once a supervisor logged an agent out"}) {
     EXPECT_THAT(lines, Contains(HasSubstr(line)));
   }
   // As the line says.
