@@ -117,6 +117,10 @@ class ExplainTest : public ::testing::Test {
   static config::v1::WorkspaceConfig Promising() {
     config::v1::WorkspaceConfig config = ShopConfig();
     domain::testing::Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+    auto& step = *domain::testing::QueueIn(config, "en").add_relaxation_steps();
+    *step.mutable_after() = ToProto(absl::Minutes(4));
+    step.add_drop_skill_ids("lang:en");
+    step.add_widen_to_queue_ids("nl");
     return config;
   }
 
@@ -179,6 +183,19 @@ TEST_F(ExplainTest, NumbersTheEventsAndSaysHowEachAgentStood) {
   const Result none = Explain({"--at", "99"});
   EXPECT_EQ(none.code, 5);
   EXPECT_THAT(none.err, HasSubstr("has 7 events, and none of number 99"));
+}
+
+TEST_F(ExplainTest, SaysWhatRelaxationChanged) {
+  id_ = shop_.Open("31600000001", "en");
+  shop_.Wait(absl::Minutes(5));
+  shop_.Online("bram");
+  const Result all = Explain();
+  EXPECT_THAT(all.out, HasSubstr("asked for: lang:en 5; of queue en; 1 unit for whatsapp\n"));
+  EXPECT_THAT(
+      all.out,
+      HasSubstr("asked for: of queues en, nl; 1 unit for whatsapp\n"
+                "         relaxed, step 1 of 1: without lang:en, also queue nl after 4m\n"));
+  EXPECT_THAT(all.out, HasSubstr("chosen: bram, only helps out, idle since"));
 }
 
 TEST_F(ExplainTest, JsonHasTheSame) {
