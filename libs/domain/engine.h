@@ -62,8 +62,8 @@ class Engine {
     std::string agent_id;
     // Nothing: may be given it.
     std::optional<routing::PassedOver> why_not;
-    // Skill by skill what is missing, for people.
-    std::vector<std::string> lacks;
+    // Everything that would have to change.
+    routing::Obstacles obstacles;
   };
   // Of every agent of the conversation's routing group, by id; empty where it is not known.
   std::vector<Standing> Judge(absl::string_view conversation_id) const;

@@ -346,7 +346,7 @@ std::vector<Engine::Standing> Engine::Judge(absl::string_view conversation_id) c
     }
     standings.push_back({.agent_id = agent.agent_id(),
                          .why_not = matcher->WhyNot(agent.agent_id(), waiting, {}),
-                         .lacks = matcher->Lacks(agent.agent_id(), waiting)});
+                         .obstacles = matcher->FindObstacles(agent.agent_id(), waiting)});
   }
   return standings;
 }

@@ -316,8 +316,8 @@ std::optional<PassedOver> Matcher::WhyNot(absl::string_view agent_id, const Wait
                                           const Check& check) const {
   return impl_->WhyNot(agent_id, waiting, check);
 }
-std::vector<std::string> Matcher::Lacks(absl::string_view agent_id, const Waiting& waiting) const {
-  return impl_->Lacks(agent_id, waiting);
+Obstacles Matcher::FindObstacles(absl::string_view agent_id, const Waiting& waiting) const {
+  return impl_->FindObstacles(agent_id, waiting);
 }
 conversation::v1::Priority Matcher::PriorityOf(const Waiting& waiting) const {
   return impl_->PriorityOf(waiting);

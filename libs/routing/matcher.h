@@ -61,6 +61,40 @@ struct Waiting {
 // Why an agent may not be given a conversation now, in the order in which it is counted.
 using PassedOver = conversation::v1::Explanation::PassedOver;
 
+// All that keeps an agent from a conversation at a moment, where PassedOver is the first reason
+// alone: with everything changed that is named here the agent is eligible.
+struct Obstacles {
+  struct Skill {
+    std::string skill_id;
+    int32_t level = 0;  // asked for
+    int32_t has = 0;    // 0: does not have it
+  };
+  // The policy does not have the agent, of whom nothing else is said then.
+  bool unknown_agent = false;
+  // The conversation stands in no queue of the policy: nobody is asked.
+  bool unknown_queue = false;
+  // Serves none of these, nor is named: any one of them would do.
+  std::vector<std::string> queue_ids;
+  // Of each entry any one skill would do.
+  std::vector<std::vector<Skill>> skills;
+  bool not_available = false;
+  bool no_room = false;
+  bool at_limit = false;
+  bool excluded = false;
+
+  // Of the conversation's channel, also where nothing is amiss: what it weighs, what the agent has
+  // free for it, and how many of it the agent holds. No limit: the largest number.
+  int32_t units_needed = 0;
+  int64_t units_free = 0;
+  int32_t held = 0;
+  int32_t limit = 0;
+
+  bool none() const {
+    return !unknown_agent && !unknown_queue && queue_ids.empty() && skills.empty() &&
+           !not_available && !no_room && !at_limit && !excluded;
+  }
+};
+
 // What is kept to answer sooner; the answers are the same. For tests, which make it small.
 struct MatcherLimits {
   // Beyond so many kinds of requirement those that nothing waits for are dropped.
@@ -161,9 +195,9 @@ class Matcher {
   };
   std::optional<PassedOver> WhyNot(absl::string_view agent_id, const Waiting& waiting,
                                    const Check& check) const;
-  // Skill by skill, what the agent lacks of the requirement, for people: "lang:nl at 5 (has 3)".
-  // Empty where nothing, and where skills are not asked for.
-  std::vector<std::string> Lacks(absl::string_view agent_id, const Waiting& waiting) const;
+  // Everything that stands between this very agent and the conversation; none where WhyNot has
+  // nothing to say.
+  Obstacles FindObstacles(absl::string_view agent_id, const Waiting& waiting) const;
 
   // The conversation's effective priority, in its parts.
   conversation::v1::Priority PriorityOf(const Waiting& waiting) const;

@@ -3,13 +3,33 @@
 #include <algorithm>
 #include <bit>
 
-#include "absl/strings/str_cat.h"
 #include "libs/base/proto_time.h"
 #include "libs/routing/matcher_impl.h"
 
 namespace wissel::routing {
 
 using conversation::v1::Explanation;
+
+namespace {
+
+// May be asked whatever they can and serve.
+bool Names(const Policy::Impl::Need& need, int32_t agent) {
+  return need.anyone ||
+         std::find(need.agents.begin(), need.agents.end(), agent) != need.agents.end();
+}
+
+bool ServesOne(const Policy::Impl& policy, const Policy::Impl::Need& need, uint32_t agent) {
+  return std::any_of(need.queues.begin(), need.queues.end(), [&](int32_t q) {
+    return policy.queue_data[q].primary.Has(agent) || policy.queue_data[q].secondary.Has(agent);
+  });
+}
+
+bool IsExcluded(const Waiting& waiting, absl::string_view agent_id) {
+  return std::find(waiting.excluded_agent_ids.begin(), waiting.excluded_agent_ids.end(),
+                   agent_id) != waiting.excluded_agent_ids.end();
+}
+
+}  // namespace
 
 Explanation::Candidate Matcher::Impl::Describe(uint32_t agent, const Waiting& waiting,
                                                const Asked& asked) const {
@@ -112,14 +132,8 @@ std::optional<PassedOver> Matcher::Impl::WhyNot(absl::string_view agent_id, cons
     if (asked.queue < 0) return Explanation::PASSED_OVER_NOT_IN_QUEUE;
     const Policy::Impl::Need need =
         p_->Require(asked.queue, asked.language, asked.ring, waiting.anyone);
-    const bool named = need.anyone || std::find(need.agents.begin(), need.agents.end(), found) !=
-                                          need.agents.end();
-    if (!named) {
-      if (std::none_of(need.queues.begin(), need.queues.end(), [&](int32_t q) {
-            return p_->queue_data[q].primary.Has(agent) || p_->queue_data[q].secondary.Has(agent);
-          })) {
-        return Explanation::PASSED_OVER_NOT_IN_QUEUE;
-      }
+    if (!Names(need, found)) {
+      if (!ServesOne(*p_, need, agent)) return Explanation::PASSED_OVER_NOT_IN_QUEUE;
       if (!std::all_of(need.clauses.begin(), need.clauses.end(),
                        [&](const auto& clause) { return p_->Meets(agent, clause); })) {
         return Explanation::PASSED_OVER_LACKS_SKILL;
@@ -131,34 +145,52 @@ std::optional<PassedOver> Matcher::Impl::WhyNot(absl::string_view agent_id, cons
     if (agents_.at_limit(asked.kind).Has(agent)) return Explanation::PASSED_OVER_CHANNEL_LIMIT;
     if (!agents_.with_room(asked.kind).Has(agent)) return Explanation::PASSED_OVER_NO_CAPACITY;
   }
-  if (check.exclusion &&
-      std::find(waiting.excluded_agent_ids.begin(), waiting.excluded_agent_ids.end(), agent_id) !=
-          waiting.excluded_agent_ids.end()) {
-    return Explanation::PASSED_OVER_EXCLUDED;
-  }
+  if (check.exclusion && IsExcluded(waiting, agent_id)) return Explanation::PASSED_OVER_EXCLUDED;
   return std::nullopt;
 }
 
-std::vector<std::string> Matcher::Impl::Lacks(absl::string_view agent_id,
-                                              const Waiting& waiting) const {
-  std::vector<std::string> lacks;
+Obstacles Matcher::Impl::FindObstacles(absl::string_view agent_id, const Waiting& waiting) const {
+  Obstacles out;
   const int32_t found = p_->FindAgentIndex(agent_id);
-  const Asked asked = Resolve(waiting);
-  if (found < 0 || asked.queue < 0 || waiting.anyone) return lacks;
-  const auto agent = static_cast<uint32_t>(found);
-  const Policy::Impl::Need need = p_->Require(asked.queue, asked.language, asked.ring, false);
-  if (std::find(need.agents.begin(), need.agents.end(), found) != need.agents.end()) return lacks;
-  for (const Policy::Impl::Clause& clause : need.clauses) {
-    if (p_->Meets(agent, clause)) continue;
-    std::string text;
-    for (const Policy::Impl::SkillLevel& any : clause) {
-      const int32_t has = p_->Level(agent, any.skill);
-      absl::StrAppend(&text, text.empty() ? "" : " or ", p_->skills[any.skill], " at ", any.level,
-                      has == 0 ? " (does not have it)" : absl::StrCat(" (has ", has, ")"));
-    }
-    lacks.push_back(std::move(text));
+  if (found < 0) {
+    out.unknown_agent = true;
+    return out;
   }
-  return lacks;
+  const auto agent = static_cast<uint32_t>(found);
+  const Asked asked = Resolve(waiting);
+  out.unknown_queue = asked.queue < 0;
+  if (!out.unknown_queue) {
+    const Policy::Impl::Need need =
+        p_->Require(asked.queue, asked.language, asked.ring, waiting.anyone);
+    if (!Names(need, found)) {
+      if (!ServesOne(*p_, need, agent)) {
+        for (const int32_t q : need.queues) out.queue_ids.push_back(p_->queues[q].queue_id());
+      }
+      for (const Policy::Impl::Clause& clause : need.clauses) {
+        if (p_->Meets(agent, clause)) continue;
+        std::vector<Obstacles::Skill>& any_of = out.skills.emplace_back();
+        for (const Policy::Impl::SkillLevel& skill : clause) {
+          // A language that nobody has is not asked for until somebody does.
+          const bool language = skill.skill == asked.language && p_->holders[skill.skill].empty();
+          any_of.push_back(
+              {.skill_id = p_->skills[skill.skill],
+               .level = language ? std::max(skill.level, p_->queue_data[asked.queue].language_level)
+                                 : skill.level,
+               .has = p_->Level(agent, skill.skill)});
+        }
+      }
+    }
+  }
+  const AgentLoad load = agents_.Load(agent);
+  out.not_available = !load.available;
+  out.units_needed = p_->weight[asked.kind];
+  out.units_free = load.capacity_units - agents_.TakenUnits(agent, asked.kind);
+  out.no_room = out.units_free < out.units_needed;
+  out.held = load.held[asked.kind].conversations;
+  out.limit = p_->limits[p_->limits_of[agent]][asked.kind];
+  out.at_limit = out.held >= out.limit;
+  out.excluded = IsExcluded(waiting, agent_id);
+  return out;
 }
 
 conversation::v1::Priority Matcher::Impl::PriorityOf(const Waiting& waiting) const {

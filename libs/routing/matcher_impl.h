@@ -50,7 +50,7 @@ class Matcher::Impl {
                                              const Waiting& waiting) const;
   std::optional<PassedOver> WhyNot(absl::string_view agent_id, const Waiting& waiting,
                                    const Check& check) const;
-  std::vector<std::string> Lacks(absl::string_view agent_id, const Waiting& waiting) const;
+  Obstacles FindObstacles(absl::string_view agent_id, const Waiting& waiting) const;
   conversation::v1::Priority PriorityOf(const Waiting& waiting) const;
 
  private:

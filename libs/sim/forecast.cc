@@ -161,6 +161,7 @@ ForecastReport ForecastStudy::Report() const {
   absl::Duration lead;
   for (const Conversation& c : warning_.conversations()) {
     if (!c.target) continue;
+    report.with_target += 1;
     report.missed += c.missed ? 1 : 0;
     if (!c.warned) continue;
     report.forecast.said += 1;

@@ -52,7 +52,8 @@ struct ForecastReport {
   double brier = 0;
   double brier_of_base_rate = 0;
 
-  // Of all conversations with a target.
+  // Of all conversations: those with a target for the first response, and those who missed it.
+  int64_t with_target = 0;
   int64_t missed = 0;
   Warnings forecast;
   // At a fixed share of the target: chosen so that about as many warnings are said, and so that

@@ -109,6 +109,7 @@ TEST(ForecastStudy, ComparesWhatWasSaidWithWhatCame) {
   EXPECT_NEAR(report.brier, 0.3 * 0.3 / 2, 1e-12);
   EXPECT_DOUBLE_EQ(report.brier_of_base_rate, 0.25);
 
+  EXPECT_EQ(report.with_target, 4);
   EXPECT_EQ(report.missed, 1);
   EXPECT_EQ(report.forecast.said, 2);
   EXPECT_EQ(report.forecast.right, 1);

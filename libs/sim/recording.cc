@@ -241,6 +241,11 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
         asked_.erase(event.offer_withdrawn().conversation_id());
         break;
       case Event::kAssigned:
+        if (event.assigned().reason() == conversation::v1::Assigned::REASON_PULLED) {
+          ++recording_.pulled;
+        } else if (event.assigned().reason() == conversation::v1::Assigned::REASON_REASSIGNED) {
+          ++recording_.reassigned;
+        }
         if (Episode* e = find(event.assigned().conversation_id())) {
           e->handled = e->HandledAt(now);
           e->with_agent_since = now;
@@ -259,6 +264,7 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
         }
         break;
       case Event::kTransferred:
+        if (event.transferred().has_to_agent_id()) ++recording_.transferred_to_agents;
         // To an agent: to the queue it then stands in.
         AddStep(
             event.transferred().conversation_id(), now,
@@ -331,6 +337,8 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
       }
       case Event::kAgentPresenceChanged: {
         const AgentPresenceChanged& changed = event.agent_presence_changed();
+        const bool forced = changed.cause() == AgentPresenceChanged::CAUSE_FORCED_LOGOUT;
+        if (forced) ++recording_.logged_out;
         if (changed.cause() == AgentPresenceChanged::CAUSE_MISSED_OFFERS) {
           sent_away_[changed.agent_id()] = now;
         } else if (const auto it = sent_away_.find(changed.agent_id()); it != sent_away_.end()) {
@@ -338,7 +346,7 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
             aways_.push_back(now - it->second);
           sent_away_.erase(it);
         }
-        if (changed.cause() != AgentPresenceChanged::CAUSE_COMMANDED) break;
+        if (changed.cause() != AgentPresenceChanged::CAUSE_COMMANDED && !forced) break;
         switch (changed.presence()) {
           case command::v1::PRESENCE_AVAILABLE:
             acts(changed.agent_id(), AgentAct::Kind::kAvailable, "");
@@ -487,6 +495,12 @@ SimulationOptions OptionsOf(const Recording& recording,
   return options;
 }
 
+namespace {
+
+std::string HowOften(int64_t n) { return n == 1 ? "once" : absl::StrCat(n, " times"); }
+
+}  // namespace
+
 std::vector<std::string> Assumptions(const Recording& recording,
                                      std::optional<absl::Duration> patience) {
   std::vector<std::string> lines = {
@@ -510,9 +524,29 @@ std::vector<std::string> Assumptions(const Recording& recording,
         "customers who left leave after as long; those who were served wait for as long as it "
         "takes");
   }
+  if (recording.transferred_to_agents > 0) {
+    lines.push_back(absl::StrCat(HowOften(recording.transferred_to_agents),
+                                 " a conversation was handed to an agent by name: here it "
+                                 "goes to the queue it stood in, and whoever is chosen has it"));
+  }
+  if (recording.pulled > 0) {
+    lines.push_back(absl::StrCat(HowOften(recording.pulled),
+                                 " an agent pulled a conversation from its queue: here it "
+                                 "waits until it is offered"));
+  }
+  if (recording.reassigned > 0) {
+    lines.push_back(absl::StrCat(HowOften(recording.reassigned),
+                                 " a supervisor gave a conversation to an agent: here it "
+                                 "stays with its agent, or in its queue"));
+  }
+  if (recording.logged_out > 0) {
+    lines.push_back(absl::StrCat(HowOften(recording.logged_out),
+                                 " a supervisor logged an agent out: here the agent goes "
+                                 "offline by themselves, and keeps what is not live"));
+  }
   if (recording.left_out > 0) {
-    lines.push_back(
-        absl::StrCat(recording.left_out, " times an agent opened a conversation again: left out"));
+    lines.push_back(absl::StrCat(HowOften(recording.left_out),
+                                 " an agent opened a conversation again: left out"));
   }
   if (recording.merged > 0) {
     lines.push_back(absl::StrCat(recording.merged,

@@ -61,6 +61,11 @@ struct Recording {
   int64_t left_out = 0;
   // Conversations that were merged into another one.
   int64_t merged = 0;
+  // What people decided about who has a conversation, and has a likeness at most in the model.
+  int64_t transferred_to_agents = 0;
+  int64_t pulled = 0;
+  int64_t reassigned = 0;
+  int64_t logged_out = 0;  // by a supervisor
 
   // What really came of it.
   Report report;

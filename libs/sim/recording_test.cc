@@ -3,15 +3,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "libs/domain/testing.h"
+#include "absl/strings/str_cat.h"
+#include "libs/domain/testing_shop.h"
 #include "libs/sim/scenario.h"
 #include "libs/testing/status_matchers.h"
 
 namespace wissel::sim {
 namespace {
 
+using domain::testing::Shop;
 using domain::testing::ShopConfig;
+using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::wissel::testing::StatusIs;
 
 // A day with everything people do in it.
@@ -136,6 +140,60 @@ TEST(Recording, PatienceIsEstimatedFromThoseWhoLeftAndThoseWhoStayed) {
   ASSERT_GT(recording.left, 100);
   ASSERT_TRUE(recording.patience.has_value());
   EXPECT_NEAR(absl::ToDoubleMinutes(*recording.patience), 25, 5);
+}
+
+TEST(Recording, WhatPeopleDecidedAboutWhoHasItIsAmongTheAssumptions) {
+  Shop shop;
+  shop.Online("anna");
+  shop.Online("bram");
+  const std::string first = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(first));
+  const std::string agent = shop.Conversation(first).agent_id();
+  const std::string other = agent == "anna" ? "bram" : "anna";
+  command::v1::Command command = domain::testing::CommandBy(agent, "hand over");
+  command.mutable_transfer()->set_conversation_id(first);
+  command.mutable_transfer()->set_agent_id(other);
+  shop.Do(command);
+  shop.Do(shop.Accept(first));
+  command = domain::testing::BySupervisor("reassign");
+  command.mutable_reassign()->set_conversation_id(first);
+  command.mutable_reassign()->set_agent_id(agent);
+  shop.Do(command);
+  // Both decline it; one thinks better of it.
+  const std::string second = shop.Open("31600000002", "nl");
+  for (int i = 0; i < 2; ++i) {
+    const state::v1::Offer offer = shop.Conversation(second).offer();
+    command = domain::testing::CommandBy(offer.agent_id(), absl::StrCat("decline", i));
+    command.mutable_decline_offer()->set_offer_id(offer.offer_id());
+    command.mutable_decline_offer()->set_agent_id(offer.agent_id());
+    shop.Do(command);
+  }
+  command = domain::testing::CommandBy("anna", "pull");
+  command.mutable_pull()->set_conversation_id(second);
+  command.mutable_pull()->set_agent_id("anna");
+  shop.Do(command);
+  ASSERT_EQ(shop.Conversation(second).agent_id(), "anna");
+  command = domain::testing::BySupervisor("out");
+  command.mutable_force_logout()->set_agent_id("bram");
+  shop.Do(command);
+
+  Recorder recorder({});
+  for (const log::v1::Decision& decision : shop.log()) recorder.Take(decision);
+  const auto recording = recorder.Finish();
+  WISSEL_ASSERT_OK(recording);
+  const std::vector<std::string> lines = Assumptions(*recording, std::nullopt);
+  for (const char* line :
+       {"once a conversation was handed to an agent by name",
+        "once a supervisor gave a conversation to an agent", "once an agent pulled a conversation",
+        "once a supervisor logged an agent out"}) {
+    EXPECT_THAT(lines, Contains(HasSubstr(line)));
+  }
+  // As the line says.
+  EXPECT_EQ(recording->acts.back().agent_id, "bram");
+  EXPECT_EQ(recording->acts.back().kind, AgentAct::Kind::kOffline);
+  // Of what did not happen nothing is said.
+  const Recording plain = Record(Live(BusyDay(), ShopConfig()));
+  EXPECT_THAT(Assumptions(plain, std::nullopt), Not(Contains(HasSubstr("supervisor"))));
 }
 
 TEST(Recording, WhatCannotBeRecordedIsSaid) {

@@ -266,7 +266,9 @@ absl::StatusOr<Scenario> ParseScenario(absl::string_view yaml, absl::string_view
   Findings findings(yaml, name);
   absl::Time time;
   std::string error;
-  if (!absl::ParseTime(absl::RFC3339_full, scenario.start, &time, &error)) {
+  // It reads "infinite-future" as well.
+  if (!absl::ParseTime(absl::RFC3339_full, scenario.start, &time, &error) ||
+      time == absl::InfiniteFuture() || time == absl::InfinitePast()) {
     findings.Add("start", absl::StrCat("found \"", scenario.start,
                                        "\"; expected a time such as \"2026-03-02T08:00:00Z\""));
   }

@@ -47,6 +47,8 @@ TEST(Scenario, WhatIsWrongIsNamedWithLineAndKey) {
   EXPECT_THAT(Errors(Replaced("length: 2h", "length: soon")), HasSubstr("day.yaml:2: length"));
   EXPECT_THAT(Errors(Replaced("2026-03-02T08:00:00Z", "monday")),
               AllOf(HasSubstr("day.yaml:1: start"), HasSubstr("2026-03-02T08:00:00Z")));
+  EXPECT_THAT(Errors(Replaced("2026-03-02T08:00:00Z", "infinite-future")),
+              HasSubstr("day.yaml:1: start"));
   EXPECT_THAT(Errors(Replaced("shop-phone", "shop-fax")),
               AllOf(HasSubstr("day.yaml:4: arrivals[0].account"), HasSubstr("shop-phone")));
   EXPECT_THAT(Errors(Replaced("anna", "zoe")),

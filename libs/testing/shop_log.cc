@@ -26,13 +26,13 @@ size_t Pick(std::mt19937& random, size_t n) {
 
 }  // namespace
 
-ShopLog::ShopLog(bus::Bus& bus, int32_t partition, Inputs inputs)
+ShopLog::ShopLog(bus::Bus& bus, int32_t partition, Inputs inputs,
+                 const config::v1::WorkspaceConfig& config)
     : bus_(bus), partition_(partition), inputs_(inputs), input_appender_(bus.NewAppender({})) {
   OpenLog();
   Claim();
   engine_.emplace(domain::State(),
                   domain::Engine::Options{.holds = [](absl::string_view) { return true; }});
-  const config::v1::WorkspaceConfig config = domain::testing::ShopConfig();
   Put(bus::Topic::kConfig, config.SerializeAsString());
   Append(*engine_->Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), config, now));
 }

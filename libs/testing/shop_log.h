@@ -17,15 +17,16 @@
 namespace wissel::testing {
 
 // A shop that works on a real log: owns a partition of `bus`, decides with the engine and appends
-// what it decides, as a router does. The shop is domain::testing::ShopConfig: workspace "acme",
-// group "main", queues nl and en, agents anna, bram and carol. The clock is moved by hand. For one
-// thread.
+// what it decides, as a router does. The shop is domain::testing::ShopConfig unless another is
+// given: workspace "acme", group "main", queues nl and en, agents anna, bram and carol. The clock
+// is moved by hand. For one thread.
 class ShopLog {
  public:
   enum class Inputs { kNowhere, kInTheirTopics };
   // Claims the partition and configures the shop. The bus must outlive it. Inputs stand in their
   // topics as well where whoever is tested reads them.
-  explicit ShopLog(bus::Bus& bus, int32_t partition = 0, Inputs inputs = Inputs::kNowhere);
+  explicit ShopLog(bus::Bus& bus, int32_t partition = 0, Inputs inputs = Inputs::kNowhere,
+                   const config::v1::WorkspaceConfig& config = domain::testing::ShopConfig());
 
   // Each returns what was decided and appends it, without waiting; see Sync.
   log::v1::Decision Receive(const message::v1::InboundMessage& message);

@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <vector>
@@ -12,6 +12,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "libs/bus/embedded.h"
 #include "libs/http/server.h"
@@ -20,45 +21,17 @@
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/temp_dir.h"
 #include "services/ctl/exit_code.h"
+#include "services/ctl/testing.h"
 
 namespace wissel::ctl {
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
 using ::wissel::testing::StatusIs;
-
-struct Result {
-  int code = 0;
-  std::string out;
-  std::string err;
-};
-
-// An empty context: what runs on this machine must not matter.
-Result Wisselctl(std::vector<const char*> arguments) {
-  static const wissel::testing::TempDir* const dir = new wissel::testing::TempDir;
-  const std::string context = dir->path() + "/context.yaml";
-  std::ofstream(context) << "{}\n";
-  arguments.insert(arguments.begin(), "wisselctl");
-  if (std::find(arguments.begin(), arguments.end(), absl::string_view("--context")) ==
-      arguments.end()) {
-    arguments.insert(arguments.begin() + 1, {"--context", context.c_str()});
-  }
-  std::istringstream in;
-  std::ostringstream out;
-  std::ostringstream err;
-  Session session(in, out, err);
-  const int code = Run(static_cast<int>(arguments.size()), arguments.data(), session);
-  return {code, out.str(), err.str()};
-}
-
-std::string Write(const wissel::testing::TempDir& dir, const char* name, absl::string_view text) {
-  const std::string path = dir.path() + "/" + name;
-  std::ofstream(path) << text;
-  return path;
-}
 
 TEST(Cli, NormalizeShowsWhatAMessageBecomes) {
   const Result mail = Wisselctl({"normalize", "email", "deploy/examples/messages/broken-bell.eml"});
@@ -87,7 +60,13 @@ TEST(Cli, HolidaysBecomeSpecialDays) {
   EXPECT_EQ(good.code, 0) << good.err;
   EXPECT_THAT(good.out, HasSubstr("special_days:\n"));
   EXPECT_THAT(good.out, HasSubstr("{date: \"2026-12-25\", name: \"Kerst"));
-  EXPECT_NE(Wisselctl({"holidays", "CMakeLists.txt", "--from", "2026", "--to", "2026"}).code, 0);
+  const Result other = Wisselctl({"holidays", "CMakeLists.txt", "--from", "2026", "--to", "2026"});
+  EXPECT_EQ(other.code, 2);
+  EXPECT_THAT(other.err, HasSubstr("CMakeLists.txt: line 1: "));
+  const Result backwards =
+      Wisselctl({"holidays", "CMakeLists.txt", "--from", "2027", "--to", "2026"});
+  EXPECT_EQ(backwards.code, 2);
+  EXPECT_THAT(backwards.err, HasSubstr("--from 2027 is later than --to 2026"));
 }
 
 TEST(Cli, SimulateGivesTheSameDayForTheSameSeed) {
@@ -106,6 +85,65 @@ TEST(Cli, SimulateGivesTheSameDayForTheSameSeed) {
   const Result many =
       Wisselctl({"simulate", "deploy/examples/scenarios/web-shop.yaml", "--seeds", "3"});
   EXPECT_THAT(many.out, HasSubstr("wait, p90"));
+}
+
+constexpr char kDay[] = R"(start: "2026-03-02T08:00:00Z"
+length: 1h
+arrivals: [{account: chat, per_hour: 5}]
+workspace:
+  workspace_id: shop
+  routing_groups: [{routing_group_id: desk}]
+  accounts: [{account: {kind: chat, account_id: chat}, routing_group_id: desk, address: x}]
+  queues:
+    - {queue_id: rare, routing_group_id: desk, rules: [{languages: [fr]}]}
+    - {queue_id: all, routing_group_id: desk}
+  agents:
+    - {agent_id: zoe, routing_group_id: desk, queue_ids: [all, rare], capacity_units: 1}
+)";
+
+TEST(Cli, SimulateSaysNoWaitOfNobody) {
+  const wissel::testing::TempDir dir;
+  const std::string file = Write(dir, "day.yaml", kDay);
+  const Result day = Wisselctl({"simulate", file.c_str()});
+  EXPECT_EQ(day.code, 0) << day.err;
+  // Nobody writes French.
+  EXPECT_THAT(day.out, ContainsRegex("rare +0 +- +0 +- +- +- +- +- +- +- +0 +0.0 +0\n"));
+  const std::string quiet =
+      Write(dir, "quiet.yaml", absl::StrReplaceAll(kDay, {{"per_hour: 5", "per_hour: 0"}}));
+  const Result means = Wisselctl({"simulate", quiet.c_str(), "--seeds", "3"});
+  EXPECT_EQ(means.code, 0) << means.err;
+  EXPECT_THAT(means.out, ContainsRegex("wait, p90 +- +-\n"));
+  EXPECT_THAT(means.out, ContainsRegex("conversations +0.0 +0.0\n"));
+}
+
+TEST(Cli, SimulateSaysWhatApplyWouldWarnOf) {
+  const wissel::testing::TempDir dir;
+  const std::string file =
+      Write(dir, "day.yaml", absl::StrReplaceAll(kDay, {{"[all, rare]", "[all]"}}));
+  const Result day = Wisselctl({"simulate", file.c_str()});
+  EXPECT_EQ(day.code, 0) << day.err;
+  EXPECT_THAT(day.err, ContainsRegex("! .*day.yaml: queues\\[rare\\]"));
+}
+
+TEST(Cli, ForecastsNeedATarget) {
+  const wissel::testing::TempDir dir;
+  const std::string file = Write(dir, "day.yaml", kDay);
+  const Result table = Wisselctl({"simulate", file.c_str(), "--forecast", "50"});
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.out, HasSubstr("No conversation had a target for its first response"));
+  EXPECT_THAT(table.out, Not(HasSubstr("Brier")));
+  const Result json = Wisselctl({"simulate", file.c_str(), "--forecast", "50", "--output", "json"});
+  EXPECT_THAT(json.out, HasSubstr("\"brier\":null"));
+}
+
+TEST(Cli, APlotIsAnSvg) {
+  const wissel::testing::TempDir dir;
+  const std::string file = Write(dir, "day.yaml", kDay);
+  const std::string png = dir.path() + "/day.png";
+  const Result result = Wisselctl({"simulate", file.c_str(), "--plot", png.c_str()});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, HasSubstr("ends in .svg"));
+  EXPECT_FALSE(std::filesystem::exists(png));
 }
 
 TEST(Cli, SimulateNamesTheLineOfWhatIsWrong) {
@@ -133,10 +171,10 @@ TEST(Cli, SimulateNamesTheLineOfWhatIsWrong) {
   EXPECT_THAT(simulate(day + "workspace_file: shop.yaml\n").err, HasSubstr("not both"));
   EXPECT_THAT(simulate("workspace: {workspace_id: shop}\n").err,
               HasSubstr("day.yaml:1: workspace"));
-  EXPECT_EQ(Wisselctl({"simulate", "/nowhere.yaml"}).code, 5);
+  EXPECT_EQ(Wisselctl({"simulate", "/nowhere.yaml"}).code, 2);
   EXPECT_EQ(Wisselctl({"replay"}).code, 2);
   EXPECT_EQ(Wisselctl({"replay", "--log-file", "/nowhere", "--from", "noon"}).code, 2);
-  EXPECT_EQ(Wisselctl({"replay", "--log-file", "/nowhere", "--policy", "/nowhere.yaml"}).code, 5);
+  EXPECT_EQ(Wisselctl({"replay", "--log-file", "/nowhere", "--policy", "/nowhere.yaml"}).code, 2);
 }
 
 TEST(Cli, ExitCodesTellWhatWentWrong) {
@@ -162,9 +200,9 @@ TEST(Cli, ExitCodesTellWhatWentWrong) {
   const Result wrong = with({"apply", "-f", bad.c_str()});
   EXPECT_EQ(wrong.code, 2);
   EXPECT_THAT(wrong.err, HasSubstr("bad.yaml:2: queus: expected one of"));
-  EXPECT_EQ(with({"apply", "-f", "/nowhere"}).code, 5);
+  EXPECT_EQ(with({"apply", "-f", "/nowhere"}).code, 2);
   EXPECT_EQ(with({"apply", "-f", shop.c_str(), "--workspace", "other"}).code, 2);
-  EXPECT_EQ(Wisselctl({"log", "tail", "--log-file", "/nowhere"}).code, 5);
+  EXPECT_EQ(Wisselctl({"log", "tail", "--log-file", "/nowhere"}).code, 2);
   EXPECT_EQ(
       Wisselctl({"conversations", "list", "--server", "127.0.0.1:1", "--insecure-local"}).code, 4);
 }

@@ -11,7 +11,7 @@ absl::StatusOr<Client> MakeClient(const Session& session, Session::Service servi
   if (!session.flags.insecure_local) {
     options.tls.emplace();
     if (!session.flags.ca_file.empty()) {
-      WISSEL_ASSIGN_OR_RETURN(options.tls->server_ca, ReadFile(session.flags.ca_file, 1 << 20));
+      WISSEL_ASSIGN_OR_RETURN(options.tls->server_ca, ReadInput(session.flags.ca_file, 1 << 20));
     }
   }
   WISSEL_ASSIGN_OR_RETURN(std::string token, session.Token(who));

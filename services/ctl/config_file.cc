@@ -1,7 +1,9 @@
 #include "services/ctl/config_file.h"
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "libs/base/status_macros.h"
+#include "libs/domain/config_validation.h"
 #include "services/ctl/workspace_yaml.h"
 #include "wissel/admin/v1/admin_service.grpc.pb.h"
 
@@ -11,7 +13,7 @@ using admin::v1::AdminService;
 
 absl::StatusOr<admin::v1::ApplyConfigResponse> SubmitFile(const Session& session,
                                                           const std::string& path, bool dry_run) {
-  WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadFile(path, 4 << 20));
+  WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadInput(path, 4 << 20));
   admin::v1::ApplyConfigRequest request;
   request.set_dry_run(dry_run);
   auto& config = *request.mutable_config();
@@ -31,6 +33,19 @@ absl::StatusOr<admin::v1::ApplyConfigResponse> SubmitFile(const Session& session
   }
   config.set_version(config.version() + 1);
   return Call<AdminService>(client, &AdminService::StubInterface::ApplyConfig, request);
+}
+
+absl::Status CheckConfig(const Session& session, const std::string& file,
+                         const config::v1::WorkspaceConfig& config) {
+  const domain::ConfigFindings findings = domain::ValidateConfig(config);
+  for (const std::string& warning : findings.warnings) {
+    session.err << "! " << file << ": " << warning << "\n";
+  }
+  if (findings.errors.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrJoin(findings.errors, "\n", [&](std::string* out, const std::string& error) {
+        absl::StrAppend(out, file, ": ", error);
+      }));
 }
 
 void PrintDifferences(const admin::v1::ApplyConfigResponse& response, std::ostream& out) {

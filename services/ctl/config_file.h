@@ -16,6 +16,11 @@ namespace wissel::ctl {
 absl::StatusOr<admin::v1::ApplyConfigResponse> SubmitFile(const Session& session,
                                                           const std::string& path, bool dry_run);
 
+// Whether the configuration of `file` could be put in force: INVALID_ARGUMENT with all that is
+// wrong. What it would be applied with a warning about goes to the session's standard error.
+absl::Status CheckConfig(const Session& session, const std::string& file,
+                         const config::v1::WorkspaceConfig& config);
+
 // "+ agents[anna]", "~ queues[nl].offer_timeout: 30s → 20s", a line each.
 void PrintDifferences(const admin::v1::ApplyConfigResponse& response, std::ostream& out);
 

@@ -83,6 +83,153 @@ std::string ContentSummary(const message::v1::Content& content) {
   return "[nothing]";
 }
 
+// The first few, and how many more.
+template <class List, class Text>
+std::string Few(const List& list, const Text& text) {
+  constexpr int kMost = 5;
+  std::string out;
+  for (int i = 0; i < list.size() && i < kMost; ++i) {
+    absl::StrAppend(&out, i == 0 ? "" : ", ", text(list[i]));
+  }
+  if (list.size() > kMost) absl::StrAppend(&out, " and ", list.size() - kMost, " more");
+  return out;
+}
+
+std::string Few(const google::protobuf::RepeatedPtrField<std::string>& ids) {
+  return Few(ids, [](const std::string& id) { return id; });
+}
+
+std::string SkillAt(const config::v1::Skill& skill) {
+  return absl::StrCat(skill.skill_id(), " ", skill.proficiency());
+}
+
+// "asked for: nl or returns 3, lang:nl 5; of queue nl; 2 units of chat".
+std::string Asked(const conversation::v1::Requirement& r) {
+  std::vector<std::string> parts;
+  if (r.anyone()) {
+    parts.push_back("anyone");
+  } else {
+    if (!r.clauses().empty()) {
+      parts.push_back(Few(r.clauses(), [](const auto& clause) {
+        return absl::StrJoin(clause.any_of(), " or ", [](std::string* out, const auto& skill) {
+          absl::StrAppend(out, SkillAt(skill));
+        });
+      }));
+    }
+    if (!r.queue_ids().empty()) {
+      parts.push_back(
+          absl::StrCat(r.queue_ids_size() == 1 ? "of queue " : "of queues ", Few(r.queue_ids())));
+    }
+    if (!r.agent_ids().empty()) parts.push_back(absl::StrCat("or ", Few(r.agent_ids())));
+  }
+  if (!r.preferred_skills().empty()) {
+    parts.push_back(absl::StrCat("preferably ", Few(r.preferred_skills(), [](const auto& skill) {
+                                   return absl::StrCat(skill.skill_id(), " x ", skill.weight());
+                                 })));
+  }
+  parts.push_back(absl::StrCat(r.units(), r.units() == 1 ? " unit" : " units", " for ",
+                               Word(r.channel_kind())));
+  return absl::StrCat("asked for: ", absl::StrJoin(parts, "; "));
+}
+
+std::string StepChanges(const config::v1::RelaxationStep& step) {
+  std::vector<std::string> parts;
+  if (!step.drop_skill_ids().empty()) {
+    parts.push_back(absl::StrCat("without ", Few(step.drop_skill_ids())));
+  }
+  if (!step.lower_skills().empty()) parts.push_back(Few(step.lower_skills(), SkillAt));
+  if (!step.alternatives().empty()) {
+    parts.push_back(Few(step.alternatives(), [](const config::v1::SkillAlternative& a) {
+      return absl::StrCat(a.skill_id(), " or ", a.or_skill_id(), " ", a.proficiency());
+    }));
+  }
+  if (!step.widen_to_queue_ids().empty()) {
+    parts.push_back(absl::StrCat("also queue ", Few(step.widen_to_queue_ids())));
+  }
+  if (!step.widen_to_agent_ids().empty()) {
+    parts.push_back(absl::StrCat("also ", Few(step.widen_to_agent_ids())));
+  }
+  return absl::StrJoin(parts, ", ");
+}
+
+// "relaxed, step 1 of 2: repair 6 after 4m".
+std::string Relaxed(const conversation::v1::Requirement& r, const config::v1::Queue* queue) {
+  std::string line = absl::StrCat("relaxed, step ", r.ring(), " of ", r.relaxation_steps());
+  for (int i = 0; queue != nullptr && i < r.ring() && i < queue->relaxation_steps_size(); ++i) {
+    const config::v1::RelaxationStep& step = queue->relaxation_steps(i);
+    absl::StrAppend(&line, i == 0 ? ": " : "; ", StepChanges(step), " after ",
+                    absl::FormatDuration(FromProto(step.after())));
+  }
+  return line;
+}
+
+// "priority 120: 100 base, 20 ageing".
+std::string Points(const conversation::v1::Priority& p) {
+  std::vector<std::string> parts;
+  const auto add = [&](int32_t points, absl::string_view of) {
+    if (points != 0) parts.push_back(absl::StrCat(points, " ", of));
+  };
+  add(p.base(), "base");
+  add(p.own(), "its own");
+  add(p.tier(), "tier");
+  add(p.lifetime_value(), "lifetime value");
+  add(p.order_state(), "order state");
+  add(p.sla_proximity(), "SLA proximity");
+  add(p.escalation(), "escalation");
+  add(p.ageing(), "ageing");
+  return absl::StrCat("priority ", p.effective(), parts.empty() ? "" : ": ",
+                      absl::StrJoin(parts, ", "));
+}
+
+// In the order in which it is compared: the first difference decides.
+std::string Compared(const Explanation::Candidate& c, const Explanation& e) {
+  std::string text = c.agent_id();
+  if (c.sticky()) absl::StrAppend(&text, ", had this customer last");
+  if (c.secondary()) absl::StrAppend(&text, ", only helps out");
+  if (!e.requirement().preferred_skills().empty()) {
+    absl::StrAppend(&text, ", preferred score ", c.preferred_score());
+  }
+  switch (e.strategy()) {
+    case config::v1::STRATEGY_LONGEST_IDLE:
+      absl::StrAppend(&text, ", idle since ", FormatTime(c.idle_since()));
+      break;
+    case config::v1::STRATEGY_BEST_SKILL:
+      absl::StrAppend(&text, ", skill score ", c.skill_score());
+      break;
+    case config::v1::STRATEGY_LEAST_OCCUPIED:
+      absl::StrAppend(&text, ", ", c.occupancy_permille() / 10, ".", c.occupancy_permille() % 10,
+                      "% occupied");
+      break;
+    case config::v1::STRATEGY_ROUND_ROBIN:
+      absl::StrAppend(&text, ", ",
+                      c.last_given() == 0
+                          ? std::string("has had nothing yet")
+                          : absl::StrCat("last had the group's number ", c.last_given()));
+      break;
+    default:
+      break;
+  }
+  return absl::StrCat(text, ", ", c.free_units(), c.free_units() == 1 ? " unit" : " units",
+                      " free");
+}
+
+// What a step of an SLA policy does; empty where the log does not say.
+std::string StepDoes(const config::v1::EscalationStep& step) {
+  switch (step.action_case()) {
+    case config::v1::EscalationStep::kAddPriorityPoints:
+      return absl::StrCat(step.add_priority_points(), " points more of priority");
+    case config::v1::EscalationStep::kRelaxSteps:
+      return absl::StrCat(step.relax_steps(), " relaxation steps more are in force");
+    case config::v1::EscalationStep::kOverflowToQueueId:
+      return absl::StrCat("it overflows to queue ", step.overflow_to_queue_id());
+    case config::v1::EscalationStep::kTellSupervisors:
+      return "supervisors are told";
+    case config::v1::EscalationStep::ACTION_NOT_SET:
+      break;
+  }
+  return "";
+}
+
 }  // namespace
 
 std::string Summary(const google::protobuf::RepeatedPtrField<message::v1::Content>& contents) {
@@ -135,19 +282,24 @@ std::string DescribeCause(const log::v1::Cause& cause) {
   return "no cause";
 }
 
-std::vector<std::string> DescribeExplanation(const Explanation& e) {
+std::vector<std::string> DescribeExplanation(const Explanation& e, const config::v1::Queue* queue) {
+  // Nobody was compared: a person named the agent.
+  if (e.config_version() == 0 && e.has_chosen()) {
+    return {absl::StrCat("a person chose ", e.chosen().agent_id(), ": nobody else was looked at")};
+  }
   std::vector<std::string> lines;
   const std::string strategy =
-      e.strategy() == config::v1::STRATEGY_UNSPECIFIED ? "no strategy needed" : Word(e.strategy());
+      e.strategy() == config::v1::STRATEGY_UNSPECIFIED ? "in no queue" : Word(e.strategy());
   lines.push_back(absl::StrCat("looked at ", e.agents_considered(), " agents, ",
                                e.agents_eligible(), " could take it (", strategy,
                                ", configuration ", e.config_version(), ")"));
-  const auto candidate = [](const Explanation::Candidate& c) {
-    return absl::StrCat(c.agent_id(), ", idle since ", FormatTime(c.idle_since()), ", ",
-                        c.free_units(), " units free");
-  };
-  if (e.has_chosen()) lines.push_back(absl::StrCat("chosen: ", candidate(e.chosen())));
-  for (const auto& next : e.runners_up()) lines.push_back(absl::StrCat("next: ", candidate(next)));
+  if (e.has_requirement()) lines.push_back(Asked(e.requirement()));
+  if (e.requirement().ring() > 0) lines.push_back(Relaxed(e.requirement(), queue));
+  if (e.has_priority()) lines.push_back(Points(e.priority()));
+  if (e.has_chosen()) lines.push_back(absl::StrCat("chosen: ", Compared(e.chosen(), e)));
+  for (const auto& next : e.runners_up()) {
+    lines.push_back(absl::StrCat("next: ", Compared(next, e)));
+  }
   for (const auto& passed : e.passed_over()) {
     lines.push_back(absl::StrCat("passed over: ", passed.agents(), " ", Word(passed.reason())));
   }
@@ -336,9 +488,13 @@ std::string Describe(const Event& event) {
     case Event::kSlaBreached:
       return absl::StrCat(Word(event.sla_breached().metric()), " breached, was due ",
                           FormatTime(event.sla_breached().due_time()));
-    case Event::kSlaEscalated:
-      return absl::StrCat("escalated: step ", event.sla_escalated().step(), " of its policy, for ",
-                          Word(event.sla_escalated().metric()));
+    case Event::kSlaEscalated: {
+      const auto& e = event.sla_escalated();
+      const std::string does = StepDoes(e.escalation());
+      return absl::StrCat("escalated at ", e.escalation().percent(), " % of ", Word(e.metric()),
+                          does.empty() ? "" : ": ", does, " (step ", e.step() + 1,
+                          " of its policy)");
+    }
     case Event::kWaitEstimated: {
       const auto& e = event.wait_estimated();
       return absl::StrCat(

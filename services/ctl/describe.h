@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "wissel/config/v1/config.pb.h"
 #include "wissel/conversation/v1/events.pb.h"
 #include "wissel/log/v1/log.pb.h"
 #include "wissel/message/v1/message.pb.h"
@@ -23,8 +24,11 @@ absl::string_view ConversationOf(const conversation::v1::Event& event);
 // What set a decision off: "inbound[3]@17", "timer due 08:00:00.000".
 std::string DescribeCause(const log::v1::Cause& cause);
 
-// Why this agent, or why nobody: a line each.
-std::vector<std::string> DescribeExplanation(const conversation::v1::Explanation& explanation);
+// Why this agent, or why nobody, a line each: what was asked for, how urgent it was, and what the
+// strategy compared. `queue` is the conversation's own as it was configured then, and says what
+// each relaxation step changed; null: not known.
+std::vector<std::string> DescribeExplanation(const conversation::v1::Explanation& explanation,
+                                             const config::v1::Queue* queue = nullptr);
 
 // The explanation that an event carries, if any.
 const conversation::v1::Explanation* ExplanationOf(const conversation::v1::Event& event);

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "libs/bus/embedded.h"
@@ -118,7 +119,14 @@ absl::Status Walk(bus::Bus& bus, const WalkOptions& options,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<bus::Bus>> OpenLog(const Session& session) {
-  if (!session.flags.log_file.empty()) return bus::OpenEmbeddedLogReadOnly(session.flags.log_file);
+  if (const std::string& file = session.flags.log_file; !file.empty()) {
+    auto log = bus::OpenEmbeddedLogReadOnly(file);
+    if (log.ok()) return log;
+    const bool no_log = absl::IsNotFound(log.status()) || absl::IsDataLoss(log.status());
+    const std::string what(log.status().message());
+    return absl::Status(no_log ? absl::StatusCode::kInvalidArgument : log.status().code(),
+                        absl::StrContains(what, file) ? what : absl::StrCat(file, ": ", what));
+  }
   if (!session.flags.kafka.empty()) {
     return bus::NewKafkaBus({.brokers = session.flags.kafka,
                              .client_id = "wisselctl",

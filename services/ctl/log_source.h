@@ -12,7 +12,7 @@
 namespace wissel::ctl {
 
 // The log where --kafka or --log-file says it is; for reading only.
-//   INVALID_ARGUMENT  nothing says where it is
+//   INVALID_ARGUMENT  nothing says where it is; the file cannot be opened or is no log
 absl::StatusOr<std::unique_ptr<bus::Bus>> OpenLog(const Session& session);
 
 // One record of the log as a walk meets it: valid, or void.

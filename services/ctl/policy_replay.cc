@@ -10,11 +10,10 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "libs/base/status_macros.h"
-#include "libs/domain/config_validation.h"
 #include "libs/sim/plot.h"
 #include "libs/sim/recording.h"
+#include "services/ctl/config_file.h"
 #include "services/ctl/log_source.h"
 #include "services/ctl/output.h"
 #include "services/ctl/progress.h"
@@ -32,22 +31,35 @@ struct Three {
 
 enum class Unit { kCount, kTime, kShare };
 
-std::string Text(double value, Unit unit) {
+// A figure of a report; nothing where it has none: of nobody who waited there is no wait.
+using Figure = std::function<std::optional<double>(const sim::Report&)>;
+
+Figure TimeIn(sim::Times sim::QueueReport::*times, absl::Duration sim::Times::*which) {
+  return [=](const sim::Report& r) -> std::optional<double> {
+    const sim::Times& t = r.total.*times;
+    if (t.count == 0) return std::nullopt;
+    return absl::ToDoubleSeconds(t.*which);
+  };
+}
+
+std::string Text(std::optional<double> value, Unit unit) {
+  if (!value.has_value()) return "-";
   switch (unit) {
     case Unit::kCount:
-      return absl::StrCat(static_cast<int64_t>(std::llround(value)));
+      return absl::StrCat(static_cast<int64_t>(std::llround(*value)));
     case Unit::kTime:
-      return ShortDuration(absl::Seconds(value));
+      return ShortDuration(absl::Seconds(*value));
     case Unit::kShare:
-      return Percent(value, 1);
+      return Percent(*value, 1);
   }
   return "";
 }
 
-std::string Change(double before, double after, Unit unit) {
-  const std::string text = Text(std::abs(after - before), unit);
+std::string Change(std::optional<double> before, std::optional<double> after, Unit unit) {
+  if (!before.has_value() || !after.has_value()) return "-";
+  const std::string text = Text(std::abs(*after - *before), unit);
   if (text == Text(0, unit)) return "same";
-  return absl::StrCat(after > before ? "+" : "-", text);
+  return absl::StrCat(*after > *before ? "+" : "-", text);
 }
 
 // What the figure counts, which may differ between the policies.
@@ -59,28 +71,26 @@ std::string LateFirstAnswers(const Three& three) {
 
 void PrintFigures(const Three& three, std::ostream& out) {
   Table table({"figure", "recorded", "repeated", "changed", "repeated to changed"});
-  const auto add = [&](const std::string& name, Unit unit,
-                       const std::function<double(const sim::Report&)>& value) {
-    const double before = value(three.repeated);
-    const double after = value(three.changed);
+  const auto add = [&](const std::string& name, Unit unit, const Figure& value) {
+    const std::optional<double> before = value(three.repeated);
+    const std::optional<double> after = value(three.changed);
     table.Add({name, Text(value(three.recorded), unit), Text(before, unit), Text(after, unit),
                Change(before, after, unit)});
   };
-  const auto seconds = [](absl::Duration d) { return absl::ToDoubleSeconds(d); };
   add("conversations", Unit::kCount, [](const auto& r) { return r.total.arrived; });
-  add("wait, mean", Unit::kTime, [&](const auto& r) { return seconds(r.total.wait.mean); });
-  add("wait, p50", Unit::kTime, [&](const auto& r) { return seconds(r.total.wait.p50); });
-  add("wait, p90", Unit::kTime, [&](const auto& r) { return seconds(r.total.wait.p90); });
-  add("wait, p99", Unit::kTime, [&](const auto& r) { return seconds(r.total.wait.p99); });
+  add("wait, mean", Unit::kTime, TimeIn(&sim::QueueReport::wait, &sim::Times::mean));
+  add("wait, p50", Unit::kTime, TimeIn(&sim::QueueReport::wait, &sim::Times::p50));
+  add("wait, p90", Unit::kTime, TimeIn(&sim::QueueReport::wait, &sim::Times::p90));
+  add("wait, p99", Unit::kTime, TimeIn(&sim::QueueReport::wait, &sim::Times::p99));
   const auto target = [](const std::optional<absl::Duration>& t) {
     return t.has_value() ? absl::FormatDuration(*t) : std::string("the target");
   };
   add(absl::StrCat("served within ", target(three.recorded.service_level)), Unit::kCount,
       [](const auto& r) { return r.total.in_time; });
   add("first answer, p50", Unit::kTime,
-      [&](const auto& r) { return seconds(r.total.first_response.p50); });
+      TimeIn(&sim::QueueReport::first_response, &sim::Times::p50));
   add("first answer, p90", Unit::kTime,
-      [&](const auto& r) { return seconds(r.total.first_response.p90); });
+      TimeIn(&sim::QueueReport::first_response, &sim::Times::p90));
   add(LateFirstAnswers(three), Unit::kCount,
       [](const auto& r) { return r.total.first_response_breaches; });
   for (const routing::SlaMetric metric : routing::kSlaMetrics) {
@@ -128,8 +138,7 @@ void PrintQueues(const Three& three, std::ostream& out) {
     for (absl::Duration sim::Times::*which : {&sim::Times::p50, &sim::Times::p90}) {
       for (const sim::Report* report : {&three.recorded, &three.repeated, &three.changed}) {
         const auto* queue = Find(report->queues, id, &sim::QueueReport::queue_id);
-        row.push_back(
-            queue == nullptr || queue->wait.count == 0 ? "-" : ShortDuration(queue->wait.*which));
+        row.push_back(queue == nullptr ? "-" : TimeOf(queue->wait, which));
       }
     }
     table.Add(std::move(row));
@@ -196,14 +205,10 @@ sim::Report Run(const sim::Recording& recording, std::optional<config::v1::Works
 }  // namespace
 
 absl::Status ReplayPolicy(Session& s, const ReplayRange& range, const PolicyFlags& flags) {
-  WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadFile(flags.policy, 4 << 20));
+  WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadInput(flags.policy, 4 << 20));
   WISSEL_ASSIGN_OR_RETURN(config::v1::WorkspaceConfig policy,
                           ParseWorkspaceYaml(flags.policy, yaml));
-  std::vector<std::string> wrong;
-  for (const std::string& error : domain::ValidateConfig(policy).errors) {
-    wrong.push_back(absl::StrCat(flags.policy, ": ", error));
-  }
-  if (!wrong.empty()) return absl::InvalidArgumentError(absl::StrJoin(wrong, "\n"));
+  WISSEL_RETURN_IF_ERROR(CheckConfig(s, flags.policy, policy));
 
   WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(s));
   WISSEL_ASSIGN_OR_RETURN(const sim::Recording recording, Record(*bus, range, flags));
@@ -248,6 +253,9 @@ absl::Status ReplayPolicy(Session& s, const ReplayRange& range, const PolicyFlag
   s.out << before.workspace_id() << ", " << Span(recording) << ": " << flags.policy << " against "
         << against << "\n\n";
   PrintFigures(three, s.out);
+  if (recording.report.total.arrived == 0) {
+    s.out << "\nNobody came in that time: there is no wait or answer to compare.\n";
+  }
   s.out << "\n";
   PrintQueues(three, s.out);
   s.out << "\n";

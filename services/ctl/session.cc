@@ -136,7 +136,7 @@ absl::Status Session::Resolve() {
   std::error_code ignored;
   if (file.empty() && std::filesystem::exists(kDevContext, ignored)) file = kDevContext;
   if (!file.empty()) {
-    WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadFile(file, 1 << 20));
+    WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadInput(file, 1 << 20));
     WISSEL_ASSIGN_OR_RETURN(context_, ParseContext(file, yaml));
   }
   TakeFirst(flags.server, Environment("WISSEL_SERVER"));
@@ -249,8 +249,16 @@ absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) 
   return bytes;
 }
 
+absl::StatusOr<std::string> ReadInput(const std::string& path, size_t max_bytes) {
+  absl::StatusOr<std::string> bytes = ReadFile(path, max_bytes);
+  if (absl::IsNotFound(bytes.status())) {
+    return absl::InvalidArgumentError(bytes.status().message());
+  }
+  return bytes;
+}
+
 absl::StatusOr<std::string> ReadSecret(const std::string& path) {
-  WISSEL_ASSIGN_OR_RETURN(std::string secret, ReadFile(path, 64 << 10));
+  WISSEL_ASSIGN_OR_RETURN(std::string secret, ReadInput(path, 64 << 10));
   absl::StripTrailingAsciiWhitespace(&secret);
   if (secret.empty()) return absl::InvalidArgumentError(absl::StrCat(path, ": empty"));
   return secret;

@@ -93,6 +93,10 @@ class Session {
 //   NOT_FOUND, INVALID_ARGUMENT (too large, a folder)
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes = 64 << 20);
 
+// The same of a file that somebody names and that has to be there: INVALID_ARGUMENT where it is
+// not.
+absl::StatusOr<std::string> ReadInput(const std::string& path, size_t max_bytes = 64 << 20);
+
 // A secret from a file: without the line end.
 absl::StatusOr<std::string> ReadSecret(const std::string& path);
 

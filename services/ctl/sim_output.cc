@@ -6,7 +6,10 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <numeric>
+#include <optional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
@@ -22,7 +25,12 @@ double Student95(size_t degrees) {
   return degrees <= kTable.size() ? kTable[degrees - 1] : 1.960;
 }
 
+// Of no times null, and not 0.
 boost::json::object TimesJson(const sim::Times& times) {
+  if (times.count == 0) {
+    return {{"count", 0},       {"mean_s", nullptr}, {"p50_s", nullptr},
+            {"p90_s", nullptr}, {"p99_s", nullptr},  {"max_s", nullptr}};
+  }
   return {{"count", times.count},
           {"mean_s", absl::ToDoubleSeconds(times.mean)},
           {"p50_s", absl::ToDoubleSeconds(times.p50)},
@@ -97,13 +105,14 @@ std::string TimeJson(absl::Time time) {
 void AddQueue(const sim::QueueReport& queue, absl::string_view name, Table& table) {
   const auto d = [](int64_t n) { return absl::StrCat(n); };
   const auto count = static_cast<double>(queue.arrived);
-  table.Add(
-      {std::string(name), d(queue.arrived), Percent(static_cast<double>(queue.abandoned), count),
-       d(queue.left_waiting), ShortDuration(queue.wait.mean), ShortDuration(queue.wait.p50),
-       ShortDuration(queue.wait.p90), ShortDuration(queue.wait.p99),
-       Percent(static_cast<double>(queue.in_time), count), ShortDuration(queue.first_response.p50),
-       ShortDuration(queue.first_response.p90), d(queue.first_response_breaches),
-       absl::StrFormat("%.1f", queue.mean_waiting), d(queue.max_waiting)});
+  table.Add({std::string(name), d(queue.arrived),
+             Percent(static_cast<double>(queue.abandoned), count), d(queue.left_waiting),
+             TimeOf(queue.wait, &sim::Times::mean), TimeOf(queue.wait, &sim::Times::p50),
+             TimeOf(queue.wait, &sim::Times::p90), TimeOf(queue.wait, &sim::Times::p99),
+             Percent(static_cast<double>(queue.in_time), count),
+             TimeOf(queue.first_response, &sim::Times::p50),
+             TimeOf(queue.first_response, &sim::Times::p90), d(queue.first_response_breaches),
+             absl::StrFormat("%.1f", queue.mean_waiting), d(queue.max_waiting)});
 }
 
 }  // namespace
@@ -115,6 +124,15 @@ std::string ShortDuration(absl::Duration duration) {
   if (whole < 60) return absl::StrFormat("%ds", whole);
   if (whole < 3600) return absl::StrFormat("%dm%02ds", whole / 60, whole % 60);
   return absl::StrFormat("%dh%02dm", whole / 3600, whole / 60 % 60);
+}
+
+std::string TimeOf(const sim::Times& times, absl::Duration sim::Times::*which) {
+  return times.count == 0 ? "-" : ShortDuration(times.*which);
+}
+
+std::string WrongPlotFile(const std::string& file) {
+  if (absl::EndsWithIgnoreCase(file, ".svg")) return "";
+  return absl::StrCat("expected a file that ends in .svg, which is what is written; found ", file);
 }
 
 std::string Percent(double part, double whole) {
@@ -256,22 +274,26 @@ std::vector<MeanOverRuns> Summarise(const std::vector<sim::Report>& reports) {
     const char* name;
     const char* key;
     Unit unit;
-    std::function<double(const sim::Report&)> value;
+    // Nothing where the run has none.
+    std::function<std::optional<double>(const sim::Report&)> value;
   };
-  const auto share = [](int64_t part, int64_t whole) {
-    return whole == 0 ? 0.0 : static_cast<double>(part) / static_cast<double>(whole);
+  const auto share = [](int64_t part, int64_t whole) -> std::optional<double> {
+    if (whole == 0) return std::nullopt;
+    return static_cast<double>(part) / static_cast<double>(whole);
+  };
+  const auto wait = [](absl::Duration sim::Times::*which) {
+    return [which](const sim::Report& r) -> std::optional<double> {
+      if (r.total.wait.count == 0) return std::nullopt;
+      return absl::ToDoubleSeconds(r.total.wait.*which);
+    };
   };
   const std::vector<Figure> figures = {
       {"conversations", "arrived", Unit::kCount,
        [](const auto& r) { return static_cast<double>(r.total.arrived); }},
-      {"wait, mean", "wait_mean_s", Unit::kSeconds,
-       [](const auto& r) { return absl::ToDoubleSeconds(r.total.wait.mean); }},
-      {"wait, p50", "wait_p50_s", Unit::kSeconds,
-       [](const auto& r) { return absl::ToDoubleSeconds(r.total.wait.p50); }},
-      {"wait, p90", "wait_p90_s", Unit::kSeconds,
-       [](const auto& r) { return absl::ToDoubleSeconds(r.total.wait.p90); }},
-      {"wait, p99", "wait_p99_s", Unit::kSeconds,
-       [](const auto& r) { return absl::ToDoubleSeconds(r.total.wait.p99); }},
+      {"wait, mean", "wait_mean_s", Unit::kSeconds, wait(&sim::Times::mean)},
+      {"wait, p50", "wait_p50_s", Unit::kSeconds, wait(&sim::Times::p50)},
+      {"wait, p90", "wait_p90_s", Unit::kSeconds, wait(&sim::Times::p90)},
+      {"wait, p99", "wait_p99_s", Unit::kSeconds, wait(&sim::Times::p99)},
       {"served in time", "in_time", Unit::kShare,
        [&](const auto& r) { return share(r.total.in_time, r.total.arrived); }},
       {"left before an agent had them", "abandoned", Unit::kShare,
@@ -282,20 +304,22 @@ std::vector<MeanOverRuns> Summarise(const std::vector<sim::Report>& reports) {
        [&](const auto& r) { return share(r.total.offers.missed, r.total.offers.made); }},
       {"occupancy", "occupancy", Unit::kShare, [](const auto& r) { return r.occupancy; }}};
   std::vector<MeanOverRuns> means;
-  const auto n = static_cast<double>(reports.size());
   for (const Figure& figure : figures) {
-    double sum = 0;
-    for (const sim::Report& report : reports) sum += figure.value(report);
-    const double mean = sum / n;
+    std::vector<double> values;
+    for (const sim::Report& report : reports) {
+      if (const std::optional<double> value = figure.value(report)) values.push_back(*value);
+    }
+    const auto n = static_cast<double>(values.size());
+    MeanOverRuns& m = means.emplace_back(MeanOverRuns{.figure = figure.name,
+                                                      .key = figure.key,
+                                                      .runs = static_cast<int64_t>(values.size()),
+                                                      .unit = figure.unit});
+    if (values.empty()) continue;
+    m.mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
+    if (values.size() < 2) continue;
     double squares = 0;
-    for (const sim::Report& report : reports) squares += std::pow(figure.value(report) - mean, 2);
-    means.push_back({.figure = figure.name,
-                     .key = figure.key,
-                     .mean = mean,
-                     .half_width = reports.size() < 2 ? 0
-                                                      : Student95(reports.size() - 1) *
-                                                            std::sqrt(squares / (n - 1) / n),
-                     .unit = figure.unit});
+    for (const double value : values) squares += std::pow(value - m.mean, 2);
+    m.half_width = Student95(values.size() - 1) * std::sqrt(squares / (n - 1) / n);
   }
   return means;
 }
@@ -314,7 +338,7 @@ void PrintMeans(const std::vector<MeanOverRuns>& means, std::ostream& out) {
       }
       return "";
     };
-    table.Add({m.figure, text(m.mean), text(m.half_width)});
+    table.Add({m.figure, m.runs > 0 ? text(m.mean) : "-", m.runs > 1 ? text(m.half_width) : "-"});
   }
   table.Print(out);
 }
@@ -366,6 +390,12 @@ void PrintForecast(const sim::ForecastReport& report, std::ostream& out) {
   errors.Add(ErrorRow("wait of the last one given", report.last_wait));
   errors.Print(out);
 
+  if (report.with_target == 0) {
+    out << "\nNo conversation had a target for its first response, so there was nothing to "
+           "forecast: "
+           "an SLA\npolicy of the configuration would have to promise first_response.\n";
+    return;
+  }
   out << "\nProbability of missing the first response, as a conversation begins to wait:\n";
   Table bins({"said", "conversations", "mean said", "missed"});
   int64_t count = 0;
@@ -377,12 +407,16 @@ void PrintForecast(const sim::ForecastReport& report, std::ostream& out) {
               Percent(bin.said, n), Percent(static_cast<double>(bin.missed), n)});
   }
   bins.Print(out);
-  out << absl::StrFormat("Brier score %.4f; %.4f for always saying the base rate", report.brier,
-                         report.brier_of_base_rate);
-  if (report.brier_of_base_rate > 0) {
-    out << "; skill " << Percent(1 - report.brier / report.brier_of_base_rate, 1);
+  if (count == 0) {
+    out << "No conversation with a target began to wait: there is no Brier score.\n";
+  } else {
+    out << absl::StrFormat("Brier score %.4f; %.4f for always saying the base rate", report.brier,
+                           report.brier_of_base_rate);
+    if (report.brier_of_base_rate > 0) {
+      out << "; skill " << Percent(1 - report.brier / report.brier_of_base_rate, 1);
+    }
+    out << " (" << count << " conversations)\n";
   }
-  out << " (" << count << " conversations)\n";
 
   out << "\nWarnings, of " << report.missed << " first responses missed:\n";
   Table warnings({"warning", "said", "caught", "right", "before the miss",
@@ -399,15 +433,19 @@ void PrintForecast(const sim::ForecastReport& report, std::ostream& out) {
 
 boost::json::object ForecastJson(const sim::ForecastReport& report) {
   boost::json::array bins;
+  int64_t count = 0;
   for (const sim::ForecastReport::Bin& bin : report.bins) {
+    count += bin.count;
     bins.push_back({{"count", bin.count}, {"said", bin.said}, {"missed", bin.missed}});
   }
   boost::json::object json{{"mean_wait_s", absl::ToDoubleSeconds(report.mean_wait)},
-                           {"brier", report.brier},
-                           {"brier_of_base_rate", report.brier_of_base_rate},
+                           {"with_target", report.with_target},
                            {"missed", report.missed},
                            {"as_many_share", report.as_many_share},
                            {"as_early_share", report.as_early_share}};
+  // Null where there is nothing to score.
+  json["brier"] = count == 0 ? boost::json::value() : report.brier;
+  json["brier_of_base_rate"] = count == 0 ? boost::json::value() : report.brier_of_base_rate;
   json["expected_wait"] = ErrorsJson(report.expected_wait);
   json["last_wait"] = ErrorsJson(report.last_wait);
   json["bins"] = std::move(bins);

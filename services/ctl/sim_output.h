@@ -15,6 +15,11 @@ namespace wissel::ctl {
 
 // "0.4s", "42s", "3m05s", "2h10m".
 std::string ShortDuration(absl::Duration duration);
+// One of these times; "-" of none.
+std::string TimeOf(const sim::Times& times, absl::Duration sim::Times::*which);
+
+// A check of the command line's: empty where the file's name says that it is an SVG.
+std::string WrongPlotFile(const std::string& file);
 
 // "12.3%"; "-" of nothing.
 std::string Percent(double part, double whole);
@@ -38,6 +43,8 @@ std::vector<sim::Panel> ReportPanels(
 struct MeanOverRuns {
   std::string figure;
   std::string key;
+  // Runs that had one: nobody waits where nobody comes. Of none the rest is without meaning.
+  int64_t runs = 0;
   double mean = 0;
   double half_width = 0;
   enum class Unit { kSeconds, kShare, kCount } unit = Unit::kCount;

@@ -1,66 +1,26 @@
 #include <CLI/CLI.hpp>
 
+#include <boost/json.hpp>
+
 #include <map>
 #include <memory>
-#include <sstream>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
+#include "absl/strings/str_format.h"
 #include "libs/base/status_macros.h"
-#include "libs/domain/engine.h"
 #include "libs/domain/state.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/describe.h"
 #include "services/ctl/log_source.h"
 #include "services/ctl/proto_yaml.h"
+#include "services/ctl/standing.h"
 
 namespace wissel::ctl {
 namespace {
 
 constexpr size_t kMinIdBytes = 4;
-
-// What would make the agent eligible.
-std::string Remedy(const domain::Engine::Standing& standing, const state::v1::AgentState& agent) {
-  using conversation::v1::Explanation;
-  if (agent.leaving()) return "is leaving: finishes what they have, takes nothing new";
-  switch (*standing.why_not) {
-    case Explanation::PASSED_OVER_NOT_IN_QUEUE:
-      return "serves none of the queues asked: add one to their queue_ids";
-    case Explanation::PASSED_OVER_LACKS_SKILL:
-      return absl::StrCat("lacks ", absl::StrJoin(standing.lacks, ", "));
-    case Explanation::PASSED_OVER_NOT_AVAILABLE:
-      return agent.sessions().empty()
-                 ? "is not connected"
-                 : absl::StrCat("is ", EnumName(agent.presence()), ": would have to be available");
-    case Explanation::PASSED_OVER_NO_CAPACITY:
-      return absl::StrCat("has no room: ", agent.used_units(), " of ", agent.capacity_units(),
-                          " units taken");
-    case Explanation::PASSED_OVER_CHANNEL_LIMIT:
-      return "holds as many conversations of the channel as allowed";
-    case Explanation::PASSED_OVER_EXCLUDED:
-      return "declined or missed it a moment ago: may pull it, or is asked again later";
-    default:
-      return "may not take it";
-  }
-}
-
-// How each agent of the routing group stood just before somebody was chosen, or nobody: the very
-// matcher judges, on the state folded so far.
-void PrintAgents(const domain::State& before, absl::string_view conversation_id,
-                 std::ostream& out) {
-  const domain::Engine engine(before.Copy(), {.holds = [](absl::string_view) { return true; }});
-  for (const auto& standing : engine.Judge(conversation_id)) {
-    const auto* conversation = engine.state().FindConversation(conversation_id);
-    const auto* agent = engine.state().FindAgent(conversation->workspace_id(), standing.agent_id);
-    out << "        " << standing.agent_id << ": "
-        << (standing.why_not.has_value()
-                ? Remedy(standing, *agent)
-                : absl::StrCat("may take it, ", agent->capacity_units() - agent->used_units(),
-                               " units free"))
-        << "\n";
-  }
-}
 
 // Whether something happens to whoever has the conversation, or to the queue it waits in, that
 // the conversation's own events do not say.
@@ -76,6 +36,76 @@ bool Concerns(const conversation::v1::Event& event, const state::v1::Conversatio
          event.agent_leaving().agent_id() == c->agent_id();
 }
 
+// The conversation's own queue as it was when this was explained; null where the state no longer
+// has it so.
+const config::v1::Queue* QueueThen(const domain::State& state,
+                                   const conversation::v1::Explanation& explanation) {
+  if (explanation.requirement().queue_ids().empty()) return nullptr;
+  for (const auto& [workspace_id, config] : state.configs()) {
+    if (config.version() != explanation.config_version()) continue;
+    for (const config::v1::Queue& queue : config.queues()) {
+      if (queue.queue_id() == explanation.requirement().queue_ids(0)) return &queue;
+    }
+  }
+  return nullptr;
+}
+
+// An event of the conversation, and what there is to be said of it.
+struct Step {
+  int number = 0;
+  const LogItem* item = nullptr;
+  const conversation::v1::Event* event = nullptr;
+  std::vector<AgentStanding> agents;
+  // Why they are looked at although nobody is sought; empty where somebody is.
+  std::string not_sought;
+};
+
+void PrintStep(const Step& step, const domain::State& state, bool headed, std::ostream& out) {
+  const auto& decision = step.item->entry->record.decision();
+  if (!headed) {
+    out << FormatTime(decision.time()) << "  because of " << DescribeCause(decision.cause())
+        << " (log[" << step.item->partition << "]@" << step.item->offset << ")\n";
+  }
+  out << absl::StrFormat("%5d  ", step.number) << Describe(*step.event) << "\n";
+  if (const auto* explanation = ExplanationOf(*step.event)) {
+    for (const auto& line : DescribeExplanation(*explanation, QueueThen(state, *explanation))) {
+      out << "         " << line << "\n";
+    }
+  }
+  if (!step.not_sought.empty()) out << "         " << step.not_sought << "\n";
+  for (const AgentStanding& agent : step.agents) {
+    out << "           " << DescribeStanding(agent) << "\n";
+  }
+}
+
+// The event as the log has it, and beside it what the text says.
+void PrintStepJson(const Step& step, std::ostream& out) {
+  const auto& decision = step.item->entry->record.decision();
+  boost::json::object json{
+      {"number", step.number},
+      {"time", absl::FormatTime(absl::RFC3339_full, ToTime(decision.time()), absl::UTCTimeZone())},
+      {"partition", step.item->partition},
+      {"offset", step.item->offset},
+      {"cause", DescribeCause(decision.cause())}};
+  const boost::json::value event = boost::json::parse(ToJsonLine(*step.event));
+  for (const auto& [key, value] : event.as_object()) json[key] = value;
+  if (!step.agents.empty()) json["agents"] = StandingsJson(step.agents);
+  if (!step.not_sought.empty()) json["not_sought"] = step.not_sought;
+  out << boost::json::serialize(json) << "\n";
+}
+
+// Somebody was chosen: as it stood before.
+bool Chosen(const conversation::v1::Event& event) {
+  return !event.has_queued() && ExplanationOf(event) != nullptr;
+}
+
+std::string WhyNotSought(const domain::State& state, const std::string& conversation_id) {
+  const auto* c = state.FindConversation(conversation_id);
+  if (c == nullptr || c->status() == state::v1::CONVERSATION_STATUS_QUEUED) return "";
+  return absl::StrCat("nobody is sought for it: it is ", EnumName(c->status()),
+                      "; were it to wait again:");
+}
+
 absl::Status Explain(Session& s, const std::string& wanted, int at) {
   if (wanted.size() < kMinIdBytes) {
     return absl::InvalidArgumentError(
@@ -85,7 +115,7 @@ absl::Status Explain(Session& s, const std::string& wanted, int at) {
   std::map<int32_t, domain::State> states;
   std::string found;
   int number = 0;
-  const absl::Status status = WalkLog(*bus, {}, [&](const LogItem& item) -> absl::Status {
+  WISSEL_RETURN_IF_ERROR(WalkLog(*bus, {}, [&](const LogItem& item) -> absl::Status {
     if (item.entry == nullptr || !item.entry->record.has_decision()) return absl::OkStatus();
     const auto& decision = item.entry->record.decision();
     domain::State& state = states[item.partition];
@@ -93,45 +123,41 @@ absl::Status Explain(Session& s, const std::string& wanted, int at) {
     bool headed = false;
     for (const auto& event : decision.events()) {
       const std::string about(ConversationOf(event));
-      const auto* explanation = ExplanationOf(event);
       const bool ours = absl::StartsWith(about, wanted) ||
                         (!found.empty() && Concerns(event, state.FindConversation(found)));
-      const bool shown = ours && (at == 0 || ++number == at);
-      // Somebody was chosen: as it stood before. Nobody was: as it stands with it waiting.
-      std::ostringstream agents;
-      const bool judge = shown && explanation != nullptr && s.format() == Format::kTable;
-      if (judge && !event.has_queued()) PrintAgents(state, about, agents);
-      state.ApplyEvent(event);
-      if (judge && event.has_queued()) PrintAgents(state, about, agents);
-      if (!ours) continue;
-      if (found.empty()) found = about;
-      if (!about.empty() && about != found) {
+      if (ours && found.empty()) found = about;
+      if (ours && !about.empty() && about != found) {
         return absl::InvalidArgumentError(absl::StrCat(wanted, " fits several conversations, ",
                                                        found, " and ", about, " among them"));
       }
-      if (!shown) continue;
-      if (s.format() != Format::kTable) {
-        s.out << ToJsonLine(event) << "\n";
+      if (ours) ++number;
+      if (!ours || (at != 0 && number != at)) {
+        state.ApplyEvent(event);
         continue;
       }
-      if (!headed) {
-        s.out << FormatTime(decision.time()) << "  because of " << DescribeCause(decision.cause())
-              << " (log[" << item.partition << "]@" << item.offset << ")\n";
-        headed = true;
+      Step step{.number = number, .item = &item, .event = &event};
+      const bool judge = at != 0 || ExplanationOf(event) != nullptr;
+      if (judge && Chosen(event)) step.agents = JudgeAgents(state, found);
+      state.ApplyEvent(event);
+      if (judge && !Chosen(event)) {
+        step.agents = JudgeAgents(state, found);
+        step.not_sought = WhyNotSought(state, found);
       }
-      s.out << "    " << Describe(event) << "\n";
-      if (explanation != nullptr) {
-        for (const auto& line : DescribeExplanation(*explanation)) {
-          s.out << "      " << line << "\n";
-        }
-        s.out << agents.str();
+      if (s.format() == Format::kTable) {
+        PrintStep(step, state, headed, s.out);
+      } else {
+        PrintStepJson(step, s.out);
       }
+      headed = true;
     }
     return absl::OkStatus();
-  });
-  WISSEL_RETURN_IF_ERROR(status);
+  }));
   if (found.empty())
     return absl::NotFoundError(absl::StrCat("no conversation ", wanted, " in the log"));
+  if (at > number) {
+    return absl::NotFoundError(absl::StrCat("--at: conversation ", ShortId(found), " has ", number,
+                                            " events, and none of number ", at));
+  }
   return absl::OkStatus();
 }
 
@@ -142,7 +168,8 @@ void AddExplain(CLI::App& app, Session& s) {
   command->footer(
       "\nReads the log (--kafka, --log-file or the context's) and tells each step of the\n"
       "conversation, what set it off, who was looked at, and for each agent of the\n"
-      "routing group why or why not, and what would have to change.\n"
+      "routing group why or why not, and all that would have to change. The events are numbered:\n"
+      "--at says of any of them how each agent stood. With --output json an event a line.\n"
       "\nExamples:\n  wisselctl explain 6a1f\n  wisselctl explain 6a1f --at 4");
   auto id = std::make_shared<std::string>();
   command->add_option("CONVERSATION", *id, "Its id, or the beginning of it")->required();

@@ -18,11 +18,18 @@ struct Flags {
 };
 
 absl::Status Holidays(Session& s, const Flags& f) {
-  WISSEL_ASSIGN_OR_RETURN(const std::string text, ReadFile(f.file, routing::kMaxHolidayFileBytes));
-  WISSEL_ASSIGN_OR_RETURN(const auto holidays,
-                          routing::ParseHolidays(text, f.first_year, f.last_year));
+  if (f.first_year > f.last_year) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--from ", f.first_year, " is later than --to ", f.last_year));
+  }
+  WISSEL_ASSIGN_OR_RETURN(const std::string text, ReadInput(f.file, routing::kMaxHolidayFileBytes));
+  const auto holidays = routing::ParseHolidays(text, f.first_year, f.last_year);
+  if (!holidays.ok()) {
+    return absl::Status(holidays.status().code(),
+                        absl::StrCat(f.file, ": ", holidays.status().message()));
+  }
   s.out << "special_days:\n";
-  for (const auto& holiday : holidays) {
+  for (const auto& holiday : *holidays) {
     std::string name;
     AppendJsonString(holiday.name, &name);
     s.out << absl::StrCat("  - {date: \"", absl::FormatCivilTime(holiday.day), "\", name: ", name,

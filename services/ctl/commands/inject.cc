@@ -50,7 +50,7 @@ absl::Status Inject(Session& s, InjectFlags f) {
     }
     f.url = found->second;
   }
-  WISSEL_ASSIGN_OR_RETURN(const std::string body, ReadFile(f.file, kMaxBytes));
+  WISSEL_ASSIGN_OR_RETURN(const std::string body, ReadInput(f.file, kMaxBytes));
   http::FetchRequest request{.method = "POST", .url = f.url, .body = body};
   if (f.channel == "whatsapp") {
     if (f.secret_file.empty()) f.secret_file = s.context().whatsapp_secret_file;

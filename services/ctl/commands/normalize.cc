@@ -81,7 +81,7 @@ void NormalizeWebhook(Session& s, const NormalizeFlags& f, absl::string_view jso
 
 absl::Status Normalize(Session& s, const NormalizeFlags& f) {
   if (s.flags.workspace.empty()) s.flags.workspace = "workspace";
-  WISSEL_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(f.file, kMaxBytes));
+  WISSEL_ASSIGN_OR_RETURN(const std::string bytes, ReadInput(f.file, kMaxBytes));
   if (f.channel == "email") return NormalizeMail(s, f, bytes);
   NormalizeWebhook(s, f, bytes);
   return absl::OkStatus();

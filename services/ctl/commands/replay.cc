@@ -12,6 +12,7 @@
 #include "services/ctl/output.h"
 #include "services/ctl/policy_replay.h"
 #include "services/ctl/progress.h"
+#include "services/ctl/sim_output.h"
 
 namespace wissel::ctl {
 namespace {
@@ -35,8 +36,11 @@ absl::Status ParseDuration(const char* flag, const std::string& text, absl::Dura
 }
 
 absl::Status ParseTime(const char* flag, const std::string& text, absl::Time& time) {
+  if (text.empty()) return absl::OkStatus();
   std::string error;
-  if (text.empty() || absl::ParseTime(absl::RFC3339_full, text, &time, &error)) {
+  // It reads "infinite-future" as well.
+  if (absl::ParseTime(absl::RFC3339_full, text, &time, &error) && time != absl::InfinitePast() &&
+      time != absl::InfiniteFuture()) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(
@@ -60,6 +64,14 @@ absl::Status AsRecorded(Session& s, const ReplayRange& range) {
     sum.not_whole += r.not_whole;
     sum.given_up = sum.given_up || r.given_up;
     if (first == nullptr && r.first.has_value()) first = &*r.first;
+  }
+  if (sum.decisions == 0) {
+    return absl::FailedPreconditionError(
+        sum.inputs_gone + sum.not_whole == 0
+            ? std::string("nothing was decided in that time: there is nothing to compare")
+            : absl::StrCat("nothing could be decided again: ", sum.inputs_gone,
+                           " decisions whose inputs retention has taken, ", sum.not_whole,
+                           " before the state is whole"));
   }
   const bool same = sum.identical == sum.decisions;
   if (s.format() != Format::kTable) {
@@ -104,6 +116,10 @@ absl::Status Run(Session& s, const Flags& f) {
   ReplayRange range;
   WISSEL_RETURN_IF_ERROR(ParseTime("--from", f.from, range.from));
   WISSEL_RETURN_IF_ERROR(ParseTime("--to", f.to, range.to));
+  if (range.from > range.to) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--from ", f.from, " is later than --to ", f.to));
+  }
   if (f.policy.policy.empty()) return AsRecorded(s, range);
   PolicyFlags policy = f.policy;
   if (!f.patience.empty()) {
@@ -126,7 +142,9 @@ void AddReplay(CLI::App& app, Session& s) {
       "context's),\n"
       "makes every decision again from its cause at its recorded time, and compares the bytes. "
       "The\n"
-      "first that comes out otherwise is shown event by event. Exit code 1 where one does.\n"
+      "first that comes out otherwise is shown event by event. Exit code 1 where one does, 4 "
+      "where\n"
+      "there was nothing to compare.\n"
       "\nWith --policy it takes from the log what people did (customers who came, agents who "
       "worked,\n"
       "how long each conversation took) and simulates that time with the other configuration, and\n"
@@ -140,6 +158,7 @@ void AddReplay(CLI::App& app, Session& s) {
   auto* policy = command->add_option("--policy", f->policy.policy, "A workspace file to try")
                      ->type_name("FILE");
   command->add_option("--plot", f->policy.plot, "With --policy: also draw the three, as SVG")
+      ->check(WrongPlotFile)
       ->type_name("FILE")
       ->needs(policy);
   command

@@ -8,14 +8,13 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "libs/base/status_macros.h"
 #include "libs/config/config.h"
-#include "libs/domain/config_validation.h"
 #include "libs/sim/forecast.h"
 #include "libs/sim/scenario.h"
 #include "services/ctl/commands/commands.h"
+#include "services/ctl/config_file.h"
 #include "services/ctl/progress.h"
 #include "services/ctl/sim_output.h"
 #include "services/ctl/workspace_yaml.h"
@@ -64,7 +63,7 @@ absl::StatusOr<Parts> Split(absl::string_view file, absl::string_view text) {
   return parts;
 }
 
-absl::StatusOr<config::v1::WorkspaceConfig> ReadWorkspace(const std::string& file,
+absl::StatusOr<config::v1::WorkspaceConfig> ReadWorkspace(const Session& s, const std::string& file,
                                                           const Parts& parts,
                                                           const sim::Scenario& scenario) {
   const bool is_inline = !absl::StripAsciiWhitespace(parts.workspace).empty();
@@ -78,14 +77,10 @@ absl::StatusOr<config::v1::WorkspaceConfig> ReadWorkspace(const std::string& fil
   std::string yaml = parts.workspace;
   if (!is_inline) {
     name = (std::filesystem::path(file).parent_path() / scenario.workspace_file).string();
-    WISSEL_ASSIGN_OR_RETURN(yaml, ReadFile(name, 4 << 20));
+    WISSEL_ASSIGN_OR_RETURN(yaml, ReadInput(name, 4 << 20));
   }
   WISSEL_ASSIGN_OR_RETURN(config::v1::WorkspaceConfig config, ParseWorkspaceYaml(name, yaml));
-  std::vector<std::string> lines;
-  for (const std::string& error : domain::ValidateConfig(config).errors) {
-    lines.push_back(absl::StrCat(name, ": ", error));
-  }
-  if (!lines.empty()) return absl::InvalidArgumentError(absl::StrJoin(lines, "\n"));
+  WISSEL_RETURN_IF_ERROR(CheckConfig(s, name, config));
   return config;
 }
 
@@ -138,11 +133,11 @@ absl::Status Run(Session& s, const Flags& f) {
     return absl::OkStatus();
   }
   if (f.file.empty()) return absl::InvalidArgumentError("SCENARIO: expected a file");
-  WISSEL_ASSIGN_OR_RETURN(const std::string text, ReadFile(f.file, 4 << 20));
+  WISSEL_ASSIGN_OR_RETURN(const std::string text, ReadInput(f.file, 4 << 20));
   WISSEL_ASSIGN_OR_RETURN(const Parts parts, Split(f.file, text));
   WISSEL_ASSIGN_OR_RETURN(sim::Scenario scenario, sim::ParseScenario(parts.scenario, f.file));
   WISSEL_ASSIGN_OR_RETURN(config::v1::WorkspaceConfig config,
-                          ReadWorkspace(f.file, parts, scenario));
+                          ReadWorkspace(s, f.file, parts, scenario));
   WISSEL_RETURN_IF_ERROR(sim::FitScenario(scenario, parts.scenario, f.file, config));
   if (f.seed >= 0) scenario.seed = f.seed;
   if (f.forecast > 0) {
@@ -201,7 +196,9 @@ absl::Status Run(Session& s, const Flags& f) {
   if (f.runs > 1) {
     boost::json::object summary;
     for (const MeanOverRuns& m : means) {
-      summary[m.key] = {{"mean", m.mean}, {"half_width_95", m.half_width}};
+      summary[m.key] = {{"runs", m.runs},
+                        {"mean", m.runs > 0 ? boost::json::value(m.mean) : nullptr},
+                        {"half_width_95", m.runs > 1 ? boost::json::value(m.half_width) : nullptr}};
     }
     json["summary"] = std::move(summary);
   }
@@ -224,7 +221,9 @@ void AddSimulate(CLI::App& app, Session& s) {
   auto f = std::make_shared<Flags>();
   command->add_option("SCENARIO", f->file, "The scenario's file");
   command->add_flag("--keys", f->keys, "Print what a scenario may say, as Markdown");
-  command->add_option("--plot", f->plot, "Also draw the (first) day, as SVG")->type_name("FILE");
+  command->add_option("--plot", f->plot, "Also draw the (first) day, as SVG")
+      ->check(WrongPlotFile)
+      ->type_name("FILE");
   command->add_option("--seed", f->seed, "Instead of the scenario's")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 62))
       ->type_name("N");

@@ -1,11 +1,12 @@
 #include <CLI/CLI.hpp>
 
+#include <boost/json.hpp>
+
 #include <map>
 #include <memory>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "libs/base/json_string.h"
 #include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/domain/state.h"
@@ -73,10 +74,43 @@ absl::string_view StateName(routing::SlaClock::State state) {
   return "";
 }
 
-std::string JsonString(absl::string_view text) {
-  std::string json;
-  AppendJsonString(text, &json);
-  return json;
+std::string TimeJson(absl::Time time) {
+  return absl::FormatTime(absl::RFC3339_full, time, absl::UTCTimeZone());
+}
+
+// Of the clocks that have begun; without target or due time where there is none.
+boost::json::array ClocksJson(const routing::SlaClock& clock, absl::Time now) {
+  boost::json::array clocks;
+  for (const routing::SlaMetric metric : routing::kSlaMetrics) {
+    if (clock.metric(metric).state == routing::SlaClock::State::kIdle) continue;
+    boost::json::object json{{"metric", std::string(routing::SlaMetricName(metric))},
+                             {"state", std::string(StateName(clock.metric(metric).state))},
+                             {"used_seconds", absl::ToDoubleSeconds(clock.Used(metric, now))},
+                             {"said_percent", clock.metric(metric).said_percent}};
+    if (const absl::Duration target = clock.policy().target(metric).time;
+        target != absl::InfiniteDuration()) {
+      json["target_seconds"] = absl::ToDoubleSeconds(target);
+    }
+    if (const absl::Time due = clock.DueTime(metric); due != absl::InfiniteFuture()) {
+      json["due"] = TimeJson(due);
+    }
+    clocks.push_back(std::move(json));
+  }
+  return clocks;
+}
+
+boost::json::array StretchesJson(const std::vector<routing::SlaInterval>& intervals) {
+  boost::json::array stretches;
+  for (const routing::SlaInterval& i : intervals) {
+    stretches.push_back({{"metric", std::string(routing::SlaMetricName(i.metric))},
+                         {"cycle", i.cycle},
+                         {"from", TimeJson(i.from)},
+                         {"to", TimeJson(i.to)},
+                         {"seconds", absl::ToDoubleSeconds(i.lasted)},
+                         {"kind", std::string(KindName(i.kind))},
+                         {"why", i.why}});
+  }
+  return stretches;
 }
 
 std::string Show(absl::Time time) {
@@ -110,15 +144,13 @@ absl::Status Sla(Session& s, const std::string& wanted) {
   const std::vector<routing::SlaInterval> intervals = routing::SlaIntervals(nullptr, told, now);
 
   if (s.format() != Format::kTable) {
-    // A stretch a line.
-    for (const routing::SlaInterval& i : intervals) {
-      s.out << absl::StrCat("{\"metric\":\"", routing::SlaMetricName(i.metric),
-                            "\",\"cycle\":", i.cycle, ",\"from\":\"",
-                            absl::FormatTime(i.from, absl::UTCTimeZone()), "\",\"to\":\"",
-                            absl::FormatTime(i.to, absl::UTCTimeZone()),
-                            "\",\"seconds\":", absl::ToDoubleSeconds(i.lasted), ",\"kind\":\"",
-                            KindName(i.kind), "\",\"why\":", JsonString(i.why), "}\n");
+    boost::json::object json{{"conversation_id", id}, {"as_of", TimeJson(now)}};
+    if (conversation != nullptr) {
+      json["sla_policy_id"] = conversation->sla().sla_policy_id();
+      json["clocks"] = ClocksJson(state->SlaClockOf(*conversation), now);
     }
+    json["stretches"] = StretchesJson(intervals);
+    s.out << boost::json::serialize(json) << "\n";
     return absl::OkStatus();
   }
   s.out << "conversation " << id << ", as of " << Show(now) << "\n";
@@ -142,6 +174,10 @@ absl::Status Sla(Session& s, const std::string& wanted) {
     clocks.Print(s.out);
   }
   s.out << "\n";
+  if (intervals.empty()) {
+    s.out << "nothing has counted yet: the clocks have just begun\n";
+    return absl::OkStatus();
+  }
   Table table({"METRIC", "CYCLE", "FROM", "TO", "LASTED", "WHAT", "WHY"});
   for (const routing::SlaInterval& i : intervals) {
     table.Add({std::string(routing::SlaMetricName(i.metric)), absl::StrCat(i.cycle), Show(i.from),
@@ -158,7 +194,8 @@ void AddSla(CLI::App& app, Session& s) {
   auto* command = app.add_subcommand("sla", "What counted towards a conversation's SLA, and why");
   command->footer(
       "\nReads the log (--kafka, --log-file or the context's): the clocks as they stand, then\n"
-      "each stretch of time that counted, was paused or lay outside the calendar's hours.\n"
+      "each stretch of time that counted, was paused or lay outside the calendar's hours. With\n"
+      "--output json both in one object.\n"
       "\nExample:\n  wisselctl sla 6a1f");
   auto id = std::make_shared<std::string>();
   command->add_option("CONVERSATION", *id, "Its id, or the beginning of it")->required();

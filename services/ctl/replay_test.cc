@@ -1,0 +1,192 @@
+// `wisselctl replay` on a log, as it was and with another policy.
+
+#include <boost/json.hpp>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "libs/bus/embedded.h"
+#include "libs/testing/shop_log.h"
+#include "services/ctl/testing.h"
+#include "services/ctl/workspace_yaml.h"
+
+namespace wissel::ctl {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using wissel::testing::ShopLog;
+
+class ReplayTest : public ::testing::Test {
+ protected:
+  Result Replay(std::vector<const char*> more = {}) {
+    shop_.Sync();
+    more.insert(more.begin(), {"replay", "--log-file", path_.c_str()});
+    return Wisselctl(std::move(more));
+  }
+  Result ReplayPolicy(std::vector<const char*> more = {}) {
+    more.insert(more.begin(), {"--policy", policy_.c_str()});
+    return Replay(std::move(more));
+  }
+  // Anna holds two; the third customer waits five minutes for her.
+  void Work() {
+    shop_.Online("anna");
+    for (const char* customer : {"31600000001", "31600000002", "31600000003"}) {
+      shop_.Open(customer, "nl");
+      shop_.Wait(absl::Seconds(5));
+      AcceptAll();
+    }
+    for (int round = 0; round < 2; ++round) {
+      shop_.Wait(absl::Minutes(5));
+      for (const std::string& id : Open()) {
+        const auto& c = *shop_.state().FindConversation(id);
+        if (c.agent_id() == "anna") shop_.Resolve("anna", id);
+      }
+      shop_.Wait(absl::Seconds(5));
+      AcceptAll();
+    }
+  }
+  std::vector<std::string> Open() const {
+    std::vector<std::string> ids;
+    for (const auto& [id, c] : shop_.state().conversations()) {
+      if (domain::IsOpen(*c)) ids.push_back(id);
+    }
+    return ids;
+  }
+  void AcceptAll() {
+    for (const std::string& id : Open()) {
+      if (!shop_.state().FindConversation(id)->has_offer()) continue;
+      shop_.Accept(id);
+      shop_.Reply("anna", id, "one moment");
+    }
+  }
+  static std::string Rfc3339(absl::Time time) {
+    return absl::FormatTime(absl::RFC3339_full, time, absl::UTCTimeZone());
+  }
+
+  static std::string Yaml(config::v1::WorkspaceConfig config) {
+    config.clear_version();
+    for (auto& account : *config.mutable_accounts()) account.set_address("desk");
+    return FormatWorkspaceYaml(config);
+  }
+  // The shop's, but that anna can hold three.
+  static std::string Policy() {
+    config::v1::WorkspaceConfig config = domain::testing::ShopConfig();
+    config.mutable_agents(0)->set_capacity_units(3);
+    return Yaml(config);
+  }
+
+  const wissel::testing::TempDir dir_;
+  const std::string path_ = dir_.path() + "/log.sqlite";
+  const std::string policy_ = Write(dir_, "new.yaml", Policy());
+  const std::unique_ptr<bus::Bus> bus_ = *bus::NewEmbeddedBus({.path = path_, .partitions = 1});
+  ShopLog shop_{*bus_, 0, ShopLog::Inputs::kInTheirTopics};
+};
+
+TEST_F(ReplayTest, SaysHowManyAreTheSame) {
+  Work();
+  const Result all = Replay();
+  EXPECT_EQ(all.code, 0) << all.err;
+  EXPECT_THAT(all.out, ContainsRegex("[1-9][0-9]* decisions, [1-9][0-9]* identical"));
+}
+
+TEST_F(ReplayTest, ARangeInWhichNothingIsComparedIsNoSuccess) {
+  Work();
+  const std::string from = Rfc3339(shop_.now + absl::Hours(1));
+  const std::string to = Rfc3339(shop_.now + absl::Hours(2));
+  for (const char* format : {"table", "json"}) {
+    const Result empty = Replay({"--from", from.c_str(), "--to", to.c_str(), "--output", format});
+    EXPECT_EQ(empty.code, 4);
+    EXPECT_EQ(empty.out, "");
+    EXPECT_THAT(empty.err, HasSubstr("nothing was decided in that time"));
+  }
+  EXPECT_EQ(ReplayPolicy({"--from", from.c_str(), "--to", to.c_str()}).code, 4);
+  const Result backwards = Replay({"--from", to.c_str(), "--to", from.c_str()});
+  EXPECT_EQ(backwards.code, 2);
+  EXPECT_THAT(backwards.err, HasSubstr("is later than --to"));
+  EXPECT_EQ(ReplayPolicy({"--from", to.c_str(), "--to", from.c_str()}).code, 2);
+  for (const char* no_time : {"infinite-future", "infinite-past", "noon"}) {
+    EXPECT_THAT(Replay({"--from", no_time}).err, HasSubstr("expected a time such as"));
+    EXPECT_EQ(Replay({"--to", no_time}).code, 2);
+  }
+}
+
+TEST_F(ReplayTest, AnotherPolicyStandsBesideWhatWas) {
+  Work();
+  const Result table = ReplayPolicy();
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.out, HasSubstr("new.yaml against version 1"));
+  EXPECT_THAT(table.out, ContainsRegex("conversations +3 +3 +3 +same"));
+  // The third waits for five minutes, unless anna can hold three.
+  EXPECT_THAT(table.out, ContainsRegex("wait, p99 +5m[0-9]+s +5m[0-9]+s +5.0s +-"));
+  EXPECT_THAT(table.out, ContainsRegex("queue +p50 recorded"));
+  EXPECT_THAT(table.out, ContainsRegex("anna +3 +3 +3"));
+  EXPECT_THAT(table.out, HasSubstr("Assumed:\n- customers write first when they did"));
+  EXPECT_EQ(table.err, "");
+
+  const Result json = ReplayPolicy({"--output", "json"});
+  EXPECT_EQ(json.code, 0) << json.err;
+  const boost::json::value report = boost::json::parse(json.out);
+  EXPECT_EQ(report.at("recorded").at("total").at("arrived"), 3);
+  EXPECT_EQ(report.at("repeated").at("total").at("wait"),
+            report.at("recorded").at("total").at("wait"));
+  EXPECT_LT(report.at("changed").at("total").at("wait").at("max_s").as_double(),
+            report.at("repeated").at("total").at("wait").at("max_s").as_double());
+  EXPECT_GE(report.at("assumptions").as_array().size(), 5);
+}
+
+TEST_F(ReplayTest, TheThreeAreDrawn) {
+  Work();
+  const std::string plot = dir_.path() + "/change.svg";
+  EXPECT_EQ(ReplayPolicy({"--plot", plot.c_str()}).code, 0);
+  std::stringstream svg;
+  svg << std::ifstream(plot).rdbuf();
+  for (const char* text :
+       {"<svg", "new.yaml against version 1", "recorded", "repeated", "changed"}) {
+    EXPECT_THAT(svg.str(), HasSubstr(text));
+  }
+  const Result png = ReplayPolicy({"--plot", "change.png"});
+  EXPECT_EQ(png.code, 2);
+  EXPECT_THAT(png.err, HasSubstr("ends in .svg"));
+}
+
+TEST_F(ReplayTest, WhereNobodyComesThereIsNoWait) {
+  Work();
+  const std::string from = Rfc3339(shop_.now);
+  shop_.Online("bram");
+  shop_.Wait(absl::Minutes(10));
+  const Result quiet = ReplayPolicy({"--from", from.c_str()});
+  EXPECT_EQ(quiet.code, 0) << quiet.err;
+  EXPECT_THAT(quiet.out, ContainsRegex("wait, mean +- +- +- +-\n"));
+  EXPECT_THAT(quiet.out, ContainsRegex("first answer, p90 +- +- +- +-\n"));
+  EXPECT_THAT(quiet.out, HasSubstr("Nobody came in that time"));
+  const Result json = ReplayPolicy({"--from", from.c_str(), "--output", "json"});
+  EXPECT_TRUE(
+      boost::json::parse(json.out).at("changed").at("total").at("wait").at("p50_s").is_null());
+}
+
+TEST_F(ReplayTest, WhatApplyWouldWarnOfIsSaid) {
+  Work();
+  config::v1::WorkspaceConfig config = domain::testing::ShopConfig();
+  config.mutable_queues(0)->mutable_required_skills(0)->set_proficiency(9);
+  const std::string policy = Write(dir_, "warned.yaml", Yaml(config));
+  const Result result = Replay({"--policy", policy.c_str()});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.err, ContainsRegex("! .*warned.yaml: queues\\[nl\\]"));
+  EXPECT_THAT(result.out, Not(HasSubstr("! ")));
+}
+
+TEST_F(ReplayTest, AFileThatIsNoLogIsNamed) {
+  const std::string text = Write(dir_, "notes.txt", std::string(10'000, 'x'));
+  for (const char* command : {"replay", "explain"}) {
+    std::vector<const char*> arguments = {command, "--log-file", text.c_str()};
+    if (command == std::string("explain")) arguments.push_back("6a1f");
+    const Result result = Wisselctl(arguments);
+    EXPECT_EQ(result.code, 2);
+    EXPECT_THAT(result.err, HasSubstr("notes.txt"));
+  }
+}
+
+}  // namespace
+}  // namespace wissel::ctl

@@ -1,0 +1,49 @@
+#pragma once
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "libs/testing/temp_dir.h"
+#include "services/ctl/cli.h"
+#include "services/ctl/session.h"
+
+namespace wissel::ctl {
+
+struct Result {
+  int code = 0;
+  std::string out;
+  std::string err;
+};
+
+// A run of wisselctl. With an empty context unless one is given: what runs on this machine must not
+// matter.
+inline Result Wisselctl(std::vector<const char*> arguments) {
+  static const wissel::testing::TempDir* const dir = new wissel::testing::TempDir;
+  const std::string context = dir->path() + "/context.yaml";
+  std::ofstream(context) << "{}\n";
+  arguments.insert(arguments.begin(), "wisselctl");
+  if (std::find(arguments.begin(), arguments.end(), absl::string_view("--context")) ==
+      arguments.end()) {
+    arguments.insert(arguments.begin() + 1, {"--context", context.c_str()});
+  }
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  Session session(in, out, err);
+  const int code = Run(static_cast<int>(arguments.size()), arguments.data(), session);
+  return {code, out.str(), err.str()};
+}
+
+inline std::string Write(const wissel::testing::TempDir& dir, const char* name,
+                         absl::string_view text) {
+  const std::string path = dir.path() + "/" + name;
+  std::ofstream(path) << text;
+  return path;
+}
+
+}  // namespace wissel::ctl
