@@ -269,6 +269,10 @@ bool Engine::LetGo() {
     Emit(event);
   }
   for (const std::string& workspace_id : changed) Configure(Config(workspace_id));
+  // What the queue said of their work holds no longer.
+  for (const auto& [key, agent] : state_.agents()) {
+    if (changed.contains(agent.workspace_id())) touched_agents_.insert(key);
+  }
   return !changed.empty();
 }
 
