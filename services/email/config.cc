@@ -9,7 +9,7 @@ void ServerSettings::Describe(config::Binder& b) {
   b.Int("port", &port, "Port; 0 for the usual one of the protocol and security.", {.min = 0});
   b.Enum("security", &security, "How the connection is protected; none is for loopback only.",
          {{"tls", Security::kTls}, {"starttls", Security::kStartTls}, {"none", Security::kNone}});
-  b.Text("ca_file", &ca_file, "PEM file of the authorities to trust instead of the system's.");
+  b.File("ca_file", &ca_file, "PEM file of the authorities to trust instead of the system's.");
   b.Text("user", &user, "Name to log in with.", {.required = true});
   b.SecretText("password", &password, "Password to log in with.", {.required = true});
   b.Duration("timeout", &timeout, "How long the server may take for an answer.",

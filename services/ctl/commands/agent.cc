@@ -34,6 +34,13 @@ namespace {
 using agent::v1::AgentService;
 using agent::v1::ConnectResponse;
 
+// To see the work without counting as the agent's client.
+agent::v1::GetWorkRequest LookOn() {
+  agent::v1::GetWorkRequest request;
+  request.set_observe(true);
+  return request;
+}
+
 // Events that `wait` has not looked at yet, at most; older ones are forgotten.
 constexpr size_t kMaxUnseenEvents = 10'000;
 
@@ -125,8 +132,7 @@ class Terminal {
   // A stream that resumes brings no snapshot: the desk is asked for on its own. What the stream
   // then repeats changes nothing.
   void LoadDesk(const Client& client) {
-    const auto work = Call<AgentService>(client, &AgentService::StubInterface::GetWork,
-                                         agent::v1::GetWorkRequest());
+    const auto work = Call<AgentService>(client, &AgentService::StubInterface::GetWork, LookOn());
     if (!work.ok()) return;
     ConnectResponse response;
     *response.mutable_snapshot() = work->snapshot();
@@ -465,9 +471,8 @@ absl::Status Do(Session& s, const AgentFlags& f) {
 
 absl::Status Work(Session& s) {
   WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, Session::Service::kAgent, s.flags.as));
-  WISSEL_ASSIGN_OR_RETURN(const auto work,
-                          Call<AgentService>(client, &AgentService::StubInterface::GetWork,
-                                             agent::v1::GetWorkRequest()));
+  WISSEL_ASSIGN_OR_RETURN(
+      const auto work, Call<AgentService>(client, &AgentService::StubInterface::GetWork, LookOn()));
   if (s.format() != Format::kTable) {
     PrintMessage(work.snapshot(), s.format(), s.out);
     return absl::OkStatus();
@@ -524,6 +529,9 @@ void AddAgent(CLI::App& app, Session& s) {
       "on the desk is meant. Supervisors who are no agents name each by @ID, of which the\n"
       "beginning is enough; --group GROUP, before do, where its routing group cannot be looked "
       "up.\n"
+      "Each counts as the agent's connection for a while (the gateway's unary_session, 30 s); "
+      "whoever\n"
+      "is to be given work for longer calls again in time, or opens a stream.\n"
       "\nExamples:\n"
       "  wisselctl agent do --as anna accept\n"
       "  wisselctl agent do --as supervisor reassign @6a1f03c2 anna\n"
