@@ -283,20 +283,25 @@ std::string DescribeCause(const log::v1::Cause& cause) {
 }
 
 std::vector<std::string> DescribeExplanation(const Explanation& e, const config::v1::Queue* queue) {
-  // Nobody was compared: a person named the agent.
-  if (e.config_version() == 0 && e.has_chosen()) {
-    return {absl::StrCat("a person chose ", e.chosen().agent_id(), ": nobody else was looked at")};
-  }
   std::vector<std::string> lines;
-  const std::string strategy =
-      e.strategy() == config::v1::STRATEGY_UNSPECIFIED ? "in no queue" : Word(e.strategy());
-  lines.push_back(absl::StrCat("looked at ", e.agents_considered(), " agents, ",
-                               e.agents_eligible(), " could take it (", strategy,
-                               ", configuration ", e.config_version(), ")"));
+  const bool compared = e.strategy() != config::v1::STRATEGY_UNSPECIFIED;
+  // Nobody was compared: a person named the agent.
+  const bool named = !compared && e.has_chosen();
+  if (named) {
+    lines.push_back(
+        absl::StrCat("a person chose ", e.chosen().agent_id(), ": nobody else was looked at"));
+  } else {
+    lines.push_back(absl::StrCat("looked at ", e.agents_considered(), " agents, ",
+                                 e.agents_eligible(), " could take it (",
+                                 compared ? Word(e.strategy()) : "in no queue", ", configuration ",
+                                 e.config_version(), ")"));
+  }
   if (e.has_requirement()) lines.push_back(Asked(e.requirement()));
   if (e.requirement().ring() > 0) lines.push_back(Relaxed(e.requirement(), queue));
   if (e.has_priority()) lines.push_back(Points(e.priority()));
-  if (e.has_chosen()) lines.push_back(absl::StrCat("chosen: ", Compared(e.chosen(), e)));
+  if (e.has_chosen() && !named) {
+    lines.push_back(absl::StrCat("chosen: ", Compared(e.chosen(), e)));
+  }
   for (const auto& next : e.runners_up()) {
     lines.push_back(absl::StrCat("next: ", Compared(next, e)));
   }

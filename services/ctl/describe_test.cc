@@ -132,9 +132,11 @@ TEST(DescribeExplanation, APersonsChoiceIsNoComparison) {
   conversation::v1::Explanation e;
   e.set_agents_considered(1);
   e.set_agents_eligible(1);
+  e.set_config_version(3);
   e.mutable_chosen()->set_agent_id("anna");
+  e.mutable_priority()->set_effective(0);
   EXPECT_THAT(DescribeExplanation(e),
-              ElementsAre("a person chose anna: nobody else was looked at"));
+              ElementsAre("a person chose anna: nobody else was looked at", "priority 0"));
 }
 
 TEST(Describe, AnEscalationSaysWhatItDoes) {
