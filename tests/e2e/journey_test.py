@@ -196,6 +196,7 @@ whatsapp:
                 return json.loads(self.ctl.run("-o", "json", "conversations", "list"))
             except (JourneyError, ValueError):
                 return None
+        self.morning.agents_arrive()
         self.morning.whatsapp_question()
         self.assertTrue(until(listed))
         first = children()
