@@ -18,6 +18,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "libs/base/check.h"
 #include "libs/base/notification.h"
 #include "libs/bus/embedded.h"
 #include "libs/rpc/channel.h"
@@ -113,6 +114,19 @@ struct Shop {
       writer.Write(std::move(opened));
       for (int i = 0; i < events; ++i) writer.Write(NoteDecision(i));
     }
+    config::v1::WorkspaceConfig config;
+    config.set_workspace_id("acme");
+    config.set_version(1);
+    config.add_routing_groups()->set_routing_group_id("main");
+    const auto appender = bus->NewAppender({});
+    appender->Append(
+        {.topic = bus::Topic::kConfig,
+         .partition = 0,
+         .key = "acme",
+         .value = config.SerializeAsString(),
+         .headers = {}},
+        [](const absl::StatusOr<int64_t>& offset) { WISSEL_CHECK_OK(offset.status()); });
+    WISSEL_CHECK_OK(appender->Flush(absl::Seconds(10)));
     GatewayOptions options;
     options.id = GatewayId("benchmark");
     gateway = std::make_unique<Gateway>(
@@ -162,8 +176,12 @@ class Client final : public grpc::ClientBidiReactor<ConnectRequest, ConnectRespo
     if (seen_ == want_) enough.Notify();
     StartRead(&response_);
   }
-  void OnDone(const grpc::Status&) override { done_.Notify(); }
+  void OnDone(const grpc::Status& status) override {
+    WISSEL_CHECK(ending_) << "the stream has ended: " << status.error_message();
+    done_.Notify();
+  }
   void End() {
+    ending_ = true;
     context_.TryCancel();
     done_.Wait();
   }
@@ -178,6 +196,7 @@ class Client final : public grpc::ClientBidiReactor<ConnectRequest, ConnectRespo
   ConnectRequest hello_;
   ConnectResponse response_;
   int seen_ = 0;
+  std::atomic<bool> ending_ = false;
   Notification done_;
 };
 
