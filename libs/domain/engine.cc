@@ -99,15 +99,12 @@ const std::string& ClockedConversation(const Event& event) {
 
 void Engine::Emit(Event& event) {
   NameFormerAgent(event);
-  const std::string& clocked = ClockedConversation(event);
   // What has fallen due by now was so before this happened.
-  if (!clocked.empty()) SayDue(clocked);
+  const std::string& id = ClockedConversation(event);
+  const bool has_clocks = !id.empty() && SayDue(id);
   state_.ApplyEvent(event);
-  // And what its clocks are to say next may have changed.
-  if (const ConversationState* c = clocked.empty() ? nullptr : state_.FindConversation(clocked);
-      c != nullptr && c->has_sla()) {
-    TouchConversation(clocked);
-  }
+  // And what they are to say next may have changed.
+  if (has_clocks) TouchConversation(id);
   decision_->mutable_events()->AddAllocated(&event);
 }
 
@@ -452,7 +449,8 @@ void Engine::Fire(TimerKind kind, const std::string& key) {
       return;
     case TimerKind::kSla:
       TouchConversation(key);
-      return SayDue(key);
+      SayDue(key);
+      return;
     case TimerKind::kEstimate:
       return EstimateQueue(key);
     case TimerKind::kAtRisk:

@@ -177,7 +177,8 @@ class Engine {
   // Puts the policy that its queue, channel, tier and priority call for in force.
   void ChooseSla(const state::v1::ConversationState& conversation);
   // Says what the conversation's clocks have come to; what follows from it is left to Escalate.
-  void SayDue(const std::string& conversation_id);
+  // Whether it has any.
+  bool SayDue(const std::string& conversation_id);
   void Escalate();
   // What its clocks add to how urgent it is.
   void AddSla(const state::v1::ConversationState& conversation, routing::Waiting& waiting) const;

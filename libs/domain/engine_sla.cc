@@ -34,11 +34,11 @@ void Engine::ChooseSla(const ConversationState& c) {
   Emit(event);
 }
 
-void Engine::SayDue(const std::string& conversation_id) {
+bool Engine::SayDue(const std::string& conversation_id) {
   const ConversationState* c = state_.FindConversation(conversation_id);
-  if (c == nullptr || !c->has_sla()) return;
+  if (c == nullptr || !c->has_sla()) return false;
   routing::SlaClock clock = state_.SlaClockOf(*c);
-  if (clock.NextDue() > now_) return;
+  if (clock.NextDue() > now_) return true;
   TouchConversation(conversation_id);
   for (const routing::SlaNotice& notice : clock.Advance(now_)) {
     const config::v1::SlaMetric metric = routing::ToProto(notice.metric);
@@ -56,6 +56,7 @@ void Engine::SayDue(const std::string& conversation_id) {
     escalating_.push_back({conversation_id, metric, notice.percent});
     Emit(event);
   }
+  return true;
 }
 
 void Engine::Escalate() {
