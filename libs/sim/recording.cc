@@ -524,29 +524,25 @@ std::vector<std::string> Assumptions(const Recording& recording,
         "customers who left leave after as long; those who were served wait for as long as it "
         "takes");
   }
-  if (recording.transferred_to_agents > 0) {
-    lines.push_back(absl::StrCat(HowOften(recording.transferred_to_agents),
-                                 " a conversation was handed to an agent by name: here it "
-                                 "goes to the queue it stood in, and whoever is chosen has it"));
-  }
-  if (recording.pulled > 0) {
-    lines.push_back(absl::StrCat(HowOften(recording.pulled),
-                                 " an agent pulled a conversation from its queue: here it "
-                                 "waits until it is offered"));
-  }
-  if (recording.reassigned > 0) {
-    lines.push_back(absl::StrCat(HowOften(recording.reassigned),
-                                 " a supervisor gave a conversation to an agent: here it "
-                                 "stays with its agent, or in its queue"));
-  }
-  if (recording.logged_out > 0) {
-    lines.push_back(absl::StrCat(HowOften(recording.logged_out),
-                                 " a supervisor logged an agent out: here the agent goes "
-                                 "offline by themselves, and keeps what is not live"));
-  }
-  if (recording.left_out > 0) {
-    lines.push_back(absl::StrCat(HowOften(recording.left_out),
-                                 " an agent opened a conversation again: left out"));
+  const struct {
+    int64_t count;
+    absl::string_view what;
+  } unrepeatable[] = {
+      {recording.transferred_to_agents,
+       " a conversation was handed to an agent by name: here it goes to the queue it stood in, and "
+       "whoever is chosen has it"},
+      {recording.pulled,
+       " an agent pulled a conversation from its queue: here it waits until it is offered"},
+      {recording.reassigned,
+       " a supervisor gave a conversation to an agent: here it stays with its agent, or in its "
+       "queue"},
+      {recording.logged_out,
+       " a supervisor logged an agent out: here the agent goes offline by themselves, and keeps "
+       "what is not live"},
+      {recording.left_out, " an agent opened a conversation again: left out"},
+  };
+  for (const auto& [count, what] : unrepeatable) {
+    if (count > 0) lines.push_back(absl::StrCat(HowOften(count), what));
   }
   if (recording.merged > 0) {
     lines.push_back(absl::StrCat(recording.merged,
