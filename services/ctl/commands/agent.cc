@@ -422,7 +422,7 @@ absl::Status Do(Session& s, const AgentFlags& f) {
   }
   WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, Session::Service::kAgent, s.flags.as));
   const auto work = Call<AgentService>(client, &AgentService::StubInterface::GetWork,
-                                       agent::v1::GetWorkRequest());
+                                       word == "list" ? LookOn() : agent::v1::GetWorkRequest());
   // That the caller is no agent.
   if (!work.ok() && (!absl::IsFailedPrecondition(work.status()) || word == "list")) {
     return work.status();
