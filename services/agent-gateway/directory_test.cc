@@ -10,6 +10,7 @@
 #include "libs/base/notification.h"
 #include "libs/bus/embedded.h"
 #include "libs/domain/testing.h"
+#include "libs/testing/away_bus.h"
 #include "libs/testing/status_matchers.h"
 
 namespace wissel::agent_gateway {
@@ -108,29 +109,8 @@ TEST_F(DirectoryTest, WhatTheTokenNamesMustBeConfigured) {
   EXPECT_THAT(find("acme", "main", "ghost", boss), refuses("no agent ghost"));
 }
 
-// A log that does not answer.
-class DeafBus : public bus::Bus {
- public:
-  absl::StatusOr<int> PartitionCount(bus::Topic) override { return Away(); }
-  absl::Status EnsureTopics(const std::vector<bus::TopicSpec>&) override { return Away(); }
-  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions) override { return nullptr; }
-  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic, int32_t,
-                                                          bus::ReaderOptions) override {
-    return Away();
-  }
-  absl::StatusOr<std::unique_ptr<bus::Membership>> Join(absl::string_view, bus::Topic,
-                                                        bus::MemberOptions) override {
-    return Away();
-  }
-  absl::Status TruncateBefore(bus::Topic, int32_t, int64_t) override { return Away(); }
-  absl::Status Health() override { return Away(); }
-
- private:
-  static absl::Status Away() { return absl::UnavailableError("the broker is away"); }
-};
-
 TEST_F(DirectoryTest, UntilTheTopicHasBeenReadTheTokenIsBelieved) {
-  DeafBus deaf;
+  wissel::testing::AwayBus deaf;
   const Directory directory(deaf, 4, telemetry::Logger());
   rpc::Principal principal = Caller("anything");
   EXPECT_THAT(directory.Find(principal, ""), StatusIs(absl::StatusCode::kUnavailable));

@@ -12,6 +12,7 @@
 #include "libs/base/notification.h"
 #include "libs/channel/blob.h"
 #include "libs/http/client.h"
+#include "libs/testing/away_bus.h"
 #include "services/whatsapp/accounts.h"
 #include "services/whatsapp/graph.h"
 #include "services/whatsapp/media.h"
@@ -307,40 +308,8 @@ TEST_F(IngestTest, WhatIsTooLongForTheLogIsKeptBeside) {
   EXPECT_THAT(blobs->Get(Messages()[0].raw().blob_id()).value(), SizeIs(::testing::Gt(100'000u)));
 }
 
-// A bus that takes nothing any more.
-class AwayBus : public bus::Bus {
- public:
-  explicit AwayBus(bus::Bus* bus) : bus_(bus) {}
-  absl::StatusOr<int> PartitionCount(bus::Topic topic) override {
-    return bus_->PartitionCount(topic);
-  }
-  absl::Status EnsureTopics(const std::vector<bus::TopicSpec>&) override { return Away(); }
-  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions) override {
-    class Refusing : public bus::Appender {
-      void Append(bus::Outgoing, Done done) override { done(Away()); }
-      absl::Status Admit(const bus::Outgoing&) const override { return absl::OkStatus(); }
-      absl::Status Flush(absl::Duration) override { return absl::OkStatus(); }
-    };
-    return std::make_unique<Refusing>();
-  }
-  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic, int32_t,
-                                                          bus::ReaderOptions) override {
-    return Away();
-  }
-  absl::StatusOr<std::unique_ptr<bus::Membership>> Join(absl::string_view, bus::Topic,
-                                                        bus::MemberOptions) override {
-    return Away();
-  }
-  absl::Status TruncateBefore(bus::Topic, int32_t, int64_t) override { return Away(); }
-  absl::Status Health() override { return Away(); }
-
- private:
-  static absl::Status Away() { return absl::UnavailableError("broker away"); }
-  bus::Bus* const bus_;
-};
-
 TEST_F(IngestTest, AsksMetaToComeBackWhileTheBusIsAway) {
-  AwayBus away(bus_.get());
+  wissel::testing::AwayBus away(bus_.get());
   settings_.role = channel::Role::kIngest;
   app_ = WhatsappApp::New(away, std::nullopt, settings_, Context()).value();
   const std::string body = ReadFile("text");
@@ -371,7 +340,7 @@ TEST_F(IngestTest, TheCanaryIsRefusedWithoutItsEnvironment) {
   EXPECT_THAT(WhatsappApp::New(*bus_, std::nullopt, settings_, Context()),
               StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("WISSEL_CHAOS_CANARY")));
   setenv("WISSEL_CHAOS_CANARY", "1", 1);
-  AwayBus away(bus_.get());
+  wissel::testing::AwayBus away(bus_.get());
   settings_.role = channel::Role::kIngest;
   app_ = WhatsappApp::New(away, std::nullopt, settings_, Context()).value();
   const Timeout limit(absl::Seconds(5));
