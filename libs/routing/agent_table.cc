@@ -64,7 +64,7 @@ int64_t AgentTable::TakenUnits(const Held& held, int kind) const {
   return taken;
 }
 
-void AgentTable::Set(uint32_t agent, const AgentLoad& load) {
+uint32_t AgentTable::Set(uint32_t agent, const AgentLoad& load) {
   Row& row = rows_[agent];
   int64_t held = 0;
   for (const ChannelUse& use : load.held) held += use.units;
@@ -89,6 +89,7 @@ void AgentTable::Set(uint32_t agent, const AgentLoad& load) {
   }
   if (load.available != row.available) available_.Set(agent, load.available);
   if ((room != 0) != (row.room != 0)) with_any_room_.Set(agent, room != 0);
+  const uint32_t gained = room & ~uint32_t{row.room};
   SetBits(agent, row.room, room, with_room_);
   SetBits(agent, row.at_limit, at_limit, at_limit_);
   row.held = load.held;
@@ -96,6 +97,7 @@ void AgentTable::Set(uint32_t agent, const AgentLoad& load) {
   row.available = load.available;
   row.room = room;
   row.at_limit = at_limit;
+  return gained;
 }
 
 void AgentTable::SetBits(uint32_t agent, uint32_t before, uint32_t after,

@@ -17,7 +17,8 @@ class AgentTable {
   // Puts a policy in force, which must outlive what follows; agents who were in the one before
   // (null: there was none) keep what was set of them.
   void Configure(const Policy::Impl& policy, const Policy::Impl* before);
-  void Set(uint32_t agent, const AgentLoad& load);
+  // Returns bits for the kinds the agent has come to have room for.
+  uint32_t Set(uint32_t agent, const AgentLoad& load);
 
   size_t size() const { return rows_.size(); }
   AgentLoad Load(uint32_t agent) const;

@@ -41,7 +41,9 @@ void Matcher::Impl::Configure(std::shared_ptr<const Policy> policy) {
 
 void Matcher::Impl::SetAgent(absl::string_view agent_id, const AgentLoad& load) {
   const int32_t agent = p_->FindAgentIndex(agent_id);
-  if (agent >= 0) agents_.Set(static_cast<uint32_t>(agent), load);
+  if (agent < 0) return;
+  const uint32_t gained = agents_.Set(static_cast<uint32_t>(agent), load);
+  if (gained != 0) requirements_.GainedRoom(static_cast<uint32_t>(agent), gained);
 }
 
 // ---- What is asked for

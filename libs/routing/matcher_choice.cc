@@ -73,14 +73,19 @@ Matcher::Impl::Agents Matcher::Impl::BestAgents(const Waiting& waiting, const As
     }
   }
   if (!AnyEligible(group, asked.kind, left_out)) return best;
-  for (const Requirements::Tier& tier : requirements_.RankingOf(index).tiers) {
+  Requirements::Ranking& ranking = requirements_.RankingOf(index);
+  uint32_t& first = ranking.first_tier[asked.kind];
+  for (uint32_t tier = first; best.size() < wanted && tier < ranking.tiers.size(); ++tier) {
+    if (tier == first && !HasRoom(ranking, tier, asked.kind)) {
+      ++first;
+      continue;
+    }
     while (best.size() < wanted) {
-      const uint32_t next = BestOfTier(group, tier, asked.kind, left_out);
+      const uint32_t next = BestOfTier(group, ranking.tiers[tier], asked.kind, left_out);
       if (next == kNobody) break;
       best.push_back(next);
       left_out.push_back(next);
     }
-    if (best.size() == wanted) break;
   }
   return best;
 }
@@ -96,6 +101,14 @@ bool Matcher::Impl::AnyEligible(const Group& group, int kind,
     }
   }
   return false;
+}
+
+bool Matcher::Impl::HasRoom(const Requirements::Ranking& ranking, uint32_t tier, int kind) const {
+  const AgentSet& room = agents_.with_room(kind);
+  const auto [begin, end] = ranking.tiers[tier];
+  return std::any_of(
+      ranking.words.begin() + begin, ranking.words.begin() + end,
+      [&](const Requirements::Word& w) { return (w.bits & room.word(w.word)) != 0; });
 }
 
 uint32_t Matcher::Impl::BestOfTier(const Group& group, const Requirements::Tier& tier, int kind,

@@ -94,6 +94,8 @@ class Matcher::Impl {
   Agents BestAgents(const Waiting& waiting, const Asked& asked, size_t wanted);
   // Whether there is one beside those left out.
   bool AnyEligible(const Group& group, int kind, absl::Span<const uint32_t> left_out) const;
+  // Whether anybody of the tier has room.
+  bool HasRoom(const Requirements::Ranking& ranking, uint32_t tier, int kind) const;
   // kNobody where nobody of the tier is eligible but those left out.
   uint32_t BestOfTier(const Group& group, const Requirements::Tier& tier, int kind,
                       absl::Span<const uint32_t> left_out) const;

@@ -1,6 +1,7 @@
 #include "libs/routing/requirements.h"
 
 #include <algorithm>
+#include <bit>
 #include <tuple>
 
 namespace wissel::routing {
@@ -12,6 +13,7 @@ void Requirements::Reset(const Policy::Impl& policy) {
   of_queue_.assign(policy.queues.size(), {});
   row_words_ = 1;
   rows_.assign(policy.agent_count(), 0);
+  places_.assign(policy.agent_count(), {});
 }
 
 uint32_t Requirements::GroupOf(int32_t queue, int32_t language, int32_t ring, bool anyone) {
@@ -52,7 +54,7 @@ uint32_t Requirements::GroupOf(int32_t queue, int32_t language, int32_t ring, bo
   return index;
 }
 
-const Requirements::Ranking& Requirements::RankingOf(uint32_t index) {
+Requirements::Ranking& Requirements::RankingOf(uint32_t index) {
   Group& group = groups_[index];
   if (group.ranking != nullptr) return *group.ranking;
   const Policy::Impl::QueueData& queue = policy_->queue_data[group.queue];
@@ -69,7 +71,7 @@ const Requirements::Ranking& Requirements::RankingOf(uint32_t index) {
   });
   std::sort(ranked.begin(), ranked.end());
   group.ranking = std::make_unique<Ranking>();
-  auto& [words, compared, tiers] = *group.ranking;
+  auto& [words, compared, tiers, first_tier] = *group.ranking;
   for (size_t i = 0; i < ranked.size(); ++i) {
     const auto& [rank, agent] = ranked[i];
     const bool new_tier = i == 0 || rank != ranked[i - 1].first;
@@ -78,10 +80,20 @@ const Requirements::Ranking& Requirements::RankingOf(uint32_t index) {
     if (new_tier || words.back().word != agent / 64) words.push_back({agent / 64, 0});
     words.back().bits |= uint64_t{1} << (agent % 64);
     tiers.back().end = static_cast<uint32_t>(words.size());
+    places_[agent].push_back({group.ranking.get(), static_cast<uint32_t>(tiers.size() - 1)});
   }
   words.shrink_to_fit();
   compared.resize(words.size());
   return *group.ranking;
+}
+
+void Requirements::GainedRoom(uint32_t agent, uint32_t kinds) {
+  for (const auto& [ranking, tier] : places_[agent]) {
+    for (uint32_t rest = kinds; rest != 0; rest &= rest - 1) {
+      uint32_t& first = ranking->first_tier[std::countr_zero(rest)];
+      first = std::min(first, tier);
+    }
+  }
 }
 
 size_t Requirements::MemoryBytes() const {
@@ -92,6 +104,9 @@ size_t Requirements::MemoryBytes() const {
     if (group.ranking == nullptr) continue;
     bytes += group.ranking->words.capacity() * (sizeof(Word) + sizeof(Compared)) +
              group.ranking->tiers.capacity() * sizeof(Tier);
+  }
+  for (const std::vector<Place>& places : places_) {
+    bytes += sizeof(places) + places.capacity() * sizeof(Place);
   }
   for (const std::vector<uint32_t>& groups : of_queue_) {
     bytes += groups.capacity() * sizeof(uint32_t);

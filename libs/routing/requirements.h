@@ -36,6 +36,9 @@ class Requirements {
     std::vector<Word> words;
     std::vector<Compared> compared;  // of each word
     std::vector<Tier> tiers;         // best first
+    // For each kind: nobody of the tiers before this one has room. The matcher raises it when it
+    // has seen so, GainedRoom lowers it.
+    std::array<uint32_t, kChannelKinds> first_tier = {};
   };
 
   struct Group {
@@ -54,7 +57,9 @@ class Requirements {
   const Group& operator[](uint32_t group) const { return groups_[group]; }
   size_t size() const { return groups_.size(); }
   const std::vector<uint32_t>& GroupsOfQueue(int32_t queue) const { return of_queue_[queue]; }
-  const Ranking& RankingOf(uint32_t group);
+  Ranking& RankingOf(uint32_t group);
+  // The agent has come to have room for kinds, as bits.
+  void GainedRoom(uint32_t agent, uint32_t kinds);
 
   // Bits for the groups that the agent may take, in words of 64 groups.
   const uint64_t* RowOf(uint32_t agent) const { return &rows_[agent * row_words_]; }
@@ -62,12 +67,19 @@ class Requirements {
   size_t MemoryBytes() const;
 
  private:
+  // Where an agent stands in a ranking.
+  struct Place {
+    Ranking* ranking;
+    uint32_t tier;
+  };
+
   const Policy::Impl* policy_ = nullptr;
   std::vector<Group> groups_;
   absl::flat_hash_map<uint64_t, uint32_t> index_;
   std::vector<std::vector<uint32_t>> of_queue_;
   size_t row_words_ = 1;
   std::vector<uint64_t> rows_;
+  std::vector<std::vector<Place>> places_;  // of each agent
 };
 
 }  // namespace wissel::routing
