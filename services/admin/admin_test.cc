@@ -244,6 +244,30 @@ TEST_F(AdminTest, GarbageAmongTheDeadLettersHidesNoneOfThem) {
   WISSEL_EXPECT_OK(admin->ReplayDeadLetter(Of("acme"), replay));
 }
 
+TEST_F(AdminTest, GarbageAmongTheDeadLettersIsADeadLetterOfItsOwn) {
+  const auto admin = NewAdmin({.operator_workspace = "ops"});
+  Append(bus::Topic::kDeadLetter, 2, "a key", "\xff no dead letter");
+  v1::ListDeadLettersRequest list;
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto page, admin->ListDeadLetters(Of("ops"), list));
+  ASSERT_EQ(page.dead_letters_size(), 1);
+  const deadletter::v1::DeadLetter& letter = page.dead_letters(0);
+  EXPECT_EQ(letter.reason(), deadletter::v1::REASON_UNPARSABLE);
+  EXPECT_EQ(letter.detail(), "not a wissel.deadletter.v1.DeadLetter");
+  EXPECT_EQ(letter.origin().record().topic(), "wissel.deadletter.v1");
+  EXPECT_EQ(letter.origin().record().partition(), 2);
+  EXPECT_EQ(letter.origin().record().key(), "a key");
+  v1::GetDeadLetterRequest get;
+  get.set_dead_letter_id(letter.dead_letter_id());
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto whole, admin->GetDeadLetter(Of("ops"), get));
+  EXPECT_EQ(whole.dead_letter().raw(), "\xff no dead letter");
+  // It is nobody's in particular, and no input.
+  EXPECT_THAT(admin->GetDeadLetter(Of("acme"), get), StatusIs(absl::StatusCode::kNotFound));
+  v1::ReplayDeadLetterRequest replay;
+  replay.set_dead_letter_id(letter.dead_letter_id());
+  EXPECT_THAT(admin->ReplayDeadLetter(Of("ops"), replay),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("not inputs")));
+}
+
 TEST_F(AdminTest, ADeadLetterGoesBackWhereItCameFrom) {
   const auto admin = NewAdmin();
   Bury(7, "acme");

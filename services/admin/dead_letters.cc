@@ -17,6 +17,7 @@
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/timeout.h"
+#include "libs/channel/record_letter.h"
 
 namespace wissel::admin {
 namespace {
@@ -51,7 +52,7 @@ class Backwards {
   bool done() const { return below_ <= start_; }
   int64_t below() const { return below_; }
 
-  // The chunk before, newest first; what does not parse is left out.
+  // The chunk before, newest first; what is not a dead letter is one of its own.
   absl::StatusOr<std::vector<Found>> ReadChunk() {
     const int64_t from = std::max(start_, below_ - kChunk);
     WISSEL_RETURN_IF_ERROR(reader_->Seek(from));
@@ -64,8 +65,8 @@ class Backwards {
           reader_->Poll(static_cast<size_t>(below_ - reader_->position()), limit.Remaining()));
       for (const bus::Record& record : records) {
         if (record.offset >= below_) break;
-        Found found{.offset = record.offset, .letter = {}};
-        if (found.letter.ParseFromString(record.value)) chunk.push_back(std::move(found));
+        Found& found = chunk.emplace_back(Found{.offset = record.offset, .letter = {}});
+        if (!found.letter.ParseFromString(record.value)) found.letter = OfGarbage(record);
       }
     }
     std::reverse(chunk.begin(), chunk.end());
@@ -75,6 +76,14 @@ class Backwards {
 
  private:
   Backwards() = default;
+
+  static DeadLetter OfGarbage(const bus::Record& record) {
+    DeadLetter letter = channel::LetterOf(record, record.value.size());
+    letter.set_reason(deadletter::v1::REASON_UNPARSABLE);
+    letter.set_detail(absl::StrCat("not a ", DeadLetter::descriptor()->full_name()));
+    *letter.mutable_time() = ToProto(record.time);
+    return letter;
+  }
 
   std::unique_ptr<bus::Reader> reader_;
   int64_t start_ = 0;

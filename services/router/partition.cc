@@ -11,8 +11,8 @@
 #include "libs/base/status_macros.h"
 #include "libs/base/utf8.h"
 #include "libs/bus/content_type.h"
-#include "libs/channel/ids.h"
 #include "libs/channel/publisher.h"
+#include "libs/channel/record_letter.h"
 #include "libs/telemetry/trace.h"
 #include "libs/views/keys.h"
 #include "libs/views/restore.h"
@@ -25,10 +25,7 @@ namespace {
 constexpr size_t kReadBatch = 2000;
 constexpr absl::Duration kShowWaitingInterval = absl::Seconds(1);
 constexpr absl::Duration kDeadLetterTimeout = absl::Seconds(30);
-// What is kept of a record besides its value: anybody may have written it, and what is made of it
-// must fit into one record, too. A routing key is two ids.
-constexpr size_t kMaxKeyBytes = 1 << 10;
-constexpr size_t kMaxHeaderBytes = 4 << 10;
+// Of a record's header, which anybody may have written.
 constexpr size_t kMaxTraceBytes = 256;
 constexpr size_t kMaxWorkspaceIdBytes = 128;
 
@@ -37,28 +34,6 @@ absl::string_view HeaderOf(const bus::Headers& headers, absl::string_view name) 
     if (key == name) return value;
   }
   return "";
-}
-
-absl::string_view KeyOf(const bus::Record& record) {
-  return absl::string_view(record.key).substr(0, kMaxKeyBytes);
-}
-
-// What a record went by, to be shown and replayed.
-deadletter::v1::RecordOrigin OriginOf(const bus::Record& record) {
-  deadletter::v1::RecordOrigin origin;
-  origin.set_topic(std::string(bus::TopicName(record.topic)));
-  origin.set_partition(record.partition);
-  origin.set_offset(record.offset);
-  origin.set_key(std::string(KeyOf(record)));
-  size_t bytes = 0;
-  for (const auto& [name, value] : record.headers) bytes += name.size() + value.size();
-  if (bytes > kMaxHeaderBytes) return origin;
-  for (const auto& [name, value] : record.headers) {
-    deadletter::v1::RecordOrigin::Header& header = *origin.add_headers();
-    header.set_name(name);
-    header.set_value(value);
-  }
-  return origin;
 }
 
 // As the key says; empty where it says nothing that could be an id.
@@ -464,17 +439,12 @@ absl::Status Partition::DecideAs(const Input& input, Intake::Input& next) {
 
 absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCause cause,
                                    const domain::Refusal& refusal) {
-  deadletter::v1::DeadLetter letter;
-  *letter.mutable_origin()->mutable_record() = OriginOf(record);
+  deadletter::v1::DeadLetter letter =
+      channel::LetterOf(record, static_cast<size_t>(shared_.settings.max_input_bytes));
   letter.set_reason(refusal.reason);
   letter.set_detail(refusal.detail);
-  const size_t keep =
-      std::min(record.value.size(), static_cast<size_t>(shared_.settings.max_input_bytes));
-  letter.set_raw(record.value.substr(0, keep));
-  letter.set_truncated(keep < record.value.size() || record.key.size() > kMaxKeyBytes);
   *letter.mutable_time() = ToProto(shared_.clock.Now());
   letter.set_workspace_id(std::string(WorkspaceOf(record)));
-  channel::DeriveId(&letter);
 
   // The bytes are safe before the log says that they have been dealt with.
   WISSEL_ASSIGN_OR_RETURN(const int count, shared_.bus.PartitionCount(bus::Topic::kDeadLetter));
@@ -567,7 +537,7 @@ absl::Status Partition::Append(log::v1::Decision& decision, telemetry::Counter& 
     if (event.has_duplicate_skipped()) shared_.metrics.duplicates.Increment();
     if (event.has_command_rejected()) shared_.metrics.rejected_commands.Increment();
   }
-  const absl::string_view key = record == nullptr ? "" : KeyOf(*record);
+  const absl::string_view key = record == nullptr ? "" : channel::KeptKey(*record);
   absl::string_view trace =
       record == nullptr ? "" : HeaderOf(record->headers, telemetry::kTraceParent);
   if (trace.size() > kMaxTraceBytes) trace = "";
