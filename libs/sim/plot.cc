@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 
 namespace wissel::sim {
@@ -84,7 +85,7 @@ std::string ToSvg(const Plot& plot) {
   for (const Panel& panel : plot.panels) {
     double max = 0;
     for (const Series& series : panel.series) {
-      for (const auto& [time, value] : series.points) max = std::max(max, value);
+      for (const auto& [time, value] : series.points) max = std::max(max, value.value_or(0));
     }
     if (!(max > 0)) max = 1;
     const double step = NiceStep(max, 5);
@@ -116,12 +117,24 @@ std::string ToSvg(const Plot& plot) {
     for (size_t i = panel.series.size(); i-- > 0;) {
       const Series& series = panel.series[i];
       const char* colour = kColours[i % std::size(kColours)];
-      absl::StrAppendFormat(
-          &out, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\" points=\"", colour);
+      std::vector<std::string> piece;
+      const auto draw = [&] {
+        if (piece.empty()) return;
+        if (piece.size() == 1) piece.push_back(piece[0]);  // A dot.
+        absl::StrAppendFormat(&out,
+                              "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"1.6\" "
+                              "stroke-linecap=\"round\" points=\"%s\"/>\n",
+                              colour, absl::StrJoin(piece, " "));
+        piece.clear();
+      };
       for (const auto& [time, value] : series.points) {
-        absl::StrAppendFormat(&out, "%.1f,%.1f ", x_of(time), y_of(value));
+        if (value.has_value()) {
+          piece.push_back(absl::StrFormat("%.1f,%.1f", x_of(time), y_of(*value)));
+        } else {
+          draw();
+        }
       }
-      absl::StrAppend(&out, "\"/>\n");
+      draw();
       if (panel.series.size() > 1) {
         absl::StrAppendFormat(
             &out, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\" fill=\"%s\">%s</text>\n", legend,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -8,10 +9,10 @@
 
 namespace wissel::sim {
 
-// A line of a plot: values at times.
+// A line of a plot: values at times, broken where there is none.
 struct Series {
   std::string name;
-  std::vector<std::pair<absl::Time, double>> points;
+  std::vector<std::pair<absl::Time, std::optional<double>>> points;
 };
 
 // One set of axes.

@@ -300,5 +300,18 @@ TEST(Plot, NeedsNothingElseAndSaysWhatItShows) {
   EXPECT_THAT(ToSvg({.title = "empty", .panels = {{.title = "x"}}}), HasSubstr("</svg>"));
 }
 
+TEST(Plot, IsBrokenWhereThereIsNothingToShow) {
+  const absl::Time start = absl::FromUnixSeconds(1'772'438'400);
+  sim::Series series{.name = "wait", .points = {}};
+  for (const std::optional<double> value :
+       std::initializer_list<std::optional<double>>{1, std::nullopt, 1, 1, std::nullopt}) {
+    series.points.emplace_back(start + absl::Hours(series.points.size()), value);
+  }
+  const std::string svg = ToSvg({.title = "t", .panels = {{.title = "p", .series = {series}}}});
+  // One hour of four is 204 wide. The first is a dot.
+  EXPECT_THAT(svg, HasSubstr("points=\"64.0,88.0 64.0,88.0\""));
+  EXPECT_THAT(svg, HasSubstr("points=\"472.0,88.0 676.0,88.0\""));
+}
+
 }  // namespace
 }  // namespace wissel::sim

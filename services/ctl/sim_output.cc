@@ -246,7 +246,8 @@ boost::json::object ReportJson(const sim::Report& report) {
 
 std::vector<sim::Panel> ReportPanels(
     const std::vector<std::pair<std::string, const sim::Report*>>& runs) {
-  const auto panel = [&](const char* title, const std::function<double(const sim::Slice&)>& value) {
+  using Value = std::optional<double>;
+  const auto panel = [&](const char* title, const std::function<Value(const sim::Slice&)>& value) {
     sim::Panel result{.title = title, .series = {}};
     for (const auto& [name, report] : runs) {
       sim::Series& series = result.series.emplace_back(sim::Series{.name = name, .points = {}});
@@ -256,15 +257,22 @@ std::vector<sim::Panel> ReportPanels(
     }
     return result;
   };
-  return {panel("Wait by time of arrival: mean, minutes",
-                [](const sim::Slice& s) { return absl::ToDoubleMinutes(s.wait.mean); }),
-          panel("Wait by time of arrival: 90th percentile, minutes",
-                [](const sim::Slice& s) { return absl::ToDoubleMinutes(s.wait.p90); }),
+  const auto wait = [](absl::Duration sim::Times::*which) {
+    return [which](const sim::Slice& s) -> Value {
+      if (s.wait.count == 0) return std::nullopt;
+      return absl::ToDoubleMinutes(s.wait.*which);
+    };
+  };
+  return {panel("Wait by time of arrival: mean, minutes", wait(&sim::Times::mean)),
+          panel("Wait by time of arrival: 90th percentile, minutes", wait(&sim::Times::p90)),
           panel("Breaches: of SLA targets, or of the fixed one where there are no SLA policies",
                 [](const sim::Slice& s) { return static_cast<double>(s.breached); }),
           panel("Conversations waiting", [](const sim::Slice& s) { return s.mean_waiting; }),
           panel("Occupancy, percent of the capacity on duty",
-                [](const sim::Slice& s) { return 100 * s.occupancy; }),
+                [](const sim::Slice& s) -> Value {
+                  if (s.agents == 0) return std::nullopt;
+                  return 100 * s.occupancy;
+                }),
           panel("Agents on duty", [](const sim::Slice& s) { return s.agents; })};
 }
 
