@@ -231,6 +231,9 @@ void BM_Slack(benchmark::State& state) {
   const int64_t before = world.given();
   for (auto _ : state) world.ArriveAndEnd(open);
   state.SetItemsProcessed(state.iterations());
+  if constexpr (std::is_same_v<Engine, Matcher>) {
+    state.counters["bytes_per_agent"] = static_cast<double>(world.engine().MemoryBytes()) / agents;
+  }
   state.counters["given"] =
       static_cast<double>(world.given() - before) / static_cast<double>(state.iterations());
 }
