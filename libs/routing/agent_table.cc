@@ -39,7 +39,7 @@ void AgentTable::Configure(const Policy::Impl& policy, const Policy::Impl* befor
     with_room_[k].Reset(loads.size());
     at_limit_[k].Reset(loads.size());
   }
-  improved_.assign(available_.words(), {});
+  improved_at_.assign(available_.words(), {});
   for (uint32_t i = 0; i < loads.size(); ++i) {
     rows_[i].limits = policy.limits_of[i];
     rows_[i].order = policy.id_order[i];
@@ -85,7 +85,7 @@ uint32_t AgentTable::Set(uint32_t agent, const AgentLoad& load) {
 
   const ByStrategy<int64_t> keys_before = std::exchange(keys_[agent], keys);
   for (size_t s = 0; room != 0 && s < kStrategies; ++s) {
-    if (row.room == 0 || keys.of[s] < keys_before.of[s]) ++improved_[agent / 64].of[s];
+    if (row.room == 0 || keys.of[s] < keys_before.of[s]) improved_at_[agent / 64].of[s] = ++now_;
   }
   if (load.available != row.available) available_.Set(agent, load.available);
   if ((room != 0) != (row.room != 0)) with_any_room_.Set(agent, room != 0);
@@ -110,7 +110,7 @@ void AgentTable::SetBits(uint32_t agent, uint32_t before, uint32_t after,
 
 size_t AgentTable::MemoryBytes() const {
   size_t bytes = rows_.capacity() * sizeof(Row) + keys_.capacity() * sizeof(ByStrategy<int64_t>) +
-                 improved_.capacity() * sizeof(ByStrategy<uint64_t>) + available_.MemoryBytes() +
+                 improved_at_.capacity() * sizeof(ByStrategy<uint64_t>) + available_.MemoryBytes() +
                  with_any_room_.MemoryBytes();
   for (int k = 0; k < kChannelKinds; ++k) {
     bytes += with_room_[k].MemoryBytes() + at_limit_[k].MemoryBytes();

@@ -40,11 +40,13 @@ class AgentTable {
   int64_t Key(config::v1::Strategy strategy, uint32_t agent) const {
     return keys_[agent][strategy];
   }
-  // Grows whenever one of this word of 64 agents comes to have room, or a smaller key. Until then
-  // none of those in it who have room is better than the best of them was.
-  uint64_t Improved(config::v1::Strategy strategy, size_t word) const {
-    return improved_[word][strategy];
+  // When one of this word of 64 agents last came to have room, or a smaller key. Since then none of
+  // those in it who have room is better than the best of them was.
+  uint64_t ImprovedAt(config::v1::Strategy strategy, size_t word) const {
+    return improved_at_[word][strategy];
   }
+  // Counts what ImprovedAt dates.
+  uint64_t Now() const { return now_; }
 
   size_t MemoryBytes() const;
 
@@ -81,7 +83,8 @@ class AgentTable {
   std::vector<Row> rows_;
   // Apart from the rows, since many agents are compared at once.
   std::vector<ByStrategy<int64_t>> keys_;
-  std::vector<ByStrategy<uint64_t>> improved_;
+  std::vector<ByStrategy<uint64_t>> improved_at_;
+  uint64_t now_ = 0;
   AgentSet available_;
   AgentSet with_any_room_;
   std::array<AgentSet, kChannelKinds> with_room_;

@@ -81,7 +81,7 @@ Matcher::Impl::Agents Matcher::Impl::BestAgents(const Waiting& waiting, const As
       continue;
     }
     while (best.size() < wanted) {
-      const uint32_t next = BestOfTier(group, ranking.tiers[tier], asked.kind, left_out);
+      const uint32_t next = BestOfTier(ranking, tier, group.queue, asked.kind, left_out);
       if (next == kNobody) break;
       best.push_back(next);
       left_out.push_back(next);
@@ -105,27 +105,29 @@ bool Matcher::Impl::AnyEligible(const Group& group, int kind,
 
 bool Matcher::Impl::HasRoom(const Requirements::Ranking& ranking, uint32_t tier, int kind) const {
   const AgentSet& room = agents_.with_room(kind);
-  const auto [begin, end] = ranking.tiers[tier];
-  return std::any_of(
-      ranking.words.begin() + begin, ranking.words.begin() + end,
-      [&](const Requirements::Word& w) { return (w.bits & room.word(w.word)) != 0; });
+  for (uint32_t i = ranking.tiers[tier].begin; i < ranking.tiers[tier].end; ++i) {
+    if ((ranking.bits[i] & room.word(ranking.words[i])) != 0) return true;
+  }
+  return false;
 }
 
-uint32_t Matcher::Impl::BestOfTier(const Group& group, const Requirements::Tier& tier, int kind,
-                                   absl::Span<const uint32_t> left_out) const {
-  const config::v1::Strategy strategy = p_->queue_data[group.queue].strategy;
+uint32_t Matcher::Impl::BestOfTier(Requirements::Ranking& ranking, uint32_t tier, int32_t queue,
+                                   int kind, absl::Span<const uint32_t> left_out) const {
+  const config::v1::Strategy strategy = p_->queue_data[queue].strategy;
   const AgentSet& room = agents_.with_room(kind);
+  auto& [begin, end, compared_at] = ranking.tiers[tier];
   uint32_t best = kNobody;
   int64_t best_key = std::numeric_limits<int64_t>::max();
-  for (uint32_t i = tier.begin; i < tier.end; ++i) {
-    const auto& [word, members] = group.ranking->words[i];
-    const uint64_t wanted = Less(left_out, word, members & room.word(word));
-    if (wanted == 0) continue;
-    Requirements::Compared& compared = group.ranking->compared[i];
-    const uint64_t improved = agents_.Improved(strategy, word);
-    if (compared.improved == improved && compared.least > best_key) continue;
-    int64_t least = std::numeric_limits<int64_t>::max();
-    for (uint64_t bits = members & agents_.with_any_room().word(word); bits != 0;
+  for (uint32_t i = begin; i < end; ++i) {
+    const uint32_t word = ranking.words[i];
+    int64_t& least = ranking.least[i];
+    if (agents_.ImprovedAt(strategy, word) > compared_at) {
+      least = std::numeric_limits<int64_t>::min();
+    }
+    const uint64_t wanted = Less(left_out, word, ranking.bits[i] & room.word(word));
+    if (wanted == 0 || least > best_key) continue;
+    least = std::numeric_limits<int64_t>::max();
+    for (uint64_t bits = ranking.bits[i] & agents_.with_any_room().word(word); bits != 0;
          bits &= bits - 1) {
       const int bit = std::countr_zero(bits);
       const uint32_t agent = word * 64 + static_cast<uint32_t>(bit);
@@ -139,8 +141,8 @@ uint32_t Matcher::Impl::BestOfTier(const Group& group, const Requirements::Tier&
       best = key < best_key ? agent : best;
       best_key = key < best_key ? key : best_key;
     }
-    compared = {least, improved};
   }
+  compared_at = agents_.Now();
   return best;
 }
 

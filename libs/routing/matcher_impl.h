@@ -97,7 +97,7 @@ class Matcher::Impl {
   // Whether anybody of the tier has room.
   bool HasRoom(const Requirements::Ranking& ranking, uint32_t tier, int kind) const;
   // kNobody where nobody of the tier is eligible but those left out.
-  uint32_t BestOfTier(const Group& group, const Requirements::Tier& tier, int kind,
+  uint32_t BestOfTier(Requirements::Ranking& ranking, uint32_t tier, int32_t queue, int kind,
                       absl::Span<const uint32_t> left_out) const;
   Agents ExcludedAgents(const Waiting& waiting) const;
 

@@ -71,19 +71,23 @@ Requirements::Ranking& Requirements::RankingOf(uint32_t index) {
   });
   std::sort(ranked.begin(), ranked.end());
   group.ranking = std::make_unique<Ranking>();
-  auto& [words, compared, tiers, first_tier] = *group.ranking;
+  auto& [words, bits, least, tiers, first_tier] = *group.ranking;
   for (size_t i = 0; i < ranked.size(); ++i) {
     const auto& [rank, agent] = ranked[i];
     const bool new_tier = i == 0 || rank != ranked[i - 1].first;
     const auto end = static_cast<uint32_t>(words.size());
     if (new_tier) tiers.push_back({.begin = end, .end = end});
-    if (new_tier || words.back().word != agent / 64) words.push_back({agent / 64, 0});
-    words.back().bits |= uint64_t{1} << (agent % 64);
+    if (new_tier || words.back() != agent / 64) {
+      words.push_back(agent / 64);
+      bits.push_back(0);
+    }
+    bits.back() |= uint64_t{1} << (agent % 64);
     tiers.back().end = static_cast<uint32_t>(words.size());
     places_[agent].push_back({group.ranking.get(), static_cast<uint32_t>(tiers.size() - 1)});
   }
   words.shrink_to_fit();
-  compared.resize(words.size());
+  bits.shrink_to_fit();
+  least.assign(words.size(), std::numeric_limits<int64_t>::min());
   return *group.ranking;
 }
 
@@ -102,8 +106,10 @@ size_t Requirements::MemoryBytes() const {
   for (const Group& group : groups_) {
     bytes += group.eligible.MemoryBytes();
     if (group.ranking == nullptr) continue;
-    bytes += group.ranking->words.capacity() * (sizeof(Word) + sizeof(Compared)) +
-             group.ranking->tiers.capacity() * sizeof(Tier);
+    const Ranking& ranking = *group.ranking;
+    bytes += sizeof(ranking) + ranking.words.capacity() * sizeof(uint32_t) +
+             ranking.bits.capacity() * sizeof(uint64_t) +
+             ranking.least.capacity() * sizeof(int64_t) + ranking.tiers.capacity() * sizeof(Tier);
   }
   for (const std::vector<Place>& places : places_) {
     bytes += sizeof(places) + places.capacity() * sizeof(Place);

@@ -16,26 +16,20 @@ namespace wissel::routing {
 // for: who may take it, as bits, and in which order they are preferred. Numbered from 0.
 class Requirements {
  public:
-  // Agents that are equal before the queue's strategy compares them: words with a bit for each,
-  // only those words that have one.
-  struct Word {
-    uint32_t word;
-    uint64_t bits;
-  };
-  // The least key of those of a word who had room when they were last compared, and what
-  // AgentTable::Improved said then: while it says the same, nobody's is less. For the matcher.
-  struct Compared {
-    int64_t least = std::numeric_limits<int64_t>::min();
-    uint64_t improved = 0;
-  };
+  // Agents that are equal before the queue's strategy compares them.
   struct Tier {
     uint32_t begin;  // its words
     uint32_t end;
+    uint64_t compared_at = 0;  // when it was last searched, by AgentTable::Now
   };
   struct Ranking {
-    std::vector<Word> words;
-    std::vector<Compared> compared;  // of each word
-    std::vector<Tier> tiers;         // best first
+    // The words of all tiers, only those that have somebody: which, and a bit for each agent.
+    std::vector<uint32_t> words;
+    std::vector<uint64_t> bits;
+    // Of each: none of those who have room has had a smaller key than this since the tier was last
+    // searched, unless AgentTable::ImprovedAt says that the word was improved after that.
+    std::vector<int64_t> least;
+    std::vector<Tier> tiers;  // best first
     // For each kind: nobody of the tiers before this one has room. The matcher raises it when it
     // has seen so, GainedRoom lowers it.
     std::array<uint32_t, kChannelKinds> first_tier = {};
