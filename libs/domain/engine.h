@@ -194,6 +194,7 @@ class Engine {
   void TellWait(const state::v1::ConversationState& conversation);
   // The forecast of a conversation's first response.
   struct Risk {
+    routing::Matcher::Standing standing;  // where it waits
     routing::Place place;
     absl::Time due;
     // When it is at risk; InfiniteFuture: not before it is looked at again.
@@ -211,7 +212,8 @@ class Engine {
   void TellWaits(const state::v1::ConversationState& conversation, bool waits);
   // Keeps count of who is at work in queues whose waiting times are told; null: the agent is gone.
   void CountStaff(const std::string& agent_key, const state::v1::AgentState* agent);
-  routing::Staffing StaffingOf(const state::v1::ConversationState& conversation) const;
+  routing::Staffing StaffingOf(const state::v1::ConversationState& conversation,
+                               const routing::Matcher::Standing& standing) const;
 
   // --- steps shared by inputs
   // Where none is named, in the queue that an escalation meanwhile sent it to, else in the present

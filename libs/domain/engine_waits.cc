@@ -24,6 +24,10 @@ bool IsTold(const config::v1::Queue* queue) {
   return queue != nullptr && (queue->tell_waiting_time() || queue->at_risk_percent() > 0);
 }
 
+double CompetingPosition(const routing::Matcher::Standing& standing) {
+  return 1.0 + static_cast<double>(standing.ahead_permille) / 1'000;
+}
+
 // Whether what was told then is a fifth off now.
 bool HasChanged(const ConversationState& c, std::optional<absl::Duration> wait, absl::Time now) {
   if (wait.has_value() != c.has_estimated_wait()) return true;
@@ -87,10 +91,10 @@ void Engine::Estimate(const ConversationState& c) {
 
 void Engine::TellWait(const ConversationState& c) {
   const state::v1::QueueState* flow = state_.FindQueue(c.workspace_id(), c.queue_id());
-  const int32_t position = MatcherOf(c)->Position(c.conversation_id());
-  if (flow == nullptr || position == 0) return;
+  const routing::Matcher::Standing standing = MatcherOf(c)->StandingOf(c.conversation_id());
+  if (flow == nullptr || standing.position == 0) return;
   const std::optional<absl::Duration> wait =
-      routing::ExpectedWait(*flow, position, StaffingOf(c), now_);
+      routing::ExpectedWait(*flow, CompetingPosition(standing), StaffingOf(c, standing), now_);
   const bool told_before =
       c.has_estimate_time() && FromProto(c.estimate_time()) >= FromProto(c.waiting_since());
   if (told_before &&
@@ -100,7 +104,7 @@ void Engine::TellWait(const ConversationState& c) {
   Event& event = NewEvent();
   conversation::v1::WaitEstimated& estimated = *event.mutable_wait_estimated();
   estimated.set_conversation_id(c.conversation_id());
-  estimated.set_position(position);
+  estimated.set_position(standing.position);
   if (wait.has_value()) {
     // Whole seconds: nobody is told more.
     *estimated.mutable_expected_wait() = ToProto(absl::Floor(*wait, absl::Seconds(1)));
@@ -119,8 +123,9 @@ std::optional<Engine::Risk> Engine::RiskOf(const ConversationState& c) const {
   absl::Time until = risk.due;
   switch (c.status()) {
     case ConversationStatus::CONVERSATION_STATUS_QUEUED:
-      risk.place.position = MatcherOf(c)->Position(c.conversation_id());
-      if (risk.place.position == 0) return std::nullopt;
+      risk.standing = MatcherOf(c)->StandingOf(c.conversation_id());
+      if (risk.standing.position == 0) return std::nullopt;
+      risk.place.position = CompetingPosition(risk.standing);
       until = now_ + kEstimateInterval;
       break;
     case ConversationStatus::CONVERSATION_STATUS_OFFERED:
@@ -131,7 +136,7 @@ std::optional<Engine::Risk> Engine::RiskOf(const ConversationState& c) const {
     default:
       return std::nullopt;
   }
-  risk.time = routing::AtRiskTime(*flow, risk.place, risk.due, StaffingOf(c),
+  risk.time = routing::AtRiskTime(*flow, risk.place, risk.due, StaffingOf(c, risk.standing),
                                   QueueOf(c)->at_risk_percent() * 10, now_, until);
   return risk;
 }
@@ -150,9 +155,9 @@ void Engine::TellRisk(const ConversationState& c) {
   at_risk.set_conversation_id(id);
   at_risk.set_probability_permille(
       routing::MissProbability(*state_.FindQueue(c.workspace_id(), c.queue_id()), risk->place,
-                               risk->due - now_, StaffingOf(c), now_));
+                               risk->due - now_, StaffingOf(c, risk->standing), now_));
   *at_risk.mutable_due_time() = ToProto(risk->due);
-  at_risk.set_position(risk->place.position);
+  at_risk.set_position(risk->standing.position);
   Emit(event);
 }
 
@@ -215,7 +220,8 @@ void Engine::CountStaff(const std::string& agent_key, const AgentState* agent) {
   if (!counted.queue_keys.empty()) counted_.emplace(agent_key, std::move(counted));
 }
 
-routing::Staffing Engine::StaffingOf(const ConversationState& c) const {
+routing::Staffing Engine::StaffingOf(const ConversationState& c,
+                                     const routing::Matcher::Standing& standing) const {
   const auto it = staff_.find(QueueKey(c.workspace_id(), c.queue_id()));
   if (it == staff_.end() || it->second.agents <= 0) return {};
   const Staff& staff = it->second;
@@ -223,7 +229,8 @@ routing::Staffing Engine::StaffingOf(const ConversationState& c) const {
           .slots = static_cast<int32_t>(
               std::max<int64_t>(staff.agents, staff.capacity_units / UnitsOf(c))),
           .busy_share = std::min(1.0, static_cast<double>(staff.used_units) /
-                                          static_cast<double>(staff.capacity_units))};
+                                          static_cast<double>(staff.capacity_units)),
+          .able_share = static_cast<double>(standing.able_permille) / 1'000};
 }
 
 }  // namespace wissel::domain

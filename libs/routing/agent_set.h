@@ -64,6 +64,20 @@ class AgentSet {
     return count;
   }
 
+  // How many are in all of them, which are of as many agents.
+  template <typename... Sets>
+  static int32_t CountCommon(const AgentSet& first, const Sets&... others) {
+    int32_t count = 0;
+    for (size_t s = 0; s < first.summary_.size(); ++s) {
+      for (uint64_t rest = (first.summary_[s] & ... & others.summary_[s]); rest != 0;
+           rest &= rest - 1) {
+        const size_t w = s * 64 + static_cast<size_t>(std::countr_zero(rest));
+        count += std::popcount((first.words_[w] & ... & others.words_[w]));
+      }
+    }
+    return count;
+  }
+
   // Every agent, in order.
   template <typename Visit>
   void ForEach(const Visit& visit) const {

@@ -94,8 +94,8 @@ struct Belief {
   double Mean() const { return shape / rate; }
 
   // How many departures it takes until `position` has been given, others leaving meanwhile.
-  double Departures(int32_t position) const {
-    const double p = std::max(1, position);
+  double Departures(double position) const {
+    const double p = std::max(1.0, position);
     const double ratio = leaving / Mean();
     if (ratio < 1e-9) return p;
     return 1.0 + std::log((1.0 + (p - 0.5) * ratio) / (1.0 + 0.5 * ratio)) / ratio;
@@ -127,9 +127,11 @@ Belief BeliefOf(const QueueState& queue, const Staffing& staffing, absl::Time no
     busy_ms += uncounted;
     waiting_ms += uncounted * queue.waiting();
   }
-  const double in_use = std::max(1.0, staffing.slots * std::clamp(staffing.busy_share, 0.0, 1.0));
+  const double able = std::clamp(staffing.able_share, 0.0, 1.0);
+  const double in_use =
+      std::max(1.0, staffing.slots * std::clamp(staffing.busy_share, 0.0, 1.0) * able);
   const double staff_rate = in_use * handled / std::max(1.0, handle_ms);
-  Belief belief{.shape = kPriorDepartures + departures,
+  Belief belief{.shape = kPriorDepartures + departures * able,
                 .rate = kPriorDepartures / staff_rate + busy_ms,
                 .leaving = left / waiting_ms};
   if (belief.shape > kMaxDepartures) {
@@ -220,7 +222,9 @@ class Forecast {
   double departures_ = 0;
 };
 
-bool AtWork(const Staffing& staffing) { return staffing.agents > 0 && staffing.slots > 0; }
+bool AtWork(const Staffing& staffing) {
+  return staffing.agents > 0 && staffing.slots > 0 && staffing.able_share > 0;
+}
 
 // The continued fraction of DLMF 8.17.22, by the modified method of Lentz (Thompson and Barnett,
 // Journal of Computational Physics 64, 1986). Takes O(sqrt(max(a, b))) steps for x < (a + 1) / (a +
@@ -285,7 +289,7 @@ void NoteHandled(QueueState& queue, absl::Duration handle_time, absl::Time now) 
   bucket.set_handle_ms(bucket.handle_ms() + Ms(handle_time));
 }
 
-std::optional<absl::Duration> ExpectedWait(const QueueState& queue, int32_t position,
+std::optional<absl::Duration> ExpectedWait(const QueueState& queue, double position,
                                            const Staffing& staffing, absl::Time now) {
   if (!AtWork(staffing)) return std::nullopt;
   const Belief belief = BeliefOf(queue, staffing, now);

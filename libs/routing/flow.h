@@ -15,7 +15,10 @@
 //   departure   a conversation that had waited is given. One that is given the moment it comes does
 //               not count: it says nothing of how fast those who wait get on.
 //   busy time   time during which anybody waits.
-//   position    1 is the next to be given.
+//   position    1 is the next to be given. Of those before it each counts by the share of the
+//   agents
+//               who can do what it asks that can do what this conversation asks as well, so that
+//               a position need not be whole (see Matcher::StandingOf).
 namespace wissel::routing {
 
 // The fold: to be called as the events are applied. Only integers are kept, so that every machine
@@ -42,18 +45,21 @@ struct Staffing {
   int32_t slots = 0;
   // Share of what they can hold that they do hold, 0 to 1.
   double busy_share = 1.0;
+  // Share of them that can do what the conversation asks, 0 to 1.
+  double able_share = 1.0;
 };
 
 // How long it takes until the conversation at `position` is given to an agent. Nothing where nobody
-// is at work. Rises with the position; a position below 1 is taken for 1.
+// is at work who can do what it asks. Rises with the position; a position below 1 is taken for 1.
 //
 // The rate of departures while busy is not known; the belief about it is a gamma distribution, the
 // conjugate prior of a Poisson process's rate (Gelman et al., Bayesian Data Analysis, 3rd
 // ed., 2.6):
 //
 //   shape a = a0 + D, rate b = a0 / r0 + B, mean r = a / b, where
-//   D, B   departures and busy time of the last hour; they count half for each half-life since
-//   r0     what the staff can do: slots in use / mean handle time
+//   D, B   departures and busy time of the last hour; they count half for each half-life since. Of
+//          the departures count as many as there are agents who can do what is asked: able_share
+//   r0     what the staff can do: slots in use x able_share / mean handle time
 //   a0     how many departures r0 is worth
 //
 // Those ahead may also leave: each does so at the rate t, which is the number of those who left in
@@ -61,20 +67,20 @@ struct Staffing {
 // sum over k < p of 1 / (r + k t), as in an M/M/s+M queue (Whitt, Predicting Queueing Delays,
 // Management Science 45(6), 1999). With p* = 1 + (r / t) log((r + (p - 1/2) t) / (r + t / 2)),
 // which is that sum x r by the midpoint rule (p where nobody leaves), expected are p* / r.
-std::optional<absl::Duration> ExpectedWait(const state::v1::QueueState& queue, int32_t position,
+std::optional<absl::Duration> ExpectedWait(const state::v1::QueueState& queue, double position,
                                            const Staffing& staffing, absl::Time now);
 
 // Where a conversation stands that has not been answered.
 struct Place {
   // In the queue; 0: it has been given.
-  int32_t position = 0;
+  double position = 0;
   // Since when its agent has had it; nothing: it is on offer, or waits.
   std::optional<absl::Time> had_since;
 };
 
 // The probability, of 1,000, that the first answer comes later than `time_left` from now. 1,000
 // once no time is left. Never falls with the position, never rises with the time left. Where nobody
-// is at work, it is as if one slot were.
+// is at work who can do what it asks, it is as if one slot were.
 //
 // With the belief above, departures within a time t are negative binomial, and the chance of fewer
 // than p* is I_x(a, p*), x = b / (b + t): the regularised incomplete beta function (Gelman, 2.6;

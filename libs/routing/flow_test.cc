@@ -464,7 +464,7 @@ TEST(Estimates, AreMonotoneAndBounded) {
     const absl::Duration left = absl::Seconds(random.Exponential(600) + 1);
     for (const int32_t position : {1, 2, 3, 5, 10, 50, 1'000, 100'000, 2'000'000'000}) {
       const auto wait = ExpectedWait(queue, position, staffing, At(now));
-      const Place place{.position = position};
+      const Place place{.position = static_cast<double>(position)};
       const int32_t missed = MissProbability(queue, place, left, staffing, At(now));
       ASSERT_TRUE(wait.has_value());
       EXPECT_GE(*wait, last_wait);
@@ -589,11 +589,12 @@ Day Simulate(const DaySpec& spec, uint64_t seed) {
         const absl::Duration left = day.conversations[it.who].begin + spec.target - now;
         const auto expected = ExpectedWait(queue, position, staffing, now);
         if (expected && left > absl::ZeroDuration()) {
-          day.asked.push_back({.conversation = it.who,
-                               .left = left,
-                               .expected = *expected,
-                               .missed_permille = MissProbability(queue, {.position = position},
-                                                                  left, staffing, now)});
+          day.asked.push_back(
+              {.conversation = it.who,
+               .left = left,
+               .expected = *expected,
+               .missed_permille = MissProbability(
+                   queue, {.position = static_cast<double>(position)}, left, staffing, now)});
         }
         agenda.push({.at = now + absl::Seconds(30), .kind = kAsk, .who = it.who});
         break;

@@ -262,6 +262,34 @@ int32_t Matcher::Impl::Position(absl::string_view conversation_id) const {
   return static_cast<int32_t>(before + 1);
 }
 
+Matcher::Standing Matcher::Impl::StandingOf(absl::string_view conversation_id) const {
+  const uint32_t slot = waiting_.Find(conversation_id);
+  if (slot == WaitingSlots::kNone || waiting_[slot].group == WaitingSlots::kNone) return {};
+  const Urgency urgency = waiting_.UrgencyOf(slot);
+  const uint32_t own = waiting_[slot].group;
+  const Group& mine = requirements_[own];
+  const AgentSet& at_work = agents_.available();
+  Standing standing{.position = 1};
+  for (const uint32_t index : requirements_.GroupsOfQueue(mine.queue)) {
+    const size_t before = board_.CountBefore(index, urgency, waiting_.more_urgent());
+    if (before == 0) continue;
+    standing.position += static_cast<int32_t>(before);
+    const AgentSet& theirs = requirements_[index].eligible;
+    const int32_t able = AgentSet::CountCommon(theirs, at_work);
+    if (able == 0) continue;
+    const int32_t shared =
+        index == own ? able : AgentSet::CountCommon(theirs, mine.eligible, at_work);
+    standing.ahead_permille += static_cast<int64_t>(before) * (int64_t{shared} * 1'000 / able);
+  }
+  const QueueData& queue = p_->queue_data[mine.queue];
+  const int64_t serving = AgentSet::CountCommon(queue.primary, at_work) +
+                          AgentSet::CountCommon(queue.secondary, at_work);
+  const int64_t able = AgentSet::CountCommon(mine.eligible, at_work);
+  const int64_t share = able * 1'000 / std::max<int64_t>(1, serving);
+  standing.able_permille = static_cast<int32_t>(std::min<int64_t>(1'000, share));
+  return standing;
+}
+
 size_t Matcher::Impl::MemoryBytes() const {
   return sizeof(*this) + agents_.MemoryBytes() + requirements_.MemoryBytes() +
          waiting_.MemoryBytes() + board_.MemoryBytes() + next_ageing_.MemoryBytes() +
@@ -326,6 +354,9 @@ conversation::v1::Priority Matcher::PriorityOf(const Waiting& waiting) const {
 }
 int32_t Matcher::Position(absl::string_view conversation_id) const {
   return impl_->Position(conversation_id);
+}
+Matcher::Standing Matcher::StandingOf(absl::string_view conversation_id) const {
+  return impl_->StandingOf(conversation_id);
 }
 size_t Matcher::MemoryBytes() const { return impl_->MemoryBytes(); }
 

@@ -201,8 +201,21 @@ class Matcher {
 
   // The conversation's effective priority, in its parts.
   conversation::v1::Priority PriorityOf(const Waiting& waiting) const;
-  // How many in its queue are more urgent, plus 1; 0 where it does not wait. O(log waiting) per
-  // class of the queue.
+  // How a waiting conversation stands among those of its queue. Agents count who are available,
+  // whether they have room or not. All 0 where it does not wait.
+  struct Standing {
+    // How many in its queue are more urgent, plus 1.
+    int32_t position = 0;
+    // How many of those compete with it, in thousandths: each counts by the share of the agents who
+    // meet its requirement that meet this one's as well.
+    int64_t ahead_permille = 0;
+    // Of the agents who serve the queue, the share that meets its requirement; at most 1,000, also
+    // where others were asked, too.
+    int32_t able_permille = 0;
+  };
+  // O(log waiting + agents / 64 words) per class of the queue.
+  Standing StandingOf(absl::string_view conversation_id) const;
+  // Its position alone. O(log waiting) per class of the queue.
   int32_t Position(absl::string_view conversation_id) const;
 
   // Bytes in use, for the benchmark.

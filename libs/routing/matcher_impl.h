@@ -40,6 +40,7 @@ class Matcher::Impl {
   absl::Time NextRelaxation() const;
   std::vector<std::string> TakeRelaxed();
   int32_t Position(absl::string_view conversation_id) const;
+  Standing StandingOf(absl::string_view conversation_id) const;
   size_t MemoryBytes() const;
 
   std::optional<std::string> ChooseAgent(const Waiting& waiting);

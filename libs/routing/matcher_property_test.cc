@@ -310,6 +310,7 @@ class Player {
       if (!failure_.empty()) return;
       if (!chosen(i++, naive_.waiting().size())) continue;
       Same("position of " + id, matcher_.Position(id), naive_.Position(id));
+      CompareStanding(id);
       Same("whether it waits", matcher_.IsWaiting(id) ? 1 : 0, 1);
       CompareAbout(waiting);
       if (agents > 0) {
@@ -318,6 +319,14 @@ class Player {
       }
     }
     if (last_.has_value() && failure_.empty()) CompareAbout(*last_);
+  }
+
+  void CompareStanding(const std::string& id) {
+    const Matcher::Standing real = matcher_.StandingOf(id);
+    const Matcher::Standing naive = naive_.StandingOf(id);
+    Same("its standing: position", real.position, naive.position);
+    Same("its standing: ahead", real.ahead_permille, naive.ahead_permille);
+    Same("its standing: able", real.able_permille, naive.able_permille);
   }
 
   void CompareCounts() {

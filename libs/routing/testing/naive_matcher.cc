@@ -426,6 +426,40 @@ int32_t NaiveMatcher::Position(const std::string& conversation_id) const {
   return position;
 }
 
+std::set<std::string> NaiveMatcher::Able(const Waiting& waiting) const {
+  std::set<std::string> able;
+  for (const auto& [agent_id, load] : loads_) {
+    const Matcher::Check check{.exclusion = false, .room = false};
+    if (!WhyNot(agent_id, waiting, check).has_value()) able.insert(agent_id);
+  }
+  return able;
+}
+
+Matcher::Standing NaiveMatcher::StandingOf(const std::string& conversation_id) const {
+  Matcher::Standing standing{.position = Position(conversation_id)};
+  if (standing.position == 0) return standing;
+  const Waiting& asked = waiting_.at(conversation_id);
+  const std::set<std::string> able = Able(asked);
+  for (const auto& [id, waiting] : waiting_) {
+    if (waiting.queue_id != asked.queue_id || !MoreUrgent(waiting, asked)) continue;
+    int both = 0;
+    const std::set<std::string> theirs = Able(waiting);
+    for (const std::string& agent : theirs) both += able.count(agent) > 0 ? 1 : 0;
+    if (!theirs.empty()) standing.ahead_permille += both * 1'000 / static_cast<int>(theirs.size());
+  }
+  int serving = 0;
+  for (const auto& [agent_id, load] : loads_) {
+    if (!load.available) continue;
+    const config::v1::Agent& agent = *FindAgent(agent_id);
+    for (const auto* queues : {&agent.queue_ids(), &agent.secondary_queue_ids()}) {
+      serving += static_cast<int>(std::count(queues->begin(), queues->end(), asked.queue_id));
+    }
+  }
+  const int share = static_cast<int>(able.size()) * 1'000 / std::max(1, serving);
+  standing.able_permille = std::min(1'000, share);
+  return standing;
+}
+
 Explanation NaiveMatcher::Explain(const Waiting& waiting) const {
   Explanation out;
   const std::optional<Need> needed = WhatIsNeeded(waiting);

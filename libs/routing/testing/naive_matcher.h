@@ -55,6 +55,7 @@ class NaiveMatcher {
                                    const Matcher::Check& check) const;
   conversation::v1::Priority PriorityOf(const Waiting& waiting) const;
   int32_t Position(const std::string& conversation_id) const;
+  Matcher::Standing StandingOf(const std::string& conversation_id) const;
 
   // Beside what Matcher answers: for the invariants.
   const std::map<std::string, Waiting>& waiting() const { return waiting_; }
@@ -74,6 +75,8 @@ class NaiveMatcher {
   const config::v1::ChannelPolicy* FindChannel(common::v1::ChannelKind kind) const;
   int Ring(const Waiting& waiting) const;
   absl::Duration Waited(const Waiting& waiting) const;
+  // The available agents who meet its requirement.
+  std::set<std::string> Able(const Waiting& waiting) const;
   // Nothing where there is no such queue.
   std::optional<Need> WhatIsNeeded(const Waiting& waiting) const;
   std::optional<PassedOver> WhyNot(const std::string& agent_id, const Waiting& waiting,
