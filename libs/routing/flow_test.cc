@@ -362,6 +362,25 @@ TEST(MissProbability, NoTimeLeftIsMissed) {
   }
 }
 
+TEST(ExpectedWait, GoesByThoseWhoCanDoWhatIsAsked) {
+  const Staffing eight = {.agents = 8, .slots = 8};
+  Staffing half = eight;
+  half.able_share = 0.5;
+  // No history: half the staff takes twice as long.
+  EXPECT_EQ(*ExpectedWait(QueueState(), 6, half, kStart),
+            2 * *ExpectedWait(QueueState(), 6, eight, kStart));
+  // A steady queue: half of its departures are theirs, and those ahead leave as before.
+  const double ratio = absl::FDivDuration(*ExpectedWait(Flowing(), 6, half, At(3600)),
+                                          *ExpectedWait(Flowing(), 6, eight, At(3600)));
+  EXPECT_GT(ratio, 1.6);
+  EXPECT_LT(ratio, 2.0);
+  EXPECT_LT(MissProbability(Flowing(), {.position = 6}, absl::Minutes(9), eight, At(3600)),
+            MissProbability(Flowing(), {.position = 6}, absl::Minutes(9), half, At(3600)));
+  // Nobody at work can.
+  half.able_share = 0;
+  EXPECT_EQ(ExpectedWait(Flowing(), 6, half, At(3600)), std::nullopt);
+}
+
 TEST(MissProbability, WhereNobodyIsAtWorkItIsAsIfOneSlotWere) {
   EXPECT_EQ(MissProbability(Flowing(), {.position = 2}, absl::Minutes(4), {}, At(3600)),
             MissProbability(Flowing(), {.position = 2}, absl::Minutes(4), {.agents = 1, .slots = 1},

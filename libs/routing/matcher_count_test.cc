@@ -1,4 +1,4 @@
-// How many wait, and how many of them for nobody.
+// How many wait, how many of them for nobody, and where one stands among them.
 
 #include <gmock/gmock.h>
 #include <google/protobuf/text_format.h>
@@ -78,6 +78,65 @@ TEST(MatcherCounts, WhoWaitsForNobodyEvenAtTheLastRing) {
   matcher.RemoveWaiting("3");
   EXPECT_THAT(counts(), ElementsAre(std::tuple("q", 2, 1), std::tuple("nobodys", 1, 1),
                                     std::tuple("empty", 0, 0)));
+}
+
+TEST(MatcherCounts, WhoAsksForOtherAgentsStandsAheadByTheShareOfThoseItCompetesFor) {
+  config::v1::WorkspaceConfig config;
+  ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(
+      R"pb(
+        agents {
+          agent_id: "noor"
+          routing_group_id: "main"
+          queue_ids: "q"
+          skills { skill_id: "lang:nl" proficiency: 9 }
+        }
+        agents {
+          agent_id: "greta"
+          routing_group_id: "main"
+          queue_ids: "q"
+          skills { skill_id: "lang:nl" proficiency: 6 }
+          skills { skill_id: "lang:de" proficiency: 9 }
+        }
+        agents {
+          agent_id: "emma"
+          routing_group_id: "main"
+          queue_ids: "q"
+          skills { skill_id: "lang:en" proficiency: 9 }
+        }
+        queues { queue_id: "q" routing_group_id: "main" language_proficiency: 5 }
+      )pb",
+      &config));
+  const absl::Time morning = absl::FromUnixSeconds(1'790'000'000);
+  Matcher matcher;
+  matcher.Configure(Policy::Compile(config, "main"));
+  int minutes = 0;
+  for (const std::string id : {"nl-1", "nl-2", "de-1", "en-1", "de-2", "nl-3"}) {
+    Waiting waiting;
+    waiting.conversation_id = id;
+    waiting.queue_id = "q";
+    waiting.kind = common::v1::CHANNEL_KIND_CHAT;
+    waiting.language = id.substr(0, 2);
+    waiting.waiting_since = morning + absl::Minutes(++minutes);
+    matcher.AddWaiting(waiting);
+  }
+  const auto standing = [&](const std::string& id) {
+    const Matcher::Standing s = matcher.StandingOf(id);
+    return std::tuple<int, int, int>(s.position, s.ahead_permille, s.able_permille);
+  };
+  EXPECT_EQ(standing("nl-3"), std::tuple(6, 0, 0)) << "nobody is at work";
+  AgentLoad load{.available = true, .capacity_units = 1};
+  for (const char* agent : {"noor", "greta", "emma"}) matcher.SetAgent(agent, load);
+  // Of the two who know Dutch one knows German, too.
+  EXPECT_EQ(standing("de-2"), std::tuple(5, 2 * 500 + 1'000, 333));
+  EXPECT_EQ(standing("nl-3"), std::tuple(6, 4'000, 666));
+  EXPECT_EQ(standing("en-1"), std::tuple(4, 0, 333));
+  // Who has no room is at work all the same; who is away is not.
+  load.held[common::v1::CHANNEL_KIND_CHAT] = {.conversations = 1, .units = 1};
+  matcher.SetAgent("noor", load);
+  matcher.SetAgent("emma", AgentLoad());
+  EXPECT_EQ(standing("de-2"), std::tuple(5, 2 * 500 + 1'000, 500));
+  EXPECT_EQ(standing("en-1"), std::tuple(4, 0, 0));
+  EXPECT_EQ(standing("gone"), std::tuple(0, 0, 0));
 }
 
 }  // namespace
