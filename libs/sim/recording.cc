@@ -481,6 +481,16 @@ absl::StatusOr<Recording> Recorder::Finish() {
 
 namespace {
 
+constexpr uint64_t kSeed = 1;
+enum Stream : uint64_t { kPatience = 1, kAnswer = 2 };
+
+void Assume(const std::optional<absl::Duration>& patience, Customer& customer) {
+  if (customer.patience.has_value() || !patience.has_value()) return;
+  // What is known of the wait is in the record; beyond it the exponential has no memory.
+  Random random = Random::Stream(kSeed, kPatience, customer.key);
+  customer.patience = Distribution{.mean = *patience}.Sample(random) + customer.waited;
+}
+
 class Repeated : public Behaviour {
  public:
   Repeated(const Recording& recording, std::optional<absl::Duration> patience)
@@ -493,11 +503,7 @@ class Repeated : public Behaviour {
   std::optional<Customer> NextCustomer() override {
     if (next_ >= recording_.customers.size()) return std::nullopt;
     Customer customer = recording_.customers[next_++];
-    if (!customer.patience.has_value() && patience_.has_value()) {
-      // What is known of the wait is in the record; beyond it the exponential has no memory.
-      Random random = Random::Stream(kSeed, kPatience, customer.key);
-      customer.patience = Distribution{.mean = *patience_}.Sample(random) + customer.waited;
-    }
+    Assume(patience_, customer);
     return customer;
   }
 
@@ -523,9 +529,6 @@ class Repeated : public Behaviour {
   absl::Duration BackAfter(absl::string_view) override { return recording_.back_after; }
 
  private:
-  static constexpr uint64_t kSeed = 1;
-  enum Stream : uint64_t { kPatience = 1, kAnswer = 2 };
-
   const Recording& recording_;
   const std::optional<absl::Duration> patience_;
   std::vector<Reaction> everybody_;
@@ -540,12 +543,14 @@ std::unique_ptr<Behaviour> RepeatBehaviour(const Recording& recording,
 }
 
 SimulationOptions OptionsOf(const Recording& recording,
-                            std::optional<config::v1::WorkspaceConfig> policy) {
+                            std::optional<config::v1::WorkspaceConfig> policy,
+                            std::optional<absl::Duration> patience) {
   SimulationOptions options;
   options.start = recording.start;
   options.length = recording.end - recording.start;
   options.state = ToStartFrom(recording.state);
   options.ongoing = recording.ongoing;
+  for (Ongoing& ongoing : options.ongoing) Assume(patience, ongoing.customer);
   options.configs = recording.configs;
   options.configs.front().time = recording.start;
   if (policy.has_value()) {

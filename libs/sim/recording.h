@@ -126,8 +126,10 @@ std::unique_ptr<Behaviour> RepeatBehaviour(const Recording& recording,
                                            std::optional<absl::Duration> patience);
 
 // A run of the recording: with the configurations as they were, or with another one throughout.
+// `patience` as RepeatBehaviour's, for those who were there when it began.
 SimulationOptions OptionsOf(const Recording& recording,
-                            std::optional<config::v1::WorkspaceConfig> policy);
+                            std::optional<config::v1::WorkspaceConfig> policy,
+                            std::optional<absl::Duration> patience);
 
 // What such a run takes for granted, a line each.
 std::vector<std::string> Assumptions(const Recording& recording,

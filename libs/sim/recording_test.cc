@@ -79,7 +79,7 @@ Recording Record(const Shop& shop, absl::Time from = absl::InfinitePast()) {
 Report Repeat(const Recording& recording,
               std::optional<config::v1::WorkspaceConfig> policy = std::nullopt) {
   const auto behaviour = RepeatBehaviour(recording, std::nullopt);
-  return Simulate(OptionsOf(recording, std::move(policy)), *behaviour);
+  return Simulate(OptionsOf(recording, std::move(policy), std::nullopt), *behaviour);
 }
 
 void ExpectSame(const Report& one, const Report& two) {
@@ -154,6 +154,14 @@ TEST(Recording, WhatWasOpenAtItsBeginningIsCounted) {
   // One for ten minutes, one for ten, of twenty.
   EXPECT_NEAR(recorded.total.mean_waiting, 1, 0.02);
   EXPECT_EQ(recorded.total.arrived, 1) << "who came back";
+  // Who waited then is as impatient as the others are assumed to be.
+  const auto options = OptionsOf(recording, std::nullopt, absl::Microseconds(1));
+  for (const Ongoing& ongoing : options.ongoing) {
+    if (ongoing.conversation_id != waits) continue;
+    ASSERT_TRUE(ongoing.customer.patience.has_value());
+    EXPECT_GE(*ongoing.customer.patience, absl::Minutes(10));
+    EXPECT_LT(*ongoing.customer.patience, absl::Minutes(10) + absl::Seconds(1));
+  }
   ExpectSame(recorded, Repeat(recording));
 }
 
@@ -172,7 +180,7 @@ TEST(Recording, ReachesNoFurtherThanTheLog) {
 using Ends = std::map<std::string, std::vector<std::pair<absl::Time, std::string>>>;
 Ends EndsOf(const Recording& recording, std::optional<config::v1::WorkspaceConfig> policy) {
   Ends ends;
-  SimulationOptions options = OptionsOf(recording, std::move(policy));
+  SimulationOptions options = OptionsOf(recording, std::move(policy), std::nullopt);
   options.on_decision = [&](const log::v1::Decision& decision) {
     for (const conversation::v1::Event& event : decision.events()) {
       if (!event.has_resolved()) continue;
@@ -275,7 +283,7 @@ TEST(Recording, AnotherPolicyMeetsTheSamePeople) {
   const Report waits = Repeat(recording, worse);
   EXPECT_GT(waits.total.wait.mean, recording.report.total.wait.mean);
   const auto impatient = RepeatBehaviour(recording, absl::Minutes(10));
-  const Report leaves = Simulate(OptionsOf(recording, worse), *impatient);
+  const Report leaves = Simulate(OptionsOf(recording, worse, absl::Minutes(10)), *impatient);
   EXPECT_GT(leaves.total.abandoned, waits.total.abandoned);
 }
 
