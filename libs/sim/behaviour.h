@@ -30,6 +30,8 @@ struct Customer {
   message::v1::InboundMessage message;
   // Leaves after so long without an agent; nothing: waits for ever.
   std::optional<absl::Duration> patience;
+  // Of a recorded one: for how long the record has them wait without leaving.
+  absl::Duration waited;
   // In order of time.
   std::vector<Step> steps;
   // Names the customer to Behaviour::React.

@@ -27,6 +27,8 @@ struct Recorder::Episode {
   absl::Duration handled;
   std::optional<absl::Time> with_agent_since;
   bool served = false;
+  bool answered = false;
+  std::string queue_id;  // the first
 
   absl::Duration HandledAt(absl::Time now) const {
     return with_agent_since.has_value() ? handled + (now - *with_agent_since) : handled;
@@ -88,6 +90,9 @@ Decision WithoutWords(Decision decision) {
   return decision;
 }
 
+// Where the record has nothing to go by.
+constexpr absl::Duration kUsualHandling = absl::Minutes(5);
+
 uint64_t KeyOf(absl::string_view conversation_id) { return StableHash64(conversation_id); }
 
 }  // namespace
@@ -107,7 +112,8 @@ void Recorder::Begin(absl::Time start) {
     if (!domain::IsOpen(*conversation)) continue;
     Episode episode{.ongoing = true,
                     .index = recording_.ongoing.size(),
-                    .arrival = FromProto(conversation->open_time())};
+                    .arrival = FromProto(conversation->open_time()),
+                    .queue_id = conversation->queue_id()};
     const bool with_agent =
         conversation->status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE ||
         conversation->status() == ConversationStatus::CONVERSATION_STATUS_PARKED;
@@ -146,9 +152,13 @@ void Recorder::Fold(const Decision& decision, absl::Time now) {
 
 void Recorder::Take(const Decision& decision) {
   const absl::Time now = std::max(FromProto(decision.time()), state_.time());
-  if (now > options_.to) return;
+  if (now > options_.to) {
+    goes_on_ = true;
+    return;
+  }
   if (!begun_ && now >= options_.from) {
-    Begin(options_.from == absl::InfinitePast() ? now : options_.from);
+    const bool is_first = state_.time() == absl::InfinitePast();
+    Begin(is_first ? now : options_.from);
   }
   Fold(decision, now);
   if (!begun_) return;
@@ -252,13 +262,14 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
           if (!e->served) {
             e->served = true;
             ++recording_.served;
-            waited_ += now - e->arrival;
-            recording_.waited[CustomerOf(*e)->key] = now - e->arrival;
+            waited_ += now - std::max(e->arrival, recording_.start);
+            CustomerOf(*e)->waited = now - e->arrival;
           }
         }
         break;
       case Event::kQueued:
         if (Episode* e = find(event.queued().conversation_id())) {
+          if (e->queue_id.empty()) e->queue_id = event.queued().queue_id();
           e->handled = e->HandledAt(now);
           e->with_agent_since.reset();
         }
@@ -277,6 +288,14 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
                  }()});
         break;
       case Event::kReplySent:
+        if (Episode* e = find(event.reply_sent().conversation_id()); e != nullptr && !e->answered) {
+          e->answered = true;
+          if (!e->ongoing) {
+            for (const std::string& queue : {e->queue_id, std::string()}) {
+              handling_[queue].answered.push_back(e->HandledAt(now));
+            }
+          }
+        }
         AddStep(event.reply_sent().conversation_id(), now, {.kind = Step::Kind::kReply});
         break;
       case Event::kParked:
@@ -303,10 +322,16 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
           if (e->served) {
             AddStep(id, now,
                     {.kind = Step::Kind::kResolve, .detail = event.resolved().resolution()});
+            if (!e->ongoing) {
+              for (const std::string& queue : {e->queue_id, std::string()}) {
+                handling_[queue].resolved.push_back(e->HandledAt(now));
+              }
+            }
           } else {
             CustomerOf(*e)->patience = now - e->arrival;
             if (!merged.contains(id)) ++recording_.left;
-            waited_ += now - e->arrival;
+            waited_ += now - std::max(e->arrival, recording_.start);
+            unended_.push_back(*e);
           }
           episodes_.erase(id);
         }
@@ -373,6 +398,43 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
   }
 }
 
+// A policy may give to an agent whom nobody had in the record, or had to the end: without an end
+// such a conversation would take the agent's capacity for good.
+void Recorder::GiveEnds() {
+  for (auto& [id, episode] : episodes_) {
+    if (!episode.served) {
+      waited_ += recording_.end - std::max(episode.arrival, recording_.start);
+      CustomerOf(episode)->waited = recording_.end - episode.arrival;
+    }
+    unended_.push_back(episode);
+  }
+  for (auto& [queue, times] : handling_) {
+    std::sort(times.answered.begin(), times.answered.end());
+    std::sort(times.resolved.begin(), times.resolved.end());
+  }
+  // The middle one of those that took at least as long as is known already.
+  const auto usual = [&](const std::string& queue_id, absl::Duration known,
+                         std::vector<absl::Duration> Handling::*which) {
+    for (const std::string& queue : {queue_id, std::string()}) {
+      const std::vector<absl::Duration>& sorted = handling_[queue].*which;
+      const auto from = std::lower_bound(sorted.begin(), sorted.end(), known);
+      if (from != sorted.end()) return *(from + (sorted.end() - from) / 2);
+    }
+    return std::max(known, kUsualHandling);
+  };
+  recording_.unended = static_cast<int64_t>(unended_.size());
+  for (const Episode& episode : unended_) {
+    const absl::Duration known = episode.HandledAt(recording_.end);
+    const absl::Duration end = usual(episode.queue_id, known, &Handling::resolved);
+    std::vector<Step>& steps = CustomerOf(episode)->steps;
+    if (!episode.answered) {
+      steps.push_back({.at = std::min(end, usual(episode.queue_id, known, &Handling::answered)),
+                       .kind = Step::Kind::kReply});
+    }
+    steps.push_back({.at = end, .kind = Step::Kind::kResolve});
+  }
+}
+
 absl::StatusOr<Recording> Recorder::Finish() {
   if (!begun_) {
     return absl::FailedPreconditionError("nothing was decided in that time");
@@ -385,8 +447,8 @@ absl::StatusOr<Recording> Recorder::Finish() {
         absl::StrCat("the log has ", state_.configs().size(),
                      " workspaces; only one can be lived through again"));
   }
-  recording_.end =
-      options_.to == absl::InfiniteFuture() ? last_ + absl::Nanoseconds(1) : options_.to;
+  recording_.end = goes_on_ ? options_.to : std::min(options_.to, last_ + absl::Nanoseconds(1));
+  GiveEnds();
   std::stable_sort(recording_.customers.begin(), recording_.customers.end(),
                    [](const Customer& a, const Customer& b) { return a.arrival < b.arrival; });
   if (!aways_.empty()) {
@@ -400,6 +462,8 @@ absl::StatusOr<Recording> Recorder::Finish() {
   watched.length = recording_.end - recording_.start;
   watched.service_level = options_.service_level;
   watched.first_response_target = options_.first_response_target;
+  watched.state = ToStartFrom(recording_.state);
+  watched.ongoing = recording_.ongoing;
   Watch watch(std::move(watched));
   domain::State state = ToStartFrom(recording_.state);
   for (const Decision& decision : decisions_) {
@@ -417,6 +481,16 @@ absl::StatusOr<Recording> Recorder::Finish() {
 
 namespace {
 
+constexpr uint64_t kSeed = 1;
+enum Stream : uint64_t { kPatience = 1, kAnswer = 2 };
+
+void Assume(const std::optional<absl::Duration>& patience, Customer& customer) {
+  if (customer.patience.has_value() || !patience.has_value()) return;
+  // What is known of the wait is in the record; beyond it the exponential has no memory.
+  Random random = Random::Stream(kSeed, kPatience, customer.key);
+  customer.patience = Distribution{.mean = *patience}.Sample(random) + customer.waited;
+}
+
 class Repeated : public Behaviour {
  public:
   Repeated(const Recording& recording, std::optional<absl::Duration> patience)
@@ -429,13 +503,7 @@ class Repeated : public Behaviour {
   std::optional<Customer> NextCustomer() override {
     if (next_ >= recording_.customers.size()) return std::nullopt;
     Customer customer = recording_.customers[next_++];
-    if (!customer.patience.has_value() && patience_.has_value()) {
-      // What is known of the wait is in the record; beyond it the exponential has no memory.
-      Random random = Random::Stream(kSeed, kPatience, customer.key);
-      const auto known = recording_.waited.find(customer.key);
-      customer.patience = Distribution{.mean = *patience_}.Sample(random) +
-                          (known == recording_.waited.end() ? absl::ZeroDuration() : known->second);
-    }
+    Assume(patience_, customer);
     return customer;
   }
 
@@ -461,9 +529,6 @@ class Repeated : public Behaviour {
   absl::Duration BackAfter(absl::string_view) override { return recording_.back_after; }
 
  private:
-  static constexpr uint64_t kSeed = 1;
-  enum Stream : uint64_t { kPatience = 1, kAnswer = 2 };
-
   const Recording& recording_;
   const std::optional<absl::Duration> patience_;
   std::vector<Reaction> everybody_;
@@ -478,12 +543,14 @@ std::unique_ptr<Behaviour> RepeatBehaviour(const Recording& recording,
 }
 
 SimulationOptions OptionsOf(const Recording& recording,
-                            std::optional<config::v1::WorkspaceConfig> policy) {
+                            std::optional<config::v1::WorkspaceConfig> policy,
+                            std::optional<absl::Duration> patience) {
   SimulationOptions options;
   options.start = recording.start;
   options.length = recording.end - recording.start;
   options.state = ToStartFrom(recording.state);
   options.ongoing = recording.ongoing;
+  for (Ongoing& ongoing : options.ongoing) Assume(patience, ongoing.customer);
   options.configs = recording.configs;
   options.configs.front().time = recording.start;
   if (policy.has_value()) {
@@ -517,12 +584,19 @@ std::vector<std::string> Assumptions(const Recording& recording,
   };
   if (patience.has_value()) {
     lines.push_back(absl::StrCat(
-        "customers who were served leave after a time of their own, exponential with mean ",
+        "customers who left leave after as long; those who did not, after a time of their own "
+        "beyond what they are known to have waited, exponential with mean ",
         absl::FormatDuration(*patience)));
   } else {
     lines.push_back(
-        "customers who left leave after as long; those who were served wait for as long as it "
-        "takes");
+        "customers who left leave after as long; those who did not wait for as long as it takes");
+  }
+  if (recording.unended > 0) {
+    lines.push_back(absl::StrCat(
+        recording.unended, recording.unended == 1 ? " conversation" : " conversations",
+        " did not end with an agent, for the customer left or the record ended: whoever has one "
+        "now answers and resolves it after the middle of the times that its queue's others took, "
+        "or all queues' where it had none that took as long"));
   }
   const struct {
     int64_t count;

@@ -19,7 +19,7 @@
 
 namespace wissel::sim {
 
-// Which part of a log is to be lived through again.
+// Which part of a log is to be lived through again: of this time, what the log reaches over.
 struct RecordingOptions {
   absl::Time from = absl::InfinitePast();
   absl::Time to = absl::InfiniteFuture();
@@ -52,11 +52,13 @@ struct Recording {
   // Served, and left before they were served.
   int64_t served = 0;
   int64_t left = 0;
-  // The mean patience that the record suggests, if exponential: all time waited for each who left
-  // (the maximum likelihood estimate where those served are censored). Nothing where nobody left.
+  // The mean patience that the record suggests, if exponential: all time waited in it, for each who
+  // left (the maximum likelihood estimate where those served and those still waiting are censored).
+  // Nothing where nobody left.
   std::optional<absl::Duration> patience;
-  // By customer, how long they are known to have waited until they were served.
-  absl::flat_hash_map<uint64_t, absl::Duration> waited;
+  // Conversations that did not end with an agent: the customer left, or the record ended. Their
+  // last steps are what such conversations usually took.
+  int64_t unended = 0;
   // What has no place in the model: conversations that an agent or supervisor opened again.
   int64_t left_out = 0;
   // Conversations that were merged into another one.
@@ -90,6 +92,7 @@ class Recorder {
   void Read(const log::v1::Decision& decision, absl::Time now);
   Customer* CustomerOf(const Episode& episode);
   void AddStep(const std::string& conversation_id, absl::Time now, Step step);
+  void GiveEnds();
 
   const RecordingOptions options_;
   domain::State state_;
@@ -97,6 +100,7 @@ class Recorder {
   Recording recording_;
   std::vector<log::v1::Decision> decisions_;  // in the range
   absl::Time last_;
+  bool goes_on_ = false;  // the log, beyond the range
   absl::flat_hash_map<std::string, Episode> episodes_;
   struct Asked {
     std::string agent_id;
@@ -107,16 +111,25 @@ class Recorder {
   absl::flat_hash_map<std::string, absl::Time> sent_away_;
   std::vector<absl::Duration> aways_;
   absl::Duration waited_;
+  std::vector<Episode> unended_;
+  // After how long with an agent customers were first answered, and resolved.
+  struct Handling {
+    std::vector<absl::Duration> answered;
+    std::vector<absl::Duration> resolved;
+  };
+  std::map<std::string, Handling> handling_;  // by the queue they were put into first; "" of all
 };
 
-// The same people again. Customers who were served in the record wait for ever, or leave after a
+// The same people again. Customers who did not leave in the record wait for ever, or leave after a
 // further exponential time of mean `patience` beyond what they are known to have waited.
 std::unique_ptr<Behaviour> RepeatBehaviour(const Recording& recording,
                                            std::optional<absl::Duration> patience);
 
 // A run of the recording: with the configurations as they were, or with another one throughout.
+// `patience` as RepeatBehaviour's, for those who were there when it began.
 SimulationOptions OptionsOf(const Recording& recording,
-                            std::optional<config::v1::WorkspaceConfig> policy);
+                            std::optional<config::v1::WorkspaceConfig> policy,
+                            std::optional<absl::Duration> patience);
 
 // What such a run takes for granted, a line each.
 std::vector<std::string> Assumptions(const Recording& recording,

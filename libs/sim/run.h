@@ -75,6 +75,9 @@ class Run {
     bool counted = false;
     bool waiting = false;
     bool was_served = false;
+    // The customer has come so often after it was over; and had an agent since they last came.
+    uint32_t visit = 0;
+    bool had_agent = false;
     bool over = false;
     bool answered = false;
     int first_queue = kNone;
@@ -99,6 +102,9 @@ class Run {
 
   void Begin();
   void TakeUpOngoing();
+  void MeetAgents();
+  // Reading what others decided: the state from now on, with whoever is there.
+  void Meet(const domain::State& state);
   void Push(absl::Time time, What what, int index, uint32_t generation = 0,
             Reaction::Kind reaction = Reaction::Kind::kAccept) {
     heap_.push({time, order_++, what, index, generation, reaction});

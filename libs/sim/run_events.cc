@@ -35,7 +35,7 @@ int Run::AddConversation(const std::string& id, Customer customer) {
   c.counted = figures_.Counts(c.customer.arrival);
   if (c.counted) figures_.Arrived(c.customer.arrival);
   if (c.customer.patience.has_value()) {
-    Push(c.customer.arrival + *c.customer.patience, What::kCustomerLeaves, index);
+    Push(c.customer.arrival + *c.customer.patience, What::kCustomerLeaves, index, c.visit);
   }
   return index;
 }
@@ -69,6 +69,7 @@ void Run::WithAgent(int index, int agent) {
   if (c.agent != agent) figures_.GotConversation(agent);
   c.agent = agent;
   c.offered_to = kNone;
+  c.had_agent = true;
   ++c.generation;
   SetWaiting(c, false);
   if (!c.was_served) {
@@ -134,20 +135,42 @@ void Run::Read(const Event& event) {
       // Somebody who was here already: what comes of this message comes after what was to come.
       if (arriving_ == nullptr) return;
       if (Conversation* c = conversation(event.message_received().conversation_id())) {
-        const bool idle = c->next_step >= c->customer.steps.size();
-        const absl::Duration base = idle ? HandledNow(*c) : c->customer.steps.back().at;
+        std::vector<Step>& steps = c->customer.steps;
+        const int index = FindConversation(c->id);
+        if (c->over) {
+          // It is opened again: nothing more comes of the time before.
+          steps.resize(c->next_step);
+          c->had_agent = false;
+          ++c->visit;
+          if (arriving_->patience.has_value()) {
+            Push(now_ + *arriving_->patience, What::kCustomerLeaves, index, c->visit);
+          }
+        }
+        const bool idle = c->next_step >= steps.size();
+        const absl::Duration base = idle ? HandledNow(*c) : steps.back().at;
+        // It was to end before, and now ends once.
+        if (!idle && !arriving_->steps.empty() && steps.back().kind == Step::Kind::kResolve) {
+          steps.pop_back();
+        }
         for (Step& step : arriving_->steps) {
           step.at += base;
-          c->customer.steps.push_back(std::move(step));
+          steps.push_back(std::move(step));
         }
-        if (idle && c->agent != kNone && !c->over) {
+        if (c->agent != kNone && !c->over) {
           ++c->generation;
-          ScheduleStep(FindConversation(c->id));
+          ScheduleStep(index);
         }
         arriving_ = nullptr;
       } else {
         AddConversation(event.message_received().conversation_id(), std::move(*arriving_));
         arriving_ = nullptr;
+      }
+      return;
+    case Event::kReopened:
+      // It was over when the reading began.
+      if (behaviour_ == nullptr && event.reopened().by_customer() &&
+          FindConversation(event.reopened().conversation_id()) == kNone) {
+        AddConversation(event.reopened().conversation_id(), {.arrival = now_});
       }
       return;
     case Event::kQueued:

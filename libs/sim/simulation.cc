@@ -126,8 +126,11 @@ void Run::On(const Due& due) {
       if (c.generation == due.generation) TakeStep(due.index);
       return;
     }
-    case What::kCustomerLeaves:
-      return CustomerLeaves(conversations_[static_cast<size_t>(due.index)]);
+    case What::kCustomerLeaves: {
+      Conversation& c = conversations_[static_cast<size_t>(due.index)];
+      if (c.visit == due.generation) CustomerLeaves(c);
+      return;
+    }
   }
 }
 
@@ -261,7 +264,7 @@ void Run::TakeStep(int index) {
 }
 
 void Run::CustomerLeaves(Conversation& c) {
-  if (c.was_served || c.over) return;
+  if (c.had_agent || c.over) return;
   Command command;
   const state::v1::ConversationState* state = state_->FindConversation(c.id);
   if (state == nullptr) return;
@@ -286,6 +289,7 @@ void Run::Begin() {
   for (const config::v1::Queue& queue : options_.configs.front().config.queues()) {
     figures_.FindQueue(queue.queue_id());
   }
+  MeetAgents();
   // Before anything that falls due at the same time, and in this order.
   for (size_t i = 0; i < options_.configs.size(); ++i) {
     Push(std::max(options_.start, options_.configs[i].time), What::kConfig, static_cast<int>(i));
@@ -316,6 +320,7 @@ void Run::TakeUpOngoing() {
     } else if (state->has_offer()) {
       SetWaiting(c, true);
       c.offered_to = FindAgent(state->offer().agent_id());
+      if (behaviour_ == nullptr) continue;
       const Reaction reaction = behaviour_->React({.customer_key = c.customer.key,
                                                    .conversation_id = c.id,
                                                    .ordinal = c.offers,
@@ -367,18 +372,29 @@ Report Run::Go() {
   return Finish();
 }
 
-void Run::Take(const Decision& decision, const domain::State& state) {
+// Who is there already.
+void Run::MeetAgents() {
+  for (const auto& [key, agent] : state_->agents()) FindAgent(agent.agent_id());
+  for (size_t i = 0; i < agents_.size(); ++i) Look(static_cast<int>(i));
+}
+
+void Run::Meet(const domain::State& state) {
   state_ = &state;
-  now_ = std::max(now_, FromProto(decision.time()));
   if (workspace_id_.empty() && !state.configs().empty()) {
     workspace_id_ = state.configs().begin()->first;
   }
-  if (agents_.empty()) {
-    // Who was there already.
-    for (const auto& [id, config] : state.configs()) figures_.Takes(config);
-    for (const auto& [key, agent] : state.agents()) FindAgent(agent.agent_id());
-    for (size_t i = 0; i < agents_.size(); ++i) Look(static_cast<int>(i));
+  if (!agents_.empty()) return;
+  for (const auto& [id, config] : state.configs()) figures_.Takes(config);
+  MeetAgents();
+}
+
+void Run::Take(const Decision& decision, const domain::State& state) {
+  if (state_ == nullptr) {
+    Meet(options_.state);
+    TakeUpOngoing();
   }
+  now_ = std::max(now_, FromProto(decision.time()));
+  Meet(state);
   Read(decision);
 }
 

@@ -58,7 +58,7 @@ struct SimulationOptions {
 Report Simulate(SimulationOptions options, Behaviour& behaviour);
 
 // The same figures of a time that has been: reads decisions that were made elsewhere. Of the
-// options it needs the start, the length, the state and the targets.
+// options it needs the start, the length, the state, who is ongoing and the targets.
 class Watch {
  public:
   explicit Watch(SimulationOptions options);

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -44,6 +46,49 @@ class AwayBus : public bus::Bus {
  private:
   static absl::Status Away() { return absl::UnavailableError("the broker is away"); }
   bus::Bus* const known_;
+};
+
+// A bus whose broker goes away while it is read: a topic's records before `from` can be read, and
+// then none comes, without an error, as bus::Reader says.
+class SilentBus : public AwayBus {
+ public:
+  SilentBus(bus::Bus& bus, bus::Topic topic, int64_t from)
+      : AwayBus(&bus), bus_(bus), topic_(topic), from_(from) {}
+
+  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic topic, int32_t partition,
+                                                          bus::ReaderOptions options) override {
+    auto reader = bus_.OpenReader(topic, partition, std::move(options));
+    if (!reader.ok() || topic != topic_) return reader;
+    return std::make_unique<SilentReader>(*std::move(reader), from_);
+  }
+
+ private:
+  class SilentReader : public bus::Reader {
+   public:
+    SilentReader(std::unique_ptr<bus::Reader> reader, int64_t from)
+        : reader_(std::move(reader)), from_(from) {}
+
+    absl::StatusOr<std::vector<bus::Record>> Poll(size_t max, absl::Duration timeout) override {
+      const int64_t left = from_ - position();
+      if (left > 0) return reader_->Poll(std::min(max, static_cast<size_t>(left)), timeout);
+      // Does not wait, so that a test need not. Whoever would ask for ever is told.
+      if (++in_vain_ == 1000) return absl::InternalError("asked for ever");
+      return std::vector<bus::Record>();
+    }
+    absl::Status Seek(int64_t offset) override { return reader_->Seek(offset); }
+    int64_t position() const override { return reader_->position(); }
+    absl::StatusOr<int64_t> StartOffset() override { return reader_->StartOffset(); }
+    absl::StatusOr<int64_t> EndOffset() override { return reader_->EndOffset(); }
+
+   private:
+    const std::unique_ptr<bus::Reader> reader_;
+    const int64_t from_;
+    int in_vain_ = 0;
+  };
+
+  bus::Bus& bus_;
+  const bus::Topic topic_;
+  const int64_t from_;
 };
 
 }  // namespace wissel::testing

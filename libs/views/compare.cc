@@ -260,9 +260,16 @@ class Comparison {
                                          : absl::AbortedError(result_.not_compared);
     }
     while (reader_->offset() < place) {
-      const int64_t left = std::min(kRecordsAtOnce, place - reader_->offset());
+      const int64_t before = reader_->offset();
+      const int64_t left = std::min(kRecordsAtOnce, place - before);
       WISSEL_ASSIGN_OR_RETURN(const auto entries,
                               reader_->Poll(static_cast<size_t>(left), kReadTimeout));
+      if (reader_->offset() == before) {
+        return absl::UnavailableError(
+            absl::StrCat("the log's partition ", keys_.partition(), " goes to offset ", end,
+                         ", but from ", before, " on nothing came within ",
+                         absl::FormatDuration(kReadTimeout), ": is the broker away?"));
+      }
       for (const bus::LogEntry& entry : entries) {
         fold_->Apply(entry);
         if (!fold_->state().whole()) whole_from_ = entry.offset + 1;

@@ -41,7 +41,8 @@ inline constexpr size_t kMaxViewDifferences = 20;
 // Keeps the ids of the partition's messages in memory, about 120 bytes for each of them, and some
 // conversations' bodies.
 //
-//   ABORTED  the views were begun anew meanwhile: compare again
+//   ABORTED      the views were begun anew meanwhile: compare again
+//   UNAVAILABLE  Redis or the log's broker is away
 absl::StatusOr<ViewComparison> CompareViews(bus::Bus& bus, store::Redis& redis,
                                             const PartitionKeys& keys);
 

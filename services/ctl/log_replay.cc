@@ -49,6 +49,7 @@ class Inputs {
   explicit Inputs(bus::Bus& bus) : bus_(bus) {}
 
   // Nothing where the record is gone, or the cause names none.
+  //   UNAVAILABLE  it is there, and does not come
   absl::StatusOr<std::optional<bus::Record>> Find(const log::v1::InputCause& cause) {
     const std::optional<bus::Topic> topic = TopicOf(cause.topic());
     if (!topic.has_value()) return std::nullopt;
@@ -70,6 +71,13 @@ class Inputs {
       absl::StatusOr<std::vector<bus::Record>> records = source.reader->Poll(kBatch, kReadTimeout);
       if (absl::IsOutOfRange(records.status())) return std::nullopt;
       if (!records.ok()) return records.status();
+      if (records->empty() && source.reader->position() <= cause.offset()) {
+        WISSEL_ASSIGN_OR_RETURN(const int64_t end, source.reader->EndOffset());
+        if (end <= cause.offset()) return std::nullopt;
+        return absl::UnavailableError(absl::StrCat(
+            bus::TopicName(*topic), "[", cause.partition(), "]@", cause.offset(),
+            ": nothing came within ", absl::FormatDuration(kReadTimeout), ": is the broker away?"));
+      }
       for (bus::Record& record : *records) source.read.push_back(std::move(record));
     }
     if (source.read.empty() || source.read.front().offset != cause.offset()) return std::nullopt;

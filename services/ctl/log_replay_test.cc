@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "libs/bus/embedded.h"
+#include "libs/testing/away_bus.h"
 #include "libs/testing/shop_log.h"
 #include "libs/testing/status_matchers.h"
 
@@ -15,6 +16,8 @@ namespace {
 
 using ::testing::HasSubstr;
 using wissel::testing::ShopLog;
+using wissel::testing::SilentBus;
+using wissel::testing::StatusIs;
 
 class LogReplayTest : public ::testing::Test {
  protected:
@@ -125,6 +128,17 @@ TEST_F(LogReplayTest, WhatRetentionHasTakenIsSaid) {
   const PartitionReplay without_inputs = Replay();
   EXPECT_GT(without_inputs.inputs_gone, 0);
   EXPECT_EQ(without_inputs.identical, without_inputs.decisions);
+}
+
+// An input that is there, and does not come.
+TEST_F(LogReplayTest, ASlowBrokerIsNotTakenForRetention) {
+  shop_.Online("anna");
+  shop_.Open("31600000001", "nl");
+  shop_.Open("31600000002", "nl");
+  shop_.Sync();
+  SilentBus silent(*bus_, bus::Topic::kInbound, 1);
+  EXPECT_THAT(ReplayLog(silent, {}, [](double) {}),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("[0]@1: nothing came")));
 }
 
 }  // namespace

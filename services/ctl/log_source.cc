@@ -14,8 +14,8 @@ namespace wissel::ctl {
 namespace {
 
 constexpr size_t kBatch = 1000;
-// How long the broker has to bring more of what is there already.
-constexpr absl::Duration kCatchUpPoll = absl::Seconds(1);
+// How long the broker has to bring more of what is there already; then it is taken for away.
+constexpr absl::Duration kCatchUpPoll = absl::Seconds(10);
 // How long one round of asking every partition for news waits, together.
 constexpr absl::Duration kFollowRound = absl::Milliseconds(100);
 
@@ -58,6 +58,16 @@ class Lane {
     return absl::OkStatus();
   }
 
+  // The same of what was there when the walk began.
+  absl::Status CatchUp() {
+    const int64_t before = reader_->offset();
+    WISSEL_RETURN_IF_ERROR(Fill(kCatchUpPoll));
+    if (reader_->offset() > before) return absl::OkStatus();
+    return absl::UnavailableError(absl::StrCat(
+        "the log's partition ", partition_, " goes to offset ", end_, ", but from ", before,
+        " on nothing came within ", absl::FormatDuration(kCatchUpPoll), ": is the broker away?"));
+  }
+
   absl::Status Visit(absl::FunctionRef<absl::Status(const LogItem&)> visit) {
     const Waiting item = std::move(waiting_.front());
     waiting_.pop_front();
@@ -77,12 +87,15 @@ class Lane {
   absl::Time last_time_ = absl::InfinitePast();
 };
 
-absl::Status CatchUp(std::vector<Lane>& lanes,
+absl::Status CatchUp(std::vector<Lane>& lanes, const WalkOptions& options,
                      absl::FunctionRef<absl::Status(const LogItem&)> visit) {
   while (true) {
     Lane* first = nullptr;
     for (Lane& lane : lanes) {
-      while (lane.empty() && !lane.AtEnd()) WISSEL_RETURN_IF_ERROR(lane.Fill(kCatchUpPoll));
+      while (lane.empty() && !lane.AtEnd()) {
+        const absl::Status status = lane.CatchUp();
+        if (!options.follow || !absl::IsUnavailable(status)) WISSEL_RETURN_IF_ERROR(status);
+      }
       if (!lane.empty() && (first == nullptr || lane.time() < first->time())) first = &lane;
     }
     if (first == nullptr) return absl::OkStatus();
@@ -106,7 +119,7 @@ absl::Status Walk(bus::Bus& bus, const WalkOptions& options,
   if (lanes.empty()) {
     return absl::NotFoundError(absl::StrCat("the log has no partition ", options.partition));
   }
-  WISSEL_RETURN_IF_ERROR(CatchUp(lanes, visit));
+  WISSEL_RETURN_IF_ERROR(CatchUp(lanes, options, visit));
   while (options.follow) {
     for (Lane& lane : lanes) {
       WISSEL_RETURN_IF_ERROR(lane.Fill(kFollowRound / static_cast<int64_t>(lanes.size())));

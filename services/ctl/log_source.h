@@ -35,6 +35,8 @@ struct WalkOptions {
 // on). Within a partition in order; across partitions by the records' times, until it follows: then
 // as they come. Ends with the first error of `visit`; a CANCELLED one is its way of saying that it
 // has seen enough, and OK for the caller.
+//   UNAVAILABLE  what was there when it began does not come: the broker is away. One that
+//                follows waits for it instead.
 absl::Status WalkLog(bus::Bus& bus, const WalkOptions& options,
                      absl::FunctionRef<absl::Status(const LogItem&)> visit);
 

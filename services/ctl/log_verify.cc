@@ -70,7 +70,6 @@ class PartitionFold {
 
   PartitionReport Finish() {
     HearBefore(next_offset_);
-    // A witness that has decided nothing yet stands where the log begins.
     report_.state_hash = state_.Hash();
     report_.whole = state_.whole();
     report_.conversations = state_.conversations().size();
@@ -165,6 +164,18 @@ absl::StatusOr<std::vector<Witness>> AskRedis(const std::string& address, int pa
   return witnesses;
 }
 
+bool CannotBeAsked(const absl::Status& status) {
+  return absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status);
+}
+
+Witness NotAsked(const std::string& who, int32_t partition, const absl::Status& why) {
+  return {.who = who,
+          .partition = partition,
+          .next_offset = {},
+          .absent = std::string(why.message()),
+          .not_asked = true};
+}
+
 // What they say, or for every partition that they could not be asked.
 absl::Status AddWitnesses(absl::StatusOr<std::vector<Witness>> said, const std::string& who,
                           int partitions, std::vector<Witness>& witnesses) {
@@ -172,15 +183,9 @@ absl::Status AddWitnesses(absl::StatusOr<std::vector<Witness>> said, const std::
     for (Witness& w : *said) witnesses.push_back(std::move(w));
     return absl::OkStatus();
   }
-  if (!absl::IsUnavailable(said.status()) && !absl::IsDeadlineExceeded(said.status())) {
-    return said.status();
-  }
+  if (!CannotBeAsked(said.status())) return said.status();
   for (int32_t p = 0; p < partitions; ++p) {
-    witnesses.push_back({.who = who,
-                         .partition = p,
-                         .next_offset = {},
-                         .absent = std::string(said.status().message()),
-                         .not_asked = true});
+    witnesses.push_back(NotAsked(who, p, said.status()));
   }
   return absl::OkStatus();
 }
@@ -391,11 +396,19 @@ absl::StatusOr<std::vector<PartitionReport>> AskAndCompare(bus::Bus& bus,
   }
   if (flags.redis.empty()) return reports;
   store::Redis redis({.address = flags.redis});
+  absl::Status away;
   for (PartitionReport& report : reports) {
-    auto comparison = CompareViews(bus, redis, report.partition);
-    if (absl::IsUnavailable(comparison.status())) break;  // as its witness says
-    WISSEL_RETURN_IF_ERROR(comparison.status());
-    report.views = *std::move(comparison);
+    if (away.ok()) {
+      auto comparison = CompareViews(bus, redis, report.partition);
+      if (comparison.ok()) {
+        report.views = *std::move(comparison);
+        continue;
+      }
+      if (!CannotBeAsked(comparison.status())) return comparison.status();
+      away = comparison.status();  // for the other partitions as well
+    }
+    report.testimonies.push_back({.witness = NotAsked("redis, views", report.partition, away),
+                                  .agreement = Agreement::kNotAsked});
   }
   return reports;
 }

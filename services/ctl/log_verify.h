@@ -76,7 +76,8 @@ absl::StatusOr<std::vector<PartitionReport>> FoldAndCompare(bus::Bus& bus,
                                                             const std::vector<Witness>& witnesses);
 
 // The same with the witnesses that the flags name, asked anew while one of them is ahead of what
-// readers see; and with the views. A witness that cannot be reached is kNotAsked.
+// readers see; and with the views. A witness that cannot be reached is kNotAsked, and so are
+// "redis, views" that could not be compared.
 absl::StatusOr<std::vector<PartitionReport>> AskAndCompare(bus::Bus& bus, const VerifyFlags& flags);
 
 // Nobody disagrees, and everybody could be asked: `log verify` says OK.

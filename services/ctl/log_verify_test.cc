@@ -7,6 +7,7 @@
 
 #include "libs/bus/embedded.h"
 #include "libs/domain/state.h"
+#include "libs/testing/away_bus.h"
 #include "libs/testing/redis_server.h"
 #include "libs/testing/shop_log.h"
 #include "libs/testing/status_matchers.h"
@@ -19,6 +20,7 @@ namespace wissel::ctl {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::Pair;
 using ::wissel::testing::StatusIs;
 
@@ -133,6 +135,10 @@ TEST_F(LogVerifyTest, TheViewsInRedisAreComparedAndWhoIsAwayIsNamed) {
   WISSEL_ASSERT_OK(views::WriteBatch(redis, keys, {incarnation, std::nullopt}, changes.meta,
                                      std::move(changes.batch)));
 
+  testing::SilentBus silent(**bus_, bus::Topic::kLog, shop.end() - 1);
+  EXPECT_THAT(views::CompareViews(silent, redis, keys),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("nothing came")));
+
   const VerifyFlags flags{.routers = {}, .redis = server.address()};
   auto reports = AskAndCompare(**bus_, flags);
   ASSERT_THAT(reports, wissel::testing::IsOk());
@@ -156,11 +162,58 @@ TEST_F(LogVerifyTest, TheViewsInRedisAreComparedAndWhoIsAwayIsNamed) {
   reports = AskAndCompare(**bus_, {.routers = {"127.0.0.1:1"}, .redis = server.address()});
   ASSERT_THAT(reports, wissel::testing::IsOk());
   EXPECT_EQ(reports->at(0).conversations, 1u) << "the fold's own result";
-  ASSERT_EQ(reports->at(0).testimonies.size(), 2u);
+  ASSERT_EQ(reports->at(0).testimonies.size(), 3u) << "a router, Redis, and its views";
   for (const Testimony& t : reports->at(0).testimonies) {
     EXPECT_EQ(t.agreement, Agreement::kNotAsked) << t.witness.who;
   }
   EXPECT_FALSE(AllAgree(*reports));
+}
+
+// The server goes between the two times that it is asked.
+TEST_F(LogVerifyTest, ViewsThatCouldNotBeComparedAreSaidNotToBe) {
+  class Stopping : public testing::AwayBus {
+   public:
+    Stopping(bus::Bus& bus, testing::RedisServer& server)
+        : AwayBus(&bus), bus_(bus), server_(server) {}
+    absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic topic, int32_t partition,
+                                                            bus::ReaderOptions options) override {
+      server_.Stop();
+      return bus_.OpenReader(topic, partition, std::move(options));
+    }
+
+   private:
+    bus::Bus& bus_;
+    testing::RedisServer& server_;
+  };
+  testing::RedisServer server;
+  const auto two = *bus::NewEmbeddedBus({.partitions = 2});
+  Stopping bus(*two, server);
+  const auto reports = AskAndCompare(bus, {.routers = {}, .redis = server.address()});
+  ASSERT_THAT(reports, wissel::testing::IsOk());
+  for (const PartitionReport& report : *reports) {
+    ASSERT_EQ(report.testimonies.size(), 2u);
+    EXPECT_EQ(report.testimonies[0].agreement, Agreement::kAbsent) << "nothing there yet";
+    EXPECT_EQ(report.testimonies[1].witness.who, "redis, views");
+    EXPECT_EQ(report.testimonies[1].agreement, Agreement::kNotAsked);
+  }
+  EXPECT_FALSE(AllAgree(*reports));
+}
+
+TEST_F(LogVerifyTest, AWalkEndsWhenTheBrokerGoesAway) {
+  Claim(1);
+  Decide(1, 1, 0, "c1");
+  Decide(1, 2, 0, "c2");
+  testing::SilentBus silent(**bus_, bus::Topic::kLog, 2);
+  int seen = 0;
+  EXPECT_THAT(WalkLog(silent, {},
+                      [&](const LogItem&) {
+                        ++seen;
+                        return absl::OkStatus();
+                      }),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("from 2 on nothing came")));
+  EXPECT_EQ(seen, 2);
+  EXPECT_THAT(WalkLog(silent, {.follow = true}, [](const LogItem&) { return absl::OkStatus(); }),
+              StatusIs(absl::StatusCode::kInternal, "asked for ever"));
 }
 
 TEST_F(LogVerifyTest, WalkShowsVoidRecordsInTheirPlace) {

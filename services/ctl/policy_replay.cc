@@ -196,7 +196,7 @@ absl::StatusOr<sim::Recording> Record(bus::Bus& bus, const ReplayRange& range,
 sim::Report Run(const sim::Recording& recording, std::optional<config::v1::WorkspaceConfig> policy,
                 const std::optional<absl::Duration>& patience, const char* what) {
   ProgressBar bar(what);
-  sim::SimulationOptions options = sim::OptionsOf(recording, std::move(policy));
+  sim::SimulationOptions options = sim::OptionsOf(recording, std::move(policy), patience);
   options.on_progress = [&](double share) { bar.Show(share); };
   const auto behaviour = sim::RepeatBehaviour(recording, patience);
   return sim::Simulate(std::move(options), *behaviour);
