@@ -37,6 +37,13 @@ uint32_t Murmur2(absl::string_view bytes) {
 
 }  // namespace
 
+absl::string_view HeaderOf(const Headers& headers, absl::string_view name) {
+  for (const auto& [key, value] : headers) {
+    if (key == name) return value;
+  }
+  return "";
+}
+
 size_t SizeOf(const Outgoing& record) {
   size_t size = record.key.size() + record.value.size();
   for (const auto& [name, value] : record.headers) size += name.size() + value.size();

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +23,9 @@ namespace wissel::bus {
 
 // In the order in which they were appended; a name may repeat.
 using Headers = std::vector<std::pair<std::string, std::string>>;
+
+// The first header of that name; empty where there is none.
+absl::string_view HeaderOf(const Headers& headers, absl::string_view name);
 
 // A record as it stands in a partition.
 struct Record {
@@ -173,6 +177,12 @@ class Bus {
   //   NOT_FOUND    there is no such topic
   //   UNAVAILABLE  the broker cannot be asked
   virtual absl::StatusOr<int> PartitionCount(Topic topic) = 0;
+
+  // How the broker keeps the topic's records; nothing where there is no broker and everything is
+  // kept.
+  //   NOT_FOUND, UNAVAILABLE  as PartitionCount
+  //   PERMISSION_DENIED       Kafka: describing the topic's configuration is not allowed
+  virtual absl::StatusOr<std::optional<TopicSettings>> SettingsOf(Topic topic) = 0;
 
   // Makes the topics that are missing and leaves the others as they are, then checks their
   // partition counts: FAILED_PRECONDITION if one differs from its spec.

@@ -126,6 +126,7 @@ class EmbeddedBus final : public Bus {
   ~EmbeddedBus() override;
 
   absl::StatusOr<int> PartitionCount(Topic topic) override { return Count(topic); }
+  absl::StatusOr<std::optional<TopicSettings>> SettingsOf(Topic) override { return std::nullopt; }
   absl::Status EnsureTopics(const std::vector<TopicSpec>& specs) override;
   std::unique_ptr<Appender> NewAppender(AppenderOptions options) override;
   absl::StatusOr<std::unique_ptr<Reader>> OpenReader(Topic topic, int32_t partition,

@@ -82,6 +82,7 @@ class ReadOnlyBus final : public Bus {
   absl::StatusOr<int> PartitionCount(Topic topic) override {
     return topic == Topic::kConfig ? 1 : partitions_;
   }
+  absl::StatusOr<std::optional<TopicSettings>> SettingsOf(Topic) override { return std::nullopt; }
   absl::Status EnsureTopics(const std::vector<TopicSpec>&) override { return ReadOnly(); }
   std::unique_ptr<Appender> NewAppender(AppenderOptions) override {
     return std::make_unique<RefusingAppender>();

@@ -69,6 +69,11 @@ TEST(EmbeddedFile, KeepsWhatWasAppendedAndCut) {
       << "offsets go on even when nothing is left";
 }
 
+TEST(EmbeddedFile, HasNoSettingsThatCouldLoseRecords) {
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus, NewEmbeddedBus({}));
+  for (const Topic topic : kAllTopics) EXPECT_EQ(bus->SettingsOf(topic)->has_value(), false);
+}
+
 TEST(EmbeddedFile, BelongsToOneProcessAndOnePartitionCount) {
   const TempDir folder;
   const std::string path = folder.Join("log.db");

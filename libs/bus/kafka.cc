@@ -1,8 +1,11 @@
 #include "libs/bus/kafka.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
@@ -47,6 +50,7 @@ class KafkaBus final : public Bus, public ClientOwner {
   }
 
   absl::StatusOr<int> PartitionCount(Topic topic) override;
+  absl::StatusOr<std::optional<TopicSettings>> SettingsOf(Topic topic) override;
   absl::Status EnsureTopics(const std::vector<TopicSpec>& specs) override;
   std::unique_ptr<Appender> NewAppender(AppenderOptions options) override;
   absl::StatusOr<std::unique_ptr<Reader>> OpenReader(Topic topic, int32_t partition,
@@ -60,6 +64,11 @@ class KafkaBus final : public Bus, public ClientOwner {
 
  private:
   std::string Name(Topic topic) const { return TopicName(topic, options().topic_prefix); }
+  struct Size {
+    int partitions = 0;
+    int replication = 0;  // Of the partition with the fewest copies.
+  };
+  absl::StatusOr<Size> SizeOfTopic(Topic topic);
   absl::Status CreateTopic(const TopicSpec& spec);
   // The result of an admin request that was sent with this queue.
   absl::StatusOr<Event> Await(rd_kafka_queue_t* queue, absl::string_view doing);
@@ -70,7 +79,7 @@ class KafkaBus final : public Bus, public ClientOwner {
   std::map<Topic, int> counts_ ABSL_GUARDED_BY(mutex_);  // For OpenReader only.
 };
 
-absl::StatusOr<int> KafkaBus::PartitionCount(Topic topic) {
+absl::StatusOr<KafkaBus::Size> KafkaBus::SizeOfTopic(Topic topic) {
   const std::string name = Name(topic);
   const internal::TopicHandle handle(rd_kafka_topic_new(client_.get(), name.c_str(), nullptr));
   const rd_kafka_metadata_t* raw = nullptr;
@@ -82,11 +91,59 @@ absl::StatusOr<int> KafkaBus::PartitionCount(Topic topic) {
     const rd_kafka_metadata_topic& found = metadata->topics[i];
     if (name != found.topic) continue;
     WISSEL_RETURN_IF_ERROR(ToStatus(found.err, absl::StrCat("topic ", name)));
-    MutexLock lock(mutex_);
-    counts_[topic] = found.partition_cnt;
-    return found.partition_cnt;
+    Size size{.partitions = found.partition_cnt};
+    for (int p = 0; p < found.partition_cnt; ++p) {
+      const int copies = found.partitions[p].replica_cnt;
+      size.replication = p == 0 ? copies : std::min(size.replication, copies);
+    }
+    return size;
   }
   return absl::NotFoundError(absl::StrCat("topic ", name, " does not exist"));
+}
+
+absl::StatusOr<int> KafkaBus::PartitionCount(Topic topic) {
+  WISSEL_ASSIGN_OR_RETURN(const Size size, SizeOfTopic(topic));
+  MutexLock lock(mutex_);
+  counts_[topic] = size.partitions;
+  return size.partitions;
+}
+
+absl::StatusOr<std::optional<TopicSettings>> KafkaBus::SettingsOf(Topic topic) {
+  WISSEL_ASSIGN_OR_RETURN(const Size size, SizeOfTopic(topic));
+  TopicSettings settings{.replication = size.replication};
+  const std::string name = Name(topic);
+  const Handle<rd_kafka_ConfigResource_t, rd_kafka_ConfigResource_destroy> resource(
+      rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, name.c_str()));
+  const Queue queue(rd_kafka_queue_new(client_.get()));
+  rd_kafka_ConfigResource_t* resources[] = {resource.get()};
+  rd_kafka_DescribeConfigs(client_.get(), resources, 1, nullptr, queue.get());
+  const std::string doing = absl::StrCat("describe the configuration of topic ", name);
+  WISSEL_ASSIGN_OR_RETURN(const Event event, Await(queue.get(), doing));
+  size_t count = 0;
+  const rd_kafka_ConfigResource_t** results = rd_kafka_DescribeConfigs_result_resources(
+      rd_kafka_event_DescribeConfigs_result(event.get()), &count);
+  for (size_t i = 0; i < count; ++i) {
+    WISSEL_RETURN_IF_ERROR(ToStatus(rd_kafka_ConfigResource_error(results[i]), doing));
+    size_t entries = 0;
+    const rd_kafka_ConfigEntry_t** found = rd_kafka_ConfigResource_configs(results[i], &entries);
+    for (size_t entry = 0; entry < entries; ++entry) {
+      const absl::string_view setting = rd_kafka_ConfigEntry_name(found[entry]);
+      const char* const text = rd_kafka_ConfigEntry_value(found[entry]);
+      const absl::string_view value = text == nullptr ? "" : text;
+      int64_t number = 0;
+      const bool is_number = absl::SimpleAtoi(value, &number);
+      if (setting == "cleanup.policy") {
+        settings.compacted = absl::StrContains(value, "compact");
+      } else if (setting == "retention.ms" && is_number && number >= 0) {
+        settings.retention = absl::Milliseconds(number);
+      } else if (setting == "retention.bytes" && is_number) {
+        settings.retention_bytes = number;
+      } else if (setting == "min.insync.replicas" && is_number) {
+        settings.min_insync_replicas = static_cast<int>(number);
+      }
+    }
+  }
+  return settings;
 }
 
 absl::Status KafkaBus::EnsureTopics(const std::vector<TopicSpec>& specs) {
@@ -122,8 +179,7 @@ absl::Status KafkaBus::CreateTopic(const TopicSpec& spec) {
   set("cleanup.policy", "delete");
   const bool for_ever = spec.retention == absl::InfiniteDuration();
   set("retention.ms", absl::StrCat(for_ever ? -1 : absl::ToInt64Milliseconds(spec.retention)));
-  // An append must be on more than one disk wherever there is more than one.
-  set("min.insync.replicas", spec.replication > 2 ? "2" : "1");
+  set("min.insync.replicas", absl::StrCat(MinInsyncReplicas(spec.replication)));
 
   const Queue queue(rd_kafka_queue_new(client_.get()));
   rd_kafka_NewTopic_t* topics[] = {topic.get()};

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,19 @@ struct TopicSpec {
   // How long a record stays; infinite for ever.
   absl::Duration retention = absl::InfiniteDuration();
 };
+
+// How a broker keeps a topic's records.
+struct TopicSettings {
+  int replication = 1;          // Copies of each record; of the partition that has the fewest.
+  int min_insync_replicas = 1;  // Of them, that an acknowledged record is in.
+  bool compacted = false;       // Records may go that another one of their key follows.
+  absl::Duration retention = absl::InfiniteDuration();
+  int64_t retention_bytes = -1;  // Of a partition; below 0: without bound.
+};
+
+// What a topic with so many copies is made with: an acknowledged record is on more than one disk
+// wherever that leaves room for a broker to be away.
+constexpr int MinInsyncReplicas(int replication) { return replication > 2 ? 2 : 1; }
 
 // The six topics as Wissel runs on them: the co-partitioned ones and dead letters with
 // `partitions`, the configuration in one and for ever; the log and dead letters kept for 28 days,

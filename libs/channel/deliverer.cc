@@ -25,6 +25,7 @@
 #include "libs/channel/outbox.h"
 #include "libs/channel/outbox_store.h"
 #include "libs/channel/publisher.h"
+#include "libs/telemetry/trace.h"
 
 namespace wissel::channel {
 namespace {
@@ -345,7 +346,8 @@ class DelivererImpl final : public Deliverer {
     }
     const absl::Time now = clock_->Now();
     for (const bus::LogEntry& entry : *entries) {
-      partition.outbox->OnRecord(entry.key, entry.record, now);
+      partition.outbox->OnRecord(entry.key, entry.record, now,
+                                 bus::HeaderOf(entry.headers, telemetry::kTraceParent));
     }
     records_ += static_cast<int64_t>(entries->size());
     if (partition.next_save.Expired()) Save(number, partition);
@@ -365,7 +367,8 @@ class DelivererImpl final : public Deliverer {
       log_.Error("not delivered: the router does not take what is reported of it",
                  {{"outbound_id", given_up.outbound_id},
                   {"conversation_id", given_up.conversation_id},
-                  {"why", given_up.why}});
+                  {"why", given_up.why},
+                  {"trace_id", telemetry::TraceIdOf(given_up.traceparent)}});
     }
     for (Outbox::Append& append : effects.appends) Append(number, std::move(append));
     for (Outbox::Call& call : effects.calls) Call(number, std::move(call));
@@ -387,6 +390,12 @@ class DelivererImpl final : public Deliverer {
       promise.ended().outcome.error.set_detail("not sent: too late after logging the attempt");
       return;
     }
+    if (log_.Enabled(telemetry::Severity::kDebug)) {
+      log_.Debug("calling the provider",
+                 {{"outbound_id", call.context.outbound_id},
+                  {"attempt", call.context.attempt},
+                  {"trace_id", telemetry::TraceIdOf(call.context.traceparent)}});
+    }
     promise.ended().outcome.error.set_detail("the sender gave no outcome");
     sender_->Send(call.delivery, [promise = std::move(promise), begin,
                                   clock = clock_](SendOutcome outcome) mutable {
@@ -406,15 +415,19 @@ class DelivererImpl final : public Deliverer {
         FinishedReceipt(ended.context, ended.outcome, options_.policy, now);
     *receipt.mutable_elapsed() = ToProto(ended.elapsed);
     if (ended.outcome.kind != SendOutcome::Kind::kAccepted) {
-      log_.Warning("not delivered", {{"outbound_id", ended.context.outbound_id},
-                                     {"attempt", ended.context.attempt},
-                                     {"outcome", OutcomeName(ended.outcome.kind)},
-                                     {"provider_code", ended.outcome.error.provider_code()}});
+      log_.Warning("not delivered",
+                   {{"outbound_id", ended.context.outbound_id},
+                    {"attempt", ended.context.attempt},
+                    {"outcome", OutcomeName(ended.outcome.kind)},
+                    {"provider_code", ended.outcome.error.provider_code()},
+                    {"trace_id", telemetry::TraceIdOf(ended.context.traceparent)}});
     }
     if (Outbox* outbox = OutboxOf(ended.partition)) {
       outbox->OnFinished(ended.context, receipt.envelope().id());
     }
-    Append(ended.partition, {.key = ended.context.key, .receipt = std::move(receipt)});
+    Append(ended.partition, {.key = ended.context.key,
+                             .receipt = std::move(receipt),
+                             .traceparent = ended.context.traceparent});
   }
 
   void On(LookUpEnded& ended) {
@@ -452,11 +465,16 @@ class DelivererImpl final : public Deliverer {
       if (pending.in_air || !pending.due.Expired()) continue;
       pending.in_air = true;
       const receipt::v1::Receipt& receipt = pending.append.receipt;
+      bus::Headers headers = {bus::ContentTypeHeader(receipt.GetTypeName())};
+      if (const auto trace = telemetry::TraceContext::Parse(pending.append.traceparent);
+          trace.ok()) {
+        headers.emplace_back(telemetry::kTraceParent, trace->NewChild().ToHeader());
+      }
       appender_->Append({.topic = bus::Topic::kReceipts,
                          .partition = pending.partition,
                          .key = pending.append.key,
                          .value = receipt.SerializeAsString(),
-                         .headers = {bus::ContentTypeHeader(receipt.GetTypeName())}},
+                         .headers = std::move(headers)},
                         [mailbox = mailbox_, id = id](absl::StatusOr<int64_t> offset) {
                           mailbox->Post(AppendEnded{.append = id, .status = offset.status()});
                         });

@@ -10,13 +10,18 @@
 #include "libs/base/mutex.h"
 #include "libs/bus/embedded.h"
 #include "libs/channel/testing/tiny_router.h"
+#include "libs/telemetry/trace.h"
 #include "libs/testing/redis_server.h"
 #include "libs/testing/status_matchers.h"
 
 namespace wissel::channel {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr char kKey[] = "shop/nl";
@@ -79,20 +84,21 @@ class DelivererTest : public ::testing::Test {
                              .policy = policy_,
                              .redis = redis_,
                              .checkpoint_interval = absl::Milliseconds(20)},
-                            bus_.get(), sender, &clock_, telemetry::Logger(), &metrics_);
+                            bus_.get(), sender, &clock_, log_, &metrics_);
   }
 
   void Reply(const std::string& outbound_id, const std::string& conversation = "c1",
-             const std::string& key = kKey) {
+             const std::string& key = kKey, const std::string& traceparent = "") {
     message::v1::OutboundMessage message;
     message.mutable_account()->set_kind(common::v1::CHANNEL_KIND_WHATSAPP);
     message.add_contents()->mutable_text()->set_text("hello");
-    router_.Reply(key, conversation, outbound_id, message);
+    router_.Reply(key, conversation, outbound_id, message, traceparent);
   }
 
   const SystemClock clock_;
   DeliveryPolicy policy_;
   std::optional<store::RedisOptions> redis_;
+  telemetry::Logger log_;
   telemetry::Registry metrics_;
   std::unique_ptr<bus::Bus> bus_;
   testing::TinyRouter router_;
@@ -112,6 +118,47 @@ TEST_F(DelivererTest, DeliversEachOnceOverAllPartitions) {
   EXPECT_THAT(sender.book(), SizeIs(50));
   // Every attempt was logged before its outcome.
   EXPECT_THAT(router_.receipts(), SizeIs(2 + 2 * 50));
+}
+
+TEST_F(DelivererTest, AnAnswersTraceGoesOnInReceiptsAndLines) {
+  constexpr absl::string_view kTraceId = "0af7651916cd43dd8448eb211c80319c";
+  Mutex mutex;
+  std::vector<std::string> lines;
+  log_ = telemetry::Logger(
+      {.min_severity = telemetry::Severity::kDebug, .write = [&](absl::string_view line) {
+         MutexLock lock(mutex);
+         lines.emplace_back(line);
+       }});
+  FakeSender sender;
+  auto deliverer = Start(&sender);
+  Reply("m1", "c1", kKey, absl::StrCat("00-", kTraceId, "-b7ad6b7169203331-01"));
+  std::move(sender.Take("m1"))({.kind = SendOutcome::Kind::kFailed});
+  ASSERT_TRUE(router_.WaitFor("m1", receipt::v1::DELIVERY_STATE_FAILED));
+  Reply("m2", "c1", kKey, "no trace");
+  std::move(sender.Take("m2"))({.kind = SendOutcome::Kind::kFailed});
+  ASSERT_TRUE(router_.WaitFor("m2", receipt::v1::DELIVERY_STATE_FAILED));
+  deliverer.reset();
+
+  const auto reader =
+      bus_->OpenReader(bus::Topic::kReceipts, bus::PartitionOf(kKey, 2), {}).value();
+  std::map<std::string, std::vector<std::string>> traces;
+  const std::vector<bus::Record> records = reader->Poll(100, absl::ZeroDuration()).value();
+  for (const bus::Record& record : records) {
+    receipt::v1::Receipt receipt;
+    ASSERT_TRUE(receipt.ParseFromString(record.value));
+    const std::string& about = receipt.has_attempt_started()
+                                   ? receipt.attempt_started().outbound_id()
+                                   : receipt.attempt_finished().outbound_id();
+    traces[about].push_back(
+        telemetry::TraceIdOf(bus::HeaderOf(record.headers, telemetry::kTraceParent)));
+  }
+  EXPECT_THAT(traces["m1"], ElementsAre(kTraceId, kTraceId));
+  EXPECT_THAT(traces["m2"], ElementsAre("", ""));
+  MutexLock lock(mutex);
+  for (const char* what : {"calling the provider", "not delivered"}) {
+    EXPECT_THAT(lines, Contains(AllOf(HasSubstr(what), HasSubstr("m1"), HasSubstr(kTraceId))));
+    EXPECT_THAT(lines, Contains(AllOf(HasSubstr(what), HasSubstr("m2"), Not(HasSubstr(kTraceId)))));
+  }
 }
 
 TEST_F(DelivererTest, ADrainWaitsForTheCallThatRuns) {

@@ -122,19 +122,20 @@ Outbox::Outbox(Options options) : options_(std::move(options)), marker_id_(optio
   effects_.appends.push_back(std::move(marker));
 }
 
-void Outbox::OnRecord(absl::string_view key, const log::v1::LogRecord& record, absl::Time now) {
+void Outbox::OnRecord(absl::string_view key, const log::v1::LogRecord& record, absl::Time now,
+                      absl::string_view traceparent) {
   if (!record.has_decision()) return;
   const absl::Time time = FromProto(record.decision().time());
   for (const conversation::v1::Event& event : record.decision().events()) {
-    OnEvent(key, event, time, now);
+    OnEvent(key, traceparent, event, time, now);
   }
 }
 
-void Outbox::OnEvent(absl::string_view key, const conversation::v1::Event& event, absl::Time time,
-                     absl::Time now) {
+void Outbox::OnEvent(absl::string_view key, absl::string_view traceparent,
+                     const conversation::v1::Event& event, absl::Time time, absl::Time now) {
   switch (event.kind_case()) {
     case EventKind::kReplySent:
-      return OnReplySent(key, event.reply_sent(), time, now);
+      return OnReplySent(key, traceparent, event.reply_sent(), time, now);
     case EventKind::kDeliveryUpdated:
       return OnDeliveryUpdated(event.delivery_updated(), now);
     case EventKind::kReceiptIgnored:
@@ -164,8 +165,9 @@ void Outbox::OnEvent(absl::string_view key, const conversation::v1::Event& event
   }
 }
 
-void Outbox::OnReplySent(absl::string_view key, const conversation::v1::ReplySent& event,
-                         absl::Time time, absl::Time now) {
+void Outbox::OnReplySent(absl::string_view key, absl::string_view traceparent,
+                         const conversation::v1::ReplySent& event, absl::Time time,
+                         absl::Time now) {
   if (event.message().account().kind() != options_.kind) return;
   if (Find(event.outbound_id()) != nullptr) return;
   const bool by_machine =
@@ -174,6 +176,7 @@ void Outbox::OnReplySent(absl::string_view key, const conversation::v1::ReplySen
                        ? std::string(key)  // Of an older release.
                        : domain::RoutingKey(event.workspace_id(), event.routing_group_id()),
                    event.outbound_id(), event.conversation_id(), event.message(), by_machine);
+  item.traceparent = std::string(traceparent);
   item.reply_time = time;
   item.observed = now;
   order_[event.conversation_id()].push_back(event.outbound_id());
@@ -203,6 +206,7 @@ std::vector<state::v1::OutboxItem> Outbox::Items() const {
     out.set_outbound_id(item.delivery.outbound_id);
     out.set_conversation_id(item.delivery.conversation_id);
     out.set_key(item.key);
+    out.set_traceparent(item.traceparent);
     *out.mutable_message() = item.delivery.message;
     out.set_by_bot(item.delivery.by_bot);
     *out.mutable_reply_time() = ToProto(item.reply_time);
@@ -228,6 +232,7 @@ std::vector<state::v1::OutboxItem> Outbox::Items() const {
 void Outbox::Restore(const state::v1::OutboxCheckpoint& checkpoint, absl::Time now) {
   for (const state::v1::OutboxItem& in : checkpoint.items()) {
     Item& item = Add(in.key(), in.outbound_id(), in.conversation_id(), in.message(), in.by_bot());
+    item.traceparent = in.traceparent();
     item.reply_time = FromProto(in.reply_time());
     item.observed = now;
     item.state = in.state();
@@ -305,7 +310,8 @@ void Outbox::OnNotTaken(const std::string& receipt_id, absl::string_view why, ab
     const std::string outbound_id = item.delivery.outbound_id;
     effects_.given_up.push_back({.outbound_id = outbound_id,
                                  .conversation_id = item.delivery.conversation_id,
-                                 .why = std::string(why)});
+                                 .why = std::string(why),
+                                 .traceparent = item.traceparent});
     return Erase(outbound_id, now);
   }
   SetPhase(item, Phase::kNone);
@@ -421,7 +427,8 @@ void Outbox::StartAttempt(Item& item, absl::Time now) {
               ReceiptId({"attempt_started", item.delivery.outbound_id, item.own_attempt_id}), now);
   SetPhase(item, Phase::kLogging);
   AwaitAnswerTo(receipt.envelope().id(), item);
-  effects_.appends.push_back({.key = item.key, .receipt = std::move(receipt)});
+  effects_.appends.push_back(
+      {.key = item.key, .receipt = std::move(receipt), .traceparent = item.traceparent});
   Schedule(item, absl::InfiniteFuture());
 }
 
@@ -432,7 +439,8 @@ void Outbox::Finish(Item& item, const SendOutcome& outcome, absl::Time now) {
 void Outbox::AppendFinished(Item& item, Receipt receipt) {
   SetPhase(item, Phase::kReporting);
   AwaitAnswerTo(receipt.envelope().id(), item);
-  effects_.appends.push_back({.key = item.key, .receipt = std::move(receipt)});
+  effects_.appends.push_back(
+      {.key = item.key, .receipt = std::move(receipt), .traceparent = item.traceparent});
   Schedule(item, absl::InfiniteFuture());
 }
 
@@ -441,7 +449,8 @@ AttemptContext Outbox::ContextOf(const Item& item) const {
           .outbound_id = item.delivery.outbound_id,
           .attempt_id = item.attempt_id,
           .attempt = item.delivery.attempt,
-          .reply_time = item.reply_time};
+          .reply_time = item.reply_time,
+          .traceparent = item.traceparent};
 }
 
 void Outbox::Withdraw(absl::Time now) {

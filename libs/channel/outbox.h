@@ -27,6 +27,7 @@ struct AttemptContext {
   std::string attempt_id;
   int attempt = 0;
   absl::Time reply_time;
+  std::string traceparent;  // The answer's; may be empty.
 };
 
 // The receipt of an outcome: what the policy makes of it, with the time of the next attempt where
@@ -70,6 +71,7 @@ class Outbox {
   struct Append {
     std::string key;
     receipt::v1::Receipt receipt;
+    std::string traceparent = {};  // Of the answer that it is about; may be empty.
   };
   struct Call {
     OutboundDelivery delivery;
@@ -82,6 +84,7 @@ class Outbox {
     std::string outbound_id;
     std::string conversation_id;
     std::string why;
+    std::string traceparent;
   };
   struct Effects {
     std::vector<Append> appends;
@@ -105,8 +108,9 @@ class Outbox {
   std::vector<state::v1::OutboxItem> Items() const;
   void Restore(const state::v1::OutboxCheckpoint& checkpoint, absl::Time now);
 
-  // Folds one valid record of the partition's log in.
-  void OnRecord(absl::string_view key, const log::v1::LogRecord& record, absl::Time now);
+  // Folds one valid record of the partition's log in; `traceparent` is its header, if it has one.
+  void OnRecord(absl::string_view key, const log::v1::LogRecord& record, absl::Time now,
+                absl::string_view traceparent = "");
 
   // The call for an attempt of this outbox has ended. The caller appends FinishedReceipt, which has
   // this id.
@@ -148,6 +152,7 @@ class Outbox {
   struct Item {
     OutboundDelivery delivery;
     std::string key;
+    std::string traceparent;
     absl::Time reply_time;
     receipt::v1::DeliveryState state = receipt::v1::DELIVERY_STATE_PENDING;
     std::string attempt_id;  // Of the log.
@@ -166,10 +171,10 @@ class Outbox {
   Item& Add(std::string key, const std::string& outbound_id, const std::string& conversation_id,
             const message::v1::OutboundMessage& message, bool by_bot);
 
-  void OnEvent(absl::string_view key, const conversation::v1::Event& event, absl::Time time,
-               absl::Time now);
-  void OnReplySent(absl::string_view key, const conversation::v1::ReplySent& event, absl::Time time,
-                   absl::Time now);
+  void OnEvent(absl::string_view key, absl::string_view traceparent,
+               const conversation::v1::Event& event, absl::Time time, absl::Time now);
+  void OnReplySent(absl::string_view key, absl::string_view traceparent,
+                   const conversation::v1::ReplySent& event, absl::Time time, absl::Time now);
   void OnDeliveryUpdated(const conversation::v1::DeliveryUpdated& event, absl::Time now);
   void OnNotTaken(const std::string& receipt_id, absl::string_view why, absl::Time now);
 

@@ -558,6 +558,30 @@ TEST_F(OutboxTest, TakesWhoseAnAnswerIsFromTheAnswer) {
   EXPECT_EQ(whose(older), "old/key");
 }
 
+TEST_F(OutboxTest, AnAnswersTraceGoesOnAlsoBehindACheckpoint) {
+  Outbox first = MakeOutbox();
+  Settle(first);
+  Reply(first, "m1");
+  Outbox traced = MakeOutbox("d2");
+  traced.OnRecord(kKey, log_.back(), now_, "the trace");
+  state::v1::OutboxCheckpoint checkpoint;
+  for (state::v1::OutboxItem& item : traced.Items()) *checkpoint.add_items() = std::move(item);
+  Outbox next = MakeOutbox("d3");
+  next.Restore(checkpoint, now_);
+  Outbox::Append marker = next.TakeEffects().appends.at(0);
+  EXPECT_EQ(marker.traceparent, "");
+  Log(router_.Decide(marker.receipt, now_), {&next});
+  next.Step(now_, /*slots=*/1, [](const OutboundDelivery&) { return absl::ZeroDuration(); });
+  const std::vector<Outbox::Append> appends = next.TakeEffects().appends;
+  ASSERT_THAT(appends, SizeIs(1));
+  EXPECT_TRUE(appends[0].receipt.has_attempt_started());
+  EXPECT_EQ(appends[0].traceparent, "the trace");
+  Log(router_.Decide(appends[0].receipt, now_), {&next});
+  const Outbox::Effects effects = next.TakeEffects();
+  ASSERT_THAT(effects.calls, SizeIs(1));
+  EXPECT_EQ(effects.calls[0].context.traceparent, "the trace");
+}
+
 TEST_F(OutboxTest, AReceiptThatBecameADeadLetterIsTriedAgain) {
   Outbox outbox = MakeOutbox();
   Settle(outbox);

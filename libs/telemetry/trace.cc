@@ -97,4 +97,9 @@ std::string TraceContext::ToHeader() const {
 
 std::string TraceContext::TraceIdText() const { return Hex(trace_id); }
 
+std::string TraceIdOf(absl::string_view traceparent) {
+  const absl::StatusOr<TraceContext> context = TraceContext::Parse(traceparent);
+  return context.ok() ? context->TraceIdText() : "";
+}
+
 }  // namespace wissel::telemetry

@@ -41,4 +41,7 @@ struct TraceContext {
 
 inline constexpr absl::string_view kTraceParent = "traceparent";
 
+// For log fields: the trace id of a `traceparent` header; empty where that is none.
+std::string TraceIdOf(absl::string_view traceparent);
+
 }  // namespace wissel::telemetry

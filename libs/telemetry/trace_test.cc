@@ -16,6 +16,12 @@ TEST(TraceContext, RoundTripsTheSpecificationsExample) {
   EXPECT_EQ(context->ToHeader(), kExample);
 }
 
+TEST(TraceContext, OfWhatIsNoHeaderThereIsNoTraceId) {
+  EXPECT_EQ(TraceIdOf(kExample), "4bf92f3577b34da6a3ce929d0e0e4736");
+  EXPECT_EQ(TraceIdOf("00-4bf92f3577b34da6a3ce929d0e0e4736"), "");
+  EXPECT_EQ(TraceIdOf(""), "");
+}
+
 TEST(TraceContext, RefusesWhatAReceiverMustIgnore) {
   for (const char* header : {
            "",

@@ -23,6 +23,9 @@ class AwayBus : public bus::Bus {
     if (known_ == nullptr) return Away();
     return known_->PartitionCount(topic);
   }
+  absl::StatusOr<std::optional<bus::TopicSettings>> SettingsOf(bus::Topic) override {
+    return Away();
+  }
   absl::Status EnsureTopics(const std::vector<bus::TopicSpec>&) override { return Away(); }
   std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions) override {
     class Refusing : public bus::Appender {

@@ -9,6 +9,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/domain/config_validation.h"
 #include "services/admin/config_diff.h"
+#include "services/admin/topic_check.h"
 
 namespace wissel::admin {
 namespace {
@@ -17,37 +18,6 @@ constexpr int kDefaultPage = 50;
 constexpr int kLargestPage = 500;
 constexpr int kMostPartitions = 1024;
 constexpr int kMostReplicas = 10;
-
-// What every topic is and what is wrong with it, as far as the bus tells.
-absl::StatusOr<std::vector<v1::TopicStatus>> Examine(bus::Bus& bus) {
-  std::vector<v1::TopicStatus> statuses;
-  int copartitioned = 0;
-  for (const bus::Topic topic : bus::kAllTopics) {
-    v1::TopicStatus& status = statuses.emplace_back();
-    status.set_topic(bus::TopicName(topic));
-    const absl::StatusOr<int> partitions = bus.PartitionCount(topic);
-    if (absl::IsNotFound(partitions.status())) {
-      status.add_problems("missing");
-      continue;
-    }
-    WISSEL_RETURN_IF_ERROR(partitions.status());
-    status.set_exists(true);
-    status.set_partitions(*partitions);
-    if (topic == bus::Topic::kConfig && *partitions != 1) {
-      status.add_problems(absl::StrCat(*partitions, " partitions; 1 is needed"));
-    }
-    for (const bus::Topic other : bus::kCopartitionedTopics) {
-      if (topic != other) continue;
-      if (copartitioned == 0) copartitioned = *partitions;
-      if (*partitions != copartitioned) {
-        status.add_problems(absl::StrCat(*partitions, " partitions; ", copartitioned,
-                                         " are needed, as many as inbound, commands, receipts "
-                                         "and log have together"));
-      }
-    }
-  }
-  return statuses;
-}
 
 }  // namespace
 
@@ -156,7 +126,18 @@ absl::StatusOr<v1::ReplayDeadLetterResponse> Admin::ReplayDeadLetter(
 }
 
 absl::StatusOr<v1::CreateTopicsResponse> Admin::CreateTopics(
-    const rpc::Principal&, const v1::CreateTopicsRequest& request) {
+    const rpc::Principal& caller, const v1::CreateTopicsRequest& request) {
+  if (options_.operator_workspace.empty()) {
+    return absl::PermissionDeniedError(
+        "topics are every workspace's, and no workspace is the operator's here: "
+        "admin.operator_workspace names it");
+  }
+  if (caller.workspace.value() != options_.operator_workspace) {
+    return absl::PermissionDeniedError(absl::StrCat(
+        "topics are every workspace's: only an admin of workspace \"", options_.operator_workspace,
+        "\" makes them (admin.operator_workspace), and the token is of \"",
+        caller.workspace.value(), "\""));
+  }
   if (request.partitions() < 1 || request.partitions() > kMostPartitions) {
     return absl::InvalidArgumentError(
         absl::StrCat("partitions: ", request.partitions(), "; from 1 to ", kMostPartitions));
@@ -167,7 +148,8 @@ absl::StatusOr<v1::CreateTopicsResponse> Admin::CreateTopics(
   }
   WISSEL_RETURN_IF_ERROR(
       bus_.EnsureTopics(bus::DefaultTopics(request.partitions(), request.replication_factor())));
-  WISSEL_ASSIGN_OR_RETURN(std::vector<v1::TopicStatus> statuses, Examine(bus_));
+  WISSEL_ASSIGN_OR_RETURN(std::vector<v1::TopicStatus> statuses,
+                          ExamineTopics(bus_, request.replication_factor()));
   v1::CreateTopicsResponse response;
   for (v1::TopicStatus& status : statuses) *response.add_topics() = std::move(status);
   return response;
@@ -175,7 +157,7 @@ absl::StatusOr<v1::CreateTopicsResponse> Admin::CreateTopics(
 
 absl::StatusOr<v1::CheckTopicsResponse> Admin::CheckTopics(const rpc::Principal&,
                                                            const v1::CheckTopicsRequest&) {
-  WISSEL_ASSIGN_OR_RETURN(std::vector<v1::TopicStatus> statuses, Examine(bus_));
+  WISSEL_ASSIGN_OR_RETURN(std::vector<v1::TopicStatus> statuses, ExamineTopics(bus_));
   v1::CheckTopicsResponse response;
   for (v1::TopicStatus& status : statuses) *response.add_topics() = std::move(status);
   return response;

@@ -19,7 +19,8 @@ namespace wissel::admin {
 class Admin {
  public:
   struct Options {
-    // Its admins also see the dead letters that belong to no workspace; empty: nobody does.
+    // Its admins also see the dead letters that belong to no workspace, and make topics; empty:
+    // nobody does.
     std::string operator_workspace;
     int64_t dead_letters_per_call = 10'000;
   };

@@ -344,13 +344,29 @@ TEST_F(AdminTest, TopicsAreAsTheyShouldBe) {
   v1::CreateTopicsRequest create;
   create.set_partitions(3);
   create.set_replication_factor(1);
-  WISSEL_EXPECT_OK(NewAdmin()->CreateTopics(Of("acme"), create));
+  const auto admin = NewAdmin({.operator_workspace = "acme"});
+  WISSEL_EXPECT_OK(admin->CreateTopics(Of("acme"), create));
   create.set_partitions(4);
-  EXPECT_THAT(NewAdmin()->CreateTopics(Of("acme"), create),
+  EXPECT_THAT(admin->CreateTopics(Of("acme"), create),
               StatusIs(absl::StatusCode::kFailedPrecondition));
   create.set_partitions(1025);
-  EXPECT_THAT(NewAdmin()->CreateTopics(Of("acme"), create),
+  EXPECT_THAT(admin->CreateTopics(Of("acme"), create),
               StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST_F(AdminTest, TopicsAreTheOperatorsToMake) {
+  v1::CreateTopicsRequest create;
+  create.set_partitions(3);
+  create.set_replication_factor(1);
+  const auto admin = NewAdmin({.operator_workspace = "ops"});
+  WISSEL_EXPECT_OK(admin->CreateTopics(Of("ops"), create));
+  EXPECT_THAT(admin->CreateTopics(Of("acme"), create),
+              StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("workspace \"ops\"")));
+  WISSEL_EXPECT_OK(admin->CheckTopics(Of("acme"), {}));
+  for (const char* workspace : {"acme", ""}) {
+    EXPECT_THAT(NewAdmin()->CreateTopics(Of(workspace), create),
+                StatusIs(absl::StatusCode::kPermissionDenied, HasSubstr("operator_workspace")));
+  }
 }
 
 }  // namespace

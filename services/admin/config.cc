@@ -5,8 +5,10 @@ namespace wissel::admin {
 void AdminSettings::Describe(config::Binder& b) {
   b.Group("grpc", &grpc, "Where and how it listens.");
   b.Group("auth", &auth, "Who may call.");
-  b.Text("operator_workspace", &operator_workspace,
-         "Its admins also see the dead letters that belong to no workspace; nobody does if empty.");
+  b.Text(
+      "operator_workspace", &operator_workspace,
+      "Its admins also see the dead letters that belong to no workspace, and make topics; nobody "
+      "does if empty.");
   b.Int("dead_letters_per_call", &dead_letters_per_call,
         "Dead letters read for one page, of one partition, at most.",
         {.min = 200, .max = 1'000'000});

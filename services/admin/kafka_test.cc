@@ -1,9 +1,13 @@
-// Concurrent applies on a real broker: see admin_test.cc for everything that does not need one.
+// Concurrent applies, and topics that others have made, on a real broker: see admin_test.cc for
+// everything that does not need one.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <map>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/uuid.h"
@@ -12,9 +16,15 @@
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/test_env.h"
 #include "services/admin/config_topic.h"
+#include "services/admin/topic_check.h"
 
 namespace wissel::admin {
 namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 TEST(ConfigTopicOnKafka, OfConcurrentAppliesExactlyOneWins) {
   WISSEL_TEST_ENV(brokers, "WISSEL_TEST_KAFKA");
@@ -53,6 +63,40 @@ TEST(ConfigTopicOnKafka, OfConcurrentAppliesExactlyOneWins) {
     EXPECT_EQ(config.version(), kRounds);
   }
   topics.clear();
+}
+
+TEST(TopicsOnKafka, WhatLosesRecordsIsAProblem) {
+  WISSEL_TEST_ENV(brokers, "WISSEL_TEST_KAFKA");
+  WISSEL_ASSERT_OK_AND_ASSIGN(
+      const auto bus, bus::NewKafkaBus({.brokers = brokers,
+                                        .topic_prefix = absl::StrCat("test.", RandomUuid(), ".")}));
+  std::vector<bus::TopicSpec> specs = bus::DefaultTopics(2);
+  for (bus::TopicSpec& spec : specs) {
+    if (spec.topic == bus::Topic::kCommands) spec.retention = absl::Hours(48);
+    if (spec.topic == bus::Topic::kConfig) spec.retention = absl::Hours(24 * 365);
+    if (spec.topic == bus::Topic::kLog) spec.retention = absl::Hours(24);
+  }
+  WISSEL_ASSERT_OK(bus->EnsureTopics(specs));
+
+  WISSEL_ASSERT_OK_AND_ASSIGN(const std::vector<v1::TopicStatus> statuses, ExamineTopics(*bus));
+  std::map<std::string, v1::TopicStatus> of;
+  for (const v1::TopicStatus& status : statuses) of[status.topic()] = status;
+  const auto one_copy = HasSubstr("replication factor 1");
+  EXPECT_THAT(of["wissel.commands.v1"].problems(), IsEmpty());
+  EXPECT_THAT(of["wissel.commands.v1"].warnings(),
+              ElementsAre("retention.ms is 172800000 (48h); topics create gives 604800000 (168h)",
+                          one_copy));
+  EXPECT_THAT(of["wissel.config.v1"].problems(), ElementsAre(HasSubstr("-1 is needed")));
+  EXPECT_THAT(of["wissel.log.v1"].problems(), ElementsAre(HasSubstr("at least 259200000 (72h)")));
+  for (const char* as_made : {"wissel.inbound.v1", "wissel.receipts.v1", "wissel.deadletter.v1"}) {
+    EXPECT_THAT(of[as_made].problems(), IsEmpty()) << as_made;
+    EXPECT_THAT(of[as_made].warnings(), ElementsAre(one_copy)) << as_made;
+  }
+  // With two copies wanted of each record none of them is as it should be.
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto copied, ExamineTopics(*bus, /*replication=*/2));
+  for (const v1::TopicStatus& status : copied) {
+    EXPECT_THAT(status.problems(), Contains(HasSubstr("replication factor 1; 2 is needed")));
+  }
 }
 
 }  // namespace

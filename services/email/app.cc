@@ -123,7 +123,8 @@ class EmailApp final : public service::App {
       takers_.push_back(std::make_unique<MailIngest>(
           MailIngestOptions{.normalise = {.limits = {},
                                           .max_attachment_bytes =
-                                              static_cast<size_t>(settings_.max_attachment_bytes)}},
+                                              static_cast<size_t>(settings_.max_attachment_bytes)},
+                            .log = context_.log.With({{"account", account.account_id}})},
           MailboxOf(account), signers_[i].get(), blobs_.get(), &*publisher_, metrics));
       MailboxReaderOptions options{
           .account_id = account.account_id,

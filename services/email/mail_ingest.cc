@@ -76,6 +76,10 @@ absl::Status MailIngest::Take(absl::Span<const FoundMail> mails) {
       metrics_.normalise_seconds.Observe(absl::Now() - start);
       const std::string trace = telemetry::TraceContext::NewRoot().ToHeader();
       if (const auto* rejected = std::get_if<RejectedMail>(&outcome)) {
+        options_.log.Warning("dead letter",
+                             {{"reason", deadletterv1::Reason_Name(rejected->reason)},
+                              {"reference", mail.reference},
+                              {"trace_id", telemetry::TraceIdOf(trace)}});
         publisher_->Publish(DeadLetterOf(mail, mailbox_, *rejected), trace, group.Add());
         ++dead_letters;
         continue;
@@ -85,6 +89,8 @@ absl::Status MailIngest::Take(absl::Span<const FoundMail> mails) {
         publisher_->Publish(*normalised.receipt, trace, group.Add());
         ++bounces;
       }
+      options_.log.Debug("message accepted", {{"reference", mail.reference},
+                                              {"trace_id", telemetry::TraceIdOf(trace)}});
       publisher_->Publish(std::move(normalised.message), trace, group.Add());
       ++messages;
     }

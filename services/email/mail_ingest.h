@@ -7,6 +7,7 @@
 #include "absl/types/span.h"
 #include "libs/channel/blob.h"
 #include "libs/channel/publisher.h"
+#include "libs/telemetry/log.h"
 #include "services/email/mailbox_reader.h"
 #include "services/email/metrics.h"
 #include "services/email/normalise.h"
@@ -18,6 +19,7 @@ struct MailIngestOptions {
   NormaliseOptions normalise;
   // How long the bus may take to acknowledge a batch.
   absl::Duration acknowledge_timeout = absl::Seconds(60);
+  telemetry::Logger log;
 };
 
 // Of a mail that no message can be made of.

@@ -36,14 +36,15 @@ class HistoryAppTest : public ::testing::Test {
         absl::StrCat("127.0.0.1:", app_->port()), grpc::InsecureChannelCredentials()));
   }
 
-  absl::Status List(bool with_token) {
+  // Without a role, without a token.
+  absl::Status List(std::string role) {
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(30));
-    if (with_token) {
+    if (!role.empty()) {
       rpc::Claims claims;
       claims.subject = "anna";
       claims.workspace = "acme";
-      claims.roles = {"agent"};
+      claims.roles = {std::move(role)};
       claims.expires_at = absl::Now() + absl::Hours(1);
       context.AddMetadata("authorization",
                           "Bearer " + *rpc::MintJwt(claims, kSecret, "", absl::Now()));
@@ -70,8 +71,8 @@ class HistoryAppTest : public ::testing::Test {
 };
 
 TEST_F(HistoryAppTest, AnswersOverTheWireOnceTheViewsAreThere) {
-  EXPECT_THAT(List(/*with_token=*/false), StatusIs(absl::StatusCode::kUnauthenticated));
-  EXPECT_THAT(List(/*with_token=*/true), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(List(""), StatusIs(absl::StatusCode::kUnauthenticated));
+  EXPECT_THAT(List("agent"), StatusIs(absl::StatusCode::kUnavailable));
   store::Redis redis({.address = server_.address()});
   for (int partition = 0; partition < 2; ++partition) {
     const views::PartitionKeys keys(partition);
@@ -82,12 +83,22 @@ TEST_F(HistoryAppTest, AnswersOverTheWireOnceTheViewsAreThere) {
     WISSEL_ASSERT_OK(
         views::WriteBatch(redis, keys, {incarnation, std::nullopt}, meta, views::Batch(keys)));
   }
-  WISSEL_EXPECT_OK(List(/*with_token=*/true));
+  WISSEL_EXPECT_OK(List("agent"));
+}
+
+TEST_F(HistoryAppTest, OnlyWhoWorksWithConversationsReadsThem) {
+  for (const char* role : {"integrator", "visitor"}) {
+    EXPECT_THAT(List(role), StatusIs(absl::StatusCode::kPermissionDenied)) << role;
+  }
+  // Allowed; there are no views yet.
+  for (const char* role : {"agent", "supervisor", "admin", "bot"}) {
+    EXPECT_THAT(List(role), StatusIs(absl::StatusCode::kUnavailable)) << role;
+  }
 }
 
 TEST_F(HistoryAppTest, WithoutRedisItIsUnavailableAndNotReady) {
   server_.Stop();
-  EXPECT_THAT(List(/*with_token=*/true), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(List("agent"), StatusIs(absl::StatusCode::kUnavailable));
   const absl::Time until = absl::Now() + absl::Seconds(30);
   while (readiness_.Ready() && absl::Now() < until) absl::SleepFor(absl::Milliseconds(1));
   EXPECT_FALSE(readiness_.Ready());

@@ -29,13 +29,6 @@ constexpr absl::Duration kDeadLetterTimeout = absl::Seconds(30);
 constexpr size_t kMaxTraceBytes = 256;
 constexpr size_t kMaxWorkspaceIdBytes = 128;
 
-absl::string_view HeaderOf(const bus::Headers& headers, absl::string_view name) {
-  for (const auto& [key, value] : headers) {
-    if (key == name) return value;
-  }
-  return "";
-}
-
 // As the key says; empty where it says nothing that could be an id.
 absl::string_view WorkspaceOf(const bus::Record& record) {
   const absl::string_view id = absl::string_view(record.key).substr(0, record.key.find('/'));
@@ -309,8 +302,15 @@ absl::StatusOr<size_t> Partition::TakeConfigs() {
     const bus::Record& record = records.front();
     config::v1::WorkspaceConfig config;
     if (!config.ParseFromString(record.value)) {
-      shared_.log.Warning("the configuration topic holds a record that is none, skipped",
-                          {{"partition", partition_}, {"offset", record.offset}});
+      // Every partition reads it; one keeps it. Whoever takes over reads it again: it is the same
+      // letter then.
+      if (partition_ == 0) {
+        WISSEL_RETURN_IF_ERROR(
+            PutAside(record,
+                     {deadletter::v1::REASON_UNPARSABLE,
+                      absl::StrCat("not a ", std::string(config.GetDescriptor()->full_name()))})
+                .status());
+      }
       continue;
     }
     if (!config_history_.Accept(config)) continue;
@@ -439,6 +439,14 @@ absl::Status Partition::DecideAs(const Input& input, Intake::Input& next) {
 
 absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCause cause,
                                    const domain::Refusal& refusal) {
+  // The bytes are safe before the log says that they have been dealt with.
+  WISSEL_ASSIGN_OR_RETURN(const std::string id, PutAside(record, refusal));
+  return Append(engine_->DecideDeadLetter(cause, id, refusal, shared_.clock.Now()),
+                shared_.metrics.garbage, &record);
+}
+
+absl::StatusOr<std::string> Partition::PutAside(const bus::Record& record,
+                                                const domain::Refusal& refusal) {
   deadletter::v1::DeadLetter letter =
       channel::LetterOf(record, static_cast<size_t>(shared_.settings.max_input_bytes));
   letter.set_reason(refusal.reason);
@@ -446,8 +454,8 @@ absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCaus
   *letter.mutable_time() = ToProto(shared_.clock.Now());
   letter.set_workspace_id(std::string(WorkspaceOf(record)));
 
-  // The bytes are safe before the log says that they have been dealt with.
   WISSEL_ASSIGN_OR_RETURN(const int count, shared_.bus.PartitionCount(bus::Topic::kDeadLetter));
+  const absl::string_view trace = bus::HeaderOf(record.headers, telemetry::kTraceParent);
   const auto appended = std::make_shared<absl::Status>();
   dead_letters_->Append(
       {.topic = bus::Topic::kDeadLetter,
@@ -464,10 +472,9 @@ absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCaus
                                               {"topic", bus::TopicName(record.topic)},
                                               {"offset", record.offset},
                                               {"dead_letter", letter.dead_letter_id()},
-                                              {"reason", refusal.detail}});
-  return Append(
-      engine_->DecideDeadLetter(cause, letter.dead_letter_id(), refusal, shared_.clock.Now()),
-      shared_.metrics.garbage, &record);
+                                              {"reason", refusal.detail},
+                                              {"trace_id", telemetry::TraceIdOf(trace)}});
+  return letter.dead_letter_id();
 }
 
 absl::StatusOr<size_t> Partition::TakeRestating() {
@@ -535,16 +542,31 @@ absl::Status Partition::Append(log::v1::Decision& decision, telemetry::Counter& 
   shared_.metrics.events.Increment(decision.events_size());
   for (const conversation::v1::Event& event : decision.events()) {
     if (event.has_duplicate_skipped()) shared_.metrics.duplicates.Increment();
-    if (event.has_command_rejected()) shared_.metrics.rejected_commands.Increment();
+    if (event.has_command_rejected()) {
+      shared_.metrics.rejected_commands.Increment();
+      LogRefused(event.command_rejected(), record);
+    }
   }
   const absl::string_view key = record == nullptr ? "" : channel::KeptKey(*record);
   absl::string_view trace =
-      record == nullptr ? "" : HeaderOf(record->headers, telemetry::kTraceParent);
+      record == nullptr ? "" : bus::HeaderOf(record->headers, telemetry::kTraceParent);
   if (trace.size() > kMaxTraceBytes) trace = "";
   WISSEL_ASSIGN_OR_RETURN(const bool appended,
                           waiting_.empty() ? TryAppend(decision, key, trace, more) : false);
   if (!appended) waiting_.push_back({decision, std::string(key), std::string(trace)});
   return absl::OkStatus();
+}
+
+void Partition::LogRefused(const conversation::v1::CommandRejected& rejected,
+                           const bus::Record* record) {
+  if (record == nullptr || !shared_.log.Enabled(telemetry::Severity::kDebug)) return;
+  shared_.log.Debug("command refused",
+                    {{"partition", partition_},
+                     {"offset", record->offset},
+                     {"command_id", rejected.command_id()},
+                     {"reason", conversation::v1::CommandRejected::Reason_Name(rejected.reason())},
+                     {"trace_id", telemetry::TraceIdOf(
+                                      bus::HeaderOf(record->headers, telemetry::kTraceParent))}});
 }
 
 absl::StatusOr<bool> Partition::TryAppend(log::v1::Decision& decision, absl::string_view key,

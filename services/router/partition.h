@@ -96,6 +96,9 @@ class Partition {
   absl::Status Decide(const Input& input, Intake::Input& next);
   absl::Status DeadLetter(const bus::Record& record, log::v1::InputCause cause,
                           const domain::Refusal& refusal);
+  // Into the dead letters; the letter's id, once it is durable.
+  absl::StatusOr<std::string> PutAside(const bus::Record& record, const domain::Refusal& refusal);
+  void LogRefused(const conversation::v1::CommandRejected& rejected, const bus::Record* record);
   // `made` counts decisions of this cause. `more`: others follow at once.
   absl::Status Append(log::v1::Decision& decision, telemetry::Counter& made,
                       const bus::Record* record, bool more = false);

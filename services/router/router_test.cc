@@ -32,11 +32,12 @@ constexpr absl::Duration kPatience = absl::Seconds(20);
 class Router {
  public:
   explicit Router(bus::Bus& bus, RouterSettings settings = {},
-                  std::optional<store::RedisOptions> redis = std::nullopt)
+                  std::optional<store::RedisOptions> redis = std::nullopt,
+                  telemetry::Logger log = {})
       : endpoint_(metrics_, readiness_),
         app_(NewApp(settings, bus, std::move(redis),
                     {.clock = clock_,
-                     .log = telemetry::Logger(),
+                     .log = std::move(log),
                      .metrics = metrics_,
                      .readiness = readiness_,
                      .endpoint = endpoint_,
@@ -80,6 +81,15 @@ class RouterTest : public ::testing::Test {
   }
   void Put(const message::v1::InboundMessage& m) {
     Put(bus::Topic::kInbound, m.SerializeAsString());
+  }
+  std::vector<deadletter::v1::DeadLetter> DeadLetters() {
+    auto reader = bus_->OpenReader(bus::Topic::kDeadLetter, 0, {}).value();
+    const std::vector<bus::Record> records = reader->Poll(100, absl::ZeroDuration()).value();
+    std::vector<deadletter::v1::DeadLetter> letters(records.size());
+    for (size_t i = 0; i < records.size(); ++i) {
+      EXPECT_TRUE(letters[i].ParseFromString(records[i].value));
+    }
+    return letters;
   }
   void Put(const command::v1::Command& c) { Put(bus::Topic::kCommands, c.SerializeAsString()); }
   void Put(const config::v1::WorkspaceConfig& c) {
@@ -243,19 +253,120 @@ TEST_F(RouterTest, GarbageIsPutAsideAndHoldsNothingUp) {
   ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
   while (seen_[Event::kInputDeadLettered] < 4) ASSERT_TRUE(ReadUntil(Event::kInputDeadLettered));
 
-  auto reader = bus_->OpenReader(bus::Topic::kDeadLetter, 0, {}).value();
   std::map<int, int> reasons;
-  const std::vector<bus::Record> records = reader->Poll(100, kPatience).value();
-  for (const bus::Record& record : records) {
-    deadletter::v1::DeadLetter letter;
-    ASSERT_TRUE(letter.ParseFromString(record.value));
+  std::vector<deadletter::v1::DeadLetter> of_configs;
+  for (const deadletter::v1::DeadLetter& letter : DeadLetters()) {
     EXPECT_FALSE(letter.raw().empty());
     ++reasons[letter.reason()];
+    if (letter.origin().record().topic() == "wissel.config.v1") of_configs.push_back(letter);
   }
-  EXPECT_EQ(reasons[deadletter::v1::REASON_UNPARSABLE], 2);
+  EXPECT_EQ(reasons[deadletter::v1::REASON_UNPARSABLE], 3);
   EXPECT_EQ(reasons[deadletter::v1::REASON_INVALID], 1);
   EXPECT_EQ(reasons[deadletter::v1::REASON_MISROUTED], 1);
+  ASSERT_EQ(of_configs.size(), 1u);
+  EXPECT_EQ(of_configs[0].raw(), "garbage");
+  EXPECT_EQ(of_configs[0].workspace_id(), "acme");
+  EXPECT_EQ(of_configs[0].detail(), "not a wissel.config.v1.WorkspaceConfig");
   EXPECT_TRUE(router.Drain().ok());
+
+  // Who takes over reads the configurations from their beginning: no other letter comes of it.
+  Router next(*bus_);
+  Put(Text("31600000002", 1, "nl"));
+  ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+  for (const deadletter::v1::DeadLetter& letter : DeadLetters()) {
+    if (letter.origin().record().topic() != "wissel.config.v1") continue;
+    EXPECT_EQ(letter.dead_letter_id(), of_configs[0].dead_letter_id());
+  }
+  EXPECT_TRUE(next.Drain().ok());
+}
+
+// The topic is every partition's; its garbage is kept once.
+TEST(RouterPartitions, OneOfThemKeepsTheGarbageAmongTheConfigurations) {
+  constexpr int kPartitions = 4;
+  const auto bus = bus::NewEmbeddedBus({.path = ":memory:", .partitions = kPartitions}).value();
+  const auto appender = bus->NewAppender({});
+  const auto put = [&](bus::Topic topic, int32_t partition, std::string value) {
+    appender->Append({.topic = topic, .partition = partition, .value = std::move(value)},
+                     [](absl::StatusOr<int64_t> offset) { ASSERT_TRUE(offset.ok()); });
+  };
+  put(bus::Topic::kConfig, 0, "garbage");
+  // Decided behind the configurations, in each partition.
+  for (int32_t p = 0; p < kPartitions; ++p) put(bus::Topic::kInbound, p, "garbage");
+  Router router(*bus);
+  std::vector<std::string> topics;
+  std::vector<std::unique_ptr<bus::Reader>> readers;
+  for (int32_t p = 0; p < kPartitions; ++p) {
+    readers.push_back(bus->OpenReader(bus::Topic::kDeadLetter, p, {}).value());
+  }
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (topics.size() < kPartitions + 1 && absl::Now() < deadline) {
+    for (const auto& reader : readers) {
+      const std::vector<bus::Record> records = reader->Poll(100, absl::Milliseconds(5)).value();
+      for (const bus::Record& record : records) {
+        deadletter::v1::DeadLetter letter;
+        ASSERT_TRUE(letter.ParseFromString(record.value));
+        topics.push_back(letter.origin().record().topic());
+      }
+    }
+  }
+  EXPECT_EQ(std::count(topics.begin(), topics.end(), "wissel.config.v1"), 1);
+  EXPECT_EQ(std::count(topics.begin(), topics.end(), "wissel.inbound.v1"), kPartitions);
+  EXPECT_TRUE(router.Drain().ok());
+}
+
+TEST_F(RouterTest, AnInputsTraceStandsAtItsDecisionAndInTheLines) {
+  const auto trace = [](char digit) {
+    return absl::StrCat("00-", std::string(32, digit), "-b7ad6b7169203331-01");
+  };
+  Mutex mutex;
+  std::vector<std::string> lines;
+  Put(ShopConfig());
+  Router router(*bus_, {}, std::nullopt,
+                telemetry::Logger({.min_severity = telemetry::Severity::kDebug,
+                                   .write = [&](absl::string_view line) {
+                                     MutexLock lock(mutex);
+                                     lines.emplace_back(line);
+                                   }}));
+  ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
+  const auto put = [&](bus::Topic topic, std::string value, char digit) {
+    Put(topic, std::move(value), "acme/main", {{"traceparent", trace(digit)}});
+  };
+  command::v1::AddNote note;
+  note.set_conversation_id("none");
+  note.set_text("x");
+  command::v1::Command refused = CommandBy("anna", "refused");
+  *refused.mutable_add_note() = note;
+  put(bus::Topic::kInbound, "\xff not a message", 'a');
+  put(bus::Topic::kCommands, refused.SerializeAsString(), 'b');
+  put(bus::Topic::kInbound, Text("31600000001", 1, "nl").SerializeAsString(), 'c');
+  const auto seen_all = [&] {
+    return seen_[Event::kInputDeadLettered] == 1 && seen_[Event::kCommandRejected] == 1 &&
+           seen_[Event::kMessageReceived] == 1;
+  };
+  while (!seen_all()) {
+    ASSERT_TRUE(ReadUntil([&](const Event&) { return true; }));
+  }
+  EXPECT_TRUE(router.Drain().ok());
+
+  std::map<Event::KindCase, std::string> traces;
+  const auto log = bus::LogReader::Open(*bus_, 0, {}).value();
+  const std::vector<bus::LogEntry> entries = log->Poll(100, absl::ZeroDuration()).value();
+  for (const bus::LogEntry& entry : entries) {
+    for (const Event& event : entry.record.decision().events()) {
+      traces[event.kind_case()] = std::string(bus::HeaderOf(entry.headers, "traceparent"));
+    }
+  }
+  EXPECT_EQ(traces[Event::kInputDeadLettered], trace('a'));
+  EXPECT_EQ(traces[Event::kCommandRejected], trace('b'));
+  EXPECT_EQ(traces[Event::kMessageReceived], trace('c'));
+  MutexLock lock(mutex);
+  const auto says = [&](absl::string_view what, char digit) {
+    return std::count_if(lines.begin(), lines.end(), [&](const std::string& line) {
+      return absl::StrContains(line, what) && absl::StrContains(line, std::string(32, digit));
+    });
+  };
+  EXPECT_EQ(says("input dead-lettered", 'a'), 1);
+  EXPECT_EQ(says("command refused", 'b'), 1);
 }
 
 // Whatever stands beside the value, what becomes of a record fits into one and can be read.

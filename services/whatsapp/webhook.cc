@@ -146,11 +146,14 @@ void Webhook::Receive(http::Request request, http::Responder responder) {
   } else {
     later = std::move(responder);
   }
-  channel::AckGroup group([this, begin, pending = std::move(pending),
+  const std::string trace_id = telemetry::TraceIdOf(trace);
+  channel::AckGroup group([this, begin, trace_id, pending = std::move(pending),
                            later = std::move(later)](const absl::Status& status) mutable {
     metrics_->webhooks.With({status.ok() ? "accepted" : "unavailable"}).Increment();
     metrics_->webhook_seconds.Observe(clock_->Now() - begin);
-    if (!status.ok()) log_.Warning("webhook not taken", {{"status", status}});
+    if (!status.ok()) {
+      log_.Warning("webhook not taken", {{"status", status}, {"trace_id", trace_id}});
+    }
     if (!later) return;
     later->Send(status.ok()
                     ? http::Response{.status = 200, .body = {}, .content_type = {}, .headers = {}}
@@ -160,7 +163,8 @@ void Webhook::Receive(http::Request request, http::Responder responder) {
     metrics_->dead_letters.With({ReasonName(letter.reason())}).Increment();
     log_.Warning("dead letter", {{"reason", ReasonName(letter.reason())},
                                  {"account_id", letter.origin().provider().account_id()},
-                                 {"reference", letter.origin().provider().reference()}});
+                                 {"reference", letter.origin().provider().reference()},
+                                 {"trace_id", trace_id}});
     publisher_->Publish(std::move(letter), trace, group.Add());
   }
   for (const receipt::v1::Receipt& receipt : normalised.receipts) {
@@ -169,6 +173,9 @@ void Webhook::Receive(http::Request request, http::Responder responder) {
   }
   for (NormalisedMessage& message : normalised.messages) {
     metrics_->messages.Increment();
+    log_.Debug("message accepted", {{"account_id", message.message.account().account_id()},
+                                    {"reference", message.message.provider_message_id()},
+                                    {"trace_id", trace_id}});
     if (message.media.empty() && message.raw.empty()) {
       publisher_->Publish(std::move(message.message), trace, group.Add());
       continue;

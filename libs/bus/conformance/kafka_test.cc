@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <librdkafka/rdkafka.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -81,6 +82,62 @@ TEST_F(KafkaBusTest, UnequalPartitionCountsAreNamed) {
   WISSEL_ASSERT_OK(bus_->EnsureTopics(specs));
   EXPECT_THAT(CheckTopics(*bus_), StatusIs(absl::StatusCode::kFailedPrecondition,
                                            HasSubstr("commands.v1 2, receipts.v1 3, log.v1 2")));
+}
+
+TEST_F(KafkaBusTest, TopicsAreKeptAsTheyWereMade) {
+  WISSEL_ASSERT_OK(bus_->EnsureTopics(DefaultTopics(2)));
+  for (const TopicSpec& made : DefaultTopics(2)) {
+    WISSEL_ASSERT_OK_AND_ASSIGN(const auto settings, bus_->SettingsOf(made.topic));
+    ASSERT_TRUE(settings.has_value());
+    EXPECT_EQ(settings->replication, 1);
+    EXPECT_EQ(settings->min_insync_replicas, 1);
+    EXPECT_FALSE(settings->compacted);
+    EXPECT_EQ(settings->retention, made.retention) << TopicName(made.topic);
+    EXPECT_LT(settings->retention_bytes, 0);
+  }
+}
+
+TEST_F(KafkaBusTest, ATopicThatOthersHaveMadeIsShownAsItIs) {
+  EXPECT_THAT(bus_->SettingsOf(Topic::kConfig), StatusIs(absl::StatusCode::kNotFound));
+  char error[512];
+  rd_kafka_conf_t* conf = rd_kafka_conf_new();
+  ASSERT_EQ(
+      rd_kafka_conf_set(conf, "bootstrap.servers", options_.brokers.c_str(), error, sizeof(error)),
+      RD_KAFKA_CONF_OK);
+  const std::unique_ptr<rd_kafka_t, decltype(&rd_kafka_destroy)> client(
+      rd_kafka_new(RD_KAFKA_PRODUCER, conf, error, sizeof(error)), &rd_kafka_destroy);
+  ASSERT_NE(client, nullptr) << error;
+  const std::unique_ptr<rd_kafka_NewTopic_t, decltype(&rd_kafka_NewTopic_destroy)> topic(
+      rd_kafka_NewTopic_new(TopicName(Topic::kConfig, options_.topic_prefix).c_str(), 3, 1, error,
+                            sizeof(error)),
+      &rd_kafka_NewTopic_destroy);
+  for (const auto& [name, value] : {std::pair{"cleanup.policy", "compact,delete"},
+                                    {"retention.ms", "3600000"},
+                                    {"retention.bytes", "1000000"},
+                                    {"min.insync.replicas", "2"}}) {
+    rd_kafka_NewTopic_set_config(topic.get(), name, value);
+  }
+  const std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)> queue(
+      rd_kafka_queue_new(client.get()), &rd_kafka_queue_destroy);
+  rd_kafka_NewTopic_t* topics[] = {topic.get()};
+  rd_kafka_CreateTopics(client.get(), topics, 1, nullptr, queue.get());
+  const std::unique_ptr<rd_kafka_event_t, decltype(&rd_kafka_event_destroy)> answer(
+      rd_kafka_queue_poll(queue.get(), 30'000), &rd_kafka_event_destroy);
+  ASSERT_NE(answer, nullptr);
+  ASSERT_EQ(rd_kafka_event_error(answer.get()), RD_KAFKA_RESP_ERR_NO_ERROR);
+
+  absl::StatusOr<std::optional<TopicSettings>> settings;
+  const absl::Time deadline = absl::Now() + kPatience;
+  do {  // The broker that answers may not have heard of it yet.
+    settings = bus_->SettingsOf(Topic::kConfig);
+  } while (!settings.ok() && absl::Now() < deadline);
+  WISSEL_ASSERT_OK(settings);
+  ASSERT_TRUE(settings->has_value());
+  EXPECT_TRUE((*settings)->compacted);
+  EXPECT_EQ((*settings)->retention, absl::Hours(1));
+  EXPECT_EQ((*settings)->retention_bytes, 1'000'000);
+  EXPECT_EQ((*settings)->min_insync_replicas, 2);
+  EXPECT_EQ((*settings)->replication, 1);
 }
 
 TEST_F(KafkaBusTest, ABrokerLimitBelowOursIsToldToo) {

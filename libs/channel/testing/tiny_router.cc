@@ -8,6 +8,7 @@
 #include "libs/base/timeout.h"
 #include "libs/bus/ownership.h"
 #include "libs/bus/wakeup.h"
+#include "libs/telemetry/trace.h"
 
 namespace wissel::channel::testing {
 namespace {
@@ -141,13 +142,13 @@ TinyRouter::~TinyRouter() {
 }
 
 void TinyRouter::Reply(const std::string& routing_key, const std::string& conversation_id,
-                       const std::string& outbound_id,
-                       const message::v1::OutboundMessage& message) {
-  Add({routing_key, conversation_id, outbound_id, message});
+                       const std::string& outbound_id, const message::v1::OutboundMessage& message,
+                       const std::string& traceparent) {
+  Add({routing_key, conversation_id, outbound_id, message, traceparent});
 }
 
 void TinyRouter::Resend(const std::string& routing_key, const std::string& outbound_id) {
-  Add({routing_key, "", outbound_id, std::nullopt});
+  Add({routing_key, "", outbound_id, std::nullopt, ""});
 }
 
 void TinyRouter::Add(Request request) {
@@ -221,7 +222,12 @@ void TinyRouter::Run() {
                                              request.outbound_id, *request.message, clock_.Now())
                             : decider_.Resend(request.outbound_id, clock_.Now());
         const int32_t at = bus::PartitionOf(request.routing_key, count);
-        WISSEL_CHECK_OK(partitions[static_cast<size_t>(at)].log->Append(std::move(decision), ""));
+        bus::Headers headers;
+        if (!request.traceparent.empty()) {
+          headers.emplace_back(telemetry::kTraceParent, request.traceparent);
+        }
+        WISSEL_CHECK_OK(partitions[static_cast<size_t>(at)].log->Append(std::move(decision), "",
+                                                                        std::move(headers)));
       }
       for (Partition& partition : partitions) {
         if (paused) break;

@@ -54,7 +54,8 @@ class TinyRouter {
   // Puts an answer into the log, in the routing key's partition; under no key, as what a timer
   // sends.
   void Reply(const std::string& routing_key, const std::string& conversation_id,
-             const std::string& outbound_id, const message::v1::OutboundMessage& message);
+             const std::string& outbound_id, const message::v1::OutboundMessage& message,
+             const std::string& traceparent = "");
   void Resend(const std::string& routing_key, const std::string& outbound_id);
 
   // Stops deciding receipts, as a router that is down; Replies still go in.
@@ -75,6 +76,7 @@ class TinyRouter {
     std::string conversation_id;
     std::string outbound_id;
     std::optional<message::v1::OutboundMessage> message;
+    std::string traceparent;
   };
 
   void Run();

@@ -1,6 +1,8 @@
 #include <CLI/CLI.hpp>
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -21,10 +23,14 @@ absl::Status Print(Session& s, const Response& response) {
   Table table({"TOPIC", "PARTITIONS", "STATE"});
   for (const auto& topic : response.topics()) {
     fine &= topic.exists() && topic.problems().empty();
+    std::vector<std::string> state(topic.problems().begin(), topic.problems().end());
+    for (const std::string& warning : topic.warnings()) {
+      state.push_back(absl::StrCat("warning: ", warning));
+    }
     table.Add({topic.topic(), absl::StrCat(topic.partitions()),
-               !topic.exists()            ? "missing"
-               : topic.problems().empty() ? "ok"
-                                          : absl::StrJoin(topic.problems(), "; ")});
+               !topic.exists() ? "missing"
+               : state.empty() ? "ok"
+                               : absl::StrJoin(state, "; ")});
   }
   if (s.format() == Format::kTable) {
     table.Print(s.out);
@@ -59,7 +65,8 @@ void AddTopics(CLI::App& app, Session& s) {
   auto* command = app.add_subcommand("topics", "The topics on the broker");
   command->require_subcommand(1);
   command->footer(
-      "\nBoth exit with 1 where a topic is not as Wissel needs it.\n"
+      "\nBoth exit with 1 where a topic is missing, cannot work, or is kept so that data can be\n"
+      "lost; warnings alone do not count. Only an admin of the operator's workspace makes topics.\n"
       "\nExample:\n  wisselctl topics create --partitions 16 --replication 3");
   auto partitions = std::make_shared<int>(4);
   auto replication = std::make_shared<int>(1);

@@ -38,10 +38,15 @@ grpc::ServerUnaryReactor* HistoryServiceHandler::Run(Method<Request, Response> m
                                                      grpc::CallbackServerContext* context,
                                                      const Request* request, Response* response) {
   auto caller = authenticator_.Authenticate(*context);
-  if (!caller.ok()) {
-    Count(caller.status());
+  absl::Status allowed = caller.status();
+  if (allowed.ok()) {
+    allowed = rpc::RequireRole(
+        *caller, {rpc::Role::kAgent, rpc::Role::kSupervisor, rpc::Role::kAdmin, rpc::Role::kBot});
+  }
+  if (!allowed.ok()) {
+    Count(allowed);
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(rpc::ToGrpc(caller.status()));
+    reactor->Finish(rpc::ToGrpc(allowed));
     return reactor;
   }
   return rpc::RunBlocking(
