@@ -6,6 +6,7 @@
 #include <random>
 #include <thread>
 
+#include "libs/telemetry/trace.h"
 #include "libs/testing/status_matchers.h"
 #include "services/agent-gateway/testing/gateway_fixture.h"
 
@@ -621,6 +622,29 @@ TEST_P(ResumeTest, NothingIsMissedAndNothingSeenTwice) {
 }
 
 // ---- the unary twins
+
+TEST_F(ConnectTest, ACallersTraceGoesOnAtItsCommands) {
+  const auto gateway = StartGateway();
+  TestStream anna(*gateway, Token("anna"));
+  const std::string conversation = TakeConversation(anna, "31612345678", "nl");
+  agent::v1::AddNoteRequest note;
+  note.set_command_id(RandomUuid());
+  note.mutable_command()->set_conversation_id(conversation);
+  note.mutable_command()->set_text("called back");
+  const std::string token = Token("anna");
+  constexpr absl::string_view kCaller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+  grpc::ClientContext context;
+  rpc::Prepare({.timeout = absl::Seconds(20), .token = token, .traceparent = kCaller}, context);
+  agent::v1::AddNoteResponse noted;
+  WISSEL_ASSERT_OK(rpc::FromGrpc(gateway->Stub()->AddNote(&context, note, &noted)));
+
+  const auto reader =
+      bus_->OpenReader(bus::Topic::kCommands, PartitionOf(domain::testing::kGroup), {}).value();
+  const std::vector<bus::Record> commands = reader->Poll(1000, absl::ZeroDuration()).value();
+  const absl::string_view trace = bus::HeaderOf(commands.back().headers, telemetry::kTraceParent);
+  EXPECT_EQ(telemetry::TraceIdOf(trace), telemetry::TraceIdOf(kCaller));
+  EXPECT_NE(trace, kCaller) << "a span of its own";
+}
 
 TEST_F(ConnectTest, UnaryCallsWaitForTheOutcome) {
   const auto gateway = StartGateway();
