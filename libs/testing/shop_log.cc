@@ -33,8 +33,7 @@ ShopLog::ShopLog(bus::Bus& bus, int32_t partition, Inputs inputs,
   Claim();
   engine_.emplace(domain::State(),
                   domain::Engine::Options{.holds = [](absl::string_view) { return true; }});
-  Put(bus::Topic::kConfig, config.SerializeAsString());
-  Append(*engine_->Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), config, now));
+  Apply(config);
 }
 
 void ShopLog::OpenLog() {
@@ -92,6 +91,12 @@ log::v1::Decision ShopLog::Append(log::v1::Decision decision) {
 void ShopLog::Sync() {
   WISSEL_CHECK_OK(input_appender_->Flush(kLong));
   while (log_->unconfirmed() > 0) WISSEL_CHECK_OK(log_->Poll(1000, kLong));
+}
+
+void ShopLog::Apply(const config::v1::WorkspaceConfig& config) {
+  Put(bus::Topic::kConfig, config.SerializeAsString());
+  const auto* decision = engine_->Decide(Cause(common::v1::INPUT_TOPIC_CONFIG), config, now);
+  if (decision != nullptr) Append(*decision);
 }
 
 log::v1::Decision ShopLog::Receive(const message::v1::InboundMessage& message) {

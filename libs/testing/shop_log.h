@@ -28,6 +28,8 @@ class ShopLog {
   explicit ShopLog(bus::Bus& bus, int32_t partition = 0, Inputs inputs = Inputs::kNowhere,
                    const config::v1::WorkspaceConfig& config = domain::testing::ShopConfig());
 
+  // Puts another configuration in force, where it is one.
+  void Apply(const config::v1::WorkspaceConfig& config);
   // Each returns what was decided and appends it, without waiting; see Sync.
   log::v1::Decision Receive(const message::v1::InboundMessage& message);
   log::v1::Decision Do(const command::v1::Command& command);
