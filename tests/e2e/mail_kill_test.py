@@ -181,9 +181,9 @@ class Floor:
             f"history_server: 127.0.0.1:{history}\nworkspace: shop\n"
             f"insecure_local: true\nkafka: {servers.kafka}\nredis: {servers.redis}\n"
             f"statez: [\"127.0.0.1:{self.others[0].port}\"]\ntoken_files:\n"
-            + "".join(f"  {who}: {who}.token\n" for who in ("admin", *AGENTS)), encoding="utf-8")
+            + "".join(f"  {who}: {who}.token\n" for who in ("admin", "supervisor", *AGENTS)), encoding="utf-8")
         self.ctl = Ctl(BINARIES, self)
-        for who, words in (("admin", ("--role", "admin", "--subject", "admin")),
+        for who, words in (*((role, ("--role", role, "--subject", role)) for role in ("admin", "supervisor")),
                            *((agent, ("--role", "agent", "--agent", agent, "--group", group))
                              for agent, group in AGENTS.items())):
             token = self.ctl.run("token", "mint", "--secret-file", folder / "secret", *words)
