@@ -33,7 +33,7 @@ SEED = None
 
 CUSTOMERS = 12
 MAILS_EACH = 6
-MAX_PAUSE_S = 0.5
+MAX_PAUSE_S = 0.4
 AGENTS = {"ada": "a", "bo": "b"}
 # The shop's mailboxes: routing group, account, address.
 MAILBOXES = (("a", "support-mail", "support@shop.example"), ("b", "sales-mail", "sales@shop.example"))
