@@ -32,7 +32,7 @@ BINARIES = None
 SEED = None
 
 CUSTOMERS = 12
-MAILS_EACH = 6
+MAILS_EACH = 5
 MAX_PAUSE_S = 0.4
 AGENTS = {"ada": "a", "bo": "b"}
 # The shop's mailboxes: routing group, account, address.
