@@ -12,6 +12,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "libs/testing/redis_cluster.h"
 #include "libs/testing/redis_server.h"
 #include "libs/testing/status_matchers.h"
 
@@ -149,48 +150,9 @@ TEST_F(RedisTest, ErrorsNeverShowThePassword) {
   EXPECT_THAT(std::string(Redis(options).Ping().message()), Not(HasSubstr("geheim")));
 }
 
-// A port that was free a moment ago, with the one 10,000 above it, which a cluster node uses as
-// well.
-int FreePort() {
-  for (int port = 20'000 + getpid() % 10'000;; ++port) {
-    bool free = true;
-    for (const int wanted : {port, port + 10'000}) {
-      const int fd = socket(AF_INET, SOCK_STREAM, 0);
-      sockaddr_in address{};
-      address.sin_family = AF_INET;
-      address.sin_port = htons(static_cast<uint16_t>(wanted));
-      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-      free &= bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
-      close(fd);
-    }
-    if (free) return port;
-  }
-}
-
 TEST(RedisCluster, FollowsATagToTheNodeThatHasItsSlot) {
-  const auto node = [](int port) {
-    return std::make_unique<RedisServer>(std::vector<std::string>{
-        "--port", absl::StrCat(port), "--bind", "127.0.0.1", "--cluster-enabled", "yes"});
-  };
-  const int first_port = FreePort();
-  const auto first = node(first_port);
-  const int second_port = FreePort();
-  const auto second = node(second_port);
-  Redis on_first(OptionsFor(*first));
-  Redis on_second(OptionsFor(*second));
-  WISSEL_ASSERT_OK(on_first.Run("", {"CLUSTER", "ADDSLOTSRANGE", "0", "8191"}));
-  WISSEL_ASSERT_OK(on_second.Run("", {"CLUSTER", "ADDSLOTSRANGE", "8192", "16383"}));
-  WISSEL_ASSERT_OK(on_first.Run("", {"CLUSTER", "MEET", "127.0.0.1", absl::StrCat(second_port)}));
-  const absl::Time until = absl::Now() + absl::Seconds(60);
-  const auto works = [](Redis& redis) {
-    const auto info = redis.Run("", {"CLUSTER", "INFO"});
-    return info.ok() && absl::StrContains(info->text, "cluster_state:ok");
-  };
-  while (!(works(on_first) && works(on_second)) && absl::Now() < until) {
-    absl::SleepFor(absl::Milliseconds(10));
-  }
-
-  Redis redis({.address = absl::StrCat("127.0.0.1:", first_port)});
+  testing::RedisCluster cluster;
+  Redis redis({.address = cluster.address()});
   const Script script("return redis.call('INCR', KEYS[1])");
   for (int partition = 0; partition < 20; ++partition) {
     const std::string tag = absl::StrCat("p", partition);
@@ -203,8 +165,7 @@ TEST(RedisCluster, FollowsATagToTheNodeThatHasItsSlot) {
     EXPECT_EQ(replies[2].elements[0].integer, 3) << "each ran once";
   }
   // The slots are halved: both nodes have got something.
-  EXPECT_GT(on_first.Run("", {"DBSIZE"})->integer, 0);
-  EXPECT_GT(on_second.Run("", {"DBSIZE"})->integer, 0);
+  EXPECT_THAT(cluster.Keys(), ::testing::Each(::testing::Not(::testing::IsEmpty())));
 }
 
 TEST(CheckRedisOptions, SaysWhatIsExpected) {

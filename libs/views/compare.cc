@@ -319,8 +319,8 @@ class Comparison {
     return absl::OkStatus();
   }
 
-  // Of the views that should be there and of those that are, without the pieces. Messages by their
-  // order's name alone.
+  // Of the views that should be there and of those that are, without the pieces and what deliverers
+  // keep beside them. Messages by their order's name alone.
   absl::StatusOr<std::set<std::string>> Names() {
     std::set<std::string> names;
     for (const auto& [key, index] : expected_.indexes()) names.insert(key);
@@ -333,7 +333,8 @@ class Comparison {
       if (absl::ConsumePrefix(&conversation, keys_.Messages(""))) {
         names.insert(keys_.Order(conversation));
       } else if (key != keys_.Meta() && key != keys_.Forgotten() &&
-                 !absl::StartsWith(key, keys_.Pieces(""))) {
+                 !absl::StartsWith(key, keys_.Pieces("")) &&
+                 !absl::StartsWith(key, keys_.Outbox(""))) {
         names.insert(key);
       }
     }

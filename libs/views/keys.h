@@ -28,6 +28,8 @@ namespace wissel::views {
 //                                          agent
 //   wissel:{p3}:forgotten                  hash: conversation id -> its last state
 //   wissel:{p3}:forgotten_time             zset: conversation ids by when they were forgotten
+//   wissel:{p3}:outbox:<kind>              string: no view, but where a deliverer of that kind of
+//                                          channel stands (libs/channel/outbox_store.h)
 //
 // Times as scores are microseconds since 1970.
 class PartitionKeys {
@@ -59,6 +61,7 @@ class PartitionKeys {
   std::string Groups(absl::string_view workspace) const { return Key("groups:", workspace); }
   std::string Forgotten() const { return Key("forgotten"); }
   std::string ForgottenTime() const { return Key("forgotten_time"); }
+  std::string Outbox(absl::string_view channel_kind) const { return Key("outbox:", channel_kind); }
 
  private:
   std::string Key(absl::string_view a, absl::string_view b = "") const;

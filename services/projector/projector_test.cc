@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "libs/bus/embedded.h"
+#include "libs/channel/outbox_store.h"
 #include "libs/testing/redis_server.h"
 #include "libs/testing/shop_log.h"
 #include "libs/testing/status_matchers.h"
@@ -389,6 +390,17 @@ TEST_F(ViewsCompared, AViewThatIsBehindIsComparedWhereItStands) {
   Run({"FLUSHALL"});
   WISSEL_ASSERT_OK_AND_ASSIGN(const auto nothing, views::CompareViews(*bus_, redis_, keys_));
   EXPECT_EQ(nothing.not_compared, "nothing there");
+}
+
+TEST_F(ViewsCompared, ADeliverersPlaceIsNotOneOfThem) {
+  shop_->Open("31611111111", "nl");
+  CatchUp(*NewProjector());
+  state::v1::OutboxCheckpoint place;
+  place.set_kind(common::v1::CHANNEL_KIND_EMAIL);
+  place.set_partition(keys_.partition());
+  { channel::OutboxStore({.address = server_->address()}, {}).Save(place); }
+  ASSERT_EQ(redis_.Run("", {"EXISTS", "wissel:{p0}:outbox:email"})->integer, 1);
+  EXPECT_THAT(Differences(), IsEmpty());
 }
 
 TEST_F(ProjectorTest, AQuietPartitionsFlushIsNoticed) {

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdlib>
 #include <exception>
@@ -94,8 +95,11 @@ absl::Status Stage::Open() {
   WISSEL_ASSIGN_OR_RETURN(
       bus_,
       bus::NewKafkaBus({.brokers = options_.kafka, .client_id = "chaos", .topic_prefix = prefix_}));
+  // Every broker has a copy.
+  const auto brokers = std::count(options_.kafka.begin(), options_.kafka.end(), ',') + 1;
   WISSEL_RETURN_IF_ERROR(
-      Annotate(bus_->EnsureTopics(bus::DefaultTopics(kPartitions)), "making the topics"));
+      Annotate(bus_->EnsureTopics(bus::DefaultTopics(kPartitions, static_cast<int>(brokers))),
+               "making the topics"));
   WISSEL_RETURN_IF_ERROR(FlushRedis());
   WISSEL_RETURN_IF_ERROR(WriteFile(options_.work + "/token-secret", kTokenSecret));
   WISSEL_RETURN_IF_ERROR(WriteFile(options_.work + "/app-secret", app_secret()));

@@ -31,10 +31,11 @@ class Dev:
 
     LISTENERS = ("grpc_listen", "admin_listen", "history_listen", "webhook_listen", "page_listen", "telemetry.listen")
 
-    def __init__(self, binaries, state, config=None):
+    def __init__(self, binaries, state, config=None, flags=()):
         self.binary = pathlib.Path(binaries) / "wissel-dev"
         self.state = pathlib.Path(state)
         self.config = config
+        self.flags = flags
         self.process = None
         sockets = [socket.create_server(("127.0.0.1", 0)) for _ in self.LISTENERS]
         self.ports = [s.getsockname()[1] for s in sockets]
@@ -52,7 +53,7 @@ class Dev:
         began = time.monotonic()
         self.process = subprocess.Popen(
             [self.binary, "--state", self.state, "--workspace-file", EXAMPLES / "web-shop.yaml",
-             *(("--config", self.config) if self.config else ()),
+             *(("--config", self.config) if self.config else ()), *self.flags,
              *(word for name, port in zip(self.LISTENERS, self.ports)
                for word in ("--set", f"{name}=127.0.0.1:{port}"))],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log)

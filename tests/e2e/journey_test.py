@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
 from journey import EXAMPLES, MESSAGES, Ctl, Dev, JourneyError, MailServers, Morning, Stage, until  # noqa: E402  pylint: disable=wrong-import-position
+from servers import OwnServers  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARIES = None
 
@@ -29,8 +30,8 @@ class Journey(unittest.TestCase):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="wissel-e2e-")))
         self.begin()
 
-    def begin(self, config=None, mail_servers=None):
-        self.dev = Dev(BINARIES, self.folder / "state", config)
+    def begin(self, config=None, mail_servers=None, flags=()):
+        self.dev = Dev(BINARIES, self.folder / "state", config, flags)
         self.dev.start()
         self.ctl = Ctl(BINARIES, self.dev)
         self.morning = Morning(self.ctl, self.folder, Stage(out=None), mail_servers)
@@ -120,6 +121,38 @@ whatsapp:
         m.verify()
         sent = collections.Counter(file["conversation_id"] for file in self.ctl.outbox())
         self.assertEqual(sent, {m.jan: 1, m.mail: 1})
+
+    def test_on_a_kafka_and_redis_of_ones_own(self):
+        self.dev.stop()
+        servers = OwnServers(self.folder / "servers")
+        self.addCleanup(servers.down)
+        self.folder = self.folder / "own"
+        self.begin(flags=("--kafka", servers.kafka, "--redis", servers.redis))
+        m = self.morning
+        m.agents_arrive()
+        m.whatsapp_question()
+        self.assertFalse((self.dev.state / "log.sqlite").exists(), "the log is Kafka's")
+        self.assertFalse((self.dev.state / "redis").exists(), "no Redis child")
+        before = self.ctl.events()
+        self.dev.kill()
+        self.dev.start()
+        self.assertEqual(self.ctl.events()[:len(before)], before)
+        self.assertIn("Dag Jan", until(lambda: self.shown(m.jan)))
+        # Whoever is asked to do it again sees that it is done, and the work goes on where it was.
+        m.webhook_repeated()
+        m.leave()
+        for agent in m.agents.values():
+            agent.connect()
+            agent.do("available")
+        m.answer(m.jans_agent, m.jan, "Kan ik verder nog helpen?")
+        m.verify()
+        self.assertEqual(self.dev.stop(), 0)
+
+    def shown(self, conversation):
+        try:
+            return self.ctl.run("conversations", "show", conversation)
+        except JourneyError:
+            return ""
 
     def test_what_operations_asks(self):
         shop = EXAMPLES / "web-shop.yaml"

@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "libs/base/status_macros.h"
 #include "libs/bus/conformance/suite.h"
@@ -20,6 +21,7 @@ namespace wissel::bus {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using wissel::testing::StatusIs;
@@ -241,7 +243,7 @@ TEST_F(KafkaSecurityTest, OverTls) { ExpectWorks(tls_); }
 TEST_F(KafkaSecurityTest, AnUntrustedCertificateIsNamed) {
   tls_.security.ca_file.clear();
   EXPECT_THAT(Trouble(tls_), AllOf(HasSubstr("UNAVAILABLE"), HasSubstr("certificate verify failed"),
-                                   HasSubstr(tls_.brokers)));
+                                   ContainsRegex(absl::StrReplaceAll(tls_.brokers, {{",", "|"}}))));
 }
 
 TEST_F(KafkaSecurityTest, WithALogin) {
