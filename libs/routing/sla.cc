@@ -34,6 +34,9 @@ void SlaPolicy::Promise(SlaMetric metric, absl::Duration time, std::vector<int> 
   targets[static_cast<size_t>(metric)] = {.time = time, .percents = std::move(percents)};
 }
 
+constexpr char kPending[] = "pending on the customer";
+constexpr char kOnHold[] = "on hold";
+
 // Collects intervals from the stretches that a clock goes through.
 class SlaRecorder {
  public:
@@ -59,6 +62,22 @@ class SlaRecorder {
     Track& track = tracks_[static_cast<size_t>(metric)];
     track.last = t;
     ++track.cycle;
+  }
+  // What is known of a clock that has gone on before the list begins.
+  void BeginsWith(const SlaClock& clock, absl::Time since) {
+    for (const SlaMetric metric : kSlaMetrics) {
+      if (clock.metric(metric).state == State::kIdle) continue;
+      Begins(metric, since);
+      intervals_.push_back({metric, 1, absl::InfinitePast(), since, clock.Used(metric, since),
+                            SlaInterval::Kind::kUnknown, "before the log begins"});
+    }
+    if (clock.metric(SlaMetric::kResolution).state == State::kStopped) {
+      why_ = "resolved";
+    } else if (clock.metric(SlaMetric::kRequesterWait).state == State::kPaused) {
+      why_ = kPending;
+    } else if (clock.metric(SlaMetric::kResolution).state == State::kPaused) {
+      why_ = kOnHold;
+    }
   }
   // Why clocks stand still from now on.
   void set_why(absl::string_view why) { why_ = std::string(why); }
@@ -253,7 +272,7 @@ void SlaClock::FoldWaiting(absl::Time t, bool for_customer) {
     if (!for_customer && metric(m).state == State::kPaused) Run(m, t);
   }
   if (recorder_ != nullptr) {
-    recorder_->set_why(for_customer ? "pending on the customer" : "on hold");
+    recorder_->set_why(for_customer ? kPending : kOnHold);
   }
 }
 
@@ -348,6 +367,13 @@ void SlaClock::Rearm(SlaMetric m) {
 std::vector<SlaInterval> SlaIntervals(std::shared_ptr<const SlaPolicy> policy,
                                       const std::vector<SlaEvent>& events, absl::Time now) {
   return SlaRecorder().Run(SlaClock(std::move(policy)), events, now);
+}
+
+std::vector<SlaInterval> SlaIntervalsSince(SlaClock clock, absl::Time since,
+                                           const std::vector<SlaEvent>& events, absl::Time now) {
+  SlaRecorder recorder;
+  recorder.BeginsWith(clock, since);
+  return recorder.Run(std::move(clock), events, now);
 }
 
 }  // namespace wissel::routing

@@ -186,14 +186,16 @@ struct SlaInterval {
     kOutOfHours,
     // What a conversation that became part of this one had used more; an instant.
     kTaken,
+    // What had counted before the list begins: a sum, with no beginning.
+    kUnknown,
   };
 
   SlaMetric metric;
-  // From 1.
+  // From 1, the first that is listed.
   int cycle;
   absl::Time from;
   absl::Time to;
-  // From `from` to `to`, but of what was taken over.
+  // From `from` to `to`, but of what was taken over, or is unknown.
   absl::Duration lasted;
   Kind kind;
   // For people: "open", "on hold", "closed (King's Day)".
@@ -201,9 +203,13 @@ struct SlaInterval {
 };
 
 // The stretches of all cycles that the events make, up to `now`; by metric, then in order, without
-// gaps within a cycle. Those of a cycle that are counted or taken add up to what the clock says was
-// used.
+// gaps within a cycle. Those of a cycle that are neither paused nor out of hours add up to what the
+// clock says was used.
 std::vector<SlaInterval> SlaIntervals(std::shared_ptr<const SlaPolicy> policy,
                                       const std::vector<SlaEvent>& events, absl::Time now);
+// The same from the middle: of the clock as it stood at `since`, what it had used is one stretch,
+// unknown, from InfinitePast on. The events are those after it.
+std::vector<SlaInterval> SlaIntervalsSince(SlaClock clock, absl::Time since,
+                                           const std::vector<SlaEvent>& events, absl::Time now);
 
 }  // namespace wissel::routing

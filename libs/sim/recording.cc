@@ -288,6 +288,9 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
                  }()});
         break;
       case Event::kReplySent:
+        // What the queue's rules send the engine sends again.
+        if (event.reply_sent().actor().subject().empty()) break;
+        if (event.reply_sent().actor().role() == common::v1::ROLE_BOT) ++recording_.bot_answers;
         if (Episode* e = find(event.reply_sent().conversation_id()); e != nullptr && !e->answered) {
           e->answered = true;
           if (!e->ongoing) {
@@ -297,6 +300,13 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
           }
         }
         AddStep(event.reply_sent().conversation_id(), now, {.kind = Step::Kind::kReply});
+        break;
+      case Event::kConversationUpdated:
+        ++recording_.updated;
+        break;
+      case Event::kWrapUpEnded:
+        // Else its time was over.
+        if (decision.cause().has_input()) ++recording_.wrap_ups_ended;
         break;
       case Event::kParked:
         if (event.parked().reason() == conversation::v1::Parked::REASON_COMMANDED) {
@@ -613,6 +623,13 @@ std::vector<std::string> Assumptions(const Recording& recording,
       {recording.logged_out,
        " a supervisor logged an agent out: here the agent goes offline by themselves, and keeps "
        "what is not live"},
+      {recording.updated,
+       " the priority, language or facts of a conversation were set, or its queue chosen again: "
+       "here they stay as its messages made them"},
+      {recording.wrap_ups_ended,
+       " an agent ended after-work before its time: here it takes the whole of the queue's"},
+      {recording.bot_answers,
+       " a bot answered: here it counts as a person's answer, whatever bot_answers_count says"},
       {recording.left_out, " an agent opened a conversation again: left out"},
   };
   for (const auto& [count, what] : unrepeatable) {

@@ -68,6 +68,11 @@ struct Recording {
   int64_t pulled = 0;
   int64_t reassigned = 0;
   int64_t logged_out = 0;  // by a supervisor
+  // What is not repeated: commands that said what is newly known of a conversation, after-work
+  // that its agent ended before its time, and that a bot gave the answer and no person.
+  int64_t updated = 0;
+  int64_t wrap_ups_ended = 0;
+  int64_t bot_answers = 0;
 
   // What really came of it.
   Report report;

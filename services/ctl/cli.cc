@@ -48,6 +48,9 @@ void AddGlobalFlags(CLI::App& app, Session& s) {
       ->type_name("FILE");
   app.add_option("--kafka", f.kafka, "Read the log from this cluster (WISSEL_KAFKA)")
       ->type_name("HOST:PORT");
+  app.add_option("--connections", f.connections_file,
+                 "How Kafka and Redis are reached: the services' kafka and redis settings, YAML")
+      ->type_name("FILE");
   app.add_option("--log-file", f.log_file, "Read the log from this file of wissel-dev's")
       ->type_name("FILE");
 }

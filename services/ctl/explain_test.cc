@@ -18,6 +18,7 @@ namespace {
 
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
+using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -196,6 +197,111 @@ TEST_F(ExplainTest, SaysWhatRelaxationChanged) {
       HasSubstr("asked for: of queues en, nl; 1 unit for whatsapp\n"
                 "         relaxed, step 1 of 1: without lang:en, also queue nl after 4m\n"));
   EXPECT_THAT(all.out, HasSubstr("chosen: bram, only helps out, idle since"));
+}
+
+// Another workspace on the partition has a queue of that name too, and comes first.
+TEST_F(ExplainTest, TheRelaxationIsThatOfTheConversationsOwnWorkspace) {
+  config::v1::WorkspaceConfig other = Promising();
+  other.set_workspace_id("aaa");
+  *domain::testing::QueueIn(other, "en").mutable_relaxation_steps(0)->mutable_after() =
+      ToProto(absl::Minutes(77));
+  shop_.Apply(other);
+  id_ = shop_.Open("31600000001", "en");
+  shop_.Wait(absl::Minutes(5));
+  shop_.Online("bram");
+  const Result all = Explain();
+  EXPECT_THAT(all.out, HasSubstr("relaxed, step 1 of 1: without lang:en, also queue nl after 4m"));
+}
+
+// The stretches of a metric that are not pauses.
+double Counted(const boost::json::value& sla, absl::string_view metric) {
+  double sum = 0;
+  for (const boost::json::value& stretch : sla.at("stretches").as_array()) {
+    if (stretch.at("metric") != boost::json::string_view(metric.data(), metric.size())) continue;
+    if (stretch.at("kind") == "paused" || stretch.at("kind") == "out of hours") continue;
+    sum += stretch.at("seconds").as_double();
+  }
+  return sum;
+}
+
+TEST_F(ExplainTest, OfWhatRetentionHasTakenSlaKnowsTheSum) {
+  id_ = shop_.Open("31600000001", "nl");
+  shop_.Wait(absl::Minutes(2));
+  const int64_t cut = shop_.end();
+  shop_.Restate();
+  shop_.Wait(absl::Minutes(3));
+  shop_.Online("anna");
+  WISSEL_ASSERT_OK(bus_->TruncateBefore(bus::Topic::kLog, 0, cut));
+  const std::string begins = absl::StrCat("[0]@", cut);
+
+  const Result json = Command("sla", {"--output", "json"});
+  ASSERT_EQ(json.code, 0) << json.err;
+  const boost::json::value sla = boost::json::parse(json.out);
+  EXPECT_EQ(sla.at("sla_policy_id"), "policy-1");
+  EXPECT_EQ(sla.at("log_begins").at("offset"), cut);
+  EXPECT_EQ(sla.at("known_since").as_string(),
+            absl::FormatTime(absl::RFC3339_full, opened_ + absl::Minutes(2), absl::UTCTimeZone()));
+  for (const boost::json::value& clock : sla.at("clocks").as_array()) {
+    EXPECT_NEAR(Counted(sla, clock.at("metric").as_string().c_str()),
+                clock.at("used_seconds").as_double(), 1e-6)
+        << clock.at("metric");
+  }
+  const boost::json::value& first = sla.at("stretches").at(0);
+  EXPECT_EQ(first.at("metric"), "first_response");
+  EXPECT_EQ(first.at("kind"), "unknown");
+  EXPECT_TRUE(first.at("from").is_null());
+  EXPECT_EQ(first.at("seconds"), 120.0);
+  EXPECT_EQ(sla.at("stretches").at(1).at("kind"), "counted");
+
+  const Result table = Command("sla", {});
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.err, HasSubstr(absl::StrCat("the log begins at ", begins)));
+  EXPECT_THAT(table.out, ContainsRegex("first_response +1 +- +[^ ]+ [^ ]+ +2m +unknown"));
+}
+
+TEST_F(ExplainTest, OfACutLogThatRestatesNothingSlaSaysThatItDoesNotKnow) {
+  shop_.Online("anna");
+  id_ = shop_.Open("31600000001", "nl");
+  const int64_t cut = shop_.end();
+  shop_.Accept(id_);
+  shop_.Sync();
+  WISSEL_ASSERT_OK(bus_->TruncateBefore(bus::Topic::kLog, 0, cut));
+  const Result sla = Command("sla", {});
+  EXPECT_EQ(sla.code, 4) << sla.out;
+  EXPECT_THAT(sla.err, HasSubstr(absl::StrCat("the log begins at [0]@", cut)));
+  EXPECT_THAT(sla.err, Not(HasSubstr("under no SLA policy")));
+}
+
+TEST_F(ExplainTest, OfACutLogExplainSaysWhatItDoesNotKnow) {
+  shop_.Online("anna");
+  id_ = shop_.Open("31600000001", "nl");
+  const int64_t cut = shop_.end();
+  shop_.Accept(id_);
+  shop_.Restate();
+  command::v1::Command back = domain::testing::CommandBy("anna", "back");
+  back.mutable_transfer()->set_conversation_id(id_);
+  back.mutable_transfer()->set_queue_id("nl");
+  shop_.Do(back);
+  shop_.Sync();
+  WISSEL_ASSERT_OK(bus_->TruncateBefore(bus::Topic::kLog, 0, cut));
+  const Result all = Explain();
+  EXPECT_EQ(all.code, 0) << all.err;
+  EXPECT_THAT(all.err, HasSubstr(absl::StrCat("the log begins at [0]@", cut)));
+  EXPECT_THAT(all.err, HasSubstr("events are numbered from the first that is left"));
+  EXPECT_THAT(all.out, HasSubstr("    1  anna accepted"));
+  // Until the round is complete some agents may be missing.
+  const Result accepted = Explain({"--at", "1"});
+  EXPECT_THAT(accepted.out, HasSubstr("how the agents stood is not known"));
+  EXPECT_THAT(accepted.out, Not(HasSubstr("anna: ")));
+  const Result json = Explain({"--at", "1", "--output", "json"});
+  EXPECT_EQ(boost::json::parse(json.out).at("log_begins").at("offset"), cut);
+  EXPECT_EQ(boost::json::parse(json.out).at("agents_known"), false);
+  EXPECT_THAT(Explain().out, HasSubstr("carol: does not serve queue nl"));
+  // Of somebody whom no event names any more.
+  id_ = "ffffffff";
+  const Result none = Explain();
+  EXPECT_EQ(none.code, 5);
+  EXPECT_THAT(none.err, HasSubstr(absl::StrCat("the log begins at [0]@", cut)));
 }
 
 TEST_F(ExplainTest, JsonHasTheSame) {

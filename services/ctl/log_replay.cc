@@ -109,7 +109,7 @@ class PartitionReplayer {
   }
 
   absl::Status Take(const LogItem& item) {
-    if (!started_ && item.offset > 0) state_.BeginsAfterCut();
+    if (!started_ && item.begins > 0) state_.BeginsAfterCut();
     started_ = true;
     if (item.entry == nullptr) return absl::OkStatus();
     if (item.entry->record.has_owner_claimed()) {

@@ -1,6 +1,7 @@
 #include "services/ctl/log_source.h"
 
 #include <deque>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -8,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "libs/bus/embedded.h"
-#include "libs/bus/kafka.h"
+#include "services/ctl/connections.h"
 
 namespace wissel::ctl {
 namespace {
@@ -55,6 +56,7 @@ class Lane {
       waiting_.push_back({.offset = entry.offset, .entry = std::move(entry)});
     }
     take_voids(reader_->position().offset);
+    if (!begins_.has_value() && !waiting_.empty()) begins_ = waiting_.front().offset;
     return absl::OkStatus();
   }
 
@@ -74,12 +76,14 @@ class Lane {
     const bool valid = item.verdict == bus::Verdict::kValid;
     return visit({.partition = partition_,
                   .offset = item.offset,
+                  .begins = *begins_,
                   .entry = valid ? &item.entry : nullptr,
                   .verdict = item.verdict});
   }
 
  private:
   int32_t partition_;
+  std::optional<int64_t> begins_;
   int64_t end_;  // when the walk began
   std::unique_ptr<bus::LogReader> reader_;
   std::shared_ptr<std::vector<bus::VoidRecord>> voids_;
@@ -140,14 +144,29 @@ absl::StatusOr<std::unique_ptr<bus::Bus>> OpenLog(const Session& session) {
     return absl::Status(no_log ? absl::StatusCode::kInvalidArgument : log.status().code(),
                         absl::StrContains(what, file) ? what : absl::StrCat(file, ": ", what));
   }
-  if (!session.flags.kafka.empty()) {
-    return bus::NewKafkaBus({.brokers = session.flags.kafka,
-                             .client_id = "wisselctl",
-                             .request_timeout = session.timeout()});
-  }
+  WISSEL_ASSIGN_OR_RETURN(const auto kafka, KafkaOf(session));
+  if (kafka.has_value()) return connections::OpenKafka(*kafka, "wisselctl", telemetry::Logger());
   return absl::InvalidArgumentError(
-      "which log? Give --kafka HOST:PORT, --log-file FILE, or --context FILE (wissel-dev writes "
-      "one)");
+      "which log? Give --kafka HOST:PORT, --connections FILE with a kafka section, --log-file "
+      "FILE, "
+      "or --context FILE (wissel-dev writes one)");
+}
+
+std::string SayBeginnings(const std::map<int32_t, int64_t>& begins) {
+  std::string places;
+  for (const auto& [partition, offset] : begins) {
+    if (offset == 0) continue;
+    absl::StrAppend(&places, places.empty() ? "" : ", ", "[", partition, "]@", offset);
+  }
+  if (places.empty()) return "";
+  return absl::StrCat("the log begins at ", places, ": retention has taken what was before");
+}
+
+absl::Status NoSuchConversation(absl::string_view wanted,
+                                const std::map<int32_t, int64_t>& begins) {
+  const std::string cut = SayBeginnings(begins);
+  return absl::NotFoundError(
+      absl::StrCat("no conversation ", wanted, " in the log", cut.empty() ? "" : "; ", cut));
 }
 
 absl::Status WalkLog(bus::Bus& bus, const WalkOptions& options,

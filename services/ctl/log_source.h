@@ -1,10 +1,14 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
+#include <string>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "libs/bus/bus.h"
 #include "libs/bus/log_reader.h"
 #include "services/ctl/session.h"
@@ -19,6 +23,8 @@ absl::StatusOr<std::unique_ptr<bus::Bus>> OpenLog(const Session& session);
 struct LogItem {
   int32_t partition = 0;
   int64_t offset = 0;
+  // Of the partition's first record that retention has left; 0: nothing is cut off.
+  int64_t begins = 0;
   // Set for a valid record; else it is void, and `verdict` says why.
   const bus::LogEntry* entry = nullptr;
   bus::Verdict verdict = bus::Verdict::kValid;
@@ -30,6 +36,13 @@ struct WalkOptions {
   // Goes on when the end is reached, until `visit` ends it.
   bool follow = false;
 };
+
+// Of those partitions, by LogItem::begins, whose head is cut off: "the log begins at [0]@1200:
+// retention has taken what was before"; empty: of none.
+std::string SayBeginnings(const std::map<int32_t, int64_t>& begins);
+
+// NOT_FOUND: no record that is left is about it.
+absl::Status NoSuchConversation(absl::string_view wanted, const std::map<int32_t, int64_t>& begins);
 
 // Goes through the log from what retention has left to where it ended when the walk began (or
 // on). Within a partition in order; across partitions by the records' times, until it follows: then

@@ -16,6 +16,7 @@
 #include "libs/http/client.h"
 #include "libs/store/redis.h"
 #include "libs/views/checkpoint.h"
+#include "services/ctl/connections.h"
 #include "services/ctl/log_source.h"
 #include "services/ctl/output.h"
 
@@ -44,7 +45,7 @@ class PartitionFold {
   void Take(const LogItem& item) {
     if (!started_) {
       started_ = true;
-      if (item.offset > 0) state_.BeginsAfterCut();
+      if (item.begins > 0) state_.BeginsAfterCut();
     }
     HearBefore(item.offset);
     next_offset_ = item.offset + 1;
@@ -143,9 +144,9 @@ absl::StatusOr<std::vector<Witness>> AskRouter(const std::string& address, absl:
   return ParseStatez(absl::StrCat("router ", address), result.body);
 }
 
-absl::StatusOr<std::vector<Witness>> AskRedis(const std::string& address, int partitions) {
+absl::StatusOr<std::vector<Witness>> AskRedis(const store::RedisOptions& options, int partitions) {
   std::vector<Witness> witnesses;
-  store::Redis redis({.address = address});
+  store::Redis redis(options);
   for (int32_t p = 0; p < partitions; ++p) {
     WISSEL_ASSIGN_OR_RETURN(auto load, views::LoadCheckpoint(redis, views::PartitionKeys(p)));
     Witness w{.who = "redis", .partition = p};
@@ -387,15 +388,15 @@ absl::StatusOr<std::vector<PartitionReport>> AskAndCompare(bus::Bus& bus,
       WISSEL_RETURN_IF_ERROR(AddWitnesses(AskRouter(address, flags.timeout),
                                           absl::StrCat("router ", address), partitions, witnesses));
     }
-    if (!flags.redis.empty()) {
+    if (!flags.redis.address.empty()) {
       WISSEL_RETURN_IF_ERROR(
           AddWitnesses(AskRedis(flags.redis, partitions), "redis", partitions, witnesses));
     }
     WISSEL_ASSIGN_OR_RETURN(reports, FoldAndCompare(bus, witnesses));
     if (!Any(reports, Agreement::kNotReached)) break;
   }
-  if (flags.redis.empty()) return reports;
-  store::Redis redis({.address = flags.redis});
+  if (flags.redis.address.empty()) return reports;
+  store::Redis redis(flags.redis);
   absl::Status away;
   for (PartitionReport& report : reports) {
     if (away.ok()) {
@@ -426,7 +427,7 @@ bool AllAgree(const std::vector<PartitionReport>& reports) {
 absl::Status VerifyLog(Session& session, VerifyFlags flags) {
   WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(session));
   if (flags.routers.empty()) flags.routers = session.context().statez;
-  if (flags.redis.empty()) flags.redis = session.context().redis;
+  WISSEL_ASSIGN_OR_RETURN(flags.redis, RedisOf(session, flags.redis.address));
   flags.timeout = session.timeout();
   WISSEL_ASSIGN_OR_RETURN(const std::vector<PartitionReport> reports, AskAndCompare(*bus, flags));
   const bool ok = AllAgree(reports);

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "libs/bus/bus.h"
+#include "libs/store/redis.h"
 #include "libs/views/compare.h"
 #include "services/ctl/session.h"
 
@@ -17,7 +18,7 @@ namespace wissel::ctl {
 
 struct VerifyFlags {
   std::vector<std::string> routers;  // telemetry addresses; the context's where empty
-  std::string redis;                 // the context's where empty
+  store::RedisOptions redis;         // not asked where the address is empty
   absl::Duration timeout = absl::Seconds(10);
 };
 

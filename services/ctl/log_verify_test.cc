@@ -139,7 +139,7 @@ TEST_F(LogVerifyTest, TheViewsInRedisAreComparedAndWhoIsAwayIsNamed) {
   EXPECT_THAT(views::CompareViews(silent, redis, keys),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("nothing came")));
 
-  const VerifyFlags flags{.routers = {}, .redis = server.address()};
+  const VerifyFlags flags{.routers = {}, .redis = {.address = server.address()}};
   auto reports = AskAndCompare(**bus_, flags);
   ASSERT_THAT(reports, wissel::testing::IsOk());
   EXPECT_TRUE(AllAgree(*reports));
@@ -159,7 +159,8 @@ TEST_F(LogVerifyTest, TheViewsInRedisAreComparedAndWhoIsAwayIsNamed) {
   EXPECT_EQ(reports->at(0).views->differences[0].found, 0);
 
   server.Stop();
-  reports = AskAndCompare(**bus_, {.routers = {"127.0.0.1:1"}, .redis = server.address()});
+  reports =
+      AskAndCompare(**bus_, {.routers = {"127.0.0.1:1"}, .redis = {.address = server.address()}});
   ASSERT_THAT(reports, wissel::testing::IsOk());
   EXPECT_EQ(reports->at(0).conversations, 1u) << "the fold's own result";
   ASSERT_EQ(reports->at(0).testimonies.size(), 3u) << "a router, Redis, and its views";
@@ -188,7 +189,7 @@ TEST_F(LogVerifyTest, ViewsThatCouldNotBeComparedAreSaidNotToBe) {
   testing::RedisServer server;
   const auto two = *bus::NewEmbeddedBus({.partitions = 2});
   Stopping bus(*two, server);
-  const auto reports = AskAndCompare(bus, {.routers = {}, .redis = server.address()});
+  const auto reports = AskAndCompare(bus, {.routers = {}, .redis = {.address = server.address()}});
   ASSERT_THAT(reports, wissel::testing::IsOk());
   for (const PartitionReport& report : *reports) {
     ASSERT_EQ(report.testimonies.size(), 2u);

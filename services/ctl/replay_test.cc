@@ -6,7 +6,10 @@
 #include <gtest/gtest.h>
 
 #include "libs/bus/embedded.h"
+#include "libs/sim/recording.h"
 #include "libs/testing/shop_log.h"
+#include "libs/testing/status_matchers.h"
+#include "services/ctl/log_source.h"
 #include "services/ctl/testing.h"
 #include "services/ctl/workspace_yaml.h"
 
@@ -134,6 +137,64 @@ TEST_F(ReplayTest, AnotherPolicyStandsBesideWhatWas) {
   EXPECT_LT(report.at("changed").at("total").at("wait").at("max_s").as_double(),
             report.at("repeated").at("total").at("wait").at("max_s").as_double());
   EXPECT_GE(report.at("assumptions").as_array().size(), 5);
+}
+
+// The configuration's own texts come from the engine again, and are nobody's answers.
+TEST_F(ReplayTest, WhatAQueuesRuleSentIsNotRepeatedAsAnAnswer) {
+  config::v1::WorkspaceConfig config = domain::testing::ShopConfig(2);
+  config::v1::OverflowRule& rule = *config.mutable_queues(0)->add_overflow_rules();
+  *rule.mutable_after() = ToProto(absl::Seconds(10));
+  rule.set_send_text("a moment, please");
+  shop_.Apply(config);
+  shop_.Open("31600000001", "nl");
+  shop_.Wait(absl::Minutes(1));
+  shop_.Sync();
+  sim::Recorder recorder({});
+  int sent = 0;
+  WISSEL_ASSERT_OK(WalkLog(*bus_, {}, [&](const LogItem& item) {
+    if (item.entry != nullptr && item.entry->record.has_decision()) {
+      recorder.Take(item.entry->record.decision());
+      for (const auto& event : item.entry->record.decision().events()) {
+        sent += event.has_reply_sent() ? 1 : 0;
+      }
+    }
+    return absl::OkStatus();
+  }));
+  EXPECT_EQ(sent, 1);
+  const auto recording = recorder.Finish();
+  WISSEL_ASSERT_OK(recording);
+  ASSERT_EQ(recording->customers.size(), 1u);
+  EXPECT_TRUE(recording->customers[0].steps.empty());
+}
+
+TEST_F(ReplayTest, WhatIsNotRepeatedIsAmongTheAssumptions) {
+  config::v1::WorkspaceConfig config = domain::testing::ShopConfig(2);
+  *config.mutable_queues(0)->mutable_wrap_up_time() = ToProto(absl::Minutes(5));
+  shop_.Apply(config);
+  shop_.Online("anna");
+  const std::string id = shop_.Open("31600000001", "nl");
+  shop_.Accept(id);
+  EXPECT_THAT(ReplayPolicy().out, Not(HasSubstr("a bot answered")));
+  command::v1::Command command = domain::testing::CommandBy("anna", "update");
+  command.mutable_update_conversation()->set_conversation_id(id);
+  command.mutable_update_conversation()->set_priority_points(9);
+  shop_.Do(command);
+  command = domain::testing::CommandBy("anna", "bot");
+  command.mutable_actor()->set_role(common::v1::ROLE_BOT);
+  command.mutable_send_reply()->set_conversation_id(id);
+  command.mutable_send_reply()->mutable_message()->add_contents()->mutable_text()->set_text("hi");
+  shop_.Do(command);
+  shop_.Resolve("anna", id);
+  command = domain::testing::CommandBy("anna", "done");
+  command.mutable_end_wrap_up()->set_agent_id("anna");
+  shop_.Do(command);
+  const Result result = ReplayPolicy();
+  EXPECT_EQ(result.code, 0) << result.err;
+  for (const char* line :
+       {"once the priority, language or facts of a conversation were set",
+        "once an agent ended after-work before its time", "once a bot answered"}) {
+    EXPECT_THAT(result.out, HasSubstr(line));
+  }
 }
 
 TEST_F(ReplayTest, TheThreeAreDrawn) {

@@ -84,6 +84,7 @@ class ContextReader {
     const std::map<std::string, std::string*> paths = {
         {"ca", &c_.ca},
         {"log_file", &c_.log_file},
+        {"connections", &c_.connections},
         {"whatsapp_secret_file", &c_.whatsapp_secret_file}};
     const std::map<std::string, std::map<std::string, std::string>*> maps = {
         {"token_files", &c_.token_files}, {"webhooks", &c_.webhooks}};
@@ -151,10 +152,12 @@ absl::Status Session::Resolve() {
   TakeFirst(flags.workspace, context_.workspace);
   TakeFirst(flags.ca_file, context_.ca);
   TakeFirst(flags.kafka, Environment("WISSEL_KAFKA"));
-  if (flags.log_file.empty() && flags.kafka.empty()) {
+  // Where the log is a file of connections may say, too.
+  if (flags.log_file.empty() && flags.kafka.empty() && flags.connections_file.empty()) {
     flags.log_file = context_.log_file;
     flags.kafka = context_.kafka;
   }
+  TakeFirst(flags.connections_file, context_.connections);
   flags.insecure_local |= context_.insecure_local;
   if (flags.insecure_local && !flags.server.empty() && !IsLocal(flags.server)) {
     return absl::InvalidArgumentError(

@@ -28,6 +28,7 @@ struct GlobalFlags {
   std::string as;
   std::string kafka;
   std::string log_file;
+  std::string connections_file;
 };
 
 // Where things are, so that nobody types it each time. wissel-dev writes one for itself
@@ -43,6 +44,7 @@ struct Context {
   std::string kafka;                               // host:port
   std::string log_file;                            // the embedded log
   std::string redis;                               // unix socket or host:port
+  std::string connections;                         // file with `kafka` and `redis` sections
   std::vector<std::string> statez;                 // host:port of each router's telemetry
   std::map<std::string, std::string> token_files;  // who → file, for --as
   std::map<std::string, std::string> webhooks;     // channel → URL

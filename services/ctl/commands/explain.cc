@@ -38,14 +38,14 @@ bool Concerns(const conversation::v1::Event& event, const state::v1::Conversatio
 
 // The conversation's own queue as it was when this was explained; null where the state no longer
 // has it so.
-const config::v1::Queue* QueueThen(const domain::State& state,
+const config::v1::Queue* QueueThen(const domain::State& state, absl::string_view conversation_id,
                                    const conversation::v1::Explanation& explanation) {
   if (explanation.requirement().queue_ids().empty()) return nullptr;
-  for (const auto& [workspace_id, config] : state.configs()) {
-    if (config.version() != explanation.config_version()) continue;
-    for (const config::v1::Queue& queue : config.queues()) {
-      if (queue.queue_id() == explanation.requirement().queue_ids(0)) return &queue;
-    }
+  const state::v1::ConversationState* c = state.FindConversation(conversation_id);
+  const auto* config = c == nullptr ? nullptr : state.FindConfig(c->workspace_id());
+  if (config == nullptr || config->version() != explanation.config_version()) return nullptr;
+  for (const config::v1::Queue& queue : config->queues()) {
+    if (queue.queue_id() == explanation.requirement().queue_ids(0)) return &queue;
   }
   return nullptr;
 }
@@ -58,6 +58,8 @@ struct Step {
   std::vector<AgentStanding> agents;
   // Why they are looked at although nobody is sought; empty where somebody is.
   std::string not_sought;
+  // False where the log's head is cut off and nothing has been restated yet: some may be missing.
+  bool agents_known = true;
 };
 
 void PrintStep(const Step& step, const domain::State& state, bool headed, std::ostream& out) {
@@ -68,9 +70,14 @@ void PrintStep(const Step& step, const domain::State& state, bool headed, std::o
   }
   out << absl::StrFormat("%5d  ", step.number) << Describe(*step.event) << "\n";
   if (const auto* explanation = ExplanationOf(*step.event)) {
-    for (const auto& line : DescribeExplanation(*explanation, QueueThen(state, *explanation))) {
+    for (const auto& line : DescribeExplanation(
+             *explanation, QueueThen(state, ConversationOf(*step.event), *explanation))) {
       out << "         " << line << "\n";
     }
+  }
+  if (!step.agents_known) {
+    out << "         how the agents stood is not known: the log's head is cut off, and nothing has "
+           "been restated yet\n";
   }
   if (!step.not_sought.empty()) out << "         " << step.not_sought << "\n";
   for (const AgentStanding& agent : step.agents) {
@@ -89,6 +96,10 @@ void PrintStepJson(const Step& step, std::ostream& out) {
       {"cause", DescribeCause(decision.cause())}};
   const boost::json::value event = boost::json::parse(ToJsonLine(*step.event));
   for (const auto& [key, value] : event.as_object()) json[key] = value;
+  if (step.item->begins > 0) {
+    json["log_begins"] = {{"partition", step.item->partition}, {"offset", step.item->begins}};
+  }
+  if (!step.agents_known) json["agents_known"] = false;
   if (!step.agents.empty()) json["agents"] = StandingsJson(step.agents);
   if (!step.not_sought.empty()) json["not_sought"] = step.not_sought;
   out << boost::json::serialize(json) << "\n";
@@ -113,19 +124,30 @@ absl::Status Explain(Session& s, const std::string& wanted, int at) {
   }
   WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(s));
   std::map<int32_t, domain::State> states;
+  std::map<int32_t, int64_t> begins;
   std::string found;
   int number = 0;
   WISSEL_RETURN_IF_ERROR(WalkLog(*bus, {}, [&](const LogItem& item) -> absl::Status {
+    const auto [place, first] = states.try_emplace(item.partition);
+    domain::State& state = place->second;
+    if (first) begins[item.partition] = item.begins;
+    if (first && item.begins > 0) state.BeginsAfterCut();
     if (item.entry == nullptr || !item.entry->record.has_decision()) return absl::OkStatus();
     const auto& decision = item.entry->record.decision();
-    domain::State& state = states[item.partition];
     state.BeginDecision(decision.cause(), ToTime(decision.time()));
     bool headed = false;
     for (const auto& event : decision.events()) {
       const std::string about(ConversationOf(event));
       const bool ours = absl::StartsWith(about, wanted) ||
                         (!found.empty() && Concerns(event, state.FindConversation(found)));
-      if (ours && found.empty()) found = about;
+      if (ours && found.empty()) {
+        found = about;
+        if (item.begins > 0 && !event.has_conversation_opened()) {
+          s.err << SayBeginnings({{item.partition, item.begins}})
+                << ", of this conversation too; its events are numbered from the first that is "
+                   "left\n";
+        }
+      }
       if (ours && !about.empty() && about != found) {
         return absl::InvalidArgumentError(absl::StrCat(wanted, " fits several conversations, ",
                                                        found, " and ", about, " among them"));
@@ -136,7 +158,9 @@ absl::Status Explain(Session& s, const std::string& wanted, int at) {
         continue;
       }
       Step step{.number = number, .item = &item, .event = &event};
-      const bool judge = at != 0 || ExplanationOf(event) != nullptr;
+      const bool wanted_agents = at != 0 || ExplanationOf(event) != nullptr;
+      step.agents_known = !wanted_agents || state.whole();
+      const bool judge = wanted_agents && step.agents_known;
       if (judge && Chosen(event)) step.agents = JudgeAgents(state, found);
       state.ApplyEvent(event);
       if (judge && !Chosen(event)) {
@@ -152,8 +176,7 @@ absl::Status Explain(Session& s, const std::string& wanted, int at) {
     }
     return absl::OkStatus();
   }));
-  if (found.empty())
-    return absl::NotFoundError(absl::StrCat("no conversation ", wanted, " in the log"));
+  if (found.empty()) return NoSuchConversation(wanted, begins);
   if (at > number) {
     return absl::NotFoundError(absl::StrCat("--at: conversation ", ShortId(found), " has ", number,
                                             " events, and none of number ", at));

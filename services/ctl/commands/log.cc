@@ -130,12 +130,13 @@ void AddLog(CLI::App& app, Session& s) {
       "none\n"
       "does and one could not be asked. Views that differ are built again once their partition's\n"
       "meta key is deleted.\n"
-      "\nExample:\n"
-      "  wisselctl log verify --kafka broker:9092 --router router-0:9464 --redis redis:6379");
+      "\nExamples:\n"
+      "  wisselctl log verify --kafka broker:9092 --router router-0:9464 --redis redis:6379\n"
+      "  wisselctl log verify --connections secured.yaml --router router-0:9464");
   auto v = std::make_shared<VerifyFlags>();
   verify->add_option("--router", v->routers, "A router's telemetry address; may repeat")
       ->type_name("HOST:PORT");
-  verify->add_option("--redis", v->redis, "Checkpoints and views: unix socket or HOST:PORT")
+  verify->add_option("--redis", v->redis.address, "Checkpoints and views: unix socket or HOST:PORT")
       ->type_name("ADDRESS");
   verify->callback([&s, v] { s.action = [&s, v] { return VerifyLog(s, *v); }; });
 }

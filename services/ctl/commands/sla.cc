@@ -4,6 +4,9 @@
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -21,14 +24,22 @@ namespace {
 
 constexpr size_t kMinIdBytes = 4;
 
-// The whole id of the conversation that begins so.
-absl::StatusOr<std::string> FindConversation(bus::Bus& bus, const std::string& wanted) {
+struct Place {
+  std::string conversation_id;
+  int32_t partition = 0;
+};
+
+// The whole id of the conversation that begins so, and where it is.
+absl::StatusOr<Place> FindConversation(bus::Bus& bus, const std::string& wanted) {
   if (wanted.size() < kMinIdBytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("CONVERSATION: expected at least ", kMinIdBytes, " characters of its id"));
   }
   std::string found;
+  int32_t partition = 0;
+  std::map<int32_t, int64_t> begins;
   WISSEL_RETURN_IF_ERROR(WalkLog(bus, {}, [&](const LogItem& item) -> absl::Status {
+    begins[item.partition] = item.begins;
     if (item.entry == nullptr) return absl::OkStatus();
     for (const auto& event : item.entry->record.decision().events()) {
       const absl::string_view about = ConversationOf(event);
@@ -38,13 +49,82 @@ absl::StatusOr<std::string> FindConversation(bus::Bus& bus, const std::string& w
                                                        found, " and ", about, " among them"));
       }
       found = std::string(about);
+      partition = item.partition;
     }
     return absl::OkStatus();
   }));
-  if (found.empty())
-    return absl::NotFoundError(absl::StrCat("no conversation ", wanted, " in the log"));
-  return found;
+  if (found.empty()) return NoSuchConversation(wanted, begins);
+  return Place{found, partition};
 }
+
+// A conversation's clocks as its partition's log tells of them, from its opening or, where that has
+// been cut off, from the place where they are first known.
+class ClockHistory {
+ public:
+  explicit ClockHistory(std::string conversation_id) : id_(std::move(conversation_id)) {
+    state_.WatchClock(id_, &told_);
+  }
+  ClockHistory(const ClockHistory&) = delete;
+  ClockHistory& operator=(const ClockHistory&) = delete;
+
+  void Take(const LogItem& item) {
+    if (!started_ && item.begins > 0) state_.BeginsAfterCut();
+    started_ = true;
+    begins_ = item.begins;
+    if (item.entry == nullptr || !item.entry->record.has_decision()) return;
+    const log::v1::Decision& decision = item.entry->record.decision();
+    state_.BeginDecision(decision.cause(), FromProto(decision.time()));
+    for (const conversation::v1::Event& event : decision.events()) {
+      const bool whole = state_.whole();
+      const bool configured = Configured();
+      state_.ApplyEvent(event);
+      if (whole) continue;
+      // What was told before is not all, or was counted without the policy.
+      const bool restated = event.has_conversation_restated() && ConversationOf(event) == id_;
+      if (restated || configured != Configured()) Begin();
+    }
+  }
+
+  const domain::State& state() const { return state_; }
+  const state::v1::ConversationState* conversation() const { return state_.FindConversation(id_); }
+  // The offset at which the log begins; 0: nothing is cut off.
+  int64_t begins() const { return begins_; }
+  // What counted before is known as a sum only; nothing: all is known.
+  std::optional<absl::Time> since() const { return since_; }
+  // Whether a policy has ever measured it.
+  bool measured() const { return since_.has_value() || !told_.empty(); }
+  // The configuration in force is known.
+  bool Configured() const {
+    const state::v1::ConversationState* c = conversation();
+    return c != nullptr && state_.FindConfig(c->workspace_id()) != nullptr;
+  }
+
+  absl::Time AsOf() const {
+    if (conversation() != nullptr) return state_.time();
+    return told_.empty() ? *since_ : told_.back().time;
+  }
+  std::vector<routing::SlaInterval> Stretches() const {
+    return since_.has_value() ? routing::SlaIntervalsSince(*clock_, *since_, told_, AsOf())
+                              : routing::SlaIntervals(nullptr, told_, AsOf());
+  }
+
+ private:
+  void Begin() {
+    const state::v1::ConversationState* c = conversation();
+    if (c == nullptr || !c->has_sla()) return;
+    told_.clear();
+    clock_ = state_.SlaClockOf(*c);
+    since_ = state_.time();
+  }
+
+  const std::string id_;
+  domain::State state_;
+  std::vector<routing::SlaEvent> told_;
+  bool started_ = false;
+  int64_t begins_ = 0;
+  std::optional<routing::SlaClock> clock_;
+  std::optional<absl::Time> since_;
+};
 
 absl::string_view KindName(routing::SlaInterval::Kind kind) {
   switch (kind) {
@@ -56,6 +136,8 @@ absl::string_view KindName(routing::SlaInterval::Kind kind) {
       return "out of hours";
     case routing::SlaInterval::Kind::kTaken:
       return "taken over";
+    case routing::SlaInterval::Kind::kUnknown:
+      return "unknown";
   }
   return "";
 }
@@ -102,49 +184,65 @@ boost::json::array ClocksJson(const routing::SlaClock& clock, absl::Time now) {
 boost::json::array StretchesJson(const std::vector<routing::SlaInterval>& intervals) {
   boost::json::array stretches;
   for (const routing::SlaInterval& i : intervals) {
-    stretches.push_back({{"metric", std::string(routing::SlaMetricName(i.metric))},
-                         {"cycle", i.cycle},
-                         {"from", TimeJson(i.from)},
-                         {"to", TimeJson(i.to)},
-                         {"seconds", absl::ToDoubleSeconds(i.lasted)},
-                         {"kind", std::string(KindName(i.kind))},
-                         {"why", i.why}});
+    stretches.push_back(
+        {{"metric", std::string(routing::SlaMetricName(i.metric))},
+         {"cycle", i.cycle},
+         {"from", i.from == absl::InfinitePast() ? boost::json::value()
+                                                 : boost::json::value(TimeJson(i.from))},
+         {"to", TimeJson(i.to)},
+         {"seconds", absl::ToDoubleSeconds(i.lasted)},
+         {"kind", std::string(KindName(i.kind))},
+         {"why", i.why}});
   }
   return stretches;
 }
 
 std::string Show(absl::Time time) {
-  return time == absl::InfiniteFuture() ? "-" : FormatTime(ToProto(time));
+  if (time == absl::InfiniteFuture() || time == absl::InfinitePast()) return "-";
+  return FormatTime(ToProto(time));
+}
+
+// Of a log without its head: what of this conversation is not known.
+void SayWhatIsUnknown(const ClockHistory& history, int32_t partition, std::ostream& err) {
+  const bool configured = history.conversation() == nullptr || history.Configured();
+  if (!history.since().has_value() && configured) return;
+  err << SayBeginnings({{partition, history.begins()}});
+  if (history.since().has_value()) {
+    err << "; of what counted before " << Show(*history.since()) << " only the sum is known";
+  }
+  if (!configured) err << "; the policies, their targets and hours, have not been restated yet";
+  err << "\n";
 }
 
 absl::Status Sla(Session& s, const std::string& wanted) {
   WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(s));
-  WISSEL_ASSIGN_OR_RETURN(const std::string id, FindConversation(*bus, wanted));
-  std::map<int32_t, domain::State> states;
-  std::vector<routing::SlaEvent> told;
-  WISSEL_RETURN_IF_ERROR(WalkLog(*bus, {}, [&](const LogItem& item) -> absl::Status {
-    if (item.entry == nullptr || !item.entry->record.has_decision()) return absl::OkStatus();
-    const auto [state, added] = states.try_emplace(item.partition);
-    if (added) state->second.WatchClock(id, &told);
-    state->second.Apply(item.entry->record.decision());
+  WISSEL_ASSIGN_OR_RETURN(const Place place, FindConversation(*bus, wanted));
+  const std::string& id = place.conversation_id;
+  ClockHistory history(id);
+  WISSEL_RETURN_IF_ERROR(WalkLog(*bus, {.partition = place.partition}, [&](const LogItem& item) {
+    history.Take(item);
     return absl::OkStatus();
   }));
-  const state::v1::ConversationState* conversation = nullptr;
-  const domain::State* state = nullptr;
-  for (const auto& [partition, candidate] : states) {
-    if (const auto* c = candidate.FindConversation(id)) {
-      conversation = c;
-      state = &candidate;
+  const domain::State* const state = &history.state();
+  const state::v1::ConversationState* const conversation = history.conversation();
+  if (!history.measured()) {
+    if (history.begins() > 0 && (conversation == nullptr || !state->whole())) {
+      return absl::FailedPreconditionError(absl::StrCat(
+          "conversation ", id, ": ", SayBeginnings({{place.partition, history.begins()}}),
+          ", and it has not been restated since: what counted is not known"));
     }
-  }
-  if (told.empty()) {
     return absl::NotFoundError(absl::StrCat("conversation ", id, " is under no SLA policy"));
   }
-  const absl::Time now = state == nullptr ? told.back().time : state->time();
-  const std::vector<routing::SlaInterval> intervals = routing::SlaIntervals(nullptr, told, now);
+  SayWhatIsUnknown(history, place.partition, s.err);
+  const absl::Time now = history.AsOf();
+  const std::vector<routing::SlaInterval> intervals = history.Stretches();
 
   if (s.format() != Format::kTable) {
     boost::json::object json{{"conversation_id", id}, {"as_of", TimeJson(now)}};
+    if (history.begins() > 0) {
+      json["log_begins"] = {{"partition", place.partition}, {"offset", history.begins()}};
+    }
+    if (history.since().has_value()) json["known_since"] = TimeJson(*history.since());
     if (conversation != nullptr) {
       json["sla_policy_id"] = conversation->sla().sla_policy_id();
       json["clocks"] = ClocksJson(state->SlaClockOf(*conversation), now);
@@ -195,7 +293,8 @@ void AddSla(CLI::App& app, Session& s) {
   command->footer(
       "\nReads the log (--kafka, --log-file or the context's): the clocks as they stand, then\n"
       "each stretch of time that counted, was paused or lay outside the calendar's hours. With\n"
-      "--output json both in one object.\n"
+      "--output json both in one object. Where retention has cut the log's head off, what counted\n"
+      "before the conversation was restated is one stretch, \"unknown\": only its sum is known.\n"
       "\nExample:\n  wisselctl sla 6a1f");
   auto id = std::make_shared<std::string>();
   command->add_option("CONVERSATION", *id, "Its id, or the beginning of it")->required();
