@@ -33,7 +33,9 @@ Engine::Engine(State state, Options options)
   }
   // What the last owner had not yet given out will be; it suffices to ask for the agents.
   newly_waiting_.clear();
-  if (!changed_agents_.empty()) timers_.Set(TimerKind::kMatch, "", state_.time());
+  if (!changed_agents_.empty() || !stray_.empty() || !unmeasured_.empty() || !leaving_.empty()) {
+    timers_.Set(TimerKind::kMatch, "", state_.time());
+  }
   // Nor whose risk was due.
   for (const auto& [queue_key, ids] : told_)
     timers_.Set(TimerKind::kEstimate, queue_key, state_.time());
@@ -50,6 +52,7 @@ log::v1::Cause& Engine::NewCause() {
 void Engine::Begin(log::v1::Cause& cause, absl::Time now) {
   now_ = std::max(now, state_.time());
   decision_ = Arena::CreateMessage<log::v1::Decision>(&memory_);
+  bytes_ = 0;
   *decision_->mutable_time() = ToProto(now_);
   decision_->set_allocated_cause(&cause);
   state_.BeginDecision(cause, now_);
@@ -105,6 +108,7 @@ void Engine::Emit(Event& event) {
   state_.ApplyEvent(event);
   // And what they are to say next may have changed.
   if (has_clocks) TouchConversation(id);
+  bytes_ += event.ByteSizeLong();
   decision_->mutable_events()->AddAllocated(&event);
 }
 
@@ -179,7 +183,8 @@ void Engine::Queue(const std::string& conversation_id, Queued::Reason reason,
     queue_id = c.overflow_due_to_queue_id();
     reason = Queued::REASON_ESCALATED;
   }
-  if (matcher == nullptr || matcher->policy().FindQueue(queue_id) == nullptr) {
+  // Where the routing group is gone, it goes on in its own queue when that is back.
+  if (matcher != nullptr && matcher->policy().FindQueue(queue_id) == nullptr) {
     queue_id = QueueFor(c);
   }
   TouchAgent(c.workspace_id(), c.has_offer() ? c.offer().agent_id() : c.agent_id());
@@ -256,22 +261,71 @@ void Engine::WithdrawOffer(const ConversationState& c, OfferWithdrawn::Reason re
   Emit(event);
 }
 
-void Engine::AgentGone(const std::string& workspace_id, const std::string& agent_id,
-                       OfferWithdrawn::Reason withdrawn, Work requeue) {
-  const std::set<std::string> ids = state_.ConversationsOf(workspace_id, agent_id);
+bool Engine::IsRemoved(const AgentState& agent) const {
+  const auto matcher = matchers_.find(RoutingKey(agent.workspace_id(), agent.routing_group_id()));
+  return matcher != matchers_.end() &&
+         matcher->second.policy().FindAgent(agent.agent_id()) == nullptr;
+}
+
+std::optional<Queued::Reason> Engine::GoesBack(const AgentState& agent,
+                                               const ConversationState& c) const {
+  const bool offline = agent.presence() == command::v1::PRESENCE_OFFLINE;
+  const bool active = c.status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE;
+  if ((c.has_offer() || active) && IsRemoved(agent) &&
+      (c.has_offer() || !KeepsAgent(Config(agent.workspace_id()), agent))) {
+    return Queued::REASON_CONFIG_CHANGED;
+  }
+  if (c.has_offer() && (offline || agent.presence() == command::v1::PRESENCE_AWAY)) {
+    return Queued::REASON_OFFER_WITHDRAWN;
+  }
+  if (c.has_offer() || !offline) return std::nullopt;
+  if (agent.forced_out()) return Queued::REASON_FORCED_LOGOUT;
+  if (active && IsLive(c)) return Queued::REASON_AGENT_LOST;
+  return std::nullopt;
+}
+
+bool Engine::HasToGiveBack(const AgentState& agent) const {
+  const bool removed = IsRemoved(agent);
+  if (removed && !agent.leaving() && agent.used_units() > 0) return true;
+  if (!removed && agent.presence() != command::v1::PRESENCE_OFFLINE &&
+      agent.presence() != command::v1::PRESENCE_AWAY) {
+    return false;
+  }
+  const auto& ids = state_.ConversationsOf(agent.workspace_id(), agent.agent_id());
+  return std::any_of(ids.begin(), ids.end(), [&](const std::string& id) {
+    return GoesBack(agent, *state_.FindConversation(id)).has_value();
+  });
+}
+
+void Engine::GiveBack(const AgentState& agent) {
+  TouchAgent(agent.workspace_id(), agent.agent_id());
+  const std::set<std::string> ids = state_.ConversationsOf(agent.workspace_id(), agent.agent_id());
   for (const std::string& id : ids) {
+    if (Full()) return;  // a timer is set, due at once
     const ConversationState& c = *state_.FindConversation(id);
+    const std::optional<Queued::Reason> reason = GoesBack(agent, c);
+    if (!reason.has_value()) continue;
     const absl::Time place = FromProto(c.waiting_since());
     if (c.has_offer()) {
-      WithdrawOffer(c, withdrawn);
-      Queue(id, Queued::REASON_OFFER_WITHDRAWN, place);
-    } else if (requeue == Work::kAll) {
-      Queue(id, Queued::REASON_FORCED_LOGOUT, place);
-    } else if (requeue == Work::kLive && IsLive(c) &&
-               c.status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE) {
-      Queue(id, Queued::REASON_AGENT_LOST, place);
+      WithdrawOffer(c, *reason == Queued::REASON_CONFIG_CHANGED
+                           ? OfferWithdrawn::REASON_CONFIG_CHANGED
+                       : agent.presence() == command::v1::PRESENCE_OFFLINE
+                           ? OfferWithdrawn::REASON_AGENT_LOST
+                           : OfferWithdrawn::REASON_AGENT_UNAVAILABLE);
     }
+    Queue(id, *reason, place);
   }
+  if (agent.leaving() || agent.used_units() == 0 || Full() || !IsRemoved(agent) ||
+      !KeepsAgent(Config(agent.workspace_id()), agent)) {
+    return;
+  }
+  Event& event = NewEvent();
+  conversation::v1::AgentLeaving& leaving = *event.mutable_agent_leaving();
+  leaving.set_workspace_id(agent.workspace_id());
+  leaving.set_routing_group_id(agent.routing_group_id());
+  leaving.set_agent_id(agent.agent_id());
+  leaving.set_units(agent.used_units());
+  Emit(event);
 }
 
 void Engine::EndWrapUps(const AgentState& agent, absl::string_view which) {
@@ -287,6 +341,7 @@ void Engine::EndWrapUps(const AgentState& agent, absl::string_view which) {
     }
   }
   for (std::string& id : over) {
+    if (which == kExpiredWrapUps && Full()) return;  // the timer is set again, due at once
     Event& event = NewEvent();
     event.mutable_wrap_up_ended()->set_workspace_id(workspace_id);
     event.mutable_wrap_up_ended()->set_routing_group_id(group);
@@ -321,7 +376,7 @@ void Engine::GiveUpOwner(const AgentState& agent) {
   TouchAgent(agent.workspace_id(), agent.agent_id());
   const std::set<std::string> ids = state_.ConversationsOf(agent.workspace_id(), agent.agent_id());
   for (const std::string& id : ids) {
-    if (decision_->events_size() >= kMaxEvents) return;  // the timer is set again, due at once
+    if (Full()) return;  // the timer is set again, due at once
     const ConversationState& c = *state_.FindConversation(id);
     if (OwnerGoneTime(agent, c) > now_) continue;
     Queue(id, Queued::REASON_OWNER_GONE, FromProto(c.waiting_since()));
@@ -343,18 +398,7 @@ void Engine::SetPresence(const AgentState& agent, command::v1::Presence presence
   changed.set_cause(cause);
   Emit(event);
   TouchAgent(workspace_id, agent_id);
-  switch (presence) {
-    case command::v1::PRESENCE_OFFLINE:
-      return AgentGone(workspace_id, agent_id, OfferWithdrawn::REASON_AGENT_LOST,
-                       cause == conversation::v1::AgentPresenceChanged::CAUSE_FORCED_LOGOUT
-                           ? Work::kAll
-                           : Work::kLive);
-    case command::v1::PRESENCE_AWAY:
-      return AgentGone(workspace_id, agent_id, OfferWithdrawn::REASON_AGENT_UNAVAILABLE,
-                       Work::kNothing);
-    default:
-      return;
-  }
+  GiveBack(agent);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -371,7 +415,7 @@ log::v1::Decision* Engine::DecideTimer(absl::Time now) {
   Fire(kind, key);
   // Conversations that wait again from the same instant on are looked at together: the most urgent
   // of them goes first.
-  while (timers_.NextIs(due, TimerKind::kConversation) && decision_->events_size() < kMaxEvents) {
+  while (timers_.NextIs(due, TimerKind::kConversation) && !Full()) {
     Fire(TimerKind::kConversation, timers_.TakeNext().key);
   }
   return &Finish();
@@ -437,6 +481,11 @@ void Engine::Fire(TimerKind kind, const std::string& key) {
       if (agent == state_.agents().end()) return;
       return SetPresence(agent->second, command::v1::PRESENCE_OFFLINE, "connection lost",
                          conversation::v1::AgentPresenceChanged::CAUSE_CONNECTION_LOST);
+    }
+    case TimerKind::kGiveBack: {
+      const auto agent = state_.agents().find(key);
+      if (agent != state_.agents().end()) GiveBack(agent->second);
+      return;
     }
     case TimerKind::kMatch:
       return;  // Finish does it

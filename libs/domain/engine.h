@@ -126,8 +126,10 @@ class Engine {
   bool restating() const { return restate_.has_value(); }
 
  private:
-  // In one decision, about: a record has its limit.
+  // In one decision, about: a record has its limit, 1 MiB less what the bus adds. One more step
+  // makes less than the difference: a few events, one explanation.
   static constexpr int kMaxEvents = 500;
+  static constexpr size_t kMaxBytes = 896 << 10;
 
   // --- decision in the making
   log::v1::Cause& NewCause();
@@ -138,6 +140,8 @@ class Engine {
   void Emit(conversation::v1::Event& event);
   void NameFormerAgent(conversation::v1::Event& event) const;
   log::v1::Decision& Finish();
+  // Whether what else there is to do is left to a timer that is due at once.
+  bool Full() const { return decision_->events_size() >= kMaxEvents || bytes_ >= kMaxBytes; }
   void TouchConversation(absl::string_view id) { touched_conversations_.insert(std::string(id)); }
   void TouchAgent(absl::string_view workspace_id, absl::string_view agent_id);
 
@@ -176,6 +180,8 @@ class Engine {
   // --- SLA
   // Puts the policy that its queue, channel, tier and priority call for in force.
   void ChooseSla(const state::v1::ConversationState& conversation);
+  // True for what is open and measured by a policy that the configuration no longer has.
+  bool LacksSlaPolicy(const state::v1::ConversationState& conversation) const;
   // Says what the conversation's clocks have come to; what follows from it is left to Escalate.
   // Whether it has any.
   bool SayDue(const std::string& conversation_id);
@@ -228,10 +234,16 @@ class Engine {
                           conversation::v1::Queued::Reason reason) const;
   // Back to its agent where possible, else to the queue.
   void ResumeConversation(const std::string& conversation_id, absl::string_view agent_id);
-  // Which of an agent's active work goes back to its queue.
-  enum class Work { kNothing, kLive, kAll };
-  void AgentGone(const std::string& workspace_id, const std::string& agent_id,
-                 conversation::v1::OfferWithdrawn::Reason withdrawn, Work requeue);
+  // Whether the configuration in force has the agent's routing group, but no longer the agent.
+  bool IsRemoved(const state::v1::AgentState& agent) const;
+  // Why a conversation that the agent has goes back to its queue; nothing: it does not. Follows
+  // from the state alone, so that whoever takes over goes on.
+  std::optional<conversation::v1::Queued::Reason> GoesBack(
+      const state::v1::AgentState& agent, const state::v1::ConversationState& conversation) const;
+  // Whether GiveBack has something to do.
+  bool HasToGiveBack(const state::v1::AgentState& agent) const;
+  // Takes from the agent what goes back. What makes the decision too large is left to a timer.
+  void GiveBack(const state::v1::AgentState& agent);
   // Ends the after-work of a conversation, all of it, or what has expired.
   static constexpr absl::string_view kAllWrapUps = "*";
   static constexpr absl::string_view kExpiredWrapUps = "";
@@ -319,10 +331,6 @@ class Engine {
   // --- configuration
   const config::v1::WorkspaceConfig& Config(absl::string_view workspace_id) const;
   void Configure(const config::v1::WorkspaceConfig& config);
-  // Takes from agents whom the configuration no longer has what they may not keep, and says of the
-  // others that they are leaving; what was taken.
-  std::vector<std::string> TakeFromRemovedAgents(const config::v1::WorkspaceConfig& config,
-                                                 const std::vector<std::string>& held);
   // Says which queues of the configuration before are kept though this one no longer has them.
   void KeepRemovedQueues(const config::v1::WorkspaceConfig& before,
                          const config::v1::WorkspaceConfig& config);
@@ -357,6 +365,8 @@ class Engine {
   const std::unique_ptr<char[]> block_ = std::make_unique<char[]>(kBlockBytes);
   google::protobuf::Arena memory_{block_.get(), kBlockBytes};
   log::v1::Decision* decision_ = nullptr;
+  // Of its events, about.
+  size_t bytes_ = 0;
   message::v1::InboundMessage copied_;
   absl::Time now_;
   std::set<std::string> touched_conversations_;
@@ -365,7 +375,9 @@ class Engine {
   std::set<std::string> newly_waiting_;
   std::set<std::string> changed_agents_;
   std::set<std::string> stray_;
-  // Agents who were leaving and may have nothing left, by AgentKey.
+  // Conversations whose SLA policy is gone.
+  std::set<std::string> unmeasured_;
+  // Agents whom the configuration no longer has and who may have nothing left, by AgentKey.
   std::set<std::string> leaving_;
   // What waits in queues that are kept or is on offer from them, by QueueKey.
   std::map<std::string, std::set<std::string>> closing_;

@@ -206,6 +206,13 @@ Engine::Target Engine::FindTarget(const Command& command, absl::string_view conv
                 CommandRejected::REASON_UNKNOWN_CONVERSATION,
                 absl::StrCat("there is no conversation ", TruncateUtf8(conversation_id, 64))}};
   }
+  // Another group than the command's own, which is held.
+  if (MatcherOf(*c) == nullptr) {
+    return {.verdict =
+                Rejection{CommandRejected::REASON_UNKNOWN_WORKSPACE,
+                          absl::StrCat("no configuration in force has the routing group ",
+                                       RoutingKey(c->workspace_id(), c->routing_group_id()))}};
+  }
   if (must_own && !IsOpen(*c)) {
     return {.verdict = Rejection{CommandRejected::REASON_CLOSED, "the conversation is resolved"}};
   }

@@ -10,7 +10,6 @@ namespace wissel::domain {
 
 using config::v1::WorkspaceConfig;
 using conversation::v1::Event;
-using conversation::v1::OfferWithdrawn;
 using conversation::v1::Queued;
 using state::v1::AgentState;
 using state::v1::ConversationState;
@@ -136,71 +135,31 @@ log::v1::Decision* Engine::Decide(const log::v1::InputCause& cause, const Worksp
   if (before == nullptr ? held.empty() : before->version() >= config.version()) return nullptr;
   Begin(cause, absl::StrCat(config.workspace_id(), "@", config.version()), now);
 
-  const std::vector<std::string> queue_again = TakeFromRemovedAgents(config, held);
   if (before != nullptr) KeepRemovedQueues(*before, config);
 
+  // Those, too, who are gone with it.
+  for (const auto& [key, agent] : state_.agents()) {
+    if (agent.workspace_id() == config.workspace_id()) touched_agents_.insert(key);
+  }
   Event& event = NewEvent();
   *event.mutable_config_applied()->mutable_config() = config;
   for (const std::string& group : held) {
     event.mutable_config_applied()->add_held_routing_group_ids(group);
   }
+  event.mutable_config_applied()->set_removed_stay(true);
   Emit(event);
   Configure(config);
 
-  for (const std::string& id : queue_again) {
-    Queue(id, Queued::REASON_CONFIG_CHANGED,
-          FromProto(state_.FindConversation(id)->waiting_since()));
-  }
   // Conversations that wait in a queue that is gone will wait in another, in their old place.
   for (const auto& [id, conversation] : state_.conversations()) {
     if (conversation->workspace_id() == config.workspace_id()) TouchConversation(id);
   }
   for (const auto& [key, agent] : state_.agents()) {
-    if (agent.workspace_id() == config.workspace_id()) touched_agents_.insert(key);
-  }
-  return &Finish();
-}
-
-std::vector<std::string> Engine::TakeFromRemovedAgents(const WorkspaceConfig& config,
-                                                       const std::vector<std::string>& held) {
-  std::set<std::string> present;
-  for (const config::v1::Agent& a : config.agents()) {
-    if (std::find(held.begin(), held.end(), a.routing_group_id()) != held.end()) {
-      present.insert(a.agent_id());
-    }
-  }
-  std::vector<std::string> taken;
-  std::vector<std::string> keeping;
-  for (const auto& [key, agent] : state_.agents()) {
     if (agent.workspace_id() != config.workspace_id()) continue;
     touched_agents_.insert(key);
-    if (present.contains(agent.agent_id())) continue;
-    const bool keeps = KeepsAgent(config, agent);
-    if (keeps && !agent.leaving()) keeping.push_back(key);
-    for (const std::string& id : state_.ConversationsOf(agent.workspace_id(), agent.agent_id())) {
-      const ConversationStatus status = state_.FindConversation(id)->status();
-      if (status == ConversationStatus::CONVERSATION_STATUS_OFFERED ||
-          (status == ConversationStatus::CONVERSATION_STATUS_ACTIVE && !keeps)) {
-        taken.push_back(id);
-      }
-    }
+    if (IsRemoved(agent)) GiveBack(agent);
   }
-  for (const std::string& id : taken) {
-    const ConversationState& c = *state_.FindConversation(id);
-    if (c.has_offer()) WithdrawOffer(c, OfferWithdrawn::REASON_CONFIG_CHANGED);
-  }
-  for (const std::string& key : keeping) {
-    const AgentState& agent = state_.agents().at(key);
-    if (agent.used_units() == 0) continue;
-    Event& event = NewEvent();
-    conversation::v1::AgentLeaving& leaving = *event.mutable_agent_leaving();
-    leaving.set_workspace_id(agent.workspace_id());
-    leaving.set_routing_group_id(agent.routing_group_id());
-    leaving.set_agent_id(agent.agent_id());
-    leaving.set_units(agent.used_units());
-    Emit(event);
-  }
-  return taken;
+  return &Finish();
 }
 
 void Engine::KeepRemovedQueues(const WorkspaceConfig& before, const WorkspaceConfig& config) {
@@ -244,9 +203,12 @@ void Engine::TellClosing(const std::string& conversation_id) {
 }
 
 bool Engine::LetGo() {
-  for (const std::string& key : leaving_) {
+  while (!leaving_.empty() && !Full()) {
+    const std::string key = *leaving_.begin();
+    leaving_.erase(leaving_.begin());
     const auto it = state_.agents().find(key);
-    if (it == state_.agents().end() || !it->second.leaving() || it->second.used_units() > 0) {
+    if (it == state_.agents().end() || !IsRemoved(it->second) ||
+        HoldsSomething(Config(it->second.workspace_id()), it->second)) {
       continue;
     }
     Event& event = NewEvent();
@@ -256,10 +218,14 @@ bool Engine::LetGo() {
     Emit(event);
     SyncAgent(key);
   }
-  leaving_.clear();
   std::set<std::string> changed;
+  bool more = !leaving_.empty();
   for (const auto& [key, ids] : closing_) {
     if (!ids.empty()) continue;
+    if (Full()) {
+      more = true;
+      break;
+    }
     const QueueState& queue = state_.queues().at(key);
     changed.insert(queue.workspace_id());
     Event& event = NewEvent();
@@ -268,6 +234,7 @@ bool Engine::LetGo() {
     event.mutable_queue_closed()->set_queue_id(queue.queue_id());
     Emit(event);
   }
+  if (more) timers_.Set(TimerKind::kMatch, "", now_);
   for (const std::string& workspace_id : changed) Configure(Config(workspace_id));
   // What the queue said of their work holds no longer.
   for (const auto& [key, agent] : state_.agents()) {

@@ -104,6 +104,7 @@ void Engine::SyncConversation(const std::string& id) {
     if (const absl::Time due = state_.SlaClockOf(*c).NextDue(); due != absl::InfiniteFuture()) {
       timers_.Set(TimerKind::kSla, id, due);
     }
+    if (LacksSlaPolicy(*c)) unmeasured_.insert(id);
   }
   routing::Matcher* matcher = MatcherOf(*c);
   if (c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) {
@@ -114,7 +115,7 @@ void Engine::SyncConversation(const std::string& id) {
   const config::v1::ConversationPolicy& policy = Config(c->workspace_id()).conversations();
   switch (c->status()) {
     case ConversationStatus::CONVERSATION_STATUS_QUEUED: {
-      if (matcher == nullptr) return;
+      if (matcher == nullptr) return TellWaits(*c, false);
       if (IsStray(*c)) stray_.insert(id);
       if (!matcher->IsWaiting(id)) newly_waiting_.insert(id);
       matcher->AddWaiting(WaitingOf(*c));
@@ -143,14 +144,18 @@ void Engine::SyncConversation(const std::string& id) {
 }
 
 void Engine::SyncAgent(const std::string& key) {
-  for (TimerKind kind : {TimerKind::kAgentLost, TimerKind::kWrapUp, TimerKind::kOwnerGone}) {
+  for (TimerKind kind :
+       {TimerKind::kAgentLost, TimerKind::kGiveBack, TimerKind::kWrapUp, TimerKind::kOwnerGone}) {
     timers_.Clear(kind, key);
   }
   const auto it = state_.agents().find(key);
   CountStaff(key, it == state_.agents().end() ? nullptr : &it->second);
   if (it == state_.agents().end()) return;
   const AgentState& agent = it->second;
-  if (agent.leaving() && agent.used_units() == 0) leaving_.insert(key);
+  if (IsRemoved(agent) && !HoldsSomething(Config(agent.workspace_id()), agent)) {
+    leaving_.insert(key);
+  }
+  if (HasToGiveBack(agent)) timers_.Set(TimerKind::kGiveBack, key, now_);
   if (agent.has_lost_time() && agent.presence() != command::v1::PRESENCE_OFFLINE) {
     timers_.Set(TimerKind::kAgentLost, key,
                 FromProto(agent.lost_time()) +
@@ -190,8 +195,7 @@ void Engine::Sync() {
 void Engine::Match() {
   Sync();
   overflows_.clear();
-  const auto full = [this] { return decision_->events_size() >= kMaxEvents; };
-  while (!stray_.empty() && !full()) {
+  while (!stray_.empty() && !Full()) {
     const std::string id = *stray_.begin();
     stray_.erase(stray_.begin());
     const ConversationState* c = state_.FindConversation(id);
@@ -199,6 +203,13 @@ void Engine::Match() {
     Queue(id, Queued::REASON_CONFIG_CHANGED, FromProto(c->waiting_since()));
     Sync();
   }
+  while (!unmeasured_.empty() && !Full()) {
+    const std::string id = *unmeasured_.begin();
+    unmeasured_.erase(unmeasured_.begin());
+    const ConversationState* c = state_.FindConversation(id);
+    if (c != nullptr && LacksSlaPolicy(*c)) ChooseSla(*c);
+  }
+  Sync();
   for (const std::string& id : overflowing_) newly_waiting_.insert(id);
   overflowing_.clear();
   // Time takes effect on every group that something is sought for.
@@ -215,7 +226,7 @@ void Engine::Match() {
     if (const auto it = matchers_.find(key); it != matchers_.end()) Advance(key, it->second);
   }
   advancing_.clear();
-  while (!(changed_agents_.empty() && newly_waiting_.empty()) && !full()) {
+  while (!(changed_agents_.empty() && newly_waiting_.empty()) && !Full()) {
     // By routing group: one has nothing to do with another's agents and conversations.
     std::map<std::string, Sought> sought;
     for (const std::string& key : std::exchange(changed_agents_, {})) {
@@ -233,13 +244,13 @@ void Engine::Match() {
       if (const auto it = matchers_.find(key); it != matchers_.end()) GiveOut(it->second, what);
     }
   }
-  if (!changed_agents_.empty() || !newly_waiting_.empty() || !stray_.empty()) {
+  if (!changed_agents_.empty() || !newly_waiting_.empty() || !stray_.empty() ||
+      !unmeasured_.empty()) {
     timers_.Set(TimerKind::kMatch, "", now_);
   }
 }
 
 void Engine::GiveOut(routing::Matcher& matcher, Sought& sought) {
-  const auto full = [this] { return decision_->events_size() >= kMaxEvents; };
   std::vector<std::string>& begun = sought.conversations;
   matcher.SortByUrgency(begun);
   // What agents would take, and which agent what.
@@ -257,7 +268,7 @@ void Engine::GiveOut(routing::Matcher& matcher, Sought& sought) {
   std::set<std::string> ask = std::move(sought.agents);
   std::vector<std::string> left;
   size_t next = 0;
-  while (!full()) {
+  while (!Full()) {
     for (const std::string& key : std::exchange(ask, {})) {
       if (const auto choice = choices.find(key); choice != choices.end()) drop(choice);
       const std::optional<std::string> id =
@@ -296,7 +307,7 @@ void Engine::GiveOut(routing::Matcher& matcher, Sought& sought) {
   changed_agents_.merge(ask);
   for (const auto& [key, id] : choices) changed_agents_.insert(key);
   for (const std::string& id : left) {
-    if (full()) {
+    if (Full()) {
       newly_waiting_.insert(id);
     } else {
       Leave(id);
@@ -318,6 +329,7 @@ void Engine::Leave(const std::string& conversation_id) {
        event != decision_->mutable_events()->rend(); ++event) {
     if (event->queued().conversation_id() != conversation_id) continue;
     *event->mutable_queued()->mutable_explanation() = Explain(c);
+    bytes_ += event->queued().explanation().ByteSizeLong();
     Estimate(c);
     return;
   }

@@ -77,6 +77,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::MergeConve
   *merged.mutable_conversation_merged()->mutable_actor() = command.actor();
   Emit(merged);
   auto clocks = OpenClocks(state_, source, now_);
+  const bool callback = source.has_callback_request_time();
 
   Event& resolved = NewEvent();
   resolved.mutable_resolved()->set_conversation_id(source_id);
@@ -90,6 +91,13 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::MergeConve
   *took.mutable_conversation_merged()->mutable_actor() = command.actor();
   *took.mutable_conversation_merged()->mutable_clocks() = std::move(clocks);
   Emit(took);
+
+  // What the customer was promised there is owed here.
+  if (callback && !target.has_callback_request_time()) {
+    Event& promised = NewEvent();
+    promised.mutable_callback_requested()->set_conversation_id(target_id);
+    Emit(promised);
+  }
 
   if (target.status() == ConversationStatus::CONVERSATION_STATUS_PARKED) {
     const std::string agent_id = target.agent_id();

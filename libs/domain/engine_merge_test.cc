@@ -202,5 +202,27 @@ TEST(Merge, TheTargetKeepsTheEarlierOfTheOpenClocks) {
   EXPECT_THAT(breaches, ElementsAre(source_opened + absl::Minutes(10)));
 }
 
+TEST(Merge, ACallbackThatWasPromisedIsOwedByTheTarget) {
+  WorkspaceConfig config = ShopConfig();
+  for (config::v1::Queue& queue : *config.mutable_queues()) {
+    queue.add_overflow_rules()->set_request_callback(true);
+  }
+  Shop shop(config);
+  const std::string source = shop.Open("31600000001", "nl");
+  ASSERT_TRUE(shop.Conversation(source).has_callback_request_time());
+  shop.Online("bram");
+  message::v1::InboundMessage mail = Text("31600000001", 900, "nl");
+  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
+  mail.mutable_account()->set_account_id("shop-mail");
+  const std::string target = shop.Receive(mail).events(0).conversation_opened().conversation_id();
+  ASSERT_FALSE(shop.Conversation(target).has_callback_request_time());
+  Command merge = domain::testing::BySupervisor("merge");
+  merge.mutable_merge_conversation()->set_conversation_id(source);
+  merge.mutable_merge_conversation()->set_into_conversation_id(target);
+  shop.Do(merge);
+  EXPECT_FALSE(shop.Conversation(source).has_callback_request_time());
+  EXPECT_TRUE(shop.Conversation(target).has_callback_request_time());
+}
+
 }  // namespace
 }  // namespace wissel::domain

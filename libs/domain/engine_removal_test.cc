@@ -22,6 +22,7 @@ using domain::testing::CommandBy;
 using domain::testing::Decision;
 using domain::testing::EraseIf;
 using domain::testing::Kinds;
+using domain::testing::QueueIn;
 using domain::testing::Refusal;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
@@ -59,9 +60,9 @@ TEST(RemovedAgent, KeepsActiveWorkTakesNothingNewAndGoesWithTheLastOfIt) {
   shop.Do(shop.Accept(active));
   const std::string offered = shop.Open("31600000002", "nl");
   const Decision& applied = shop.Apply(Without("bram", config::v1::REMOVED_WORK_KEPT));
-  EXPECT_THAT(Kinds(applied), ElementsAre(Event::kOfferWithdrawn, Event::kAgentLeaving,
-                                          Event::kConfigApplied, Event::kQueued));
-  EXPECT_EQ(applied.events(1).agent_leaving().units(), 1);
+  EXPECT_THAT(Kinds(applied), ElementsAre(Event::kConfigApplied, Event::kOfferWithdrawn,
+                                          Event::kQueued, Event::kAgentLeaving));
+  EXPECT_EQ(applied.events(3).agent_leaving().units(), 1);
   EXPECT_EQ(shop.Conversation(active).agent_id(), "bram");
   EXPECT_TRUE(shop.Agent("bram").leaving());
   EXPECT_EQ(shop.Conversation(offered).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
@@ -245,6 +246,88 @@ TEST(Removed, ASuccessorKeepsTheSame) {
             shop.engine().Decide(cause, resolve, shop.now).SerializeAsString());
   EXPECT_EQ(successor.state().FindConversation(waiting)->queue_id(), "nl");
   EXPECT_NE(successor.state().FindQueue("acme", "nl"), nullptr);
+}
+
+// ---------------------------------------------------------------------------------------------
+// A routing group that is gone: refused where configurations are applied, yet the topic may hold
+// one
+
+WorkspaceConfig WithoutTheGroup() {
+  WorkspaceConfig config;
+  config.set_workspace_id("acme");
+  config.set_version(2);
+  config.add_routing_groups()->set_routing_group_id("other");
+  return config;
+}
+
+// A command that is routed by another group, as a client that is behind might send it.
+Command Astray(Command command) {
+  command.mutable_envelope()->set_routing_group_id("other");
+  return command;
+}
+
+TEST(RemovedGroup, WhatBelongsToItStaysAsItIsAndGoesOnWhenItIsBack) {
+  WorkspaceConfig config = ShopConfig();
+  QueueIn(config, "en").set_tell_waiting_time(true);
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string active = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(active));
+  const std::string offered = shop.Open("31600000002", "nl");
+  ASSERT_TRUE(shop.Conversation(offered).has_offer());
+  const absl::Time place = shop.now;
+  const std::string waiting = shop.Open("44700000001", "en");
+  EXPECT_THAT(Kinds(shop.Apply(WithoutTheGroup())), ElementsAre(Event::kConfigApplied));
+
+  EXPECT_EQ(shop.Conversation(active).agent_id(), "bram");
+  EXPECT_EQ(Refusal(shop.Do(shop.Reply("bram", active))),
+            CommandRejected::REASON_UNKNOWN_WORKSPACE);
+  Command transfer = Astray(BySupervisor("transfer"));
+  transfer.mutable_transfer()->set_conversation_id(active);
+  transfer.mutable_transfer()->set_queue_id("en");
+  EXPECT_EQ(Refusal(shop.Do(transfer)), CommandRejected::REASON_UNKNOWN_WORKSPACE);
+  Command pull = Astray(CommandBy("bram", "pull"));
+  pull.mutable_pull()->set_agent_id("bram");
+  pull.mutable_pull()->set_conversation_id(waiting);
+  EXPECT_EQ(Refusal(shop.Do(pull)), CommandRejected::REASON_UNKNOWN_WORKSPACE);
+  // The offer times out, and its conversation waits where it did. Nothing is told of waiting times.
+  shop.RenewLease();
+  shop.Wait(absl::Seconds(50));
+  EXPECT_EQ(shop.Conversation(offered).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  EXPECT_EQ(shop.Conversation(offered).queue_id(), "nl");
+
+  Engine successor(shop.engine().state().Copy(), {.holds = [](absl::string_view) { return true; }});
+  EXPECT_EQ(successor.state().Hash(), shop.engine().state().Hash());
+  config.set_version(3);
+  const auto cause = shop.Cause(common::v1::INPUT_TOPIC_CONFIG);
+  EXPECT_EQ(successor.Decide(cause, config, shop.now)->SerializeAsString(),
+            shop.engine().Decide(cause, config, shop.now)->SerializeAsString());
+  EXPECT_EQ(shop.Conversation(waiting).queue_id(), "en");
+  EXPECT_EQ(FromProto(shop.Conversation(waiting).waiting_since()), place);
+  EXPECT_EQ(FindQueue(shop, "en")->waiting(), 1);
+  EXPECT_EQ(FindQueue(shop, "nl")->waiting(), 1);
+  // Bram missed it, and is asked again when the cooldown is over.
+  shop.RenewLease();
+  shop.Wait(absl::Seconds(45));
+  EXPECT_EQ(shop.Conversation(offered).offer().agent_id(), "bram");
+  EXPECT_EQ(FindQueue(shop, "nl")->waiting(), 0);
+  shop.Online("carol");
+  EXPECT_EQ(shop.Conversation(waiting).offer().agent_id(), "carol");
+  EXPECT_THAT(Kinds(shop.Do(shop.Resolve("bram", active))), ElementsAre(Event::kResolved));
+}
+
+TEST(RemovedGroup, IsFoldedTheSameFromACutLog) {
+  Shop shop;
+  shop.Online("bram");
+  shop.Do(shop.Accept(shop.Open("31600000001", "nl")));
+  shop.Open("44700000001", "en");
+  const size_t cut = shop.log().size();
+  shop.Apply(WithoutTheGroup());
+  shop.Restate(1000);
+  State cut_off;
+  cut_off.BeginsAfterCut();
+  for (size_t i = cut; i < shop.log().size(); ++i) cut_off.Apply(shop.log()[i]);
+  EXPECT_EQ(cut_off.Hash(), shop.engine().state().Hash());
 }
 
 }  // namespace

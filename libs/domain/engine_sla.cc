@@ -34,6 +34,11 @@ void Engine::ChooseSla(const ConversationState& c) {
   Emit(event);
 }
 
+bool Engine::LacksSlaPolicy(const ConversationState& c) const {
+  return IsOpen(c) && !c.sla().sla_policy_id().empty() &&
+         state_.FindSlaPolicy(c.workspace_id(), c.sla().sla_policy_id()) == nullptr;
+}
+
 bool Engine::SayDue(const std::string& conversation_id) {
   const ConversationState* c = state_.FindConversation(conversation_id);
   if (c == nullptr || !c->has_sla()) return false;

@@ -371,5 +371,230 @@ TEST(Sla, AChangedTargetCountsFromItsConfigurationOn) {
   EXPECT_EQ(FromProto(breached->sla_breached().due_time()), start + absl::Minutes(3));
 }
 
+// ---------------------------------------------------------------------------------------------
+// Which policy a conversation has
+
+const std::string& PolicyOf(const Shop& shop, const std::string& id) {
+  return shop.Conversation(id).sla().sla_policy_id();
+}
+
+TEST(Sla, AnOpenConversationKeepsItsPolicyThoughAnotherWouldNowBeChosen) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(2)).set_sla_policy_id("old");
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string active = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(active));
+  const std::string waiting = shop.Open("44700000001", "en");
+  Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(1)).set_sla_policy_id("new");
+  config.mutable_sla_policies()->SwapElements(0, 1);
+  config.set_version(2);
+  shop.Apply(config);
+  EXPECT_EQ(PolicyOf(shop, active), "old");
+  EXPECT_EQ(PolicyOf(shop, waiting), "old");
+  EXPECT_EQ(PolicyOf(shop, shop.Open("31600000002", "nl")), "new");
+  // Until it is queued, transferred or updated.
+  Command update = CommandBy("bram", "update");
+  update.mutable_update_conversation()->set_conversation_id(active);
+  update.mutable_update_conversation()->set_priority_points(1);
+  shop.Do(update);
+  EXPECT_EQ(PolicyOf(shop, active), "new");
+}
+
+TEST(Sla, WhereItsPolicyIsGoneAnotherIsChosenAtOnceAndWhatWasUsedIsKept) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(2)).set_sla_policy_id("gone");
+  Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(1)).set_sla_policy_id("stays");
+  Shop shop(config);
+  shop.Online("bram");
+  const absl::Time start = shop.now;
+  const std::string active = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(active));
+  const std::string parked = shop.Open("31600000002", "nl");
+  shop.Do(shop.Accept(parked));
+  Command park = CommandBy("bram", "park");
+  park.mutable_park()->set_conversation_id(parked);
+  shop.Do(park);
+  const std::string waiting = shop.Open("44700000001", "en");
+  const std::string resolved = shop.Open("31600000003", "nl");
+  shop.Do(shop.Accept(resolved));
+  shop.Do(shop.Resolve("bram", resolved));
+  WaitConnected(shop, absl::Minutes(20));
+  config.mutable_sla_policies()->DeleteSubrange(0, 1);
+  config.set_version(2);
+  const Decision& applied = shop.Apply(config);
+  EXPECT_THAT(Kinds(applied), ElementsAre(Event::kConfigApplied, Event::kSlaPolicyApplied,
+                                          Event::kSlaPolicyApplied, Event::kSlaPolicyApplied));
+  EXPECT_EQ(PolicyOf(shop, active), "stays");
+  EXPECT_EQ(PolicyOf(shop, parked), "stays");
+  EXPECT_EQ(PolicyOf(shop, waiting), "stays");
+  // What is over is measured again when it is reopened.
+  EXPECT_EQ(PolicyOf(shop, resolved), "gone");
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Hours(1));
+  const Event* breached = Find(fired, Event::kSlaBreached);
+  ASSERT_NE(breached, nullptr);
+  EXPECT_EQ(FromProto(breached->sla_breached().due_time()), start + absl::Hours(1));
+}
+
+TEST(Sla, WithoutAnyPolicyItStaysSoUntilItIsQueuedTransferredOrUpdated) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(2));
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  const WorkspaceConfig with = config;
+  config.clear_sla_policies();
+  config.set_version(2);
+  shop.Apply(config);
+  EXPECT_EQ(PolicyOf(shop, id), "");
+  config = with;
+  config.set_version(3);
+  EXPECT_THAT(Kinds(shop.Apply(config)), ElementsAre(Event::kConfigApplied));
+  EXPECT_EQ(PolicyOf(shop, id), "");
+  Command transfer = CommandBy("bram", "transfer");
+  transfer.mutable_transfer()->set_conversation_id(id);
+  transfer.mutable_transfer()->set_queue_id("en");
+  shop.Do(transfer);
+  EXPECT_EQ(PolicyOf(shop, id), "policy-1");
+}
+
+TEST(Sla, AnUpdateThatRaisesThePriorityMayMeanAnotherPolicy) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10)).set_min_priority(50);
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Hours(10));
+  QueueIn(config, "nl").set_base_priority(20);
+  Shop shop(config);
+  const absl::Time start = shop.now;
+  const std::string id = shop.Open("31600000001", "nl");
+  EXPECT_EQ(PolicyOf(shop, id), "policy-2");
+  shop.now += absl::Minutes(4);
+  const auto set_priority = [&](int32_t points) {
+    Command command = domain::testing::BySupervisor(absl::StrCat("priority ", points));
+    command.mutable_update_conversation()->set_conversation_id(id);
+    command.mutable_update_conversation()->set_priority_points(points);
+    shop.Do(command);
+  };
+  // The queue's own and these make 49, then 50.
+  set_priority(29);
+  EXPECT_EQ(PolicyOf(shop, id), "policy-2");
+  set_priority(30);
+  EXPECT_EQ(PolicyOf(shop, id), "policy-1");
+  const std::vector<Decision> fired = shop.Wait(absl::Minutes(6));
+  const Event* breached = Find(fired, Event::kSlaBreached);
+  ASSERT_NE(breached, nullptr);
+  EXPECT_EQ(FromProto(breached->sla_breached().due_time()), start + absl::Minutes(10));
+  set_priority(0);
+  EXPECT_EQ(PolicyOf(shop, id), "policy-2");
+}
+
+TEST(Sla, AReopenedConversationIsMeasuredOnByThePolicyOfThen) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(1)).set_sla_policy_id("gone");
+  Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(3)).set_sla_policy_id("stays");
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  WaitConnected(shop, absl::Minutes(20));
+  shop.Do(shop.Resolve("bram", id));
+  config.mutable_sla_policies()->DeleteSubrange(0, 1);
+  config.set_version(2);
+  shop.Apply(config);
+  EXPECT_EQ(Find(WaitConnected(shop, absl::Hours(5)), Event::kSlaBreached), nullptr);
+  Command reopen = CommandBy("bram", "reopen");
+  reopen.mutable_reopen()->set_conversation_id(id);
+  const Decision& reopened = shop.Do(reopen);
+  EXPECT_NE(Find({reopened}, Event::kSlaPolicyApplied), nullptr);
+  EXPECT_EQ(PolicyOf(shop, id), "stays");
+  // 20 minutes were used before it was resolved, and none while it was.
+  const absl::Time again = shop.now;
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Hours(3));
+  const Event* breached = Find(fired, Event::kSlaBreached);
+  ASSERT_NE(breached, nullptr);
+  EXPECT_EQ(breached->sla_breached().metric(), config::v1::SLA_METRIC_RESOLUTION);
+  EXPECT_EQ(FromProto(breached->sla_breached().due_time()),
+            again + absl::Hours(3) - absl::Minutes(20));
+}
+
+// Of another account, so that it does not join the one that is open.
+std::string OpenByMail(Shop& shop, absl::string_view from) {
+  message::v1::InboundMessage mail = Text(from, 900, "nl");
+  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
+  mail.mutable_account()->set_account_id("shop-mail");
+  return shop.Receive(mail).events(0).conversation_opened().conversation_id();
+}
+
+TEST(Sla, OfTwoResolutionClocksThatAreMergedTheOneThatUsedMoreCounts) {
+  for (const bool parked : {false, true}) {
+    SCOPED_TRACE(parked);
+    WorkspaceConfig config = ShopConfig();
+    Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(1));
+    Shop shop(config);
+    shop.Online("bram");
+    const std::string source = shop.Open("31600000001", "nl");
+    shop.Do(shop.Accept(source));
+    WaitConnected(shop, absl::Minutes(20));
+    // What it is merged into is younger.
+    const std::string target = OpenByMail(shop, "31600000001");
+    shop.Do(shop.Accept(target));
+    WaitConnected(shop, absl::Minutes(10));
+    if (parked) {
+      Command park = CommandBy("bram", "park");
+      park.mutable_park()->set_conversation_id(source);
+      shop.Do(park);
+      // Its clock stands still, and it is behind the other one when that has used 41 minutes.
+      WaitConnected(shop, absl::Minutes(31));
+    }
+    Command merge = CommandBy("bram", "merge");
+    merge.mutable_merge_conversation()->set_conversation_id(source);
+    merge.mutable_merge_conversation()->set_into_conversation_id(target);
+    shop.Do(merge);
+    const absl::Time merged = shop.now;
+    const std::vector<Decision> fired = WaitConnected(shop, absl::Hours(2));
+    const Event* breached = Find(fired, Event::kSlaBreached);
+    ASSERT_NE(breached, nullptr);
+    EXPECT_EQ(breached->sla_breached().conversation_id(), target);
+    EXPECT_EQ(FromProto(breached->sla_breached().due_time()),
+              merged + absl::Minutes(parked ? 60 - 41 : 60 - 30));
+  }
+}
+
+TEST(Sla, TheAnswerOfASupervisorWhoBargedInIsTheAgentsToTheClock) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  config::v1::SlaTarget& next = *config.mutable_sla_policies(0)->add_targets();
+  next.set_metric(config::v1::SLA_METRIC_NEXT_RESPONSE);
+  *next.mutable_target() = ToProto(absl::Minutes(5));
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  Command join = domain::testing::BySupervisor("join");
+  join.mutable_barge_in()->set_conversation_id(id);
+  shop.Do(join);
+  const auto answer = [&](absl::string_view key) {
+    Command reply = domain::testing::BySupervisor(key);
+    reply.mutable_send_reply()->set_conversation_id(id);
+    reply.mutable_send_reply()->mutable_message()->add_contents()->mutable_text()->set_text("hi");
+    return reply;
+  };
+  WaitConnected(shop, absl::Minutes(9));
+  const Decision& answered = shop.Do(answer("first"));
+  ASSERT_THAT(Kinds(answered), ElementsAre(Event::kReplySent));
+  EXPECT_EQ(answered.events(0).reply_sent().actor().subject(), "boss");
+  // The conversation stays the agent's.
+  EXPECT_EQ(shop.Conversation(id).agent_id(), "bram");
+  EXPECT_EQ(shop.Conversation(id).status(), state::v1::CONVERSATION_STATUS_ACTIVE);
+  EXPECT_EQ(Find(WaitConnected(shop, absl::Minutes(10)), Event::kSlaBreached), nullptr);
+  // So it is with what is asked later.
+  shop.Receive(Text("31600000001", 99, "nl"));
+  WaitConnected(shop, absl::Minutes(4));
+  shop.Do(answer("second"));
+  EXPECT_EQ(Find(WaitConnected(shop, absl::Hours(1)), Event::kSlaBreached), nullptr);
+  shop.Receive(Text("31600000001", 100, "nl"));
+  EXPECT_NE(Find(WaitConnected(shop, absl::Minutes(5)), Event::kSlaBreached), nullptr);
+}
+
 }  // namespace
 }  // namespace wissel::domain

@@ -63,7 +63,7 @@ void Engine::EstimateQueue(const std::string& queue_key) {
   std::string& up_to = estimated_up_to_[queue_key];
   auto next = told->second.upper_bound(up_to);
   for (int i = 0; i < kMaxEstimates && next != told->second.end(); ++i) {
-    if (decision_->events_size() >= kMaxEvents) break;
+    if (Full()) break;
     up_to = *next;
     const ConversationState* c = state_.FindConversation(*next);
     // Where it waits now, if it has moved in the meantime.

@@ -21,6 +21,7 @@ namespace {
 
 using config::v1::WorkspaceConfig;
 using conversation::v1::Event;
+using domain::testing::Command;
 using domain::testing::Decision;
 using domain::testing::Find;
 using domain::testing::Kinds;
@@ -214,6 +215,38 @@ TEST(AtRisk, TakesFewDecisions) {
                     [](const Decision& d) { return d.cause().has_timer(); });
   EXPECT_GE(AtRiskTimes(shop.log()).size(), kWaiting / 2);
   EXPECT_LE(fired, 2 * kWaiting);
+}
+
+TEST(Callback, IsRememberedUntilAnAgentAnswersOrItIsResolved) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::Queue& queue = QueueIn(config, "nl");
+  config::v1::OverflowRule& callback = *queue.add_overflow_rules();
+  *callback.mutable_after() = ToProto(absl::Minutes(1));
+  callback.set_request_callback(true);
+  config::v1::OverflowRule& text = *queue.add_overflow_rules();
+  *text.mutable_after() = ToProto(absl::Minutes(2));
+  text.set_send_text("We will call you.");
+  Shop shop(config);
+  const absl::Time start = shop.now;
+  const std::string answered = shop.Open("31600000001", "nl");
+  const std::string resolved = shop.Open("31600000002", "nl");
+  EXPECT_FALSE(shop.Conversation(answered).has_callback_request_time());
+  shop.Wait(absl::Minutes(3));
+  // What the rules or a bot say is not what was promised.
+  EXPECT_EQ(FromProto(shop.Conversation(answered).callback_request_time()),
+            start + absl::Minutes(1));
+  shop.Online("bram");
+  shop.Do(shop.Accept(answered));
+  shop.Do(shop.Accept(resolved));
+  Command bot = shop.Reply("bram", answered);
+  bot.mutable_actor()->set_role(common::v1::ROLE_BOT);
+  ASSERT_NE(Find({shop.Do(bot)}, Event::kReplySent), nullptr);
+  EXPECT_TRUE(shop.Conversation(answered).has_callback_request_time());
+  shop.Do(shop.Reply("bram", answered));
+  EXPECT_FALSE(shop.Conversation(answered).has_callback_request_time());
+  EXPECT_TRUE(shop.Conversation(resolved).has_callback_request_time());
+  shop.Do(shop.Resolve("bram", resolved));
+  EXPECT_FALSE(shop.Conversation(resolved).has_callback_request_time());
 }
 
 }  // namespace

@@ -151,6 +151,10 @@ bool MayAnswerAutomatically(message::v1::Automation automation) {
          automation == message::v1::AUTOMATION_NONE;
 }
 
+bool IsAgentsAnswer(const conversation::v1::ReplySent& reply) {
+  return !reply.actor().subject().empty() && reply.actor().role() != common::v1::ROLE_BOT;
+}
+
 bool IsSettled(DeliveryState state) {
   switch (state) {
     case DeliveryState::DELIVERY_STATE_SENT:

@@ -100,8 +100,14 @@ bool MayAnswerAutomatically(message::v1::Automation automation);
 // True for a delivery that nothing more will happen to, but for the provider's later reports.
 bool IsSettled(receipt::v1::DeliveryState state);
 
+// Whether an agent answers: not a bot, nor the queue's rules with a text.
+bool IsAgentsAnswer(const conversation::v1::ReplySent& reply);
+
 // True where the agent, whom this configuration no longer has, keeps open work until it is done.
 bool KeepsAgent(const config::v1::WorkspaceConfig& config, const state::v1::AgentState& agent);
+// Whether an agent whom this configuration no longer has still has conversations, or after-work
+// that is kept.
+bool HoldsSomething(const config::v1::WorkspaceConfig& config, const state::v1::AgentState& agent);
 // True where what waits in the queue, which this configuration no longer has, is kept there.
 bool KeepsQueue(const config::v1::WorkspaceConfig& config, const state::v1::KeptQueue& kept);
 
@@ -251,13 +257,29 @@ class State {
   void PutSeen(const state::v1::SeenIds& seen);
   void EraseSeen(const SeenKey& key);
   void EndOffer(absl::string_view conversation_id, absl::string_view offer_id);
+  // What becomes of agents and queues that the configuration does not have.
+  enum class Removed {
+    // Gone, unless it was said before that they are kept.
+    kGone,
+    // ConfigApplied.removed_stay.
+    kStays,
+    // The configuration is in force already.
+    kAsBefore,
+  };
   // Puts the configuration in force, for the agents and queues of the routing groups held here.
   void PutConfig(const config::v1::WorkspaceConfig& config,
-                 const google::protobuf::RepeatedPtrField<std::string>& held_groups);
+                 const google::protobuf::RepeatedPtrField<std::string>& held_groups,
+                 Removed removed);
   void PutAgents(const config::v1::WorkspaceConfig& config,
-                 const google::protobuf::RepeatedPtrField<std::string>& held_groups);
+                 const google::protobuf::RepeatedPtrField<std::string>& held_groups,
+                 Removed removed);
   void PutQueues(const config::v1::WorkspaceConfig& config,
-                 const google::protobuf::RepeatedPtrField<std::string>& held_groups);
+                 const google::protobuf::RepeatedPtrField<std::string>& held_groups,
+                 Removed removed);
+  static bool Stays(const config::v1::WorkspaceConfig& config, const state::v1::AgentState& agent,
+                    Removed removed);
+  static bool Stays(const config::v1::WorkspaceConfig& config, const state::v1::QueueState& queue,
+                    Removed removed);
   void EraseAgent(const std::string& key);
   void EraseQueue(const std::string& key);
 

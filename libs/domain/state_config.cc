@@ -77,18 +77,53 @@ void State::EraseQueue(const std::string& key) {
   if (queues_.erase(key) > 0) Touch(PieceKind::kQueue, key);
 }
 
+bool HoldsSomething(const WorkspaceConfig& config, const AgentState& agent) {
+  int32_t units = agent.used_units();
+  if (!KeepsAgent(config, agent)) {
+    for (const state::v1::WrapUp& wrap_up : agent.wrap_ups()) units -= wrap_up.units();
+  }
+  return units > 0;
+}
+
+bool State::Stays(const WorkspaceConfig& config, const AgentState& agent, Removed removed) {
+  switch (removed) {
+    case Removed::kGone:
+      return agent.leaving() && KeepsAgent(config, agent);
+    case Removed::kStays:
+      return !HasGroup(config, agent.routing_group_id()) || HoldsSomething(config, agent);
+    case Removed::kAsBefore:
+      break;
+  }
+  return true;
+}
+
+bool State::Stays(const WorkspaceConfig& config, const QueueState& queue, Removed removed) {
+  switch (removed) {
+    case Removed::kGone:
+      return queue.has_kept() && KeepsQueue(config, queue.kept());
+    case Removed::kStays:
+      return !HasGroup(config, queue.routing_group_id()) ||
+             (queue.has_kept() && KeepsQueue(config, queue.kept()));
+    case Removed::kAsBefore:
+      break;
+  }
+  return true;
+}
+
 void State::PutConfig(const WorkspaceConfig& config,
-                      const google::protobuf::RepeatedPtrField<std::string>& held_groups) {
+                      const google::protobuf::RepeatedPtrField<std::string>& held_groups,
+                      Removed removed) {
   WorkspaceConfig& in_force = configs_[config.workspace_id()];
   CompileSla(in_force, config);
   in_force = config;
   Touch(PieceKind::kConfig, config.workspace_id());
-  PutAgents(config, held_groups);
-  PutQueues(config, held_groups);
+  PutAgents(config, held_groups, removed);
+  PutQueues(config, held_groups, removed);
 }
 
 void State::PutAgents(const WorkspaceConfig& config,
-                      const google::protobuf::RepeatedPtrField<std::string>& held_groups) {
+                      const google::protobuf::RepeatedPtrField<std::string>& held_groups,
+                      Removed removed) {
   std::set<std::string> wanted;
   for (const config::v1::Agent& a : config.agents()) {
     if (!Contains(held_groups, a.routing_group_id())) continue;
@@ -112,13 +147,14 @@ void State::PutAgents(const WorkspaceConfig& config,
   for (auto it = agents_.lower_bound(prefix);
        it != agents_.end() && it->first.compare(0, prefix.size(), prefix) == 0; ++it) {
     if (wanted.contains(it->first)) continue;
-    if (!it->second.leaving() || !KeepsAgent(config, it->second)) gone.push_back(it->first);
+    if (!Stays(config, it->second, removed)) gone.push_back(it->first);
   }
   for (const std::string& key : gone) EraseAgent(key);
 }
 
 void State::PutQueues(const WorkspaceConfig& config,
-                      const google::protobuf::RepeatedPtrField<std::string>& held_groups) {
+                      const google::protobuf::RepeatedPtrField<std::string>& held_groups,
+                      Removed removed) {
   std::set<std::string> wanted;
   for (const config::v1::Queue& q : config.queues()) {
     if (!Contains(held_groups, q.routing_group_id())) continue;
@@ -138,7 +174,7 @@ void State::PutQueues(const WorkspaceConfig& config,
   for (auto it = queues_.lower_bound(prefix);
        it != queues_.end() && it->first.compare(0, prefix.size(), prefix) == 0; ++it) {
     if (wanted.contains(it->first)) continue;
-    if (!it->second.has_kept() || !KeepsQueue(config, it->second.kept())) gone.push_back(it->first);
+    if (!Stays(config, it->second, removed)) gone.push_back(it->first);
   }
   for (const std::string& key : gone) EraseQueue(key);
 }

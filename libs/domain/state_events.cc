@@ -79,6 +79,10 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
     case Kind::kTransferred:
       return On(event.transferred());
     case Kind::kReplySent:
+      if (ConversationState* c = Conversation(event.reply_sent().conversation_id());
+          c != nullptr && IsAgentsAnswer(event.reply_sent())) {
+        c->clear_callback_request_time();
+      }
       return On(event.reply_sent());
     case Kind::kDeliveryUpdated:
       return On(event.delivery_updated());
@@ -121,12 +125,13 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
           QueueKey(event.queue_closed().workspace_id(), event.queue_closed().queue_id()));
     case Kind::kConfigApplied:
       return PutConfig(event.config_applied().config(),
-                       event.config_applied().held_routing_group_ids());
+                       event.config_applied().held_routing_group_ids(),
+                       event.config_applied().removed_stay() ? Removed::kStays : Removed::kGone);
     case Kind::kRestateStarted:
       return On(event.restate_started());
     case Kind::kConfigRestated:
       return PutConfig(event.config_restated().config(),
-                       event.config_restated().held_routing_group_ids());
+                       event.config_restated().held_routing_group_ids(), Removed::kAsBefore);
     case Kind::kConversationRestated:
       return PutConversation(event.conversation_restated().conversation());
     case Kind::kAgentRestated: {
@@ -146,6 +151,12 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
     }
     case Kind::kOverflowed:
       return On(event.overflowed());
+    case Kind::kCallbackRequested:
+      if (ConversationState* c = Conversation(event.callback_requested().conversation_id());
+          c != nullptr && !c->has_callback_request_time()) {
+        *c->mutable_callback_request_time() = ToProto(time_);
+      }
+      return;
     case Kind::kConversationUpdated:
       return On(event.conversation_updated());
     case Kind::kConsultStarted:
@@ -189,7 +200,6 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
     case Kind::kMessageEdited:
     case Kind::kNoteAdded:
     case Kind::kResumed:
-    case Kind::kCallbackRequested:
     case Kind::kCommandRejected:
     case Kind::kDuplicateSkipped:
     case Kind::kInputDeadLettered:
@@ -402,6 +412,7 @@ void State::On(const conversation::v1::Resolved& e) {
   c->clear_excluded_agent_ids();
   c->clear_exclusion_expire_time();
   c->clear_overflow_due_to_queue_id();
+  c->clear_callback_request_time();
   NoteLeft(*c);
   TellClock(*c, SlaEvent::Kind::kResolved);
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_RESOLVED);
@@ -471,6 +482,7 @@ void State::On(const conversation::v1::AgentPresenceChanged& e) {
   agent->set_presence(e.presence());
   agent->set_presence_reason(e.reason());
   agent->clear_lost_time();
+  agent->set_forced_out(e.cause() == conversation::v1::AgentPresenceChanged::CAUSE_FORCED_LOGOUT);
   if (e.presence() == command::v1::PRESENCE_OFFLINE) {
     *agent->mutable_offline_time() = ToProto(time_);
   } else {

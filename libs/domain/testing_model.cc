@@ -250,9 +250,9 @@ std::map<std::pair<TimerKind, std::string>, absl::Time> EngineModel::WantedTimer
 std::string EngineModel::CheckTimers(const Timers& timers) const {
   // The others look again at what was told.
   static constexpr std::array kChecked = {TimerKind::kConversation, TimerKind::kAgentLost,
-                                          TimerKind::kGatewayLease, TimerKind::kOverflow,
-                                          TimerKind::kSla,          TimerKind::kWrapUp,
-                                          TimerKind::kOwnerGone};
+                                          TimerKind::kGatewayLease, TimerKind::kGiveBack,
+                                          TimerKind::kOverflow,     TimerKind::kSla,
+                                          TimerKind::kWrapUp,       TimerKind::kOwnerGone};
   std::string wrong;
   auto wanted = WantedTimers();
   absl::Time relaxes = absl::InfiniteFuture();

@@ -21,6 +21,8 @@ enum class TimerKind {
   kConversation,
   kAgentLost,
   kGatewayLease,
+  // What an agent may no longer have, by AgentKey: the rest of what one decision had no room for.
+  kGiveBack,
   // What the last decision had no room for, by "".
   kMatch,
   // Somebody who waits asks for less, by routing key.

@@ -539,6 +539,13 @@ int32_t Policy::SlaProximityPoints(int32_t percent) const {
   return points;
 }
 
+namespace {
+
+// Of queues and of agents in a description.
+constexpr int kMaxListed = 20;
+
+}  // namespace
+
 conversation::v1::Requirement Policy::Describe(absl::string_view queue_id,
                                                absl::string_view language, int32_t ring,
                                                bool anyone, ChannelKind kind) const {
@@ -558,8 +565,16 @@ conversation::v1::Requirement Policy::Describe(absl::string_view queue_id,
       skill->set_proficiency(level.level);
     }
   }
-  for (const int32_t q : need.queues) out.add_queue_ids(impl_->queues[q].queue_id());
-  for (const int32_t a : need.agents) out.add_agent_ids(impl_->agents[a].agent_id());
+  for (const int32_t q : need.queues) {
+    if (out.queue_ids_size() == kMaxListed) break;
+    out.add_queue_ids(impl_->queues[q].queue_id());
+  }
+  for (const int32_t a : need.agents) {
+    if (out.agent_ids_size() == kMaxListed) break;
+    out.add_agent_ids(impl_->agents[a].agent_id());
+  }
+  out.set_more_queues(static_cast<int32_t>(need.queues.size()) - out.queue_ids_size());
+  out.set_more_agents(static_cast<int32_t>(need.agents.size()) - out.agent_ids_size());
   out.set_anyone(anyone);
   *out.mutable_preferred_skills() = impl_->queues[queue].preferred_skills();
   out.set_ring(ring);

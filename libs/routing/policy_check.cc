@@ -38,6 +38,9 @@ constexpr int32_t kMaxCapacityUnits = 1'000'000;
 constexpr int32_t kMaxConversations = 1'000;
 constexpr int kMaxPatterns = 20;
 constexpr int kMaxSteps = 8;
+// An explanation repeats much of what is asked for, and a decision holds many (ADR 4).
+constexpr int kMaxSkills = 50;
+constexpr int kMaxWidened = 100;
 constexpr size_t kMaxTextBytes = 4096;
 constexpr absl::string_view kItsLanguage = "lang:*";
 
@@ -145,6 +148,9 @@ class Checker {
       Error(path, "no such channel");
     }
   }
+  void AtMost(absl::string_view path, int size, int most) {
+    if (size > most) Error(path, absl::StrCat(size, "; at most ", most));
+  }
   void Proficiency(absl::string_view path, int32_t value) {
     Range(absl::StrCat(path, ".proficiency"), value, 1, 10);
   }
@@ -168,6 +174,8 @@ class Checker {
         Rule(absl::StrCat(path, ".rules[", i, "]"), queue, queue.rules(i));
       }
       Skills(absl::StrCat(path, ".required_skills"), queue.required_skills());
+      AtMost(absl::StrCat(path, ".required_skills"), queue.required_skills_size(), kMaxSkills);
+      AtMost(absl::StrCat(path, ".preferred_skills"), queue.preferred_skills_size(), kMaxSkills);
       if (!config::v1::Strategy_IsValid(queue.strategy())) {
         Error(absl::StrCat(path, ".strategy"), "unknown");
       }
@@ -268,6 +276,11 @@ class Checker {
                            absl::FormatDuration(before)));
       }
       before = after;
+      AtMost(absl::StrCat(path, ".alternatives"), step.alternatives_size(), kMaxSkills);
+      AtMost(absl::StrCat(path, ".widen_to_queue_ids"), step.widen_to_queue_ids_size(),
+             kMaxWidened);
+      AtMost(absl::StrCat(path, ".widen_to_agent_ids"), step.widen_to_agent_ids_size(),
+             kMaxWidened);
       const auto not_required = [&](absl::string_view place, const std::string& skill) {
         if (required.count(skill) > 0) return false;
         // A language may be required by name.

@@ -2,6 +2,8 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/substitute.h"
 #include "libs/routing/policy.h"
 
 namespace wissel::routing {
@@ -638,6 +640,34 @@ TEST(CheckPolicy, WarnsOfSlaPoliciesThatNeverApply) {
                   }
                 })pb"),
               ElementsAre("sla_policies[urgent-mail]: never applies: mail takes all of it before"));
+}
+
+// What every explanation repeats.
+TEST(CheckPolicy, BoundsWhatAQueueAsksFor) {
+  const auto many = [](int n, absl::string_view field) {
+    std::string text;
+    for (int i = 0; i < n; ++i) absl::StrAppend(&text, absl::Substitute(field, i), " ");
+    return text;
+  };
+  const auto errors = [&](int more) {
+    return Errors(absl::StrCat(
+        many(100 + more, "agents { agent_id: 'a$0' queue_ids: 'q' }"),
+        many(100 + more, "queues { queue_id: 'q$0' rules { languages: 'x$0' } }"),
+        "queues { queue_id: 'q' ",
+        many(50 + more, "required_skills { skill_id: 's$0' proficiency: 1 }"),
+        many(50 + more, "preferred_skills { skill_id: 's$0' weight: 1 }"),
+        "relaxation_steps { after { seconds: 1 }",
+        many(50 + more, "alternatives { skill_id: 's$0' or_skill_id: 'o$0' proficiency: 1 }"),
+        many(100 + more, "widen_to_agent_ids: 'a$0'"),
+        many(100 + more, "widen_to_queue_ids: 'q$0'"), "} }"));
+  };
+  EXPECT_THAT(errors(0), IsEmpty());
+  EXPECT_THAT(errors(1),
+              ElementsAre("queues[q].required_skills: 51; at most 50",
+                          "queues[q].preferred_skills: 51; at most 50",
+                          "queues[q].relaxation_steps[0].alternatives: 51; at most 50",
+                          "queues[q].relaxation_steps[0].widen_to_queue_ids: 101; at most 100",
+                          "queues[q].relaxation_steps[0].widen_to_agent_ids: 101; at most 100"));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 namespace wissel::routing {
 namespace {
 
@@ -209,6 +210,25 @@ TEST(Policy, DescribesWhatIsAskedRingByRing) {
   EXPECT_EQ(describe("fr", -1), expect(R"pb(
               clauses { any_of { skill_id: "a" proficiency: 6 } }
               queue_ids: "q")pb"));
+}
+
+TEST(Policy, ADescriptionListsTwentyAndCountsTheRest) {
+  std::string agents;
+  std::string queues;
+  std::string step = "relaxation_steps {";
+  for (int i = 0; i < 30; ++i) {
+    agents += absl::StrCat("agents { agent_id: 'a", i, "' routing_group_id: 'main' }");
+    queues += absl::StrCat("queues { queue_id: 'q", i, "' }");
+    absl::StrAppend(&step, "widen_to_agent_ids: 'a", i, "' widen_to_queue_ids: 'q", i, "'");
+  }
+  const auto policy = Compile(absl::StrCat("queues { queue_id: 'q' ", step, "} }", queues, agents));
+  const auto asked = policy->Describe("q", "", 1, false, common::v1::CHANNEL_KIND_CHAT);
+  EXPECT_EQ(asked.agent_ids_size(), 20);
+  EXPECT_EQ(asked.more_agents(), 10);
+  // Its own is the first.
+  EXPECT_EQ(asked.queue_ids(0), "q");
+  EXPECT_EQ(asked.queue_ids_size(), 20);
+  EXPECT_EQ(asked.more_queues(), 11);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "services/admin/admin.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,25 @@ constexpr int kDefaultPage = 50;
 constexpr int kLargestPage = 500;
 constexpr int kMostPartitions = 1024;
 constexpr int kMostReplicas = 10;
+
+// What is wrong with putting it in force after `before`.
+std::vector<std::string> CheckSuccession(const config::v1::WorkspaceConfig& before,
+                                         const config::v1::WorkspaceConfig& config) {
+  std::vector<std::string> errors;
+  for (const config::v1::RoutingGroup& group : before.routing_groups()) {
+    const auto& groups = config.routing_groups();
+    const std::string& id = group.routing_group_id();
+    if (std::any_of(groups.begin(), groups.end(),
+                    [&](const auto& g) { return g.routing_group_id() == id; })) {
+      continue;
+    }
+    errors.push_back(absl::StrCat(
+        "routing_groups[", id,
+        "]: missing; nobody could work its conversations any more. Leave it, without accounts, "
+        "queues and agents"));
+  }
+  return errors;
+}
 
 }  // namespace
 
@@ -38,12 +58,15 @@ absl::StatusOr<v1::ApplyConfigResponse> Admin::ApplyConfig(const rpc::Principal&
                                                     caller.workspace.value(), "\""));
   }
   domain::ConfigFindings findings = domain::ValidateConfig(config);
-  if (!findings.errors.empty()) {
+  const auto refuse = [this](const std::vector<std::string>& errors) {
     metrics_.applies.With({"invalid"}).Increment();
-    return absl::InvalidArgumentError(absl::StrJoin(findings.errors, "\n"));
-  }
+    return absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));
+  };
+  // What is wrong in itself is said even while the log does not answer.
+  if (!findings.errors.empty()) return refuse(findings.errors);
   WISSEL_ASSIGN_OR_RETURN(const config::v1::WorkspaceConfig before,
                           configs_.Get(config.workspace_id()));
+  if (const auto errors = CheckSuccession(before, config); !errors.empty()) return refuse(errors);
 
   v1::ApplyConfigResponse response;
   response.set_version(before.version() + 1);

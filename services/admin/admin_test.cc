@@ -117,6 +117,24 @@ TEST_F(AdminTest, TheVersionMustBeTheNext) {
   WISSEL_EXPECT_OK(admin->ApplyConfig(Of("acme"), Request(2)));
 }
 
+TEST_F(AdminTest, ARoutingGroupInForceStays) {
+  const auto admin = NewAdmin();
+  v1::ApplyConfigRequest with = Request(1);
+  with.mutable_config()->add_routing_groups()->set_routing_group_id("second");
+  WISSEL_ASSERT_OK(admin->ApplyConfig(Of("acme"), with));
+  for (const bool dry_run : {true, false}) {
+    EXPECT_THAT(admin->ApplyConfig(Of("acme"), Request(2, dry_run)),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         "routing_groups[second]: missing; nobody could work its conversations "
+                         "any more. Leave it, without accounts, queues and agents"));
+  }
+  EXPECT_THAT(ReadAll(bus::Topic::kConfig, 0), SizeIs(1));
+  // Without anything in it it may be left, and renamed.
+  with.mutable_config()->set_version(2);
+  with.mutable_config()->mutable_routing_groups(1)->set_display_name("no longer used");
+  WISSEL_EXPECT_OK(admin->ApplyConfig(Of("acme"), with));
+}
+
 TEST_F(AdminTest, OfConcurrentAppliesExactlyOneWins) {
   constexpr int kAdmins = 4;
   constexpr int kRounds = 20;

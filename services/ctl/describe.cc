@@ -83,20 +83,22 @@ std::string ContentSummary(const message::v1::Content& content) {
   return "[nothing]";
 }
 
-// The first few, and how many more.
+// The first few, and how many more, with those the list leaves out.
 template <class List, class Text>
-std::string Few(const List& list, const Text& text) {
+std::string Few(const List& list, const Text& text, int left_out = 0) {
   constexpr int kMost = 5;
   std::string out;
   for (int i = 0; i < list.size() && i < kMost; ++i) {
     absl::StrAppend(&out, i == 0 ? "" : ", ", text(list[i]));
   }
-  if (list.size() > kMost) absl::StrAppend(&out, " and ", list.size() - kMost, " more");
+  const int more = std::max(0, list.size() - kMost) + left_out;
+  if (more > 0) absl::StrAppend(&out, " and ", more, " more");
   return out;
 }
 
-std::string Few(const google::protobuf::RepeatedPtrField<std::string>& ids) {
-  return Few(ids, [](const std::string& id) { return id; });
+std::string Few(const google::protobuf::RepeatedPtrField<std::string>& ids, int left_out = 0) {
+  return Few(
+      ids, [](const std::string& id) { return id; }, left_out);
 }
 
 std::string SkillAt(const config::v1::Skill& skill) {
@@ -117,10 +119,11 @@ std::string Asked(const conversation::v1::Requirement& r) {
       }));
     }
     if (!r.queue_ids().empty()) {
-      parts.push_back(
-          absl::StrCat(r.queue_ids_size() == 1 ? "of queue " : "of queues ", Few(r.queue_ids())));
+      parts.push_back(absl::StrCat(r.queue_ids_size() == 1 ? "of queue " : "of queues ",
+                                   Few(r.queue_ids(), r.more_queues())));
     }
-    if (!r.agent_ids().empty()) parts.push_back(absl::StrCat("or ", Few(r.agent_ids())));
+    if (!r.agent_ids().empty())
+      parts.push_back(absl::StrCat("or ", Few(r.agent_ids(), r.more_agents())));
   }
   if (!r.preferred_skills().empty()) {
     parts.push_back(absl::StrCat("preferably ", Few(r.preferred_skills(), [](const auto& skill) {
@@ -311,6 +314,11 @@ std::vector<std::string> DescribeExplanation(const Explanation& e, const config:
   return lines;
 }
 
+std::string StatusOf(const state::v1::ConversationState& conversation) {
+  return absl::StrCat(EnumName(conversation.status()),
+                      conversation.has_callback_request_time() ? ", callback owed" : "");
+}
+
 std::string Describe(const Event& event) {
   switch (event.kind_case()) {
     case Event::kConversationOpened: {
@@ -459,7 +467,7 @@ std::string Describe(const Event& event) {
               : absl::StrCat(": its text is not sent, as a machine wrote last (",
                              Word(event.overflowed().text_withheld_for()), ")"));
     case Event::kCallbackRequested:
-      return "the customer should be offered to be called or written back";
+      return "the customer is offered to be called or written back";
     case Event::kConversationUpdated: {
       const auto& e = event.conversation_updated();
       std::string text = absl::StrCat(Who(e.actor()), " updated it");

@@ -15,6 +15,10 @@ namespace wissel::ctl {
 // Events in words, one line each, for a terminal. Never a message's whole text: its beginning.
 std::string Describe(const conversation::v1::Event& event);
 
+// "queued", or "queued, callback owed" where the customer was offered one and no agent has
+// answered.
+std::string StatusOf(const state::v1::ConversationState& conversation);
+
 // What an event is called: the name of its field, "offer_accepted"; "unknown" for a newer one.
 absl::string_view KindOf(const conversation::v1::Event& event);
 

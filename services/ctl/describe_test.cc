@@ -43,6 +43,14 @@ TEST(Describe, SaysWhoAndWhat) {
             "last (auto reply)");
 }
 
+TEST(StatusOf, SaysThatACallbackIsOwed) {
+  state::v1::ConversationState c;
+  c.set_status(state::v1::CONVERSATION_STATUS_ACTIVE);
+  EXPECT_EQ(StatusOf(c), "active");
+  c.mutable_callback_request_time()->set_seconds(1);
+  EXPECT_EQ(StatusOf(c), "active, callback owed");
+}
+
 TEST(ConversationOf, FindsTheIdWhereverItStands) {
   Event event;
   event.mutable_resolved()->set_conversation_id("c1");
@@ -82,6 +90,7 @@ TEST(DescribeExplanation, SaysWhatWasAskedForAndWhatTheStrategyCompared) {
   }
   asked.add_queue_ids("nl");
   for (int i = 0; i < 7; ++i) asked.add_agent_ids("agent-" + std::to_string(i));
+  asked.set_more_agents(30);
   asked.set_ring(1);
   asked.set_relaxation_steps(2);
   asked.set_units(2);
@@ -117,7 +126,7 @@ TEST(DescribeExplanation, SaysWhatWasAskedForAndWhatTheStrategyCompared) {
       DescribeExplanation(e, &queue),
       ElementsAre("looked at 0 agents, 0 could take it (best skill, configuration 1)",
                   "asked for: repair 6, returns 6; of queue nl; or agent-0, agent-1, agent-2, "
-                  "agent-3, agent-4 and 2 more; preferably vip x 3; 2 units for chat",
+                  "agent-3, agent-4 and 32 more; preferably vip x 3; 2 units for chat",
                   "relaxed, step 1 of 2: repair 6, also queue en after 4m",
                   "priority 120: 100 base, 20 ageing",
                   "chosen: anna, had this customer last, only helps out, preferred score 12, "

@@ -173,6 +173,14 @@ void Desk::ApplyEvent(const Event& event, const std::string& routing_group_id) {
       if (!item.conversation.has_contact()) *item.conversation.mutable_contact() = message.sender();
       break;
     }
+    case Event::kCallbackRequested:
+      ItemOf(id).conversation.mutable_callback_request_time();
+      break;
+    case Event::kReplySent:
+      if (domain::IsAgentsAnswer(event.reply_sent())) {
+        ItemOf(id).conversation.clear_callback_request_time();
+      }
+      break;
     case Event::kOffered:
       if (event.offered().agent_id() == agent_id_) {
         Item& item = ItemOf(id);
@@ -261,8 +269,8 @@ std::vector<std::string> Desk::List() const {
   std::vector<std::string> lines;
   for (const auto& [id, item] : items_) {
     std::string line =
-        absl::StrCat(id == in_hand_ ? "> " : "  ", ShortId(id), "  ",
-                     EnumName(item.conversation.status()), "  ", ContactName(item.conversation));
+        absl::StrCat(id == in_hand_ ? "> " : "  ", ShortId(id), "  ", StatusOf(item.conversation),
+                     "  ", ContactName(item.conversation));
     if (IsCompany(item)) {
       const std::string& whose = item.conversation.agent_id();
       absl::StrAppend(&line, "  (looking on", whose.empty() ? "" : ", with ", whose, ")");

@@ -9,6 +9,7 @@ namespace wissel::ctl {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::wissel::testing::IsOk;
 using ::wissel::testing::StatusIs;
 
@@ -200,6 +201,26 @@ TEST_F(DeskTest, WordsThatAreNotRight) {
                            "update priority high", "update mood good", "park away", "merge"}) {
     EXPECT_THAT(desk_.Parse(line), StatusIs(absl::StatusCode::kInvalidArgument)) << line;
   }
+}
+
+TEST_F(DeskTest, ACallbackIsOwedUntilAnAgentAnswers) {
+  agent::v1::ConnectResponse r;
+  auto& c = *r.mutable_snapshot()->add_items()->mutable_conversation();
+  c.set_conversation_id(kFirst);
+  c.set_status(state::v1::CONVERSATION_STATUS_ACTIVE);
+  c.set_agent_id("anna");
+  c.mutable_callback_request_time()->set_seconds(1);
+  desk_.Apply(r);
+  EXPECT_THAT(desk_.List()[0], HasSubstr("active, callback owed"));
+  agent::v1::ConnectResponse answer;
+  auto& sent = *answer.mutable_events()->add_events()->mutable_reply_sent();
+  sent.set_conversation_id(kFirst);
+  // What the queue's rules send leaves it owed.
+  desk_.Apply(answer);
+  EXPECT_THAT(desk_.List()[0], HasSubstr("callback owed"));
+  sent.mutable_actor()->set_subject("anna");
+  desk_.Apply(answer);
+  EXPECT_THAT(desk_.List()[0], Not(HasSubstr("callback owed")));
 }
 
 TEST_F(DeskTest, SnapshotReplacesEverything) {

@@ -504,8 +504,20 @@ Explanation NaiveMatcher::Explain(const Waiting& waiting) const {
       skill->set_proficiency(level);
     }
   }
-  for (const std::string& id : need.queues) requirement->add_queue_ids(id);
-  for (const std::string& id : need.agents) requirement->add_agent_ids(id);
+  for (const std::string& id : need.queues) {
+    if (requirement->queue_ids_size() < 20) {
+      requirement->add_queue_ids(id);
+    } else {
+      requirement->set_more_queues(requirement->more_queues() + 1);
+    }
+  }
+  for (const std::string& id : need.agents) {
+    if (requirement->agent_ids_size() < 20) {
+      requirement->add_agent_ids(id);
+    } else {
+      requirement->set_more_agents(requirement->more_agents() + 1);
+    }
+  }
   requirement->set_anyone(waiting.anyone);
   *requirement->mutable_preferred_skills() = queue->preferred_skills();
   requirement->set_ring(Ring(waiting));

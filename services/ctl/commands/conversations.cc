@@ -80,7 +80,7 @@ absl::Status List(Session& s, const ListFlags& f) {
   for (const ConversationState& c : all.conversations()) {
     const bool waits = c.status() == state::v1::CONVERSATION_STATUS_QUEUED ||
                        c.status() == state::v1::CONVERSATION_STATUS_OFFERED;
-    table.Add({c.conversation_id(), EnumName(c.status()), c.queue_id(),
+    table.Add({c.conversation_id(), StatusOf(c), c.queue_id(),
                c.agent_id().empty() ? c.offer().agent_id() : c.agent_id(), OneLine(Contact(c), 30),
                c.account().account_id(), waits ? FormatTime(c.waiting_since()) : "-",
                OneLine(c.subject(), 40)});
@@ -129,6 +129,9 @@ absl::Status Show(Session& s, const std::string& id) {
         << "  status   " << EnumName(c.status())
         << (c.agent_id().empty() ? "" : absl::StrCat(", agent ", c.agent_id()))
         << (c.queue_id().empty() ? "" : absl::StrCat(", queue ", c.queue_id())) << "\n";
+  if (c.has_callback_request_time()) {
+    s.out << "  callback owed since " << FormatTime(c.callback_request_time()) << "\n";
+  }
   if (!c.merged_into_conversation_id().empty()) {
     s.out << "  merged   into " << c.merged_into_conversation_id() << "\n";
   }

@@ -1,0 +1,288 @@
+// That no decision is larger than a record, however much follows from one input (ADR 4), and that
+// what is left over is done by whoever goes on.
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/domain/engine.h"
+#include "libs/domain/testing.h"
+#include "libs/domain/testing_shop.h"
+
+namespace wissel::domain {
+namespace {
+
+using config::v1::WorkspaceConfig;
+using domain::testing::BySupervisor;
+using domain::testing::Command;
+using domain::testing::Decision;
+using domain::testing::EraseIf;
+using domain::testing::Promise;
+using domain::testing::QueueIn;
+using domain::testing::Shop;
+using domain::testing::ShopConfig;
+using domain::testing::Text;
+using state::v1::ConversationStatus;
+
+constexpr int kMany = 1300;
+// A step that was begun is done: a few events more than 500.
+constexpr int kMostEvents = 510;
+// What the bus takes at most in a record (bus/kafka.h).
+constexpr size_t kMostBytes = (size_t{1} << 20) - 4096;
+
+int Largest(const std::vector<Decision>& decisions) {
+  int events = 0;
+  for (const Decision& decision : decisions) events = std::max(events, decision.events_size());
+  return events;
+}
+
+// Bram alone, who may have everything at once.
+WorkspaceConfig Crowded(int64_t version = 1) {
+  WorkspaceConfig config = ShopConfig(version);
+  EraseIf(*config.mutable_agents(), [](const auto& a) { return a.agent_id() != "bram"; });
+  config.mutable_agents(0)->set_capacity_units(100'000);
+  *QueueIn(config, "nl").mutable_offer_timeout() = ToProto(absl::Hours(1));
+  return config;
+}
+
+void OpenMany(Shop& shop) {
+  for (int i = 0; i < kMany; ++i) shop.Open(absl::StrCat(31600000000 + i), "nl");
+}
+
+int Count(const State& state, ConversationStatus status) {
+  return static_cast<int>(
+      std::count_if(state.conversations().begin(), state.conversations().end(),
+                    [status](const auto& entry) { return entry.second->status() == status; }));
+}
+
+int Queued(const State& state) {
+  return Count(state, ConversationStatus::CONVERSATION_STATUS_QUEUED);
+}
+
+// Goes on from the state alone, with what is due at once.
+State TakeOver(const State& state, absl::Time now) {
+  Engine successor(state.Copy(), {.holds = [](absl::string_view) { return true; }});
+  for (int i = 0; successor.NextTimer() <= now && i < 100; ++i) {
+    EXPECT_LE(successor.DecideTimer(now)->events_size(), kMostEvents);
+  }
+  EXPECT_GT(successor.NextTimer(), now);
+  return successor.state().Copy();
+}
+
+class AgentGoes : public ::testing::Test {
+ protected:
+  explicit AgentGoes(bool auto_accept) : shop_(Config(auto_accept)) {
+    shop_.Online("bram");
+    OpenMany(shop_);
+  }
+  static WorkspaceConfig Config(bool auto_accept) {
+    WorkspaceConfig config = Crowded();
+    QueueIn(config, "nl").set_auto_accept(auto_accept);
+    return config;
+  }
+  const State& state() { return shop_.engine().state(); }
+  // What was decided last has begun it.
+  void ExpectAllGivenBack() {
+    EXPECT_LE(Largest(shop_.log()), kMostEvents);
+    EXPECT_LT(Queued(state()), kMany);
+    EXPECT_EQ(Queued(TakeOver(state(), shop_.now)), kMany);
+    shop_.Wait(absl::ZeroDuration());
+    EXPECT_EQ(Queued(state()), kMany);
+    EXPECT_LE(Largest(shop_.log()), kMostEvents);
+    for (const auto& [key, agent] : state().agents()) EXPECT_EQ(agent.used_units(), 0) << key;
+  }
+
+  Shop shop_;
+};
+class AgentWithWorkGoes : public AgentGoes {
+ protected:
+  AgentWithWorkGoes() : AgentGoes(true) {}
+};
+class AgentWithOffersGoes : public AgentGoes {
+ protected:
+  AgentWithOffersGoes() : AgentGoes(false) {}
+};
+
+TEST_F(AgentWithWorkGoes, Offline) {
+  shop_.SetPresence("bram", command::v1::PRESENCE_OFFLINE);
+  ExpectAllGivenBack();
+}
+
+TEST_F(AgentWithWorkGoes, LoggedOutByASupervisorWithWhatIsParkedToo) {
+  Command park = BySupervisor("park");
+  park.mutable_park()->set_conversation_id(*state().ConversationsOf("acme", "bram").rbegin());
+  shop_.Do(park);
+  Command logout = BySupervisor("logout");
+  logout.mutable_force_logout()->set_agent_id("bram");
+  shop_.Do(logout);
+  ExpectAllGivenBack();
+  for (const Decision& decision : shop_.log()) {
+    for (const auto& event : decision.events()) {
+      EXPECT_NE(event.queued().reason(), conversation::v1::Queued::REASON_AGENT_LOST);
+    }
+  }
+}
+
+TEST_F(AgentWithWorkGoes, OutOfTheConfiguration) {
+  WorkspaceConfig config = Config(true);
+  config.set_version(2);
+  config.mutable_agents()->Clear();
+  shop_.Apply(config);
+  ExpectAllGivenBack();
+  EXPECT_EQ(state().FindAgent("acme", "bram"), nullptr);
+  EXPECT_EQ(TakeOver(state(), shop_.now).FindAgent("acme", "bram"), nullptr);
+}
+
+TEST_F(AgentWithOffersGoes, Away) {
+  shop_.SetPresence("bram", command::v1::PRESENCE_AWAY);
+  ExpectAllGivenBack();
+}
+
+TEST_F(AgentWithOffersGoes, OutOfTheConfigurationWhereWorkIsKept) {
+  const std::string kept = *state().ConversationsOf("acme", "bram").rbegin();
+  shop_.Do(shop_.Accept(kept));
+  WorkspaceConfig config = Config(false);
+  config.set_version(2);
+  config.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_KEPT);
+  config.mutable_agents()->Clear();
+  shop_.Apply(config);
+  EXPECT_LE(Largest(shop_.log()), kMostEvents);
+  const State taken_over = TakeOver(state(), shop_.now);
+  shop_.Wait(absl::ZeroDuration());
+  for (const State* s : {&state(), &taken_over}) {
+    EXPECT_EQ(Queued(*s), kMany - 1);
+    EXPECT_EQ(s->FindConversation(kept)->agent_id(), "bram");
+    EXPECT_TRUE(s->FindAgent("acme", "bram")->leaving());
+    EXPECT_EQ(s->FindAgent("acme", "bram")->used_units(), 1);
+  }
+  EXPECT_LE(Largest(shop_.log()), kMostEvents);
+}
+
+TEST(Bounds, ManyAgentsWhoLeaveAtOnce) {
+  WorkspaceConfig config = ShopConfig();
+  config.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_KEPT);
+  QueueIn(config, "nl").set_auto_accept(true);
+  const config::v1::Agent bram = config.agents(1);
+  config.mutable_agents()->Clear();
+  for (int i = 0; i < kMany; ++i) {
+    *config.add_agents() = bram;
+    config.mutable_agents(i)->set_agent_id(absl::StrCat("agent-", i));
+    config.mutable_agents(i)->set_capacity_units(1);
+  }
+  Shop shop(config);
+  for (const config::v1::Agent& agent : config.agents()) shop.Online(agent.agent_id());
+  OpenMany(shop);
+  ASSERT_EQ(Count(shop.engine().state(), ConversationStatus::CONVERSATION_STATUS_ACTIVE), kMany);
+  config.mutable_agents()->Clear();
+  *config.add_agents() = bram;
+  config.set_version(2);
+  shop.Apply(config);
+  shop.Wait(absl::ZeroDuration());
+  int leaving = 0;
+  for (const auto& [key, agent] : shop.engine().state().agents()) leaving += agent.leaving();
+  EXPECT_EQ(leaving, kMany);
+  // They go as soon as nothing is kept any more.
+  config.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_REQUEUED);
+  config.set_version(3);
+  shop.Apply(config);
+  shop.Wait(absl::ZeroDuration());
+  EXPECT_EQ(shop.engine().state().agents().size(), 1);
+  EXPECT_EQ(Queued(shop.engine().state()), kMany);
+  EXPECT_LE(Largest(shop.log()), kMostEvents);
+}
+
+TEST(Bounds, ManyConversationsWhoseSlaPolicyIsGone) {
+  WorkspaceConfig config = Crowded();
+  Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(10));
+  Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(20));
+  Shop shop(config);
+  OpenMany(shop);
+  config.set_version(2);
+  config.mutable_sla_policies()->DeleteSubrange(0, 1);
+  shop.Apply(config);
+  const auto measured = [](const State& state) {
+    return std::count_if(
+        state.conversations().begin(), state.conversations().end(),
+        [](const auto& entry) { return entry.second->sla().sla_policy_id() == "policy-2"; });
+  };
+  EXPECT_LT(measured(shop.engine().state()), kMany);
+  EXPECT_EQ(measured(TakeOver(shop.engine().state(), shop.now)), kMany);
+  shop.Wait(absl::ZeroDuration());
+  EXPECT_EQ(measured(shop.engine().state()), kMany);
+  EXPECT_LE(Largest(shop.log()), kMostEvents);
+}
+
+// As much as a configuration may say that every explanation repeats.
+WorkspaceConfig Talkative() {
+  const auto id = [](absl::string_view kind, int i) {
+    return absl::StrCat(kind, i, std::string(120, 'x'));
+  };
+  WorkspaceConfig config = Crowded();
+  for (int i = 0; i < 50; ++i) {
+    QueueIn(config, "nl").add_required_skills()->set_skill_id(id("skill", i));
+    QueueIn(config, "nl").mutable_required_skills()->rbegin()->set_proficiency(1);
+    QueueIn(config, "nl").add_preferred_skills()->set_skill_id(id("skill", i));
+    QueueIn(config, "nl").mutable_preferred_skills()->rbegin()->set_weight(1);
+  }
+  QueueIn(config, "nl").mutable_required_skills()->DeleteSubrange(0, 1);
+  for (int i = 0; i < 800; ++i) {
+    config::v1::Agent& agent = *config.add_agents();
+    agent.set_agent_id(id("agent", i));
+    agent.set_routing_group_id("main");
+    agent.set_capacity_units(1);
+    config::v1::Queue& queue = *config.add_queues();
+    queue.set_queue_id(id("queue", i));
+    queue.set_routing_group_id("main");
+  }
+  for (int i = 0; i < 8; ++i) {
+    config::v1::RelaxationStep& step = *QueueIn(config, "nl").add_relaxation_steps();
+    *step.mutable_after() = ToProto(absl::Seconds(10 * (i + 1)));
+    for (int j = 0; j < 100; ++j) {
+      step.add_widen_to_agent_ids(id("agent", 100 * i + j));
+      step.add_widen_to_queue_ids(id("queue", 100 * i + j));
+    }
+    for (int j = 0; j < 50; ++j) {
+      config::v1::SkillAlternative& alternative = *step.add_alternatives();
+      alternative.set_skill_id(id("skill", j));
+      alternative.set_or_skill_id(id("other", 50 * i + j));
+      alternative.set_proficiency(1);
+    }
+  }
+  // In the end bram may take it, whatever he can.
+  config.mutable_queues(0)->mutable_relaxation_steps(7)->set_widen_to_agent_ids(0, "bram");
+  return config;
+}
+
+TEST(Bounds, DecisionsFitIntoARecordHoweverMuchAnExplanationSays) {
+  Shop shop(Talkative());
+  for (int i = 0; i < 200; ++i) shop.Open(absl::StrCat(31600000000 + i), "nl");
+  shop.Wait(absl::Seconds(90));
+  shop.Online("bram");
+  shop.Wait(absl::ZeroDuration());
+  EXPECT_EQ(Count(shop.engine().state(), ConversationStatus::CONVERSATION_STATUS_OFFERED), 200);
+  size_t bytes = 0;
+  for (const Decision& decision : shop.log()) bytes = std::max(bytes, decision.ByteSizeLong());
+  EXPECT_LT(bytes, kMostBytes);
+}
+
+// As large a message as is decided at all, and one more step.
+TEST(Bounds, ALargeMessageLeavesTheRestToTheNextDecision) {
+  Shop shop(Talkative());
+  shop.Wait(absl::Seconds(90));
+  for (int i = 0; i < 50; ++i) shop.Open(absl::StrCat(31600000000 + i), "nl");
+  shop.Wait(absl::Seconds(90));
+  shop.Online("bram");
+  shop.Wait(absl::ZeroDuration());
+  const std::string text(767 << 10, 'x');
+  shop.Receive(Text("31700000000", 1, "nl", text));
+  shop.Wait(absl::ZeroDuration());
+  for (const Decision& decision : shop.log()) {
+    EXPECT_LT(decision.ByteSizeLong(), kMostBytes);
+  }
+}
+
+}  // namespace
+}  // namespace wissel::domain
