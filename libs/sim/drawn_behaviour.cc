@@ -67,7 +67,7 @@ class Drawn : public Behaviour {
       for (const auto& account : config.accounts()) {
         if (account.account().account_id() == source.arrivals->account) source.account = &account;
       }
-      source.top = TopRate(*source.arrivals);
+      source.top = source.arrivals->TopRate();
       Advance(source);
     }
   }
@@ -115,14 +115,6 @@ class Drawn : public Behaviour {
     uint64_t count = 0;
   };
 
-  static double TopRate(const Arrivals& a) {
-    double shape = a.shape.empty() || a.shape[0].from_hour > 0 ? 1 : 0;
-    for (const DayShape& s : a.shape) shape = std::max(shape, s.times);
-    double burst = 1;
-    for (const Burst& b : a.bursts) burst *= std::max(1.0, b.times);
-    return a.per_hour * shape * burst;
-  }
-
   double RateAt(const Arrivals& a, absl::Time time) const {
     double rate = a.per_hour;
     if (!a.shape.empty()) {
@@ -148,7 +140,8 @@ class Drawn : public Behaviour {
     }
     const Distribution gap{.mean = absl::Hours(1) / source.top};
     do {
-      source.next += gap.Sample(source.random);
+      // Never none at all, so that the end is reached.
+      source.next += std::max(gap.Sample(source.random), absl::Microseconds(1));
     } while (source.next < end_ &&
              source.random.Unit() * source.top >= RateAt(*source.arrivals, source.next));
   }

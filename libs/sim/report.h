@@ -27,8 +27,6 @@ struct Outcome {
   Fate fate = Fate::kLeftWaiting;
   // From its arrival until an agent had it, the customer left or the run ended.
   absl::Duration wait;
-  // From its arrival to the first answer.
-  std::optional<absl::Duration> first_response;
 };
 
 struct Offers {

@@ -71,6 +71,22 @@ void Arrivals::Describe(Binder& b) {
           "What is known of them: for rules on tier, tags, lifetime value and order state.");
 }
 
+double Arrivals::TopRate() const {
+  double at_most = shape.empty() || shape[0].from_hour > 0 ? 1 : 0;
+  for (const DayShape& s : shape) at_most = std::max(at_most, s.times);
+  // Bursts multiply where they overlap. Without those that lessen it, the product only rises where
+  // one begins.
+  double bursting = 1;
+  for (const Burst& begins : bursts) {
+    double product = 1;
+    for (const Burst& b : bursts) {
+      if (b.at <= begins.at && begins.at < b.at + b.lasts) product *= std::max(1.0, b.times);
+    }
+    bursting = std::max(bursting, product);
+  }
+  return per_hour * at_most * bursting;
+}
+
 void Handling::Describe(Binder& b) {
   b.Text("arrivals", &arrivals, "Only these, by name; empty: all.");
   b.Text("channel", &channel, "Only this kind of channel; empty: all.");
@@ -280,15 +296,13 @@ absl::StatusOr<Scenario> ParseScenario(absl::string_view yaml, absl::string_view
   double total_per_hour = 0;
   for (size_t i = 0; i < scenario.arrivals.size(); ++i) {
     const Arrivals& a = scenario.arrivals[i];
-    double top = 1;
     for (size_t k = 0; k < a.shape.size(); ++k) {
       if (k > 0 && a.shape[k].from_hour <= a.shape[k - 1].from_hour) {
         findings.Add(absl::StrCat("arrivals[", i, "].shape[", k, "].from_hour"),
                      "expected an hour later than that of the entry before");
       }
-      top = std::max(top, a.shape[k].times);
     }
-    total_per_hour += a.per_hour * top;
+    total_per_hour += a.TopRate();
     CheckFacts(Item("arrivals", i, "facts"), a.facts, findings);
     if (a.patience.has_value() && a.patience->mean <= absl::ZeroDuration()) {
       findings.Add(Item("arrivals", i, "patience"), "expected a mean above 0");
@@ -302,7 +316,9 @@ absl::StatusOr<Scenario> ParseScenario(absl::string_view yaml, absl::string_view
   }
   constexpr double kMostConversations = 10e6;
   if (total_per_hour * absl::ToDoubleHours(scenario.length) > kMostConversations) {
-    findings.Add("arrivals", "expected at most 10,000,000 conversations in a run");
+    findings.Add("arrivals",
+                 "expected at most 10,000,000 conversations in a run that is as busy all the time "
+                 "as at its busiest, in bursts that overlap for example");
   }
   for (size_t i = 0; i < scenario.shifts.size(); ++i) {
     const Shift& shift = scenario.shifts[i];

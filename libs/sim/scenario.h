@@ -66,6 +66,9 @@ struct Arrivals {
   std::optional<Distribution> patience;
   FactShares facts;
   void Describe(config::Binder& b);
+
+  // No rate of a moment is higher: conversations an hour.
+  double TopRate() const;
 };
 
 // How long conversations take, for those it fits.

@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "libs/domain/testing.h"
 #include "libs/testing/status_matchers.h"
 
@@ -82,6 +83,44 @@ TEST(Scenario, WhatIsWrongIsNamedWithLineAndKey) {
               HasSubstr("day.yaml:5: "));
   EXPECT_THAT(Errors("length: 1h\n"), HasSubstr("arrivals"));
   EXPECT_THAT(Errors("]"), HasSubstr("day.yaml:1"));
+}
+
+TEST(Scenario, TheLimitOfConversationsCountsBurstsThatOverlap) {
+  std::string apart;
+  std::string together;
+  for (int i = 0; i < 30; ++i) {
+    absl::StrAppend(&apart, "{at: ", i, "m, lasts: 1m, times: 3}, ");
+    absl::StrAppend(&together, "{at: ", i, "m, lasts: 1h, times: 3}, ");
+  }
+  EXPECT_EQ(Errors(Replaced("per_hour: 10", "per_hour: 10\n    bursts: [" + apart + "]")), "");
+  EXPECT_THAT(Errors(Replaced("per_hour: 10", "per_hour: 10\n    bursts: [" + together + "]")),
+              HasSubstr("day.yaml:3: arrivals: expected at most 10,000,000"));
+  // Lessened for a while, then not.
+  EXPECT_THAT(Errors(Replaced("per_hour: 10",
+                              "per_hour: 10000\n    bursts: [{at: 0s, lasts: 2h, times: 1000}, "
+                              "{at: 0s, lasts: 1h, times: 0.1}]")),
+              HasSubstr("10,000,000"));
+}
+
+TEST(Scenario, ManyBurstsThatDoNotOverlapEnd) {
+  std::string bursts;
+  for (int i = 0; i < 30; ++i) absl::StrAppend(&bursts, "{at: ", 4 * i, "m, lasts: 2m, times: 3},");
+  const std::string yaml = Replaced("per_hour: 10", "per_hour: 20\n    bursts: [" + bursts + "]");
+  const auto scenario = ParseScenario(yaml, "day.yaml");
+  WISSEL_ASSERT_OK(scenario);
+  const config::v1::WorkspaceConfig config = domain::testing::ShopConfig();
+  int in_bursts = 0;
+  int between = 0;
+  for (uint64_t seed = 1; seed <= 50; ++seed) {
+    const auto behaviour = DrawBehaviour(*scenario, config, seed);
+    while (const auto customer = behaviour->NextCustomer()) {
+      const int64_t minute = absl::ToInt64Minutes(customer->arrival - scenario->StartTime());
+      ++(minute % 4 < 2 ? in_bursts : between);
+    }
+  }
+  // Of 50 times 20 an hour for an hour between them: 1,000, and three times as many in them.
+  EXPECT_NEAR(between, 1000, 130);
+  EXPECT_NEAR(in_bursts, 3000, 230);
 }
 
 TEST(Scenario, MoreAgentsAreCopiesUnderNewNames) {

@@ -57,7 +57,12 @@ void AgentStream::Close() {
   MutexLock lock(mutex_);
   if (!closing_) {
     closing_ = true;
-    if (stream_ != nullptr) stream_->WritesDone();
+    if (stream_ != nullptr) {
+      stream_->WritesDone();
+    } else if (context_ != nullptr) {
+      // Nobody is there yet to say goodbye to.
+      context_->TryCancel();
+    }
     changed_.NotifyAll();
   }
   while (!ended_ && !limit.Expired()) changed_.WaitFor(mutex_, limit.Remaining());
@@ -111,6 +116,12 @@ void AgentStream::OnResponse(const agent::v1::ConnectResponse& response) {
 absl::Status AgentStream::RunOnce() {
   grpc::ClientContext context;
   rpc::Prepare({.timeout = absl::InfiniteDuration(), .token = options_.client.token}, context);
+  {
+    MutexLock lock(mutex_);
+    if (closing_) return absl::CancelledError("closed");
+    // Before the first call that may block, so that Close can end it.
+    context_ = &context;
+  }
   const std::unique_ptr<Stream> stream = stub_->Connect(&context);
   agent::v1::ConnectRequest hello;
   for (const auto& [group, cursor] : cursors_) {
@@ -125,8 +136,6 @@ absl::Status AgentStream::RunOnce() {
     MutexLock lock(mutex_);
     for (const auto& request : pending_) stream->Write(request);
     stream_ = stream.get();
-    context_ = &context;
-    if (closing_) stream->WritesDone();
   }
   agent::v1::ConnectResponse response;
   bool leaving = false;

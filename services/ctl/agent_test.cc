@@ -2,7 +2,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <fstream>
+#include <functional>
+#include <iostream>
 #include <sstream>
 #include <vector>
 
@@ -10,6 +16,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/synchronization/notification.h"
 #include "libs/base/mutex.h"
+#include "libs/base/timeout.h"
 #include "libs/rpc/server.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/temp_dir.h"
@@ -32,12 +39,16 @@ constexpr char kTwo[] = "6a1fffff-1111-5222-8333-444455556666";
 // Of a gateway: the caller has one conversation, or is a supervisor without a desk.
 class Agents final : public agent::v1::AgentService::Service {
  public:
+  using Stream = grpc::ServerReaderWriter<agent::v1::ConnectResponse, agent::v1::ConnectRequest>;
+  // In place of what Connect does.
+  std::function<grpc::Status(Stream&)> connect;
   bool is_agent = true;
   std::vector<command::v1::Command> commands;
 
   grpc::Status Connect(grpc::ServerContext*,
                        grpc::ServerReaderWriter<agent::v1::ConnectResponse,
                                                 agent::v1::ConnectRequest>* stream) override {
+    if (connect) return connect(*stream);
     agent::v1::ConnectRequest request;
     if (!stream->Read(&request)) return grpc::Status::OK;
     agent::v1::ConnectResponse response;
@@ -126,13 +137,30 @@ class AgentTest : public ::testing::Test {
                                "token}\n";
   }
   Result Wisselctl(std::vector<const char*> arguments) {
+    std::istringstream nothing;
+    return Wisselctl(std::move(arguments), nothing);
+  }
+  Result Wisselctl(std::vector<const char*> arguments, std::istream& in) {
     arguments.insert(arguments.begin(), {"wisselctl", "--context", context_.c_str()});
-    std::istringstream in;
     std::ostringstream out;
     std::ostringstream err;
     Session session(in, out, err);
     const int code = ctl::Run(static_cast<int>(arguments.size()), arguments.data(), session);
     return {code, out.str(), err.str()};
+  }
+  // With these bytes on standard input.
+  Result Typing(absl::string_view bytes, std::vector<const char*> arguments) {
+    int ends[2];
+    EXPECT_EQ(pipe(ends), 0);
+    EXPECT_EQ(write(ends[1], bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    close(ends[1]);
+    const int before = dup(STDIN_FILENO);
+    dup2(ends[0], STDIN_FILENO);
+    close(ends[0]);
+    const Result result = Wisselctl(std::move(arguments), std::cin);
+    dup2(before, STDIN_FILENO);
+    close(before);
+    return result;
   }
   Result Script(const char* lines, std::vector<const char*> more = {}) {
     const std::string script = dir_.path() + "/script";
@@ -227,6 +255,145 @@ TEST_F(AgentTest, ConversationsAreShownByTheBeginningOfTheirId) {
   EXPECT_THAT(several.err, HasSubstr(absl::StrCat(kOne, ", ", kTwo)));
   EXPECT_EQ(Wisselctl({"conversations", "show", "6a1"}).code, 2);
   EXPECT_EQ(Wisselctl({"conversations", "show", "777777"}).code, 5);
+}
+
+// Whoever gives up before the gateway has said anything still takes what it says at the end. What
+// takes it must be there (ASan sees it).
+TEST_F(AgentTest, GivingUpWaitsForTheStreamsEnd) {
+  agents_.connect = [](Agents::Stream& stream) {
+    agent::v1::ConnectRequest request;
+    while (stream.Read(&request)) {
+    }
+    agent::v1::ConnectResponse response;
+    response.mutable_outcome()->set_command_id("x");
+    stream.Write(response);
+    auto* event = response.mutable_events()->add_events()->mutable_conversation_opened();
+    event->set_conversation_id(kOne);
+    stream.Write(response);
+    return grpc::Status::OK;
+  };
+  const Result result = Script("list\n", {"--timeout", "200ms"});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.err, HasSubstr("no connection within"));
+}
+
+TEST_F(AgentTest, TheLastLineNeedsNoEnd) {
+  const Result result = Typing("resolve @6a1f done\naway lunch", {"agent", "--as", "anna"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  ASSERT_THAT(agents_.commands, SizeIs(2));
+  EXPECT_EQ(agents_.commands[1].set_presence().reason(), "lunch");
+}
+
+TEST_F(AgentTest, TheCursorFileKeepsTheGroupsOfWhichNothingCame) {
+  agents_.connect = [](Agents::Stream& stream) {
+    agent::v1::ConnectRequest request;
+    stream.Read(&request);
+    agent::v1::ConnectResponse response;
+    response.mutable_heartbeat()->set_routing_group_id("north");
+    response.mutable_heartbeat()->set_cursor("n2");
+    stream.Write(response);
+    response.mutable_welcome()->set_agent_id("anna");
+    for (const char* group : {"desk", "north", "west"}) {
+      response.mutable_welcome()->add_routing_group_ids(group);
+    }
+    stream.Write(response);
+    response.mutable_events()->set_routing_group_id("west");
+    response.mutable_events()->set_cursor("w2");
+    stream.Write(response);
+    while (stream.Read(&request)) {
+    }
+    return grpc::Status::OK;
+  };
+  const std::string file = dir_.path() + "/cursors";
+  const auto kept = [&] {
+    std::stringstream text;
+    text << std::ifstream(file).rdbuf();
+    return text.str();
+  };
+  std::ofstream(file) << "desk d1\nnorth n1\nwest w1\n";
+  EXPECT_EQ(Script("", {"--cursor-file", file.c_str()}).code, 0);
+  EXPECT_EQ(kept(), "desk d1\nnorth n2\nwest w2\n");
+
+  std::ofstream(file) << "desk d1\nnorth n1\nwest w1\n";
+  ASSERT_EQ(symlink("/dev/full", (file + ".next").c_str()), 0);
+  const Result full = Script("", {"--cursor-file", file.c_str()});
+  EXPECT_THAT(full.err, HasSubstr("cannot be written"));
+  EXPECT_EQ(kept(), "desk d1\nnorth n1\nwest w1\n");
+}
+
+TEST_F(AgentTest, AScriptThatIsNotThereIsSaidBeforeConnecting) {
+  int connections = 0;
+  agents_.connect = [&](Agents::Stream&) {
+    ++connections;
+    return grpc::Status::OK;
+  };
+  const Result result =
+      Wisselctl({"agent", "--as", "anna", "--timeout", "1s", "--script", "/nowhere"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.err, HasSubstr("/nowhere"));
+  EXPECT_EQ(connections, 0);
+}
+
+TEST_F(AgentTest, ATimeoutHoldsWhereSomethingListensAndSaysNothing) {
+  const int listener = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(listener, 1), 0);
+  ASSERT_EQ(getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  const std::string token = dir_.path() + "/token";
+  const std::string server = absl::StrCat("127.0.0.1:", ntohs(address.sin_port));
+  const Timeout limit(absl::Seconds(15));
+  const Result result = Wisselctl({"agent", "--server", server.c_str(), "--insecure-local",
+                                   "--token-file", token.c_str(), "--timeout", "300ms"});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_FALSE(limit.Expired()) << "gRPC itself gives up after 20 s";
+  close(listener);
+}
+
+TEST_F(AgentTest, TailGoesOnWhenAGatewayGoesAway) {
+  int connections = 0;
+  agents_.connect = [&](Agents::Stream& stream) -> grpc::Status {
+    agent::v1::ConnectRequest request;
+    stream.Read(&request);
+    EXPECT_TRUE(request.hello().observe());
+    EXPECT_TRUE(request.hello().whole_workspace());
+    if (++connections == 2) {
+      EXPECT_EQ(request.hello().groups(0).cursor(), "d1");
+    }
+    agent::v1::ConnectResponse response;
+    response.mutable_events()->set_routing_group_id("desk");
+    response.mutable_events()->set_cursor("d1");
+    auto* opened = response.mutable_events()->add_events()->mutable_conversation_opened();
+    opened->set_conversation_id(connections == 1 ? kOne : kTwo);
+    stream.Write(response);
+    if (connections == 2) return {grpc::StatusCode::PERMISSION_DENIED, "no longer"};
+    response.mutable_going_away()->set_cursor("");
+    stream.Write(response);
+    return {grpc::StatusCode::UNAVAILABLE, "draining"};
+  };
+  const Result result = Wisselctl({"conversations", "tail", "-o", "json"});
+  EXPECT_EQ(result.code, 4) << result.err;
+  EXPECT_THAT(result.out, HasSubstr(kOne));
+  EXPECT_THAT(result.out, HasSubstr(kTwo));
+  EXPECT_THAT(result.err, HasSubstr("resuming"));
+  EXPECT_EQ(Wisselctl({"conversations", "tail", "--server", "127.0.0.1:1", "--insecure-local",
+                       "--token-file", (dir_.path() + "/token").c_str()})
+                .code,
+            3);
+}
+
+TEST_F(AgentTest, ListByContactLeavesNothingOut) {
+  for (const std::vector<const char*>& more :
+       {std::vector<const char*>{"--status", "queued"}, {"--group", "desk"}}) {
+    std::vector<const char*> arguments = {"conversations", "list", "--contact", "c"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Result result = Wisselctl(arguments);
+    EXPECT_EQ(result.code, 2);
+    EXPECT_THAT(result.err, HasSubstr("excludes"));
+  }
 }
 
 }  // namespace

@@ -2,7 +2,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "libs/base/version.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/completion.h"
@@ -24,6 +26,16 @@ Examples:
   wisselctl conversations list --output json | jq -r '.conversations[].conversation_id'
   wisselctl agent --as anna)";
 
+// They print a line of JSON for each thing that happens, or figures: --output yaml is refused,
+// where a script that asked for it would be given JSON.
+constexpr absl::string_view kWithoutYaml[] = {
+    "agent",  "conversations tail", "explain", "log tail", "log verify",
+    "replay", "simulate",           "sla"};
+
+// They speak to nobody, so what the context says does not matter to them.
+constexpr absl::string_view kWithoutContext[] = {"completion bash", "completion zsh", "holidays",
+                                                 "normalize",       "simulate",       "version"};
+
 void AddGlobalFlags(CLI::App& app, Session& s) {
   GlobalFlags& f = s.flags;
   app.add_option("--server", f.server, "The gRPC services (WISSEL_SERVER)")->type_name("HOST:PORT");
@@ -35,7 +47,7 @@ void AddGlobalFlags(CLI::App& app, Session& s) {
       ->type_name("FILE");
   app.add_flag("--insecure-local", f.insecure_local,
                "Plain text instead of TLS; only to a server on this machine");
-  app.add_option("-o,--output", f.output, "How to print")
+  app.add_option("-o,--output", f.output, "How to print; not every command has YAML")
       ->check(CLI::IsMember({"table", "json", "yaml"}))
       ->capture_default_str();
   app.add_option("--timeout", f.timeout, "How long to wait for an answer")
@@ -99,27 +111,57 @@ std::shared_ptr<CLI::App> MakeCommandLine(Session& session) {
   return app;
 }
 
-int Run(int argc, const char* const* argv, Session& session) {
+namespace {
+
+// The chosen command as it is typed, without "wisselctl": "log tail".
+std::string Chosen(const CLI::App& app) {
+  std::vector<std::string> words;
+  for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+    at = at->get_subcommands().front();
+    words.push_back(at->get_name());
+  }
+  return absl::StrJoin(words, " ");
+}
+
+ExitCode RunCommand(int argc, const char* const* argv, Session& session) {
   const auto app = MakeCommandLine(session);
   try {
     app->parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     // Help and version are "errors" with code 0.
     const int code = app->exit(e, session.out, session.err);
-    return static_cast<int>(code == 0 ? ExitCode::kOk : ExitCode::kUsage);
+    return code == 0 ? ExitCode::kOk : ExitCode::kUsage;
   }
   if (!session.action) {
-    if (app->count("--help-all") > 0) return static_cast<int>(ExitCode::kOk);
+    if (app->count("--help-all") > 0) return ExitCode::kOk;
     session.err << app->help();
-    return static_cast<int>(ExitCode::kUsage);
+    return ExitCode::kUsage;
   }
+  const std::string command = Chosen(*app);
+  if (session.format() == Format::kYaml && absl::c_linear_search(kWithoutYaml, command)) {
+    session.err << "wisselctl: " << command << " prints no YAML: give --output json\n";
+    return ExitCode::kUsage;
+  }
+  session.does_without_context = absl::c_linear_search(kWithoutContext, command);
   absl::Status status = session.Resolve();
   if (status.ok()) status = session.action();
   // A comparison that found a difference has said so already.
   if (!status.ok() && !status.message().empty()) {
     session.err << "wisselctl: " << status.message() << "\n";
   }
-  return static_cast<int>(ExitCodeOf(status));
+  return ExitCodeOf(status);
+}
+
+}  // namespace
+
+int Run(int argc, const char* const* argv, Session& session) {
+  ExitCode code = RunCommand(argc, argv, session);
+  session.out.flush();
+  if (!session.out) {
+    session.err << "wisselctl: the output could not be written\n";
+    if (code == ExitCode::kOk) code = ExitCode::kFailed;
+  }
+  return static_cast<int>(code);
 }
 
 }  // namespace wissel::ctl

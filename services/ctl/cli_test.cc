@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <yaml-cpp/yaml.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -41,6 +45,30 @@ TEST(Cli, NormalizeShowsWhatAMessageBecomes) {
       Wisselctl({"normalize", "whatsapp", "deploy/examples/messages/where-is-my-bike.json"});
   EXPECT_EQ(webhook.code, 0) << webhook.err;
   EXPECT_THAT(webhook.out, HasSubstr("31612345678"));
+}
+
+TEST(Cli, NormalizePrintsYamlAsDocuments) {
+  const wissel::testing::TempDir dir;
+  const std::string statuses = Write(
+      dir, "hook.json",
+      R"({"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages",
+      "value":{"messaging_product":"whatsapp","metadata":{"phone_number_id":"2"},"statuses":[
+      {"id":"wamid.a","status":"sent","timestamp":"1700000000","recipient_id":"31612345678"},
+      {"id":"wamid.b","status":"sent","timestamp":"1700000000","recipient_id":"31612345678"}
+      ]}}]}]})");
+  const Result yaml = Wisselctl({"normalize", "whatsapp", statuses.c_str(), "-o", "yaml"});
+  EXPECT_EQ(yaml.code, 0) << yaml.err;
+  EXPECT_EQ(YAML::LoadAll(yaml.out).size(), 2u) << yaml.out;
+  EXPECT_THAT(yaml.out, Not(StartsWith("---")));
+}
+
+TEST(Cli, NormalizeFailsOnWhatBecomesADeadLetter) {
+  const wissel::testing::TempDir dir;
+  const Result result =
+      Wisselctl({"normalize", "whatsapp", Write(dir, "hook.json", "no JSON").c_str()});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_THAT(result.out, HasSubstr("REASON_UNPARSABLE"));
+  EXPECT_THAT(result.err, HasSubstr("hook.json: a dead letter: "));
 }
 
 TEST(Cli, NormalizeTakesOfAnOversizedMailWhatTheServiceTakes) {
@@ -288,11 +316,135 @@ TEST(Cli, OutboxAsYaml) {
   EXPECT_EQ(result.out, "- outbound_id: \"o1\"\n  attempt: 2\n  message:\n    text: \"12\"\n");
 }
 
+TEST(Cli, HttpAnswersHaveTheirExitCodes) {
+  const wissel::testing::TempDir dir;
+  int status = 200;
+  http::Router router;
+  const auto answer = [&](http::Request, http::Responder responder) {
+    responder.Send({.status = status, .body = "why", .content_type = "text/plain", .headers = {}});
+  };
+  router.Handle("GET", "/outbox", answer);
+  router.Handle("POST", "/hook", answer);
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto server, http::Server::Start({}, std::move(router)));
+  const std::string base = absl::StrCat("http://127.0.0.1:", server->port());
+  const std::string context =
+      Write(dir, "c.yaml",
+            absl::StrCat("outbox: ", base, "/outbox\nwebhooks: {email: ", base, "/hook}\n"));
+  const std::string mail = Write(dir, "a.eml", "From: a@b.example\r\n\r\n");
+  for (const auto& [answered, code] : std::vector<std::pair<int, int>>{
+           {500, 1}, {502, 3}, {503, 3}, {504, 3}, {404, 5}, {403, 4}, {422, 4}}) {
+    status = answered;
+    const Result outbox = Wisselctl({"outbox", "list", "--context", context.c_str()});
+    EXPECT_EQ(outbox.code, code) << answered;
+    EXPECT_THAT(outbox.err, HasSubstr(absl::StrCat("answered ", answered, " why")));
+    EXPECT_EQ(Wisselctl({"inject", "email", mail.c_str(), "--context", context.c_str()}).code, code)
+        << answered;
+  }
+  // Nobody listens on port 1.
+  const std::string nobody = Write(dir, "n.yaml", "outbox: http://127.0.0.1:1/outbox\n");
+  const Result result = Wisselctl({"outbox", "list", "--context", nobody.c_str()});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.err, Not(HasSubstr("status 0")));
+}
+
+TEST(Cli, WhatNeedsNoServerNeedsNoContext) {
+  const wissel::testing::TempDir dir;
+  const std::string bad = Write(dir, "bad.yaml", "sevrer: x\n");
+  for (const char* context : {"/nowhere.yaml", bad.c_str()}) {
+    EXPECT_EQ(Wisselctl({"version", "--context", context}).code, 0);
+    EXPECT_EQ(Wisselctl({"completion", "bash", "--context", context}).code, 0);
+    EXPECT_EQ(Wisselctl({"normalize", "whatsapp", "deploy/examples/messages/where-is-my-bike.json",
+                         "--context", context})
+                  .code,
+              0);
+    EXPECT_EQ(Wisselctl({"topics", "check", "--context", context}).code, 2);
+  }
+}
+
+TEST(Cli, YamlIsRefusedWhereThereIsNone) {
+  for (const std::vector<const char*>& command : std::vector<std::vector<const char*>>{
+           {"simulate", "deploy/examples/scenarios/web-shop.yaml"},
+           {"agent"},
+           {"conversations", "tail"},
+           {"explain", "6a1f"},
+           {"sla", "6a1f"},
+           {"log", "tail"},
+           {"log", "verify"},
+           {"replay"}}) {
+    std::vector<const char*> arguments = command;
+    arguments.insert(arguments.end(), {"-o", "yaml"});
+    const Result result = Wisselctl(arguments);
+    EXPECT_EQ(result.code, 2) << command[0];
+    EXPECT_THAT(result.err, HasSubstr("no YAML")) << command[0];
+    EXPECT_EQ(result.out, "");
+  }
+}
+
+TEST(Cli, OutputThatCannotBeWrittenIsAFailure) {
+  std::istringstream in;
+  std::ofstream out("/dev/full");
+  std::ostringstream err;
+  Session session(in, out, err);
+  const std::vector<const char*> arguments = {"wisselctl", "version"};
+  EXPECT_EQ(ctl::Run(static_cast<int>(arguments.size()), arguments.data(), session), 1);
+  EXPECT_THAT(err.str(), HasSubstr("could not be written"));
+}
+
 TEST(Cli, PlainTextStaysOnThisMachine) {
-  const Result result =
-      Wisselctl({"topics", "check", "--server", "example.com:443", "--insecure-local"});
-  EXPECT_EQ(result.code, 2);
-  EXPECT_THAT(result.err, HasSubstr("not on this machine"));
+  const wissel::testing::TempDir dir;
+  const std::string token = Write(dir, "token", "a.b.c\n");
+  for (const char* server : {"example.com:443", "127.0.0.1.nip.invalid:1", "127.0.0.1.:1",
+                             "128.0.0.1:1", "dns:///example.com:1", "localhost:1,example.com:1"}) {
+    const Result result = Wisselctl({"topics", "check", "--server", server, "--insecure-local",
+                                     "--token-file", token.c_str(), "--timeout", "300ms"});
+    EXPECT_EQ(result.code, 2) << server;
+    EXPECT_THAT(result.err, HasSubstr("not on this machine"));
+  }
+  for (const char* server : {"127.0.0.1:1", "127.1.2.3:1", "localhost:1", "[::1]:1"}) {
+    EXPECT_EQ(Wisselctl({"topics", "check", "--server", server, "--insecure-local", "--token-file",
+                         token.c_str(), "--timeout", "300ms"})
+                  .code,
+              3)
+        << server;
+  }
+}
+
+TEST(Cli, PlainTextStaysOnThisMachineForEveryServerOfTheContext) {
+  const wissel::testing::TempDir dir;
+  const std::string token = Write(dir, "token", "a.b.c\n");
+  const std::string context = Write(dir, "c.yaml",
+                                    "server: 127.0.0.1:1\nadmin_server: 192.0.2.1:443\n"
+                                    "history_server: 192.0.2.1:443\ninsecure_local: true\n");
+  const auto with = [&](std::vector<const char*> command) {
+    command.insert(command.end(), {"--context", context.c_str(), "--token-file", token.c_str(),
+                                   "--timeout", "300ms"});
+    return Wisselctl(command);
+  };
+  for (const Result& result : {with({"topics", "check"}), with({"conversations", "list"})}) {
+    EXPECT_EQ(result.code, 2);
+    EXPECT_THAT(result.err, HasSubstr("192.0.2.1:443 is not on this machine"));
+  }
+  EXPECT_EQ(with({"agent", "work"}).code, 3) << "nobody is there";
+}
+
+TEST(Cli, PlainTextGoesThroughNoProxy) {
+  const wissel::testing::TempDir dir;
+  const std::string token = Write(dir, "token", "a.b.c\n");
+  const int proxy = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(proxy, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(listen(proxy, 1), 0);
+  ASSERT_EQ(getsockname(proxy, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  setenv("grpc_proxy", absl::StrCat("http://127.0.0.1:", ntohs(address.sin_port)).c_str(), 1);
+  const Result result = Wisselctl({"topics", "check", "--server", "127.0.0.1:1", "--insecure-local",
+                                   "--token-file", token.c_str(), "--timeout", "300ms"});
+  unsetenv("grpc_proxy");
+  EXPECT_EQ(result.code, 3) << "nobody is there";
+  EXPECT_EQ(accept(proxy, nullptr, nullptr), -1) << "the proxy was asked";
+  close(proxy);
 }
 
 TEST(Cli, MintsATokenThatTheServicesAccept) {

@@ -1,5 +1,6 @@
 #include "services/ctl/client.h"
 
+#include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 
 namespace wissel::ctl {
@@ -18,6 +19,28 @@ absl::StatusOr<Client> MakeClient(const Session& session, Session::Service servi
   return Client{.channel = rpc::MakeChannel(options),
                 .token = std::move(token),
                 .timeout = session.timeout()};
+}
+
+absl::Status FromHttp(absl::string_view url, const http::FetchResult& result) {
+  if (result.ok()) return absl::OkStatus();
+  if (result.fate != http::Fate::kAnswered) {
+    return absl::UnavailableError(absl::StrCat(url, ": ", result.error));
+  }
+  const std::string text =
+      absl::StrCat(url, " answered ", result.status, " ", OneLine(result.body, 200));
+  switch (result.status) {
+    case 401:
+    case 403:
+      return absl::PermissionDeniedError(text);
+    case 404:
+      return absl::NotFoundError(text);
+    case 502:
+    case 503:
+    case 504:
+      return absl::UnavailableError(text);
+    default:
+      return result.status >= 500 ? absl::InternalError(text) : absl::FailedPreconditionError(text);
+  }
 }
 
 }  // namespace wissel::ctl

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "libs/http/client.h"
 #include "libs/rpc/channel.h"
 #include "libs/rpc/status.h"
 #include "services/ctl/session.h"
@@ -26,6 +27,13 @@ struct Client {
 // Connects when first used. `who` names the context's token where no other was given.
 absl::StatusOr<Client> MakeClient(const Session& session, Session::Service service,
                                   absl::string_view who);
+
+// What an HTTP server's answer comes to.
+//   UNAVAILABLE          none came, or its proxy had none (502, 503, 504)
+//   INTERNAL             another failure of the server's
+//   PERMISSION_DENIED, NOT_FOUND
+//   FAILED_PRECONDITION  anything else than 2xx
+absl::Status FromHttp(absl::string_view url, const http::FetchResult& result);
 
 // One unary call within the session's timeout.
 template <class Service, class Method, class Request>

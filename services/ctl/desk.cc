@@ -125,6 +125,8 @@ std::vector<std::string> Desk::Apply(const agent::v1::ConnectResponse& response)
       lines.push_back("the gateway is going away");
       break;
     case ConnectResponse::kHeartbeat:
+      Keep(response.heartbeat());
+      break;
     case ConnectResponse::KIND_NOT_SET:
       break;
   }
@@ -299,6 +301,9 @@ agent::v1::ConnectResponse Desk::ListMessage() const {
 }
 
 absl::StatusOr<std::string> Desk::FindConversation(absl::string_view id) const {
+  if (id.empty()) {
+    return absl::InvalidArgumentError("which conversation? Expected its id, or how it begins");
+  }
   std::string found;
   for (const auto& [conversation, item] : items_) {
     if (!absl::StartsWith(conversation, id)) continue;

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -26,6 +27,9 @@ class Desk {
 
   // Takes a message of the stream in; the lines that tell a person about it.
   std::vector<std::string> Apply(const agent::v1::ConnectResponse& response);
+
+  // Where to resume a group of which nothing has come yet.
+  void Resume(std::map<std::string, std::string> cursors) { cursors_ = std::move(cursors); }
 
   // The agent's words as a command, without its envelope:
   //   available | away [REASON] | draining | offline | capacity UNITS
@@ -74,6 +78,7 @@ class Desk {
   // It is no longer with the agent, who may still look on.
   void Leave(const std::string& conversation_id);
   void LeaveCompany(const std::string& conversation_id);
+  // Of no id: INVALID_ARGUMENT. The only one on the desk may be another than was meant.
   absl::StatusOr<std::string> FindConversation(absl::string_view id) const;
   absl::StatusOr<std::string> FindOffer(absl::string_view id) const;
   // Takes "@ID" off the front of `rest`; without one, what is in hand.

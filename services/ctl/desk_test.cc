@@ -195,10 +195,27 @@ TEST_F(DeskTest, RoutingGroupsAreKeptApart) {
 TEST_F(DeskTest, WordsThatAreNotRight) {
   Offer(kFirst, kOfferOne, 100);
   Assign(kFirst, "anna");
-  for (const char* line : {"", "dance", "reply", "note", "transfer", "transfer queue",
-                           "transfer to x", "capacity many", "settle x y", "reply @", "consult",
-                           "reassign", "reassign bram now", "logout", "update tier",
-                           "update priority high", "update mood good", "park away", "merge"}) {
+  for (const char* line : {"",
+                           "dance",
+                           "reply",
+                           "note",
+                           "transfer",
+                           "transfer queue",
+                           "transfer to x",
+                           "capacity many",
+                           "settle x y",
+                           "reply @",
+                           "consult",
+                           "reassign",
+                           "reassign bram now",
+                           "logout",
+                           "update tier",
+                           "update priority high",
+                           "update mood good",
+                           "park away",
+                           "merge",
+                           "pull",
+                           "reply @ text"}) {
     EXPECT_THAT(desk_.Parse(line), StatusIs(absl::StatusCode::kInvalidArgument)) << line;
   }
 }

@@ -6,7 +6,5 @@ int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   std::cin.tie(nullptr);
   wissel::ctl::Session session(std::cin, std::cout, std::cerr);
-  const int code = wissel::ctl::Run(argc, argv, session);
-  std::cout.flush();
-  return code;
+  return wissel::ctl::Run(argc, argv, session);
 }

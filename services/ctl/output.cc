@@ -74,13 +74,9 @@ std::string OneLine(absl::string_view text, size_t max) {
   return line;
 }
 
-absl::Time ToTime(const google::protobuf::Timestamp& time) {
-  return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
-}
-
 std::string FormatTime(const google::protobuf::Timestamp& time) {
   if (time.seconds() == 0 && time.nanos() == 0) return "-";
-  return absl::FormatTime("%Y-%m-%d %H:%M:%E3S", ToTime(time), absl::UTCTimeZone());
+  return absl::FormatTime("%Y-%m-%d %H:%M:%E3S", FromProto(time), absl::UTCTimeZone());
 }
 
 std::string ShortId(absl::string_view id) { return std::string(id.substr(0, 8)); }

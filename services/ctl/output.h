@@ -9,6 +9,7 @@
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "libs/base/proto_time.h"
 
 namespace wissel::ctl {
 
@@ -36,7 +37,7 @@ void PrintMessage(const google::protobuf::Message& message, Format format, std::
 // One line, `max` code points at most, "…" where it was cut; control characters become spaces.
 std::string OneLine(absl::string_view text, size_t max);
 
-absl::Time ToTime(const google::protobuf::Timestamp& time);
+inline absl::Time ToTime(const google::protobuf::Timestamp& time) { return FromProto(time); }
 
 // "2026-03-01 08:00:00.123" in UTC, "-" where unset.
 std::string FormatTime(const google::protobuf::Timestamp& time);

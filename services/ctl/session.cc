@@ -1,5 +1,6 @@
 #include "services/ctl/session.h"
 
+#include <arpa/inet.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -36,9 +37,10 @@ void TakeFirst(std::string& value, const std::string& otherwise) {
 // Only the local machine may be spoken to in plain text.
 bool IsLocal(absl::string_view target) {
   if (absl::ConsumePrefix(&target, "unix:")) return true;
-  const size_t colon = target.rfind(':');
-  const absl::string_view host = target.substr(0, colon);
-  return host == "localhost" || host == "[::1]" || absl::StartsWith(host, "127.");
+  const std::string host(target.substr(0, target.rfind(':')));
+  in_addr address;
+  return host == "localhost" || host == "[::1]" ||
+         (inet_pton(AF_INET, host.c_str(), &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
 }
 
 // As the token says; empty where it does not say it readably. The server is who checks the token.
@@ -137,8 +139,13 @@ absl::Status Session::Resolve() {
   std::error_code ignored;
   if (file.empty() && std::filesystem::exists(kDevContext, ignored)) file = kDevContext;
   if (!file.empty()) {
-    WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadInput(file, 1 << 20));
-    WISSEL_ASSIGN_OR_RETURN(context_, ParseContext(file, yaml));
+    const auto read = [&]() -> absl::StatusOr<Context> {
+      WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadInput(file, 1 << 20));
+      return ParseContext(file, yaml);
+    };
+    absl::StatusOr<Context> context = read();
+    if (!context.ok() && !does_without_context) return context.status();
+    if (context.ok()) context_ = *std::move(context);
   }
   TakeFirst(flags.server, Environment("WISSEL_SERVER"));
   // What a context says of one server does not hold for another.
@@ -159,10 +166,6 @@ absl::Status Session::Resolve() {
   }
   TakeFirst(flags.connections_file, context_.connections);
   flags.insecure_local |= context_.insecure_local;
-  if (flags.insecure_local && !flags.server.empty() && !IsLocal(flags.server)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--insecure-local: ", flags.server, " is not on this machine; use TLS"));
-  }
   if (!absl::ParseDuration(flags.timeout, &timeout_) || timeout_ <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError(
         absl::StrCat("--timeout: expected a duration such as 10s, found \"", flags.timeout, "\""));
@@ -176,6 +179,15 @@ Format Session::format() const {
 }
 
 absl::StatusOr<std::string> Session::Server(Service service) const {
+  WISSEL_ASSIGN_OR_RETURN(std::string target, Target(service));
+  if (flags.insecure_local && !IsLocal(target)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--insecure-local: ", target, " is not on this machine; use TLS"));
+  }
+  return target;
+}
+
+absl::StatusOr<std::string> Session::Target(Service service) const {
   const bool given = flags.server != context_.server;
   if (!given && service == Service::kAdmin && !context_.admin_server.empty()) {
     return context_.admin_server;

@@ -66,6 +66,8 @@ class Session {
   GlobalFlags flags;
   // What the parsed command does; set by its callback, run by the caller.
   std::function<absl::Status()> action;
+  // The command speaks to nobody: a context that is missing or wrong does not stop it.
+  bool does_without_context = false;
 
   // Puts flags, environment (WISSEL_SERVER, WISSEL_WORKSPACE, WISSEL_KAFKA, WISSEL_CONTEXT) and
   // context file together, in that order of precedence. To be called once, before the action.
@@ -75,7 +77,7 @@ class Session {
   Format format() const;
   absl::Duration timeout() const { return timeout_; }
   // Where a service is: --server, else what environment and context say. INVALID_ARGUMENT, naming
-  // the flag, where nothing does.
+  // the flag, where nothing does, and for plain text to another machine.
   enum class Service { kAgent, kAdmin, kHistory };
   absl::StatusOr<std::string> Server(Service service) const;
   // By --token-file, WISSEL_TOKEN, or the context's token of `who` (--as, else `fallback`).
@@ -84,6 +86,7 @@ class Session {
   absl::StatusOr<std::string> Token(absl::string_view fallback) const;
 
  private:
+  absl::StatusOr<std::string> Target(Service service) const;
   absl::StatusOr<std::string> Checked(absl::string_view source, std::string token) const;
 
   Context context_;

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "libs/base/proto_time.h"
 #include "libs/domain/engine.h"
 #include "services/ctl/output.h"
 #include "services/ctl/proto_yaml.h"
@@ -86,8 +87,8 @@ Reason AtLimit(const Obstacles& o, common::v1::ChannelKind kind) {
 }
 
 Reason Excluded(const ConversationState& c) {
-  const std::string until =
-      absl::FormatTime(absl::RFC3339_full, ToTime(c.exclusion_expire_time()), absl::UTCTimeZone());
+  const std::string until = absl::FormatTime(
+      absl::RFC3339_full, FromProto(c.exclusion_expire_time()), absl::UTCTimeZone());
   return {absl::StrCat("declined or missed it: may pull it, and is asked again from ",
                        FormatTime(c.exclusion_expire_time()), " on"),
           {{"reason", "excluded"}, {"until", until}}};

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <memory>
 #include <set>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -91,6 +92,10 @@ class Terminal {
       : s_(s), f_(f), prompts_(f.script.empty() && isatty(STDIN_FILENO) != 0), desk_(s.flags.as) {}
 
   absl::Status Run() {
+    std::string script;
+    if (!f_.script.empty()) {
+      WISSEL_ASSIGN_OR_RETURN(script, ReadInput(f_.script, 1 << 20));
+    }
     AgentStream::Options options;
     WISSEL_ASSIGN_OR_RETURN(options.client, MakeClient(s_, Session::Service::kAgent, s_.flags.as));
     if (!f_.cursor_file.empty()) {
@@ -104,6 +109,7 @@ class Terminal {
     {
       MutexLock lock(mutex_);
       for (const auto& [group, cursor] : options.cursors) resumed_.insert(group);
+      desk_.Resume(options.cursors);
     }
     for (const std::string& group : f_.groups) options.cursors.try_emplace(group);
     options.observe = f_.observe;
@@ -121,7 +127,7 @@ class Terminal {
     };
     stream_ = std::make_unique<AgentStream>(std::move(options));
     WISSEL_RETURN_IF_ERROR(WaitUntilConnected());
-    absl::Status status = f_.script.empty() ? RunLines(s_.in) : RunScript();
+    absl::Status status = f_.script.empty() ? RunLines(s_.in) : RunScript(script);
     stream_->Close();
     MutexLock lock(mutex_);
     if (status.ok() && !end_status_.ok()) status = end_status_;
@@ -144,10 +150,10 @@ class Terminal {
 
   void OnResponse(const ConnectResponse& response) {
     MutexLock lock(mutex_);
-    if (response.has_heartbeat()) return;
+    const std::vector<std::string> lines = desk_.Apply(response);
+    if (response.has_heartbeat()) return SaveCursors();
     if (response.has_welcome()) OnWelcome(response.welcome());
     if (response.has_snapshot()) awaited_.erase(response.snapshot().routing_group_id());
-    const std::vector<std::string> lines = desk_.Apply(response);
     if (s_.format() != Format::kTable) {
       s_.out << ToJsonLine(response) << std::endl;
     } else {
@@ -161,7 +167,7 @@ class Terminal {
       unseen_.push_back(std::string(KindOf(event)));
     }
     if (response.has_outcome()) outcomes_[response.outcome().command_id()] = response.outcome();
-    SaveCursor();
+    SaveCursors();
     changed_.NotifyAll();
   }
 
@@ -175,14 +181,19 @@ class Terminal {
     }
   }
 
-  // By way of a second file, so that a crash leaves the old cursor or the new one.
-  void SaveCursor() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (f_.cursor_file.empty() || desk_.cursors().empty()) return;
+  // By way of a second file, so that a crash leaves the old cursors or the new ones.
+  void SaveCursors() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (f_.cursor_file.empty() || desk_.cursors() == saved_) return;
     const std::string next = f_.cursor_file + ".next";
     std::ofstream file(next);
     for (const auto& [group, cursor] : desk_.cursors()) file << group << " " << cursor << "\n";
     file.close();
-    rename(next.c_str(), f_.cursor_file.c_str());
+    if (file && rename(next.c_str(), f_.cursor_file.c_str()) == 0) {
+      saved_ = desk_.cursors();
+    } else if (!std::exchange(save_failed_, true)) {
+      s_.err << f_.cursor_file << ": cannot be written; it keeps the cursors it had\n"
+             << std::flush;
+    }
   }
 
   void Prompt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -303,7 +314,11 @@ class Terminal {
       if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
       char buffer[4096];
       const ssize_t n = read(STDIN_FILENO, buffer, sizeof(buffer));
-      if (n <= 0) return false;
+      if (n <= 0) {
+        // The last line may have no end.
+        line = std::exchange(typed_, "");
+        return !line.empty();
+      }
       typed_.append(buffer, static_cast<size_t>(n));
     }
   }
@@ -328,8 +343,7 @@ class Terminal {
   }
 
   // A script ends at the first line that does not work.
-  absl::Status RunScript() {
-    WISSEL_ASSIGN_OR_RETURN(const std::string text, ReadFile(f_.script, 1 << 20));
+  absl::Status RunScript(absl::string_view text) {
     int number = 0;
     for (const absl::string_view line : absl::StrSplit(text, '\n')) {
       ++number;
@@ -344,7 +358,6 @@ class Terminal {
   Session& s_;
   const AgentFlags& f_;
   const bool prompts_;
-  std::unique_ptr<AgentStream> stream_;
   std::string typed_;  // read, but not yet a line
 
   Mutex mutex_;  // also of s_.out and s_.err
@@ -357,6 +370,11 @@ class Terminal {
   absl::Status end_status_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::string> unseen_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, agent::v1::CommandOutcome> outcomes_ ABSL_GUARDED_BY(mutex_);
+  AgentStream::Cursors saved_ ABSL_GUARDED_BY(mutex_);  // what the cursor file holds
+  bool save_failed_ ABSL_GUARDED_BY(mutex_) = false;
+
+  // Goes first: until it is gone, its thread uses all of the above.
+  std::unique_ptr<AgentStream> stream_;
 };
 
 // What only an agent can do, whatever else the caller may.

@@ -1,12 +1,14 @@
 #include <CLI/CLI.hpp>
 
 #include <memory>
-#include <set>
-#include <thread>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "libs/base/mutex.h"
 #include "libs/base/status_macros.h"
+#include "libs/base/timeout.h"
+#include "services/ctl/agent_stream.h"
 #include "services/ctl/client.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/describe.h"
@@ -141,38 +143,59 @@ absl::Status Show(Session& s, const std::string& id) {
   return absl::OkStatus();
 }
 
-// The workspace's stream, events of one conversation (or all), until interrupted.
+void PrintEvent(Session& s, const conversation::v1::Event& event,
+                const google::protobuf::Timestamp& time) {
+  if (s.format() != Format::kTable) {
+    s.out << ToJsonLine(event) << std::endl;
+    return;
+  }
+  const absl::string_view about = ConversationOf(event);
+  s.out << FormatTime(time) << "  " << (about.empty() ? std::string(8, ' ') : ShortId(about))
+        << "  " << Describe(event) << std::endl;
+}
+
+// The workspace's stream, events of one conversation (or all), until interrupted or refused.
 absl::Status Tail(Session& s, const std::string& id) {
-  WISSEL_ASSIGN_OR_RETURN(const Client client,
-                          MakeClient(s, Session::Service::kAgent, "supervisor"));
-  const auto stub = agent::v1::AgentService::NewStub(client.channel);
-  grpc::ClientContext context;
-  rpc::Prepare({.timeout = absl::InfiniteDuration(), .token = client.token}, context);
-  const auto stream = stub->Connect(&context);
-  agent::v1::ConnectRequest hello;
-  hello.mutable_hello()->set_whole_workspace(true);
-  hello.mutable_hello()->set_observe(true);
-  stream->Write(hello);
-  agent::v1::ConnectResponse response;
-  while (stream->Read(&response)) {
-    if (response.has_heartbeat()) {
-      agent::v1::ConnectRequest heartbeat;
-      heartbeat.mutable_heartbeat();
-      stream->Write(heartbeat);
-    }
+  AgentStream::Options options;
+  WISSEL_ASSIGN_OR_RETURN(options.client, MakeClient(s, Session::Service::kAgent, "supervisor"));
+  Mutex mutex;
+  CondVar changed;
+  bool connected = false;
+  std::optional<absl::Status> end;
+  options.observe = true;
+  options.whole_workspace = true;
+  options.on_response = [&](const agent::v1::ConnectResponse& response) {
+    MutexLock lock(mutex);
+    connected = true;
     for (const auto& event : response.events().events()) {
-      const absl::string_view about = ConversationOf(event);
-      if (!absl::StartsWith(about, id)) continue;
-      if (s.format() == Format::kTable) {
-        s.out << FormatTime(response.events().time()) << "  "
-              << (about.empty() ? std::string(8, ' ') : ShortId(about)) << "  " << Describe(event)
-              << std::endl;
-      } else {
-        s.out << ToJsonLine(event) << std::endl;
+      if (absl::StartsWith(ConversationOf(event), id)) {
+        PrintEvent(s, event, response.events().time());
       }
     }
+  };
+  options.on_lost = [&](const absl::Status& status) {
+    MutexLock lock(mutex);
+    if (connected) {
+      s.err << "connection lost (" << status.message() << "), resuming\n" << std::flush;
+    } else if (!end) {
+      end = status;
+      changed.NotifyAll();
+    }
+  };
+  options.on_end = [&](const absl::Status& status) {
+    MutexLock lock(mutex);
+    if (!end) end = status;
+    changed.NotifyAll();
+  };
+  AgentStream stream(std::move(options));
+  const Timeout limit(s.timeout());
+  MutexLock lock(mutex);
+  while (!end && !(limit.Expired() && !connected)) {
+    changed.WaitFor(mutex, connected ? absl::InfiniteDuration() : limit.Remaining());
   }
-  return rpc::FromGrpc(stream->Finish());
+  if (end) return *end;
+  return absl::DeadlineExceededError(
+      absl::StrCat("no connection within ", absl::FormatDuration(s.timeout())));
 }
 
 }  // namespace
@@ -188,10 +211,14 @@ void AddConversations(CLI::App& app, Session& s) {
 
   auto f = std::make_shared<ListFlags>();
   auto* list = command->add_subcommand("list", "Newest first");
-  list->add_option("--status", f->status, "Only these; else all that are not resolved")
-      ->check(CLI::IsMember({"queued", "offered", "active", "parked", "resolved"}));
-  list->add_option("--group", f->group, "Only this routing group")->type_name("ID");
-  list->add_option("--contact", f->contact, "Only this contact's")->type_name("ID");
+  auto* status =
+      list->add_option("--status", f->status, "Only these; else all that are not resolved");
+  status->check(CLI::IsMember({"queued", "offered", "active", "parked", "resolved"}));
+  auto* group = list->add_option("--group", f->group, "Only this routing group")->type_name("ID");
+  list->add_option("--contact", f->contact, "Only this contact's, whatever their state")
+      ->excludes(status)
+      ->excludes(group)
+      ->type_name("ID");
   list->add_option("--limit", f->limit, "At most so many")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "libs/http/client.h"
+#include "services/ctl/client.h"
 #include "services/ctl/commands/commands.h"
 #include "services/whatsapp/signature.h"
 
@@ -20,26 +21,6 @@ struct InjectFlags {
   std::string secret_file;
   std::string account;
 };
-
-absl::Status StatusOf(const std::string& url, const http::FetchResult& result) {
-  if (result.ok()) return absl::OkStatus();
-  if (result.fate != http::Fate::kAnswered) {
-    return absl::UnavailableError(absl::StrCat(url, ": ", result.error));
-  }
-  const std::string text =
-      absl::StrCat(url, " answered ", result.status, " ", OneLine(result.body, 200));
-  switch (result.status) {
-    case 401:
-    case 403:
-      return absl::PermissionDeniedError(text);
-    case 404:
-      return absl::NotFoundError(text);
-    case 503:
-      return absl::UnavailableError(text);
-    default:
-      return absl::FailedPreconditionError(text);
-  }
-}
 
 absl::Status Inject(Session& s, InjectFlags f) {
   if (f.url.empty()) {
@@ -67,7 +48,7 @@ absl::Status Inject(Session& s, InjectFlags f) {
   WISSEL_ASSIGN_OR_RETURN(const auto http, http::Client::Create({}));
   const http::FetchResult result =
       http->FetchAndWait(std::move(request), {.total_timeout = s.timeout(), .idempotent = true});
-  WISSEL_RETURN_IF_ERROR(StatusOf(f.url, result));
+  WISSEL_RETURN_IF_ERROR(FromHttp(f.url, result));
   s.out << "accepted";
   if (!result.body.empty()) s.out << ": " << OneLine(result.body, 200);
   s.out << "\n";

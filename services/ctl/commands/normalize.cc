@@ -25,6 +25,23 @@ struct NormalizeFlags {
   std::string address = "support@shop.example";
 };
 
+// Prints messages one behind the other; in YAML as documents of one stream.
+class Printer {
+ public:
+  explicit Printer(Session& s)
+      : s_(s), format_(s.format() == Format::kYaml ? Format::kYaml : Format::kJson) {}
+  void Print(const google::protobuf::Message& message) {
+    if (format_ == Format::kYaml && printed_) s_.out << "---\n";
+    PrintMessage(message, format_, s_.out);
+    printed_ = true;
+  }
+
+ private:
+  Session& s_;
+  const Format format_;
+  bool printed_ = false;
+};
+
 // With the empty line at its end.
 size_t HeaderBytes(absl::string_view mail) {
   size_t end = mail.size();
@@ -57,34 +74,36 @@ absl::Status NormalizeMail(Session& s, const NormalizeFlags& f, absl::string_vie
     return absl::InvalidArgumentError(absl::StrCat(f.file, ": a dead letter: ", rejected->detail));
   }
   const auto& mail = std::get<email::NormalisedMail>(outcome);
-  const Format format = s.format() == Format::kYaml ? Format::kYaml : Format::kJson;
-  PrintMessage(mail.message, format, s.out);
-  if (mail.receipt) PrintMessage(*mail.receipt, format, s.out);
+  Printer printer(s);
+  printer.Print(mail.message);
+  if (mail.receipt) printer.Print(*mail.receipt);
   return absl::OkStatus();
 }
 
 // A webhook becomes messages, receipts and, for what nobody understands, dead letters: all are
 // shown.
-void NormalizeWebhook(Session& s, const NormalizeFlags& f, absl::string_view json) {
+absl::Status NormalizeWebhook(Session& s, const NormalizeFlags& f, absl::string_view json) {
   const whatsapp::AccountRef account{
       .workspace_id = s.flags.workspace, .routing_group_id = f.group, .account_id = f.account};
   whatsapp::Normalised webhook =
       whatsapp::Normalise(json, [&account](absl::string_view) { return &account; });
-  const Format format = s.format() == Format::kYaml ? Format::kYaml : Format::kJson;
+  Printer printer(s);
   for (whatsapp::NormalisedMessage& m : webhook.messages) {
     channel::DeriveIds(&m.message);
-    PrintMessage(m.message, format, s.out);
+    printer.Print(m.message);
   }
-  for (const receipt::v1::Receipt& r : webhook.receipts) PrintMessage(r, format, s.out);
-  for (const deadletter::v1::DeadLetter& d : webhook.dead_letters) PrintMessage(d, format, s.out);
+  for (const receipt::v1::Receipt& r : webhook.receipts) printer.Print(r);
+  for (const deadletter::v1::DeadLetter& d : webhook.dead_letters) printer.Print(d);
+  if (webhook.dead_letters.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(f.file, ": a dead letter: ", webhook.dead_letters.front().detail()));
 }
 
 absl::Status Normalize(Session& s, const NormalizeFlags& f) {
   if (s.flags.workspace.empty()) s.flags.workspace = "workspace";
   WISSEL_ASSIGN_OR_RETURN(const std::string bytes, ReadInput(f.file, kMaxBytes));
   if (f.channel == "email") return NormalizeMail(s, f, bytes);
-  NormalizeWebhook(s, f, bytes);
-  return absl::OkStatus();
+  return NormalizeWebhook(s, f, bytes);
 }
 
 }  // namespace

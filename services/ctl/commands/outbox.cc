@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "libs/http/client.h"
+#include "services/ctl/client.h"
 #include "services/ctl/commands/commands.h"
 
 namespace wissel::ctl {
@@ -46,9 +47,7 @@ absl::Status List(Session& s) {
   const http::FetchResult result = http->FetchAndWait(
       {.url = url},
       {.total_timeout = s.timeout(), .max_response_bytes = 64 << 20, .idempotent = true});
-  if (!result.ok()) {
-    return absl::UnavailableError(absl::StrCat(url, ": ", result.error, " status ", result.status));
-  }
+  WISSEL_RETURN_IF_ERROR(FromHttp(url, result));
   if (s.format() == Format::kJson) {
     s.out << result.body << "\n";
     return absl::OkStatus();
