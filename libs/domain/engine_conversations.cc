@@ -174,8 +174,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Transfer& 
   queued.mutable_queued()->set_conversation_id(id);
   queued.mutable_queued()->set_queue_id(queue_id);
   queued.mutable_queued()->set_reason(Queued::REASON_TRANSFERRED);
-  *queued.mutable_queued()->mutable_waiting_since() =
-      c.keep_place() && c.has_queue_id() ? place : ToProto(now_);
+  *queued.mutable_queued()->mutable_waiting_since() = c.keep_place() ? place : ToProto(now_);
   Emit(queued);
   ChooseSla(conversation);
   if (c.has_agent_id()) {
@@ -284,10 +283,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Reopen& c)
     return Rejection{CommandRejected::REASON_NOT_YOURS,
                      "only a supervisor or the agent who had it last reopens a conversation"};
   }
-  Event& event = NewEvent();
-  event.mutable_reopened()->set_conversation_id(c.conversation_id());
-  Emit(event);
-  Queue(c.conversation_id(), Queued::REASON_REOPENED, now_);
+  ReopenConversation(c.conversation_id(), /*by_customer=*/false);
   return std::nullopt;
 }
 

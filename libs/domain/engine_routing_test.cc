@@ -642,21 +642,5 @@ TEST(Transfer, ToAnAgentIsExplainedByThatAgent) {
   EXPECT_EQ(transfer("anna").chosen().free_units(), 2);
 }
 
-TEST(Transfer, KeepsThePlaceWhereAsked) {
-  Shop shop;
-  shop.Online("bram");
-  const absl::Time place = shop.now;
-  const std::string id = shop.Open("31600000001", "nl");
-  shop.Do(shop.Accept(id));
-  shop.now += absl::Minutes(1);
-  Command transfer = CommandBy("bram", "transfer");
-  transfer.mutable_transfer()->set_conversation_id(id);
-  transfer.mutable_transfer()->set_queue_id("en");
-  transfer.mutable_transfer()->set_keep_place(true);
-  shop.Do(transfer);
-  EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
-  EXPECT_EQ(FromProto(shop.Conversation(id).waiting_since()), place);
-}
-
 }  // namespace
 }  // namespace wissel::domain

@@ -430,7 +430,7 @@ absl::StatusOr<Command> Desk::ParseWords(absl::string_view line) {
     } else {
       transfer.set_agent_id(name);
     }
-    if (what == "queue" && absl::StartsWith(absl::StrCat(rest, " "), "keep-place ")) {
+    if (absl::StartsWith(absl::StrCat(rest, " "), "keep-place ")) {
       TakeWord(rest);
       transfer.set_keep_place(true);
     }

@@ -124,6 +124,9 @@ TEST_F(DeskTest, WhatGoesBesideTheQueuesWay) {
   const auto transfer = desk_.Parse("transfer queue en keep-place wants English");
   EXPECT_TRUE(transfer->transfer().keep_place());
   EXPECT_EQ(transfer->transfer().note(), "wants English");
+  const auto handed = desk_.Parse("transfer agent bram keep-place wants Dutch");
+  EXPECT_TRUE(handed->transfer().keep_place());
+  EXPECT_EQ(handed->transfer().note(), "wants Dutch");
   EXPECT_EQ(desk_.Parse("finish")->end_wrap_up().conversation_id(), "");
   EXPECT_TRUE(desk_.Parse("park on-hold")->park().on_hold());
   EXPECT_FALSE(desk_.Parse("park")->park().on_hold());
