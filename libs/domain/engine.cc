@@ -52,6 +52,7 @@ log::v1::Cause& Engine::NewCause() {
 void Engine::Begin(log::v1::Cause& cause, absl::Time now) {
   now_ = std::max(now, state_.time());
   decision_ = Arena::CreateMessage<log::v1::Decision>(&memory_);
+  measured_ = 0;
   bytes_ = 0;
   *decision_->mutable_time() = ToProto(now_);
   decision_->set_allocated_cause(&cause);
@@ -100,6 +101,14 @@ const std::string& ClockedConversation(const Event& event) {
 
 }  // namespace
 
+bool Engine::Full() {
+  if (decision_->events_size() < kFewEvents) return false;
+  for (; measured_ < decision_->events_size(); ++measured_) {
+    bytes_ += decision_->events(measured_).ByteSizeLong();
+  }
+  return decision_->events_size() >= kMaxEvents || bytes_ >= kMaxBytes;
+}
+
 void Engine::Emit(Event& event) {
   NameFormerAgent(event);
   // What has fallen due by now was so before this happened.
@@ -108,7 +117,6 @@ void Engine::Emit(Event& event) {
   state_.ApplyEvent(event);
   // And what they are to say next may have changed.
   if (has_clocks) TouchConversation(id);
-  bytes_ += event.ByteSizeLong();
   decision_->mutable_events()->AddAllocated(&event);
 }
 

@@ -130,6 +130,8 @@ class Engine {
   // makes less than the difference: a few events, one explanation.
   static constexpr int kMaxEvents = 500;
   static constexpr size_t kMaxBytes = 896 << 10;
+  // So few never fill it: one input and explanations, which are bounded.
+  static constexpr int kFewEvents = 8;
 
   // --- decision in the making
   log::v1::Cause& NewCause();
@@ -141,7 +143,7 @@ class Engine {
   void NameFormerAgent(conversation::v1::Event& event) const;
   log::v1::Decision& Finish();
   // Whether what else there is to do is left to a timer that is due at once.
-  bool Full() const { return decision_->events_size() >= kMaxEvents || bytes_ >= kMaxBytes; }
+  bool Full();
   void TouchConversation(absl::string_view id) { touched_conversations_.insert(std::string(id)); }
   void TouchAgent(absl::string_view workspace_id, absl::string_view agent_id);
 
@@ -373,7 +375,8 @@ class Engine {
   const std::unique_ptr<char[]> block_ = std::make_unique<char[]>(kBlockBytes);
   google::protobuf::Arena memory_{block_.get(), kBlockBytes};
   log::v1::Decision* decision_ = nullptr;
-  // Of its events, about.
+  // Of its first events, about, as far as they have been measured.
+  int measured_ = 0;
   size_t bytes_ = 0;
   message::v1::InboundMessage copied_;
   absl::Time now_;
