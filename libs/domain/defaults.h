@@ -23,6 +23,10 @@ inline absl::Duration DisconnectGrace(const config::v1::ConversationPolicy& poli
   return policy.has_disconnect_grace() ? FromProto(policy.disconnect_grace()) : absl::Seconds(30);
 }
 
+inline bool MailJoinsOpenConversation(const config::v1::ConversationPolicy& policy) {
+  return !policy.has_mail_joins_open_conversation() || policy.mail_joins_open_conversation();
+}
+
 // `queue` may be null: the conversation waits in a queue that is gone.
 inline absl::Duration OfferTimeout(const config::v1::Queue* queue) {
   return queue != nullptr && queue->has_offer_timeout() ? FromProto(queue->offer_timeout())

@@ -170,7 +170,8 @@ bool Engine::TakesNew(const ConversationState& c, absl::string_view queue_id) co
 }
 
 void Engine::Queue(const std::string& conversation_id, Queued::Reason reason,
-                   absl::Time waiting_since, const std::string& wanted_queue_id) {
+                   absl::Time waiting_since, const std::string& wanted_queue_id,
+                   const std::optional<LastAgent>& last) {
   const ConversationState& c = *state_.FindConversation(conversation_id);
   routing::Matcher* matcher = MatcherOf(c);
   std::string queue_id = wanted_queue_id.empty() ? c.queue_id() : wanted_queue_id;
@@ -189,9 +190,16 @@ void Engine::Queue(const std::string& conversation_id, Queued::Reason reason,
   queued.set_queue_id(queue_id);
   queued.set_reason(reason);
   *queued.mutable_waiting_since() = ToProto(waiting_since);
-  if (const config::v1::Queue* queue =
-          matcher == nullptr ? nullptr : matcher->policy().FindQueue(queue_id)) {
-    queued.set_sticky_agent_id(StickyAgent(c, *queue, reason));
+  const config::v1::Queue* queue =
+      matcher == nullptr ? nullptr : matcher->policy().FindQueue(queue_id);
+  const absl::Duration window =
+      queue == nullptr ? absl::ZeroDuration() : FromProto(queue->sticky_window());
+  if (window > absl::ZeroDuration()) {
+    if (!last.has_value()) {
+      queued.set_sticky_agent_id(c.sticky_agent_id());
+    } else if (now_ - last->time <= window) {
+      queued.set_sticky_agent_id(last->agent_id);
+    }
   }
   Emit(event);
   TouchConversation(conversation_id);
@@ -199,30 +207,23 @@ void Engine::Queue(const std::string& conversation_id, Queued::Reason reason,
   ChooseSla(c);
 }
 
-std::string Engine::StickyAgent(const ConversationState& c, const config::v1::Queue& queue,
-                                Queued::Reason reason) const {
-  const absl::Duration window = FromProto(queue.sticky_window());
-  if (window <= absl::ZeroDuration()) return "";
-  switch (reason) {
-    case Queued::REASON_RESUMED:
-      // Its own last agent.
-      return c.agent_id();
-    case Queued::REASON_REOPENED:
-      for (const Event& event : decision_->events()) {
-        if (event.reopened().conversation_id() == c.conversation_id()) {
-          return event.reopened().from_agent_id();
-        }
-      }
-      return "";
-    case Queued::REASON_NEW: {
-      const ConversationState* last = state_.FindPrevious(c);
-      return last != nullptr && now_ - FromProto(last->resolve_time()) <= window ? last->agent_id()
-                                                                                 : "";
-    }
-    default:
-      // Back in the queue, for whatever reason: who went first goes first again.
-      return c.sticky_agent_id();
+void Engine::QueueNew(const std::string& conversation_id) {
+  LastAgent last{.agent_id = "", .time = now_};
+  if (const ConversationState* previous =
+          state_.FindPrevious(*state_.FindConversation(conversation_id))) {
+    last = {.agent_id = previous->agent_id(), .time = FromProto(previous->resolve_time())};
   }
+  Queue(conversation_id, Queued::REASON_NEW, now_, "", last);
+}
+
+void Engine::ReopenConversation(const std::string& conversation_id, bool by_customer) {
+  const ConversationState& c = *state_.FindConversation(conversation_id);
+  const LastAgent last{.agent_id = c.agent_id(), .time = FromProto(c.resolve_time())};
+  Event& event = NewEvent();
+  event.mutable_reopened()->set_conversation_id(conversation_id);
+  event.mutable_reopened()->set_by_customer(by_customer);
+  Emit(event);
+  Queue(conversation_id, Queued::REASON_REOPENED, now_, "", last);
 }
 
 void Engine::ResumeConversation(const std::string& conversation_id, absl::string_view agent_id) {
@@ -234,7 +235,12 @@ void Engine::ResumeConversation(const std::string& conversation_id, absl::string
   const bool takes_it =
       agent != nullptr && matcher != nullptr &&
       !matcher->WhyNot(agent_id, WaitingOf(c), {.requirement = false, .exclusion = false});
-  if (!takes_it) return Queue(conversation_id, Queued::REASON_RESUMED, now_);
+  if (!takes_it) {
+    // What an older release parked does not say when.
+    const absl::Time parked = c.has_park_time() ? FromProto(c.park_time()) : now_;
+    return Queue(conversation_id, Queued::REASON_RESUMED, now_, "",
+                 LastAgent{.agent_id = c.agent_id(), .time = parked});
+  }
   Event& event = NewEvent();
   event.mutable_assigned()->set_conversation_id(conversation_id);
   event.mutable_assigned()->set_agent_id(agent->agent_id());

@@ -214,16 +214,24 @@ class Engine {
   routing::Staffing StaffingOf(const state::v1::ConversationState& conversation) const;
 
   // --- steps shared by inputs
+  // The agent who last had a contact, and until when.
+  struct LastAgent {
+    std::string agent_id;
+    absl::Time time;
+  };
   // Where none is named, in the queue that an escalation meanwhile sent it to, else in the present
-  // one, and in one the rules choose where that is gone.
+  // one, and in one the rules choose where that is gone. The last agent goes first within the
+  // queue's sticky window; without one, whoever went first before does so again.
   void Queue(const std::string& conversation_id, conversation::v1::Queued::Reason reason,
-             absl::Time waiting_since, const std::string& wanted_queue_id = "");
+             absl::Time waiting_since, const std::string& wanted_queue_id = "",
+             const std::optional<LastAgent>& last = std::nullopt);
   std::string QueueFor(const state::v1::ConversationState& conversation) const;
   // Whether something new may wait in this queue of the conversation's routing group.
   bool TakesNew(const state::v1::ConversationState& conversation, absl::string_view queue_id) const;
-  std::string StickyAgent(const state::v1::ConversationState& conversation,
-                          const config::v1::Queue& queue,
-                          conversation::v1::Queued::Reason reason) const;
+  // A conversation that has just been opened waits.
+  void QueueNew(const std::string& conversation_id);
+  // What was resolved is opened again, and waits.
+  void ReopenConversation(const std::string& conversation_id, bool by_customer);
   // Back to its agent where possible, else to the queue.
   void ResumeConversation(const std::string& conversation_id, absl::string_view agent_id);
   // Which of an agent's active work goes back to its queue.

@@ -283,10 +283,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Reopen& c)
     return Rejection{CommandRejected::REASON_NOT_YOURS,
                      "only a supervisor or the agent who had it last reopens a conversation"};
   }
-  Event& event = NewEvent();
-  event.mutable_reopened()->set_conversation_id(c.conversation_id());
-  Emit(event);
-  Queue(c.conversation_id(), Queued::REASON_REOPENED, now_);
+  ReopenConversation(c.conversation_id(), /*by_customer=*/false);
   return std::nullopt;
 }
 

@@ -14,7 +14,6 @@ namespace wissel::domain {
 
 using conversation::v1::DeliveryUpdated;
 using conversation::v1::Event;
-using conversation::v1::Queued;
 using message::v1::Automation;
 using message::v1::Content;
 using message::v1::InboundMessage;
@@ -143,13 +142,18 @@ const ConversationState* Engine::FindFor(const InboundMessage& message) const {
   }
   const auto* c = state_.FindByContact(message.account(), message.sender().contact_id());
   if (!ours(c)) return nullptr;
-  // A mail that answers nothing of ours begins anew once the last matter is closed.
+  if (message.account().kind() != common::v1::CHANNEL_KIND_EMAIL || IsQuiet(message)) return c;
+  // A mail that answers nothing of ours begins anew once the last matter is closed, or always.
   const ConversationState* matter = FollowMerges(c);
   const bool closed = matter == nullptr || !IsOpen(*matter);
-  if (closed && message.account().kind() == common::v1::CHANNEL_KIND_EMAIL && !IsQuiet(message)) {
-    return nullptr;
+  if (closed || MailJoinsOpenConversation(Config(workspace_id).conversations())) {
+    return closed ? nullptr : c;
   }
-  return c;
+  // But for one in which the customer goes on from their own mail.
+  c = state_.FindByMessage(message.account(), message.sender().contact_id(),
+                           message.thread().in_reply_to_provider_message_id());
+  matter = FollowMerges(c);
+  return matter != nullptr && IsOpen(*matter) ? c : nullptr;
 }
 
 void Engine::Receive(InboundMessage& message) {
@@ -197,14 +201,8 @@ void Engine::Receive(InboundMessage& message) {
     event.mutable_message_received()->unsafe_arena_set_allocated_message(&message);
     Emit(event);
   }
-  if (c == nullptr) return Queue(id, Queued::REASON_NEW, now_);
-  if (reopens) {
-    Event& event = NewEvent();
-    event.mutable_reopened()->set_conversation_id(id);
-    event.mutable_reopened()->set_by_customer(true);
-    Emit(event);
-    return Queue(id, Queued::REASON_REOPENED, now_);
-  }
+  if (c == nullptr) return QueueNew(id);
+  if (reopens) return ReopenConversation(id, /*by_customer=*/true);
   // A customer who writes is no longer silent.
   if (c->status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE) TouchConversation(id);
   if (c->status() == ConversationStatus::CONVERSATION_STATUS_PARKED && !quiet) {

@@ -64,11 +64,12 @@ config::v1::WorkspaceConfig RichConfig(int64_t version = 1) {
   english.set_sla_policy_id("english");
   english.clear_calendar_id();
   english.add_queue_ids("en");
+  english.set_bot_answers_count(true);
   config.mutable_sla_policies()->SwapElements(0, 1);
   config.mutable_priority()->add_sla_proximity()->set_percent(60);
   config.mutable_priority()->mutable_sla_proximity(0)->set_points(40);
   for (config::v1::Queue& queue : *config.mutable_queues()) {
-    *queue.mutable_sticky_window() = ToProto(absl::Hours(1));
+    *queue.mutable_sticky_window() = ToProto(absl::Minutes(5));
     *queue.mutable_wrap_up_time() = ToProto(absl::Seconds(3));
     *queue.mutable_owner_limit() = ToProto(absl::Seconds(30));
     queue.set_ageing_points(2);
@@ -136,7 +137,9 @@ class RandomDay {
       case 8:
         if (const auto ids = Held(shop, agent); !ids.empty()) {
           const std::string id = ids[Pick(ids.size())];
-          if (const std::string out = OutboundOf(shop.Do(shop.Reply(agent, id))); !out.empty()) {
+          Command reply = shop.Reply(agent, id);
+          if (Pick(4) == 0) reply.mutable_actor()->set_role(common::v1::ROLE_BOT);
+          if (const std::string out = OutboundOf(shop.Do(reply)); !out.empty()) {
             shop.Report(Started(out, 1, absl::StrCat(out, "a")));
             shop.Report(Finished(out, absl::StrCat(out, "a"), DeliveryState::DELIVERY_STATE_SENT));
           }
@@ -156,6 +159,7 @@ class RandomDay {
           } else {
             c.mutable_transfer()->set_agent_id(kAgents[Pick(3)]);
           }
+          c.mutable_transfer()->set_keep_place(Pick(2) == 0);
           shop.Do(c);
         }
         break;

@@ -229,6 +229,126 @@ TEST(Sla, AnOverflowThatIsDueOutlivesATransferToAnAgentButNotOneToAQueue) {
   EXPECT_EQ(shop.Conversation(to_queue).overflow_due_to_queue_id(), "");
 }
 
+// ---------------------------------------------------------------------------------------------
+// What escalation gives belongs to the cycle of the clock that it was for
+
+config::v1::EscalationStep& AddStep(WorkspaceConfig& config, config::v1::SlaMetric metric,
+                                    int32_t percent) {
+  config::v1::EscalationStep& step = *config.mutable_sla_policies(0)->add_escalation_steps();
+  step.set_metric(metric);
+  step.set_percent(percent);
+  return step;
+}
+
+// Ten minutes for each answer and for each report between them, an hour for the whole; every one
+// of them escalates at half time.
+WorkspaceConfig EscalatingConfig() {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::SlaPolicy& policy =
+      Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  const auto promise = [&](config::v1::SlaMetric metric, absl::Duration time) {
+    config::v1::SlaTarget& target = *policy.add_targets();
+    target.set_metric(metric);
+    *target.mutable_target() = ToProto(time);
+  };
+  promise(config::v1::SLA_METRIC_NEXT_RESPONSE, absl::Minutes(10));
+  promise(config::v1::SLA_METRIC_PERIODIC_UPDATE, absl::Minutes(10));
+  promise(config::v1::SLA_METRIC_RESOLUTION, absl::Hours(1));
+  AddStep(config, config::v1::SLA_METRIC_FIRST_RESPONSE, 50).set_add_priority_points(100);
+  AddStep(config, config::v1::SLA_METRIC_FIRST_RESPONSE, 50).set_relax_steps(1);
+  AddStep(config, config::v1::SLA_METRIC_NEXT_RESPONSE, 50).set_add_priority_points(200);
+  AddStep(config, config::v1::SLA_METRIC_PERIODIC_UPDATE, 50).set_add_priority_points(10);
+  AddStep(config, config::v1::SLA_METRIC_RESOLUTION, 50).set_add_priority_points(1);
+  AddStep(config, config::v1::SLA_METRIC_RESOLUTION, 50).set_relax_steps(2);
+  return config;
+}
+
+struct Gained {
+  int points;
+  int relax_steps;
+  friend bool operator==(const Gained&, const Gained&) = default;
+};
+Gained GainedBy(const Shop& shop, const std::string& id) {
+  return {shop.Conversation(id).escalation_points(),
+          shop.Conversation(id).escalation_relax_steps()};
+}
+
+TEST(Escalation, WhatItGaveForAnAnswerGoesWithTheAnswer) {
+  Shop shop(EscalatingConfig());
+  const std::string id = shop.Open("31600000001", "nl");
+  WaitConnected(shop, absl::Minutes(6));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{100, 1}));
+  shop.Online("bram");
+  shop.Do(shop.Accept(id));
+  WaitConnected(shop, absl::Minutes(25));  // half of the hour is over
+  EXPECT_EQ(GainedBy(shop, id), (Gained{101, 3}));
+  shop.Do(shop.Reply("bram", id));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{1, 2})) << "the whole is not done yet";
+  // Nobody was heard of for long; a report begins the next cycle, and does not add to the last.
+  WaitConnected(shop, absl::Minutes(6));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{11, 2}));
+  shop.Do(shop.Reply("bram", id));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{1, 2}));
+  WaitConnected(shop, absl::Minutes(6));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{11, 2}));
+  // The same of the next answer.
+  shop.Do(shop.Reply("bram", id));
+  shop.Receive(Text("31600000001", 77, "nl"));
+  WaitConnected(shop, absl::Minutes(6));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{211, 2}));
+  shop.Do(shop.Reply("bram", id));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{1, 2}));
+}
+
+TEST(Escalation, WhatItGaveStaysWhileNobodyHasAnswered) {
+  WorkspaceConfig config = EscalatingConfig();
+  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
+  *text.mutable_after() = ToProto(absl::Minutes(7));
+  text.set_send_text("Even geduld.");
+  Shop shop(config);
+  const std::string id = shop.Open("31600000001", "nl");
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Minutes(8));
+  ASSERT_NE(Find(fired, Event::kReplySent), nullptr);
+  EXPECT_EQ(GainedBy(shop, id), (Gained{100, 1})) << "a text is no answer";
+  shop.Online("bram");
+  shop.Do(shop.Accept(id));
+  Command by_bot = shop.Reply("bram", id);
+  by_bot.mutable_actor()->set_role(common::v1::ROLE_BOT);
+  shop.Do(by_bot);
+  EXPECT_EQ(GainedBy(shop, id), (Gained{100, 1})) << "nor is a bot's, by this policy";
+  // Parked, and taken up again to wait anew: the same promise.
+  Command park = CommandBy("bram", "park");
+  park.mutable_park()->set_conversation_id(id);
+  park.mutable_park()->set_on_hold(true);
+  shop.Do(park);
+  shop.SetPresence("bram", command::v1::PRESENCE_OFFLINE);
+  shop.Receive(Text("31600000001", 77, "nl"));
+  EXPECT_EQ(shop.Conversation(id).status(), state::v1::CONVERSATION_STATUS_QUEUED);
+  EXPECT_EQ(GainedBy(shop, id), (Gained{100, 1}));
+  // Steps are the queue's that it has left; points are the conversation's.
+  Command transfer = domain::testing::BySupervisor("transfer");
+  transfer.mutable_transfer()->set_conversation_id(id);
+  transfer.mutable_transfer()->set_queue_id("en");
+  shop.Do(transfer);
+  EXPECT_EQ(GainedBy(shop, id), (Gained{100, 0}));
+}
+
+TEST(Escalation, OfAReopenedConversationOnlyTheResolutionsRemains) {
+  Shop shop(EscalatingConfig());
+  const std::string id = shop.Open("31600000001", "nl");
+  WaitConnected(shop, absl::Minutes(31));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{101, 3}));
+  Command resolve = domain::testing::BySupervisor("resolve");
+  resolve.mutable_resolve()->set_conversation_id(id);
+  shop.Do(resolve);
+  WaitConnected(shop, absl::Hours(2));
+  shop.Receive(Text("31600000001", 77, "nl"));
+  // Its clock goes on, and what was taken of its steps is not taken again.
+  EXPECT_EQ(GainedBy(shop, id), (Gained{1, 2}));
+  shop.Online("bram");
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+}
+
 TEST(Sla, WhatWasDueBeforeAnAnswerIsSaidBeforeIt) {
   WorkspaceConfig config = ShopConfig();
   Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));

@@ -1,7 +1,9 @@
 // What begins anew when a conversation waits again, and what goes on: its place, overflow,
 // escalation, and who goes first.
 
+#include <cstddef>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -89,6 +91,300 @@ TEST(Transfer, ToAnAgentWhoDoesNotTakeItKeepsThePlaceWhereAsked) {
       EXPECT_EQ(PlaceOf(shop, id), keeps ? arrived : transferred);
     }
   }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Overflow
+
+// English, which nobody speaks today: a text, then an offer to call back, then anyone is asked.
+WorkspaceConfig OverflowingConfig() {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::Queue& queue = QueueIn(config, "en");
+  config::v1::OverflowRule& text = *queue.add_overflow_rules();
+  *text.mutable_after() = ToProto(absl::Seconds(20));
+  text.set_send_text("Bear with us.");
+  config::v1::OverflowRule& callback = *queue.add_overflow_rules();
+  *callback.mutable_after() = ToProto(absl::Seconds(40));
+  callback.set_request_callback(true);
+  config::v1::OverflowRule& anyone = *queue.add_overflow_rules();
+  *anyone.mutable_after() = ToProto(absl::Seconds(60));
+  anyone.set_to_anyone(true);
+  return config;
+}
+
+// One that has waited until it was offered to bram, who serves another queue.
+std::string Overflow(Shop& shop) {
+  shop.Online("bram");
+  const std::string id = shop.Open("44700000001", "en");
+  WaitConnected(shop, absl::Seconds(60));
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+  EXPECT_THAT(shop.Conversation(id).overflow_rules_applied(), ElementsAre(0, 1, 2));
+  return id;
+}
+
+struct Told {
+  int texts = 0;
+  int callbacks = 0;
+};
+Told Count(const std::vector<Decision>& decisions) {
+  Told told;
+  for (const Decision& decision : decisions) {
+    for (const Event& event : decision.events()) {
+      told.texts += event.has_reply_sent() ? 1 : 0;
+      told.callbacks += event.has_callback_requested() ? 1 : 0;
+    }
+  }
+  return told;
+}
+
+// It waits as if it had never waited before.
+void ExpectOverflowsAnew(Shop& shop, const std::string& id) {
+  EXPECT_EQ(PlaceOf(shop, id), shop.now);
+  EXPECT_FALSE(shop.Conversation(id).has_offer());
+  EXPECT_FALSE(shop.Conversation(id).overflowed_to_anyone());
+  EXPECT_THAT(shop.Conversation(id).overflow_rules_applied(), IsEmpty());
+  std::vector<Decision> fired = WaitConnected(shop, absl::Seconds(59));
+  EXPECT_FALSE(shop.Conversation(id).has_offer());
+  EXPECT_EQ(Count(fired).texts, 1);
+  EXPECT_EQ(Count(fired).callbacks, 1);
+  WaitConnected(shop, absl::Seconds(1));
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+}
+
+TEST(Overflow, BeginsAnewWhenAResolvedConversationIsReopened) {
+  for (const bool by_customer : {true, false}) {
+    Shop shop(OverflowingConfig());
+    const std::string id = Overflow(shop);
+    shop.Do(shop.Accept(id));
+    shop.Do(shop.Resolve("bram", id));
+    WaitConnected(shop, absl::Hours(2));
+    if (by_customer) {
+      shop.Receive(Text("44700000001", 77, "en"));
+    } else {
+      Command reopen = BySupervisor("reopen");
+      reopen.mutable_reopen()->set_conversation_id(id);
+      shop.Do(reopen);
+    }
+    ExpectOverflowsAnew(shop, id);
+  }
+}
+
+TEST(Overflow, BeginsAnewWhenAParkedConversationIsTakenUpAgain) {
+  Shop shop(OverflowingConfig());
+  const std::string id = Overflow(shop);
+  shop.Do(shop.Accept(id));
+  Command park = CommandBy("bram", "park");
+  park.mutable_park()->set_conversation_id(id);
+  shop.Do(park);
+  shop.SetPresence("bram", command::v1::PRESENCE_AWAY);
+  WaitConnected(shop, absl::Hours(2));
+  shop.Receive(Text("44700000001", 77, "en"));
+  shop.SetPresence("bram", command::v1::PRESENCE_AVAILABLE);
+  ExpectOverflowsAnew(shop, id);
+}
+
+TEST(Overflow, BeginsAnewWhereATransferDoesNotKeepThePlace) {
+  for (const bool to_agent : {true, false}) {
+    SCOPED_TRACE(to_agent);
+    Shop shop(OverflowingConfig());
+    const std::string id = Overflow(shop);
+    shop.Do(shop.Accept(id));
+    WaitConnected(shop, absl::Minutes(1));
+    Command transfer = CommandBy("bram", "transfer");
+    transfer.mutable_transfer()->set_conversation_id(id);
+    if (to_agent) {
+      shop.Online("anna");
+      transfer.mutable_transfer()->set_agent_id("anna");
+    } else {
+      transfer.mutable_transfer()->set_queue_id("en");
+    }
+    shop.Do(transfer);
+    if (to_agent) {
+      // At once: the same instant.
+      Decline(shop, id);
+      shop.SetPresence("anna", command::v1::PRESENCE_OFFLINE);
+    }
+    ExpectOverflowsAnew(shop, id);
+  }
+}
+
+// Who gets it back in its old place waits on.
+TEST(Overflow, GoesOnWhereThePlaceIsKept) {
+  const std::vector<std::pair<Queued::Reason, void (*)(Shop&, const std::string&)>> ways = {
+      {Queued::REASON_OFFER_DECLINED, [](Shop& shop, const std::string& id) { Decline(shop, id); }},
+      {Queued::REASON_OFFER_TIMED_OUT,
+       [](Shop& shop, const std::string&) { WaitConnected(shop, absl::Seconds(30)); }},
+      {Queued::REASON_OFFER_WITHDRAWN,
+       [](Shop& shop, const std::string&) {
+         shop.SetPresence("bram", command::v1::PRESENCE_AWAY);
+       }},
+      {Queued::REASON_AGENT_LOST,
+       [](Shop& shop, const std::string& id) {
+         shop.Do(shop.Accept(id));
+         shop.Disconnect("bram");
+         WaitConnected(shop, absl::Minutes(1));
+       }},
+      {Queued::REASON_FORCED_LOGOUT,
+       [](Shop& shop, const std::string& id) {
+         shop.Do(shop.Accept(id));
+         Command out = BySupervisor("out");
+         out.mutable_force_logout()->set_agent_id("bram");
+         shop.Do(out);
+       }},
+      {Queued::REASON_CONFIG_CHANGED,
+       [](Shop& shop, const std::string& id) {
+         shop.Do(shop.Accept(id));
+         WorkspaceConfig config = OverflowingConfig();
+         config.set_version(2);
+         domain::testing::EraseIf(*config.mutable_agents(),
+                                  [](const auto& a) { return a.agent_id() == "bram"; });
+         shop.Apply(config);
+       }},
+      {Queued::REASON_TRANSFERRED,
+       [](Shop& shop, const std::string& id) {
+         shop.Do(shop.Accept(id));
+         Command transfer = CommandBy("bram", "transfer");
+         transfer.mutable_transfer()->set_conversation_id(id);
+         transfer.mutable_transfer()->set_queue_id("en");
+         transfer.mutable_transfer()->set_keep_place(true);
+         shop.Do(transfer);
+       }},
+      {Queued::REASON_UPDATED,
+       [](Shop& shop, const std::string& id) {
+         Decline(shop, id);
+         Command update = BySupervisor("update");
+         update.mutable_update_conversation()->set_conversation_id(id);
+         update.mutable_update_conversation()->set_choose_queue_again(true);
+         shop.Do(update);
+       }},
+  };
+  for (const auto& [reason, way] : ways) {
+    SCOPED_TRACE(Queued::Reason_Name(reason));
+    Shop shop(OverflowingConfig());
+    const absl::Time arrived = shop.now;
+    const std::string id = Overflow(shop);
+    const size_t before = shop.log().size();
+    way(shop, id);
+    WaitConnected(shop, absl::Minutes(5));
+    const std::vector<Decision> since(shop.log().begin() + static_cast<std::ptrdiff_t>(before),
+                                      shop.log().end());
+    bool has_reason = false;
+    for (const Decision& decision : since) {
+      for (const Event& event : decision.events()) {
+        has_reason |= event.queued().reason() == reason;
+      }
+    }
+    EXPECT_TRUE(has_reason);
+    EXPECT_EQ(PlaceOf(shop, id), arrived);
+    EXPECT_TRUE(shop.Conversation(id).overflowed_to_anyone());
+    EXPECT_EQ(Count(since).texts, 0);
+    EXPECT_EQ(Count(since).callbacks, 0);
+    // Anyone will still do.
+    shop.Online("anna");
+    EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "anna");
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
+// The sticky agent
+
+// Anna goes first for a day with whom she had; bram has been idle for longer.
+WorkspaceConfig StickyConfig() {
+  WorkspaceConfig config = ShopConfig();
+  *QueueIn(config, "nl").mutable_sticky_window() = ToProto(absl::Hours(24));
+  *config.mutable_conversations()->mutable_reopen_window() = ToProto(absl::Hours(24 * 10));
+  return config;
+}
+
+std::string WithAnna(Shop& shop) {
+  shop.Online("anna");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  return id;
+}
+
+// A day, less a second or plus one.
+absl::Duration ADay(bool within) {
+  return within ? absl::Hours(24) - absl::Seconds(1) : absl::Hours(24) + absl::Seconds(1);
+}
+
+std::string StickyIn(const Decision& decision) {
+  for (const Event& event : decision.events()) {
+    if (event.has_queued()) return event.queued().sticky_agent_id();
+  }
+  return "not queued";
+}
+
+TEST(Sticky, TheWindowOfANewConversationCountsFromTheEndOfTheLast) {
+  for (const bool within : {true, false}) {
+    WorkspaceConfig config = StickyConfig();
+    *config.mutable_conversations()->mutable_reopen_window() = ToProto(absl::Seconds(1));
+    Shop shop(config);
+    const std::string id = WithAnna(shop);
+    shop.now += absl::Hours(5);
+    shop.Do(shop.Resolve("anna", id));
+    shop.now += ADay(within);
+    const Decision& again = shop.Receive(Text("31600000001", 77, "nl"));
+    ASSERT_TRUE(again.events(0).has_conversation_opened());
+    EXPECT_EQ(StickyIn(again), within ? "anna" : "");
+  }
+}
+
+TEST(Sticky, TheWindowOfAReopenedConversationCountsFromItsEnd) {
+  for (const bool within : {true, false}) {
+    for (const bool by_customer : {true, false}) {
+      SCOPED_TRACE(absl::StrCat("within ", within, ", by customer ", by_customer));
+      Shop shop(StickyConfig());
+      const std::string id = WithAnna(shop);
+      shop.now += absl::Hours(5);
+      shop.Do(shop.Resolve("anna", id));
+      shop.now += ADay(within);
+      Command reopen = BySupervisor("reopen");
+      reopen.mutable_reopen()->set_conversation_id(id);
+      const Decision& again =
+          by_customer ? shop.Receive(Text("31600000001", 77, "nl")) : shop.Do(reopen);
+      ASSERT_NE(Find({again}, Event::kReopened), nullptr);
+      EXPECT_EQ(StickyIn(again), within ? "anna" : "");
+    }
+  }
+}
+
+TEST(Sticky, TheWindowOfAResumedConversationCountsFromItsParking) {
+  for (const bool within : {true, false}) {
+    Shop shop(StickyConfig());
+    const std::string id = WithAnna(shop);
+    shop.now += absl::Hours(5);
+    Command park = CommandBy("anna", "park");
+    park.mutable_park()->set_conversation_id(id);
+    shop.Do(park);
+    shop.SetPresence("anna", command::v1::PRESENCE_AWAY);
+    shop.now += ADay(within);
+    EXPECT_EQ(StickyIn(shop.Receive(Text("31600000001", 77, "nl"))), within ? "anna" : "");
+    EXPECT_FALSE(shop.Conversation(id).has_park_time());
+  }
+}
+
+// It is still hers: the window is for whoever waits.
+TEST(Sticky, WhatIsParkedGoesStraightBackToItsAgentWhoHasRoomWhateverItsAge) {
+  Shop shop(StickyConfig());
+  const std::string id = WithAnna(shop);
+  Command park = CommandBy("anna", "park");
+  park.mutable_park()->set_conversation_id(id);
+  shop.Do(park);
+  WaitConnected(shop, absl::Hours(30));
+  shop.Receive(Text("31600000001", 77, "nl"));
+  EXPECT_EQ(shop.Conversation(id).agent_id(), "anna");
+}
+
+TEST(Sticky, WhoeverGoesFirstDoesSoUntilItIsSomebodys) {
+  Shop shop(StickyConfig());
+  const std::string id = WithAnna(shop);
+  shop.Do(shop.Resolve("anna", id));
+  WaitConnected(shop, absl::Hours(1));
+  shop.Receive(Text("31600000001", 77, "nl"));
+  ASSERT_EQ(shop.Conversation(id).offer().agent_id(), "anna");
+  Decline(shop, id);
+  EXPECT_EQ(shop.Conversation(id).sticky_agent_id(), "anna");
 }
 
 }  // namespace

@@ -453,6 +453,19 @@ const ConversationState* State::FindByContact(const ChannelAccount& account,
   return last_found_;
 }
 
+const ConversationState* State::FindByMessage(const ChannelAccount& account,
+                                              absl::string_view contact_id,
+                                              absl::string_view provider_message_id) const {
+  const auto it = by_contact_.find(ContactIndexKey(account, contact_id));
+  if (it == by_contact_.end() || provider_message_id.empty()) return nullptr;
+  const ConversationState* latest = nullptr;
+  for (const ConversationState* c : it->second) {
+    const auto& ids = c->provider_message_ids();
+    if (std::find(ids.begin(), ids.end(), provider_message_id) != ids.end()) latest = c;
+  }
+  return latest;
+}
+
 const ConversationState* State::FindPrevious(const ConversationState& c) const {
   const auto it = by_contact_.find(ContactIndexKey(c.account(), c.contact().contact_id()));
   if (it == by_contact_.end()) return nullptr;

@@ -135,6 +135,11 @@ class State {
   // The contact's latest conversation on this account.
   const state::v1::ConversationState* FindByContact(const common::v1::ChannelAccount& account,
                                                     absl::string_view contact_id) const;
+  // The contact's latest conversation on this account that has the message, by the provider's id of
+  // it; null also where the id is empty.
+  const state::v1::ConversationState* FindByMessage(const common::v1::ChannelAccount& account,
+                                                    absl::string_view contact_id,
+                                                    absl::string_view provider_message_id) const;
   // The contact's conversation on the same account that was resolved last, but for this one.
   const state::v1::ConversationState* FindPrevious(
       const state::v1::ConversationState& conversation) const;
@@ -167,6 +172,10 @@ class State {
   // Null: the configuration in force has no such policy.
   std::shared_ptr<const routing::SlaPolicy> FindSlaPolicy(absl::string_view workspace_id,
                                                           absl::string_view sla_policy_id) const;
+  // Whether somebody has answered: not what a queue's rule sends, and a bot only where the
+  // conversation's SLA policy says that its answers count, or where it has none.
+  bool IsAnswer(const state::v1::ConversationState& conversation,
+                const conversation::v1::ReplySent& reply) const;
   // The conversation's clocks as they stand.
   routing::SlaClock SlaClockOf(const state::v1::ConversationState& conversation) const;
 
@@ -232,6 +241,8 @@ class State {
   // The time its agent had it is over.
   void NoteHandled(state::v1::ConversationState& conversation);
   void NoteGiven(state::v1::AgentState* agent);
+  // Somebody has answered.
+  void NoteAnswer(state::v1::ConversationState& conversation);
   // Adds to what the agent holds; negative takes away.
   static void Hold(state::v1::AgentState& agent, common::v1::ChannelKind kind,
                    int32_t conversations, int32_t units);
@@ -295,6 +306,9 @@ class State {
   void TellClock(state::v1::ConversationState& conversation, routing::SlaEvent::Kind kind,
                  bool by_bot = false);
   void Tell(state::v1::ConversationState& conversation, routing::SlaEvent event);
+  // What escalation gave for an answer is over.
+  static void EndGains(state::v1::ConversationState& conversation);
+  static void SumGains(state::v1::ConversationState& conversation);
   void ChangeSlaPolicy(state::v1::ConversationState& conversation, const std::string& sla_policy_id,
                        std::shared_ptr<const routing::SlaPolicy> policy);
   void CompileSla(const config::v1::WorkspaceConfig& before,

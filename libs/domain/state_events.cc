@@ -234,6 +234,7 @@ void State::Unpark(ConversationState& c) {
   if (c.status() == ConversationStatus::CONVERSATION_STATUS_PARKED) {
     TellClock(c, SlaEvent::Kind::kResumed);
   }
+  c.clear_park_time();
 }
 
 void State::On(const conversation::v1::Queued& e) {
@@ -246,10 +247,15 @@ void State::On(const conversation::v1::Queued& e) {
   c->clear_resolve_time();
   if (c->queue_id() != e.queue_id()) {
     NoteLeft(*c);
+    c->clear_overflow_due_to_queue_id();
+    for (state::v1::EscalationGain& gain : *c->mutable_escalation_gains()) gain.clear_relax_steps();
+    SumGains(*c);
+  }
+  // The rules count from the place: with a new one they count anew.
+  if (c->queue_id() != e.queue_id() ||
+      FromProto(c->waiting_since()) != FromProto(e.waiting_since())) {
     c->clear_overflow_rules_applied();
     c->clear_overflowed_to_anyone();
-    c->clear_escalation_relax_steps();
-    c->clear_overflow_due_to_queue_id();
   }
   SetPlace(*c, ConversationStatus::CONVERSATION_STATUS_QUEUED, e.queue_id());
   c->set_sticky_agent_id(e.sticky_agent_id());
@@ -330,22 +336,25 @@ void State::On(const conversation::v1::Transferred& e) {
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_QUEUED);
 }
 
+void State::NoteAnswer(ConversationState& c) {
+  EndGains(c);
+  *c.mutable_last_reply_time() = ToProto(time_);
+  if (c.has_first_reply_time()) return;
+  *c.mutable_first_reply_time() = ToProto(time_);
+  auto* queue = Queue(c.workspace_id(), c.queue_id());
+  if (queue != nullptr && c.has_assign_time()) {
+    routing::NoteAnswered(*queue, time_ - FromProto(c.assign_time()), time_);
+  }
+}
+
 void State::On(const conversation::v1::ReplySent& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
   c->set_replies(c->replies() + 1);
-  *c->mutable_last_reply_time() = ToProto(time_);
-  // What the queue's rules send is not an answer.
   if (!e.actor().subject().empty()) {
     TellClock(*c, SlaEvent::Kind::kReply, e.actor().role() == common::v1::ROLE_BOT);
   }
-  if (!c->has_first_reply_time()) {
-    *c->mutable_first_reply_time() = ToProto(time_);
-    auto* queue = Queue(c->workspace_id(), c->queue_id());
-    if (queue != nullptr && c->has_assign_time()) {
-      routing::NoteAnswered(*queue, time_ - FromProto(c->assign_time()), time_);
-    }
-  }
+  if (IsAnswer(*c, e)) NoteAnswer(*c);
   auto& deliveries = *c->mutable_deliveries();
   if (deliveries.size() >= kMaxDeliveries) {
     const auto settled = std::find_if(deliveries.begin(), deliveries.end(),
@@ -391,6 +400,7 @@ void State::On(const conversation::v1::Parked& e) {
   TellClock(*c, e.reason() == conversation::v1::Parked::REASON_ON_HOLD ? SlaEvent::Kind::kOnHold
                                                                        : SlaEvent::Kind::kPending);
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_PARKED);
+  *c->mutable_park_time() = ToProto(time_);
   Give(*c, c->agent_id(), 0);
 }
 
@@ -404,6 +414,8 @@ void State::On(const conversation::v1::Resolved& e) {
   c->clear_overflow_due_to_queue_id();
   NoteLeft(*c);
   TellClock(*c, SlaEvent::Kind::kResolved);
+  EndGains(*c);
+  c->clear_park_time();
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_RESOLVED);
   *c->mutable_resolve_time() = ToProto(time_);
 }

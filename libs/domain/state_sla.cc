@@ -9,6 +9,7 @@
 
 namespace wissel::domain {
 
+using config::v1::SlaMetric;
 using config::v1::WorkspaceConfig;
 using routing::SlaClock;
 using routing::SlaEvent;
@@ -123,13 +124,51 @@ void State::On(const conversation::v1::SlaPolicyApplied& e) {
 void State::On(const conversation::v1::SlaEscalated& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
-  c->set_escalation_points(c->escalation_points() + e.escalation().add_priority_points());
-  c->set_escalation_relax_steps(c->escalation_relax_steps() + e.escalation().relax_steps());
+  auto& gains = *c->mutable_escalation_gains();
+  auto gain = std::find_if(gains.begin(), gains.end(),
+                           [&](const auto& g) { return g.metric() == e.metric(); });
+  if (gain == gains.end()) {
+    gains.Add()->set_metric(e.metric());
+    std::sort(gains.begin(), gains.end(),
+              [](const auto& a, const auto& b) { return a.metric() < b.metric(); });
+    gain = std::find_if(gains.begin(), gains.end(),
+                        [&](const auto& g) { return g.metric() == e.metric(); });
+  }
+  gain->set_priority_points(gain->priority_points() + e.escalation().add_priority_points());
+  gain->set_relax_steps(gain->relax_steps() + e.escalation().relax_steps());
+  SumGains(*c);
   // It leaves for the other queue at once where it waits; where it is on offer, if nobody takes it.
   const std::string& overflow = e.escalation().overflow_to_queue_id();
   if (c->status() == ConversationStatus::CONVERSATION_STATUS_OFFERED && !overflow.empty()) {
     c->set_overflow_due_to_queue_id(overflow);
   }
+}
+
+void State::SumGains(ConversationState& c) {
+  c.clear_escalation_points();
+  c.clear_escalation_relax_steps();
+  for (const state::v1::EscalationGain& gain : c.escalation_gains()) {
+    c.set_escalation_points(c.escalation_points() + gain.priority_points());
+    c.set_escalation_relax_steps(c.escalation_relax_steps() + gain.relax_steps());
+  }
+}
+
+void State::EndGains(ConversationState& c) {
+  auto& gains = *c.mutable_escalation_gains();
+  gains.erase(std::remove_if(gains.begin(), gains.end(),
+                             [](const state::v1::EscalationGain& gain) {
+                               return gain.metric() != SlaMetric::SLA_METRIC_RESOLUTION &&
+                                      gain.metric() != SlaMetric::SLA_METRIC_REQUESTER_WAIT;
+                             }),
+              gains.end());
+  SumGains(c);
+}
+
+bool State::IsAnswer(const ConversationState& c, const conversation::v1::ReplySent& reply) const {
+  if (reply.actor().subject().empty()) return false;
+  if (reply.actor().role() != common::v1::ROLE_BOT) return true;
+  const auto policy = FindSlaPolicy(c.workspace_id(), c.sla().sla_policy_id());
+  return policy == nullptr || policy->bot_answers_count;
 }
 
 void State::On(const conversation::v1::ConversationMerged& e) {

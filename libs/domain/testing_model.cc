@@ -79,9 +79,13 @@ Waiting EngineModel::WaitingOf(const ConversationState& c) const {
   waiting.queue_id = c.queue_id();
   waiting.kind = c.account().kind();
   waiting.language = c.language();
-  waiting.waiting_since = FromProto(c.waiting_since());
+  const Seen& seen = seen_.at(c.conversation_id());
+  waiting.waiting_since = seen.place;
   waiting.priority.own = c.priority_points();
-  waiting.priority.escalation = c.escalation_points();
+  for (const auto& [metric, gained] : seen.escalated) {
+    waiting.priority.escalation += gained.first;
+    waiting.extra_relaxation_steps += gained.second;
+  }
   for (const auto& tier : points.tiers()) {
     if (tier.tier() == c.facts().tier()) waiting.priority.tier = tier.points();
   }
@@ -101,9 +105,8 @@ Waiting EngineModel::WaitingOf(const ConversationState& c) const {
       }
     }
   }
-  waiting.extra_relaxation_steps = c.escalation_relax_steps();
-  waiting.anyone = c.overflowed_to_anyone();
-  waiting.sticky_agent_id = c.sticky_agent_id();
+  waiting.anyone = seen.anyone;
+  waiting.sticky_agent_id = seen.sticky_agent_id;
   if (FromProto(c.exclusion_expire_time()) > state_.time()) {
     waiting.excluded_agent_ids = {c.excluded_agent_ids().begin(), c.excluded_agent_ids().end()};
   }
@@ -144,8 +147,141 @@ std::string EngineModel::Follow(const log::v1::Decision& decision) {
                       CheckGiven(event.assigned().conversation_id(), event.assigned().agent_id(),
                                  event.assigned().explanation()));
     }
+    absl::StrAppend(&wrong, See(event));
     state_.ApplyEvent(event);
   }
+  return wrong;
+}
+
+bool EngineModel::IsAnswer(const conversation::v1::ReplySent& reply) const {
+  if (reply.actor().role() == common::v1::ROLE_BOT) {
+    const ConversationState* c = state_.FindConversation(reply.conversation_id());
+    for (const auto& policy : state_.FindConfig(kWorkspace)->sla_policies()) {
+      if (policy.sla_policy_id() == c->sla().sla_policy_id()) return policy.bot_answers_count();
+    }
+  }
+  return !reply.actor().subject().empty();
+}
+
+std::string EngineModel::See(const Event& event) {
+  // What is for an answer, or for news until the next.
+  const auto end_promises = [](Seen& seen) {
+    for (const auto metric :
+         {config::v1::SLA_METRIC_FIRST_RESPONSE, config::v1::SLA_METRIC_NEXT_RESPONSE,
+          config::v1::SLA_METRIC_PERIODIC_UPDATE}) {
+      seen.escalated.erase(metric);
+    }
+  };
+  switch (event.kind_case()) {
+    case Event::kConversationOpened: {
+      const auto& e = event.conversation_opened();
+      seen_[e.conversation_id()].whose =
+          absl::StrCat(e.account().account_id(), " ", e.contact().contact_id());
+      return "";
+    }
+    case Event::kConversationForgotten:
+      seen_.erase(event.conversation_forgotten().conversation_id());
+      return "";
+    case Event::kQueued:
+      return SeeQueued(event.queued());
+    case Event::kAssigned:
+      seen_[event.assigned().conversation_id()].agent_id = event.assigned().agent_id();
+      return "";
+    case Event::kOffered:
+      seen_[event.offered().conversation_id()].agent_id = "";
+      return "";
+    case Event::kTransferred:
+      seen_[event.transferred().conversation_id()].agent_id = "";
+      return "";
+    case Event::kParked:
+      seen_[event.parked().conversation_id()].had = state_.time();
+      return "";
+    case Event::kResolved: {
+      Seen& seen = seen_[event.resolved().conversation_id()];
+      seen.had = state_.time();
+      seen.resolved = true;
+      end_promises(seen);
+      return "";
+    }
+    case Event::kReplySent:
+      if (Seen& seen = seen_[event.reply_sent().conversation_id()]; IsAnswer(event.reply_sent())) {
+        seen.answered = state_.time();
+        end_promises(seen);
+      }
+      return "";
+    case Event::kOverflowed: {
+      Seen& seen = seen_[event.overflowed().conversation_id()];
+      seen.rules_applied.insert(event.overflowed().rule());
+      seen.anyone |= event.overflowed().to_anyone();
+      return "";
+    }
+    case Event::kSlaEscalated: {
+      const auto& e = event.sla_escalated();
+      auto& [points, steps] = seen_[e.conversation_id()].escalated[e.metric()];
+      points += e.escalation().add_priority_points();
+      steps += e.escalation().relax_steps();
+      return "";
+    }
+    default:
+      return "";
+  }
+}
+
+std::string EngineModel::SeeQueued(const conversation::v1::Queued& e) {
+  using conversation::v1::Queued;
+  Seen& seen = seen_[e.conversation_id()];
+  const absl::Time place = FromProto(e.waiting_since());
+  const bool begins =
+      e.reason() == Queued::REASON_NEW || e.reason() == Queued::REASON_REOPENED ||
+      e.reason() == Queued::REASON_RESUMED ||
+      (e.reason() == Queued::REASON_TRANSFERRED && place == state_.time() && place != seen.place);
+  std::string wrong;
+  if (const absl::Time due = begins ? state_.time() : seen.place; place != due) {
+    absl::StrAppend(&wrong, e.conversation_id(), " waits since ", absl::FormatTime(place),
+                    " instead of ", absl::FormatTime(due), "\n");
+  }
+  // Who had the contact last, in this conversation or in the one that was over last.
+  const Seen* last = &seen;
+  if (e.reason() == Queued::REASON_NEW) {
+    last = nullptr;
+    for (const auto& [id, other] : seen_) {
+      if (&other == &seen || !other.resolved || other.whose != seen.whose) continue;
+      if (last == nullptr || last->had < other.had) last = &other;
+      // Which of two that were over at the same instant counts is nobody's business.
+      if (last != &other && last->had == other.had && e.sticky_agent_id() == other.agent_id) {
+        last = &other;
+      }
+    }
+  }
+  const WorkspaceConfig config = Effective(state_);
+  absl::Duration window;
+  for (const auto& queue : config.queues()) {
+    if (queue.queue_id() == e.queue_id()) window = FromProto(queue.sticky_window());
+  }
+  std::string sticky;
+  if (e.reason() == Queued::REASON_NEW || e.reason() == Queued::REASON_REOPENED ||
+      e.reason() == Queued::REASON_RESUMED) {
+    if (last != nullptr && state_.time() - last->had <= window) sticky = last->agent_id;
+  } else if (e.reason() != Queued::REASON_TRANSFERRED) {
+    sticky = seen.sticky_agent_id;
+  }
+  if (window <= absl::ZeroDuration()) sticky.clear();
+  if (e.sticky_agent_id() != sticky) {
+    absl::StrAppend(&wrong, e.conversation_id(), " goes to ", e.sticky_agent_id(),
+                    " first, instead of ", sticky, "\n");
+  }
+  if (begins || e.queue_id() != seen.queue_id) {
+    seen.rules_applied.clear();
+    seen.anyone = false;
+  }
+  if (e.queue_id() != seen.queue_id) {
+    for (auto& [metric, gained] : seen.escalated) gained.second = 0;
+  }
+  seen.queue_id = e.queue_id();
+  seen.place = place;
+  seen.agent_id = "";
+  seen.sticky_agent_id = e.sticky_agent_id();
+  seen.resolved = false;
   return wrong;
 }
 
@@ -187,6 +323,7 @@ std::map<std::pair<TimerKind, std::string>, absl::Time> EngineModel::WantedTimer
   };
   for (const auto& [id, c] : state_.conversations()) {
     const auto queue = queue_of(*c);
+    const Seen& seen = seen_.at(id);
     if (c->has_sla()) want(TimerKind::kSla, id, state_.SlaClockOf(*c).NextDue());
     switch (c->status()) {
       case ConversationStatus::CONVERSATION_STATUS_QUEUED:
@@ -195,9 +332,8 @@ std::map<std::pair<TimerKind, std::string>, absl::Time> EngineModel::WantedTimer
         }
         for (int rule = 0; queue != config.queues().end() && rule < queue->overflow_rules_size();
              ++rule) {
-          const absl::Time due =
-              FromProto(c->waiting_since()) + FromProto(queue->overflow_rules(rule).after());
-          if (due > state_.time() && !Has(c->overflow_rules_applied(), rule)) {
+          const absl::Time due = seen.place + FromProto(queue->overflow_rules(rule).after());
+          if (due > state_.time() && !seen.rules_applied.contains(rule)) {
             want(TimerKind::kOverflow, id, due);
           }
         }
@@ -206,10 +342,10 @@ std::map<std::pair<TimerKind, std::string>, absl::Time> EngineModel::WantedTimer
         want(TimerKind::kConversation, id, FromProto(c->offer().expire_time()));
         break;
       case ConversationStatus::CONVERSATION_STATUS_ACTIVE:
-        if (config.conversations().has_park_after() &&
-            FromProto(c->last_reply_time()) > FromProto(c->last_customer_time())) {
+        if (config.conversations().has_park_after() && seen.answered.has_value() &&
+            *seen.answered > FromProto(c->last_customer_time())) {
           want(TimerKind::kConversation, id,
-               FromProto(c->last_reply_time()) + FromProto(config.conversations().park_after()));
+               *seen.answered + FromProto(config.conversations().park_after()));
         }
         break;
       case ConversationStatus::CONVERSATION_STATUS_RESOLVED:

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -28,6 +30,31 @@ class EngineModel {
   const State& state() const { return state_; }
 
  private:
+  // What it has seen of a conversation; of these rules it takes nothing from the state.
+  struct Seen {
+    // Where it waits or waited, and since when.
+    std::string queue_id;
+    absl::Time place = absl::InfinitePast();
+    // Of the queue's overflow rules, since it got that place in it.
+    std::set<int> rules_applied;
+    bool anyone = false;
+    // Points and relaxation steps by clock, in its present cycle.
+    std::map<config::v1::SlaMetric, std::pair<int32_t, int32_t>> escalated;
+    std::optional<absl::Time> answered;
+    // Who had it last, and when that was: now, or until it was parked or resolved.
+    std::string agent_id;
+    absl::Time had;
+    std::string sticky_agent_id;
+    bool resolved = false;
+    // Whose it is: the account and contact.
+    std::string whose;
+  };
+
+  // Takes an event in, before the state does. What is wrong with it.
+  std::string See(const conversation::v1::Event& event);
+  std::string SeeQueued(const conversation::v1::Queued& queued);
+  bool IsAnswer(const conversation::v1::ReplySent& reply) const;
+
   std::string CheckGiven(const std::string& conversation_id, const std::string& agent_id,
                          const conversation::v1::Explanation& explanation) const;
   // With everything that is known of the agents and of what waits.
@@ -36,6 +63,7 @@ class EngineModel {
   routing::Waiting WaitingOf(const state::v1::ConversationState& conversation) const;
 
   State state_;
+  std::map<std::string, Seen> seen_;
 };
 
 }  // namespace wissel::domain::testing
