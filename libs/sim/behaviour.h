@@ -88,6 +88,11 @@ class Behaviour {
   // In order of time.
   virtual std::vector<AgentAct> AgentActs() = 0;
   virtual Reaction React(const OfferMade& offer) = 0;
+  // The customer's steps as the first agent takes them who has the conversation, in place of those
+  // that the customer came with; nothing: these.
+  virtual std::optional<std::vector<Step>> StepsWith(uint64_t, absl::string_view) {
+    return std::nullopt;
+  }
   // How long an agent stays away who was sent away for missing offers.
   virtual absl::Duration BackAfter(absl::string_view agent_id) = 0;
 };

@@ -103,6 +103,22 @@ class Drawn : public Behaviour {
     return reaction;
   }
 
+  // From the same random numbers, so that only the pace differs.
+  std::optional<std::vector<Step>> StepsWith(uint64_t key, absl::string_view agent_id) override {
+    if (std::none_of(scenario_.handling.begin(), scenario_.handling.end(),
+                     [](const Handling& h) { return !h.skill.empty(); })) {
+      return std::nullopt;
+    }
+    const auto agent =
+        std::find_if(config_.agents().begin(), config_.agents().end(),
+                     [&](const config::v1::Agent& a) { return a.agent_id() == agent_id; });
+    const Source& source = sources_[key >> 40];
+    Random random = Random::Stream(seed_, Stream::kCustomer, key);
+    if (source.arrivals->patience.has_value()) source.arrivals->patience->Sample(random);
+    return DrawSteps(HandlingOf(source, agent == config_.agents().end() ? nullptr : &*agent),
+                     random);
+  }
+
   absl::Duration BackAfter(absl::string_view) override { return scenario_.agents.back_after; }
 
  private:
@@ -146,14 +162,17 @@ class Drawn : public Behaviour {
              source.random.Unit() * source.top >= RateAt(*source.arrivals, source.next));
   }
 
-  const Handling& HandlingOf(const Source& source) const {
+  // The first that fits; without an agent, of those that ask for no skill.
+  const Handling& HandlingOf(const Source& source, const config::v1::Agent* agent) const {
     static const Handling kDefault;
     const std::string kind =
         common::v1::ChannelKind_Name(source.account->account().kind()).substr(13);
     for (const Handling& h : scenario_.handling) {
       if ((h.arrivals.empty() || h.arrivals == source.arrivals->name) &&
           (h.channel.empty() || absl::AsciiStrToUpper(h.channel) == kind) &&
-          (h.language.empty() || h.language == source.arrivals->language)) {
+          (h.language.empty() || h.language == source.arrivals->language) &&
+          (h.skill.empty() ||
+           (agent != nullptr && Proficiency(*agent, h.skill) >= h.proficiency))) {
         return h;
       }
     }
@@ -161,6 +180,7 @@ class Drawn : public Behaviour {
   }
 
   Customer Draw(const Source& source, uint64_t key) const;
+  std::vector<Step> DrawSteps(const Handling& handling, Random& random) const;
 
   const Scenario& scenario_;
   const WorkspaceConfig& config_;
@@ -171,15 +191,8 @@ class Drawn : public Behaviour {
   std::vector<Source> sources_;
 };
 
-Customer Drawn::Draw(const Source& source, uint64_t key) const {
-  Random random = Random::Stream(seed_, Stream::kCustomer, key);
-  Customer customer;
-  customer.arrival = source.next;
-  customer.key = key;
-  if (source.arrivals->patience.has_value()) {
-    customer.patience = source.arrivals->patience->Sample(random);
-  }
-  const Handling& handling = HandlingOf(source);
+std::vector<Step> Drawn::DrawSteps(const Handling& handling, Random& random) const {
+  std::vector<Step> steps;
   const absl::Duration work = handling.time.Sample(random);
   // The work falls in as many equal parts as there are answers; the customer writes between them.
   const double again = handling.customer_turns / (1 + handling.customer_turns);
@@ -188,12 +201,24 @@ Customer Drawn::Draw(const Source& source, uint64_t key) const {
   absl::Duration at;
   for (int turn = 0; turn <= turns; ++turn) {
     at += work / (turns + 1);
-    customer.steps.push_back({.at = at, .kind = Step::Kind::kReply});
+    steps.push_back({.at = at, .kind = Step::Kind::kReply});
     if (turn == turns) break;
     at += handling.reply_delay.Sample(random);
-    customer.steps.push_back({.at = at, .kind = Step::Kind::kCustomerWrites});
+    steps.push_back({.at = at, .kind = Step::Kind::kCustomerWrites});
   }
-  customer.steps.push_back({.at = at, .kind = Step::Kind::kResolve, .detail = "solved"});
+  steps.push_back({.at = at, .kind = Step::Kind::kResolve, .detail = "solved"});
+  return steps;
+}
+
+Customer Drawn::Draw(const Source& source, uint64_t key) const {
+  Random random = Random::Stream(seed_, Stream::kCustomer, key);
+  Customer customer;
+  customer.arrival = source.next;
+  customer.key = key;
+  if (source.arrivals->patience.has_value()) {
+    customer.patience = source.arrivals->patience->Sample(random);
+  }
+  customer.steps = DrawSteps(HandlingOf(source, nullptr), random);
 
   const std::string name =
       absl::StrCat("customer-", source.arrivals->account, "-", key >> 40, "-", key & 0xffffffffff);

@@ -74,6 +74,10 @@ void Run::WithAgent(int index, int agent) {
   SetWaiting(c, false);
   if (!c.was_served) {
     c.was_served = true;
+    if (behaviour_ != nullptr && c.next_step == 0) {
+      auto steps = behaviour_->StepsWith(c.customer.key, agents_[static_cast<size_t>(agent)].id);
+      if (steps.has_value()) c.customer.steps = *std::move(steps);
+    }
     WaitIsOver(c, Outcome::Fate::kServed);
   }
   ScheduleStep(index);

@@ -91,6 +91,10 @@ void Handling::Describe(Binder& b) {
   b.Text("arrivals", &arrivals, "Only these, by name; empty: all.");
   b.Text("channel", &channel, "Only this kind of channel; empty: all.");
   b.Text("language", &language, "Only this language; empty: all.");
+  b.Text("skill", &skill,
+         "Only where the first agent who has the conversation has this skill; empty: all.");
+  b.Int("proficiency", &proficiency, "How well at least, 1 to 10; with skill.",
+        {.min = 1, .max = 10});
   b.Group("time", &time, "The agent's work on a conversation, all answers together.");
   b.Real("customer_turns", &customer_turns,
          "How often the customer writes again, on average (geometric).", {.min = 0, .max = 50});
@@ -162,6 +166,13 @@ void Scenario::Describe(Binder& b) {
   b.Require(warm_up < length, "warm_up must be shorter than length");
   b.Require(agents.missed_share + agents.declined_share <= 1,
             "agents.missed_share and agents.declined_share must not exceed 1 together");
+}
+
+int Proficiency(const config::v1::Agent& agent, absl::string_view skill) {
+  for (const config::v1::Skill& s : agent.skills()) {
+    if (s.skill_id() == skill) return s.proficiency();
+  }
+  return 0;
 }
 
 std::optional<int> MinuteOfDay(absl::string_view text) {
@@ -365,6 +376,14 @@ absl::Status FitScenario(const Scenario& scenario, absl::string_view yaml, absl:
       findings.Add(
           Item("handling", i, "arrivals"),
           absl::StrCat("found \"", handling.arrivals, "\"; expected the name of arrivals"));
+    }
+    const auto has = [&](const config::v1::Agent& agent) {
+      return Proficiency(agent, handling.skill) > 0;
+    };
+    if (!handling.skill.empty() &&
+        std::none_of(config.agents().begin(), config.agents().end(), has)) {
+      findings.Add(Item("handling", i, "skill"),
+                   absl::StrCat("found \"", handling.skill, "\"; expected a skill of some agent"));
     }
     common::v1::ChannelKind kind;
     if (!handling.channel.empty() &&

@@ -76,6 +76,9 @@ struct Handling {
   std::string arrivals;
   std::string channel;
   std::string language;
+  // Empty: whoever handles it. Else only agents who have it so well.
+  std::string skill;
+  int proficiency = 1;
   Distribution time{.mean = absl::Minutes(5)};
   double customer_turns = 0;
   Distribution reply_delay{.mean = absl::Minutes(1)};
@@ -148,6 +151,9 @@ struct Scenario {
   absl::Time StartTime() const;
   absl::TimeZone Zone() const;
 };
+
+// 1 to 10; 0 where the agent does not have the skill.
+int Proficiency(const config::v1::Agent& agent, absl::string_view skill);
 
 // Minutes since midnight of a time of day such as "08:30"; "24:00" is 1440. Nothing where it is
 // none.

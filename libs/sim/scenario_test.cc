@@ -72,6 +72,8 @@ TEST(Scenario, WhatIsWrongIsNamedWithLineAndKey) {
               HasSubstr("day.yaml:10: more_agents[0].like"));
   EXPECT_THAT(Errors(std::string(kGood) + "handling: [{channel: pigeon}]\n"),
               HasSubstr("day.yaml:10: handling[0].channel"));
+  EXPECT_THAT(Errors(std::string(kGood) + "handling: [{skill: flying}]\n"),
+              HasSubstr("day.yaml:10: handling[0].skill"));
   EXPECT_THAT(Errors(Replaced("per_hour: 10",
                               "facts: {tiers: [{value: gold, share: 0.6}, "
                               "{value: silver, share: 0.6}]}")),

@@ -6,6 +6,7 @@
 #include <map>
 #include <set>
 
+#include "libs/base/proto_time.h"
 #include "libs/domain/testing.h"
 #include "libs/sim/plot.h"
 #include "libs/sim/scenario.h"
@@ -288,6 +289,44 @@ TEST(Simulation, AnAutomaticTextIsNoAnswer) {
   EXPECT_EQ(with.total.first_response.p50, without.total.first_response.p50);
   EXPECT_EQ(with.total.first_response.p90, without.total.first_response.p90);
   EXPECT_EQ(with.total.first_response_breaches, without.total.first_response_breaches);
+}
+
+TEST(Simulation, WhoHasASkillIsFaster) {
+  // Two agents, each with a desk of their own and the same customers' pace, but one knows bikes.
+  config::v1::WorkspaceConfig config = ShopConfig();
+  for (config::v1::Agent& agent : *config.mutable_agents()) {
+    auto& skill = *agent.add_skills();
+    skill.set_skill_id("bikes");
+    skill.set_proficiency(agent.agent_id() == "anna" ? 8 : 3);
+  }
+  Scenario scenario = Day();
+  scenario.agents.missed_share = scenario.agents.declined_share = 0;
+  scenario.agents.disconnects = {};
+  Handling expert;
+  expert.skill = "bikes";
+  expert.proficiency = 5;
+  expert.time = {.kind = Distribution::Kind::kConstant, .mean = absl::Minutes(2)};
+  Handling novice;
+  novice.time = {.kind = Distribution::Kind::kConstant, .mean = absl::Minutes(10)};
+  scenario.handling = {expert, novice};
+  std::map<std::string, std::pair<std::string, absl::Time>> with;
+  std::set<std::string> checked;
+  SimulationOptions options = OptionsOf(scenario, config);
+  options.on_decision = [&](const log::v1::Decision& decision) {
+    for (const auto& event : decision.events()) {
+      if (event.has_assigned()) {
+        with.insert({event.assigned().conversation_id(),
+                     {event.assigned().agent_id(), FromProto(decision.time())}});
+      }
+      if (!event.has_reply_sent()) continue;
+      const auto& [agent, since] = with.at(event.reply_sent().conversation_id());
+      EXPECT_EQ(FromProto(decision.time()) - since, absl::Minutes(agent == "anna" ? 2 : 10));
+      checked.insert(agent);
+    }
+  };
+  const auto behaviour = DrawBehaviour(scenario, config, 1);
+  Simulate(std::move(options), *behaviour);
+  EXPECT_GE(checked.size(), 2u);
 }
 
 TEST(Simulation, TimesAreSummarisedByNearestRank) {
