@@ -96,6 +96,8 @@ void ForecastStudy::Reader::Read(const Event& event, absl::Time now) {
     c->with_agent = now;
     last_waits_[c->queue_id] = now - c->arrival;
   } else if (event.has_reply_sent()) {
+    // What a queue's rule sends is no answer.
+    if (event.reply_sent().actor().subject().empty()) return;
     Conversation* c = Find(event.reply_sent().conversation_id());
     if (c != nullptr && !c->answered) c->answered = now;
   } else if (event.has_sla_breached()) {

@@ -55,6 +55,13 @@ class At {
     return *this;
   }
   At& Replied(const std::string& id) {
+    auto& reply = *Add().mutable_reply_sent();
+    reply.set_conversation_id(id);
+    reply.mutable_actor()->set_subject("anna");
+    return *this;
+  }
+  // By a queue's rule.
+  At& Texted(const std::string& id) {
     Add().mutable_reply_sent()->set_conversation_id(id);
     return *this;
   }
@@ -75,6 +82,7 @@ void PlayDay(ForecastStudy& study, void (ForecastStudy::*read)(const Decision&))
   const absl::Duration target = absl::Seconds(100);
   say(At(0).Opened("late", target).Told("late", absl::Seconds(60)).AtRisk("late", 700));
   say(At(5).Opened("leaves", target).Told("leaves", absl::Seconds(80)).AtRisk("leaves", 900));
+  say(At(10).Texted("late"));
   say(At(55).Resolved("leaves"));
   say(At(90).Assigned("late"));
   say(At(100).Breached("late"));

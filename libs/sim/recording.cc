@@ -277,6 +277,8 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
                  }()});
         break;
       case Event::kReplySent:
+        // What a queue's rule sent it sends again, if the rule is still there.
+        if (event.reply_sent().actor().subject().empty()) break;
         AddStep(event.reply_sent().conversation_id(), now, {.kind = Step::Kind::kReply});
         break;
       case Event::kParked:

@@ -98,6 +98,18 @@ TEST(Recording, UnderItsOwnPolicyADayComesOutAsItWas) {
   ExpectSame(recording.report, Repeat(recording));
 }
 
+TEST(Recording, WhatAQueuesRuleSentNobodySendsAgain) {
+  config::v1::WorkspaceConfig config = ShopConfig();
+  for (config::v1::Queue& queue : *config.mutable_queues()) {
+    config::v1::OverflowRule& text = *queue.add_overflow_rules();
+    text.mutable_after()->set_seconds(5);
+    text.set_send_text("a moment, please");
+  }
+  const Day day = Live(BusyDay(), config);
+  const Recording recording = Record(day);
+  ExpectSame(recording.report, Repeat(recording));
+}
+
 TEST(Recording, MayBeginInTheMiddleOfTheDay) {
   const Scenario scenario = BusyDay();
   const Day day = Live(scenario, ShopConfig());

@@ -210,7 +210,10 @@ void Run::Read(const Event& event) {
       return;
     }
     case Event::kReplySent:
-      if (Conversation* c = conversation(event.reply_sent().conversation_id())) Answered(*c);
+      if (Conversation* c = conversation(event.reply_sent().conversation_id())) {
+        const state::v1::ConversationState* state = state_->FindConversation(c->id);
+        if (state != nullptr && state_->IsAnswer(*state, event.reply_sent())) Answered(*c);
+      }
       return;
     case Event::kSlaWarned:
       // Steps of escalation may stand behind the breach.

@@ -274,6 +274,22 @@ TEST(Simulation, SlaPoliciesCountAndTheFixedTargetIsForWhoHasNone) {
   EXPECT_EQ(over_time, report.total.sla[first].breached + report.total.sla[resolution].breached);
 }
 
+TEST(Simulation, AnAutomaticTextIsNoAnswer) {
+  const Report without = Play(Day(), ShopConfig()).report;
+  auto config = ShopConfig();
+  for (config::v1::Queue& queue : *config.mutable_queues()) {
+    config::v1::OverflowRule& text = *queue.add_overflow_rules();
+    text.mutable_after()->set_seconds(5);
+    text.set_send_text("a moment, please");
+  }
+  const Report with = Play(Day(), config).report;
+  ASSERT_GT(without.total.wait.p90, absl::Seconds(5)) << "some are sent it";
+  EXPECT_EQ(with.total.served, without.total.served);
+  EXPECT_EQ(with.total.first_response.p50, without.total.first_response.p50);
+  EXPECT_EQ(with.total.first_response.p90, without.total.first_response.p90);
+  EXPECT_EQ(with.total.first_response_breaches, without.total.first_response_breaches);
+}
+
 TEST(Simulation, TimesAreSummarisedByNearestRank) {
   std::vector<absl::Duration> values;
   for (int i = 100; i >= 1; --i) values.push_back(absl::Seconds(i));
