@@ -82,6 +82,7 @@ void PlayDay(ForecastStudy& study, void (ForecastStudy::*read)(const Decision&))
   const absl::Duration target = absl::Seconds(100);
   say(At(0).Opened("late", target).Told("late", absl::Seconds(60)).AtRisk("late", 700));
   say(At(5).Opened("leaves", target).Told("leaves", absl::Seconds(80)).AtRisk("leaves", 900));
+  say(At(10).Texted("late"));
   say(At(55).Resolved("leaves"));
   say(At(70).Texted("late"));
   say(At(90).Assigned("late"));
