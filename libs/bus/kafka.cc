@@ -102,10 +102,20 @@ absl::StatusOr<KafkaBus::Size> KafkaBus::SizeOfTopic(Topic topic) {
 }
 
 absl::StatusOr<int> KafkaBus::PartitionCount(Topic topic) {
-  WISSEL_ASSIGN_OR_RETURN(const Size size, SizeOfTopic(topic));
+  absl::StatusOr<Size> size = SizeOfTopic(topic);
+  // Of several brokers the one that answers may not have heard yet of a topic that another knew.
+  const bool seen = [&] {
+    MutexLock lock(mutex_);
+    return counts_.contains(topic);
+  }();
+  const absl::Time deadline = absl::Now() + options().request_timeout;
+  while (seen && absl::IsNotFound(size.status()) && absl::Now() < deadline) {
+    size = SizeOfTopic(topic);
+  }
+  WISSEL_RETURN_IF_ERROR(size.status());
   MutexLock lock(mutex_);
-  counts_[topic] = size.partitions;
-  return size.partitions;
+  counts_[topic] = size->partitions;
+  return size->partitions;
 }
 
 absl::StatusOr<std::optional<TopicSettings>> KafkaBus::SettingsOf(Topic topic) {
