@@ -263,6 +263,7 @@ TEST_F(ExplainTest, OfACutLogThatRestatesNothingSlaSaysThatItDoesNotKnow) {
   shop_.Online("anna");
   id_ = shop_.Open("31600000001", "nl");
   const int64_t cut = shop_.end();
+  shop_.TakeOver();  // What is left begins with a claim.
   shop_.Accept(id_);
   shop_.Sync();
   WISSEL_ASSERT_OK(bus_->TruncateBefore(bus::Topic::kLog, 0, cut));
@@ -276,6 +277,7 @@ TEST_F(ExplainTest, OfACutLogExplainSaysWhatItDoesNotKnow) {
   shop_.Online("anna");
   id_ = shop_.Open("31600000001", "nl");
   const int64_t cut = shop_.end();
+  shop_.TakeOver();  // What is left begins with a claim.
   shop_.Accept(id_);
   shop_.Restate();
   command::v1::Command back = domain::testing::CommandBy("anna", "back");

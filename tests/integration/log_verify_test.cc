@@ -18,7 +18,7 @@ class LogVerify : public Floor {
   ctl::PartitionReport Verify(Running& router) {
     ctl::PartitionReport report;
     const ctl::VerifyFlags flags{.routers = {router.process->Telemetry()},
-                                 .redis = redis_.address()};
+                                 .redis = {.address = redis_.address()}};
     EXPECT_TRUE(Eventually([&] {
       const auto reports = ctl::AskAndCompare(*bus_, flags);
       if (!reports.ok() || reports->size() != 1) return false;
@@ -124,7 +124,7 @@ TEST_F(LogVerify, AHeadThatWasNeverRestatedIsNotTakenForTheWhole) {
   ASSERT_TRUE(Await(Event::kMessageReceived));
   WISSEL_ASSERT_OK(bus_->TruncateBefore(bus::Topic::kLog, 0, *first + 1));
   const auto reports =
-      ctl::AskAndCompare(*bus_, {.routers = {router.process->Telemetry()}, .redis = ""});
+      ctl::AskAndCompare(*bus_, {.routers = {router.process->Telemetry()}, .redis = {}});
   ASSERT_THAT(reports, testing::IsOk());
   EXPECT_FALSE(ctl::AllAgree(*reports));
   EXPECT_FALSE(reports->front().whole);
