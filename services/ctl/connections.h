@@ -18,7 +18,8 @@ namespace wissel::ctl {
 // does.
 absl::StatusOr<std::optional<connections::KafkaSettings>> KafkaOf(const Session& session);
 
-// Redis: `given` (--redis) says where, before the file and the context. Empty address: nothing does.
+// Redis: `given` (--redis) says where, before the file and the context. Empty address: nothing
+// does.
 absl::StatusOr<store::RedisOptions> RedisOf(const Session& session, const std::string& given);
 
 }  // namespace wissel::ctl
