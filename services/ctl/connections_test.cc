@@ -91,11 +91,11 @@ TEST_F(ConnectionsTest, LogVerifyLogsInToRedis) {
       Wisselctl({"log", "verify", "--log-file", log.c_str(), "--redis", server.address().c_str()});
   EXPECT_NE(refused.code, 0);
   const std::string password = Write(dir_, "password", "geheim\n");
-  const std::string file = File(absl::StrCat("redis:\n  address: ", server.address(),
-                                             "\n  username: reader\n  password: {file: ", password,
-                                             "}\n"));
-  const Result verified = Wisselctl(
-      {"log", "verify", "--log-file", log.c_str(), "--connections", file.c_str()});
+  const std::string file =
+      File(absl::StrCat("redis:\n  address: ", server.address(),
+                        "\n  username: reader\n  password: {file: ", password, "}\n"));
+  const Result verified =
+      Wisselctl({"log", "verify", "--log-file", log.c_str(), "--connections", file.c_str()});
   EXPECT_EQ(verified.code, 0) << verified.err;
   EXPECT_THAT(verified.out, HasSubstr("redis"));
 }
