@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/bus/embedded.h"
 #include "libs/domain/testing.h"
+#include "libs/domain/testing_rich.h"
 #include "libs/testing/shop_log.h"
 #include "libs/testing/status_matchers.h"
 #include "services/ctl/log_replay.h"
@@ -26,73 +27,14 @@ using conversation::v1::Event;
 using domain::testing::CommandBy;
 using domain::testing::EraseIf;
 using domain::testing::kWorkspace;
-using domain::testing::ShopConfig;
 using domain::testing::Text;
 using wissel::testing::ShopLog;
 
-// The shop with everything switched on; short times, so that much of it comes to pass in a day.
+// What is resolved is forgotten within the day.
 config::v1::WorkspaceConfig RichConfig(int64_t version) {
-  config::v1::WorkspaceConfig config = ShopConfig(version);
-  config::v1::Calendar& office = *config.add_calendars();
-  office.set_calendar_id("office");
-  office.set_time_zone("Europe/Amsterdam");
-  config::v1::CalendarWindow& window = *office.add_windows();
-  for (int day = 1; day <= 7; ++day) window.add_days(day);
-  window.set_open("08:00");
-  window.set_close("22:00");
-  for (const char* id : {"english", "all"}) {
-    config::v1::SlaPolicy& policy = *config.add_sla_policies();
-    policy.set_sla_policy_id(id);
-    if (id == std::string("english")) {
-      policy.add_queue_ids("en");
-    } else {
-      policy.set_calendar_id("office");
-    }
-    policy.add_warn_percents(50);
-    for (int metric = 1; metric <= 5; ++metric) {
-      config::v1::SlaTarget& target = *policy.add_targets();
-      target.set_metric(static_cast<config::v1::SlaMetric>(metric));
-      *target.mutable_target() = ToProto(absl::Seconds(20 * metric + version));
-      config::v1::EscalationStep& step = *policy.add_escalation_steps();
-      step.set_metric(target.metric());
-      step.set_percent(50 * metric);
-      if (metric == 1) step.set_add_priority_points(10);
-      if (metric == 2) step.set_relax_steps(1);
-      if (metric == 3) step.set_overflow_to_queue_id("nl");
-      if (metric == 4) step.set_tell_supervisors(true);
-      if (metric == 5) step.set_add_priority_points(5);
-    }
-  }
-  auto& near = *config.mutable_priority()->add_sla_proximity();
-  near.set_percent(60);
-  near.set_points(40);
-  for (config::v1::Queue& queue : *config.mutable_queues()) {
-    *queue.mutable_sticky_window() = ToProto(absl::Hours(1));
-    *queue.mutable_wrap_up_time() = ToProto(absl::Seconds(3));
-    *queue.mutable_owner_limit() = ToProto(absl::Seconds(30));
-    queue.set_ageing_points(2);
-    *queue.mutable_ageing_interval() = ToProto(absl::Seconds(2));
-    queue.set_tell_waiting_time(true);
-    queue.set_at_risk_percent(60);
-    config::v1::RelaxationStep& step = *queue.add_relaxation_steps();
-    *step.mutable_after() = ToProto(absl::Seconds(5));
-    step.add_widen_to_queue_ids(queue.queue_id() == "nl" ? "en" : "nl");
-    step.add_drop_skill_ids(absl::StrCat("lang:", queue.queue_id()));
-    config::v1::OverflowRule& text = *queue.add_overflow_rules();
-    *text.mutable_after() = ToProto(absl::Seconds(4));
-    text.set_above_waiting(2);
-    text.set_send_text("a moment, please");
-    config::v1::OverflowRule& anyone = *queue.add_overflow_rules();
-    *anyone.mutable_after() = ToProto(absl::Seconds(15));
-    anyone.set_to_anyone(true);
-  }
-  *config.mutable_conversations()->mutable_park_after() = ToProto(absl::Minutes(5));
+  config::v1::WorkspaceConfig config = domain::testing::RichConfig(version);
   *config.mutable_conversations()->mutable_reopen_window() = ToProto(absl::Minutes(10));
   *config.mutable_conversations()->mutable_forget_after() = ToProto(absl::Minutes(30));
-  config.mutable_channels(0)->add_may_interrupt(common::v1::CHANNEL_KIND_EMAIL);
-  config::v1::ChannelPolicy& mail = *config.add_channels();
-  mail.set_kind(common::v1::CHANNEL_KIND_EMAIL);
-  mail.set_weight_units(1);
   return config;
 }
 

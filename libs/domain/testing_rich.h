@@ -1,0 +1,13 @@
+#pragma once
+
+#include <cstdint>
+
+#include "wissel/config/v1/config.pb.h"
+
+namespace wissel::domain::testing {
+
+// The shop (see ShopConfig) with everything that routing knows switched on; short times, so that
+// much of it comes to pass in a day.
+config::v1::WorkspaceConfig RichConfig(int64_t version = 1);
+
+}  // namespace wissel::domain::testing
