@@ -164,7 +164,8 @@ class Floor:
         def grpc(section, port):
             return (f"{section}.grpc.listen=127.0.0.1:{port}",
                     f"{section}.auth.hs256_secret=file:{folder}/secret")
-        self.admin = Service(BINARIES, "admin", folder, [kafka, *grpc("admin", admin)])
+        self.admin = Service(BINARIES, "admin", folder,
+                             [kafka, *grpc("admin", admin), "admin.operator_workspace=shop"])
         self.history = Service(BINARIES, "history", folder, [kafka, redis, *grpc("history", history)])
         self.others = [
             Service(BINARIES, "router", folder, [kafka, redis]),

@@ -99,4 +99,5 @@ def make_topics(ctl, partitions):
             return ctl.run("topics", "create", "--partitions", partitions)
         except JourneyError:
             return None
-    return until(made)
+    if not until(made):
+        raise JourneyError("the topics could not be made")
