@@ -1,0 +1,295 @@
+// What the escalation steps of SLA policies do, and how long it lasts.
+
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/domain/engine.h"
+#include "libs/domain/testing.h"
+#include "libs/domain/testing_shop.h"
+
+namespace wissel::domain {
+namespace {
+
+using config::v1::WorkspaceConfig;
+using conversation::v1::Event;
+using domain::testing::Command;
+using domain::testing::CommandBy;
+using domain::testing::Decision;
+using domain::testing::Find;
+using domain::testing::Promise;
+using domain::testing::QueueIn;
+using domain::testing::Shop;
+using domain::testing::ShopConfig;
+using domain::testing::Text;
+using domain::testing::WaitConnected;
+
+// A step of the first policy.
+config::v1::EscalationStep& AddStep(
+    WorkspaceConfig& config, int32_t percent,
+    config::v1::SlaMetric metric = config::v1::SLA_METRIC_FIRST_RESPONSE) {
+  config::v1::EscalationStep& step = *config.mutable_sla_policies(0)->add_escalation_steps();
+  step.set_metric(metric);
+  step.set_percent(percent);
+  return step;
+}
+
+TEST(Escalation, RaisesPriorityTellsSupervisorsAndOverflows) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  AddStep(config, 50).set_add_priority_points(70);
+  AddStep(config, 70).set_tell_supervisors(true);
+  AddStep(config, 100).set_overflow_to_queue_id("nl");
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("44700000001", "en");
+  std::vector<Decision> fired = WaitConnected(shop, absl::Minutes(6));
+  EXPECT_NE(Find(fired, Event::kSlaEscalated), nullptr);
+  EXPECT_EQ(shop.Conversation(id).escalation_points(), 70);
+  fired = WaitConnected(shop, absl::Minutes(2));
+  const Event* told = Find(fired, Event::kSlaEscalated);
+  ASSERT_NE(told, nullptr);
+  EXPECT_EQ(told->sla_escalated().step(), 1);
+  EXPECT_TRUE(told->sla_escalated().escalation().tell_supervisors());
+  // The event is all of it.
+  EXPECT_EQ(shop.Conversation(id).escalation_points(), 70);
+  EXPECT_EQ(Find(fired, Event::kQueued), nullptr);
+  WaitConnected(shop, absl::Minutes(2));
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "nl");
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+}
+
+TEST(Escalation, RelaxesBeforeTheQueueWould) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  AddStep(config, 50).set_relax_steps(1);
+  config::v1::RelaxationStep& step = *QueueIn(config, "en").add_relaxation_steps();
+  *step.mutable_after() = ToProto(absl::Hours(1));
+  step.add_widen_to_agent_ids("bram");
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("44700000001", "en");
+  WaitConnected(shop, absl::Minutes(5) - absl::Seconds(1));
+  EXPECT_FALSE(shop.Conversation(id).has_offer());
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Seconds(1));
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+  const Event* offered = Find(fired, Event::kOffered);
+  ASSERT_NE(offered, nullptr);
+  EXPECT_EQ(offered->offered().explanation().requirement().ring(), 1);
+}
+
+// A shop whose conversations overflow from `en` to `nl` after a minute of ten. Offers last longer.
+WorkspaceConfig OverflowsWhileOnOffer() {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  AddStep(config, 10).set_overflow_to_queue_id("nl");
+  *QueueIn(config, "en").mutable_offer_timeout() = ToProto(absl::Minutes(2));
+  return config;
+}
+
+TEST(Escalation, WhatWasOnOfferWhenItShouldHaveOverflowedDoesSoWhenItIsQueuedAgain) {
+  Shop shop(OverflowsWhileOnOffer());
+  shop.Online("carol");
+  const absl::Time arrived = shop.now;
+  const std::string late = shop.Open("44700000001", "en");
+  std::vector<Decision> fired = WaitConnected(shop, absl::Seconds(90));
+  EXPECT_NE(Find(fired, Event::kSlaEscalated), nullptr);
+  // The offer stands.
+  EXPECT_EQ(shop.Conversation(late).queue_id(), "en");
+  EXPECT_EQ(shop.Conversation(late).offer().agent_id(), "carol");
+  shop.Online("bram");
+  fired = WaitConnected(shop, absl::Seconds(30));
+  const Event* queued = Find(fired, Event::kQueued);
+  ASSERT_NE(queued, nullptr);
+  EXPECT_EQ(queued->queued().queue_id(), "nl");
+  EXPECT_EQ(queued->queued().reason(), conversation::v1::Queued::REASON_ESCALATED);
+  EXPECT_EQ(FromProto(queued->queued().waiting_since()), arrived);
+  EXPECT_EQ(shop.Conversation(late).offer().agent_id(), "bram");
+  // It has moved, and is not sent there again.
+  EXPECT_EQ(shop.Conversation(late).overflow_due_to_queue_id(), "");
+
+  // The same where the agent declines it.
+  const std::string declined = shop.Open("44700000002", "en");
+  WaitConnected(shop, absl::Seconds(90));
+  Command decline = CommandBy("carol", "decline");
+  decline.mutable_decline_offer()->set_agent_id("carol");
+  decline.mutable_decline_offer()->set_offer_id(shop.Conversation(declined).offer().offer_id());
+  shop.Do(decline);
+  EXPECT_EQ(shop.Conversation(declined).queue_id(), "nl");
+}
+
+TEST(Escalation, OfTwoOverflowsThatAreDueTheLaterOneCounts) {
+  WorkspaceConfig config = OverflowsWhileOnOffer();
+  AddStep(config, 12).set_overflow_to_queue_id("en");
+  Shop shop(config);
+  shop.Online("carol");
+  const std::string id = shop.Open("44700000001", "en");
+  WaitConnected(shop, absl::Minutes(3));
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
+}
+
+TEST(Escalation, WhatAnAgentHasTakenDoesNotOverflowThenOrLater) {
+  Shop shop(OverflowsWhileOnOffer());
+  shop.Online("carol");
+  // One is accepted after the step, one before it.
+  const std::string after = shop.Open("44700000001", "en");
+  WaitConnected(shop, absl::Seconds(90));
+  shop.Do(shop.Accept(after));
+  EXPECT_EQ(shop.Conversation(after).overflow_due_to_queue_id(), "");
+  shop.Online("anna");
+  const std::string before = shop.Open("44700000002", "en");
+  shop.Do(shop.Accept(before));
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Seconds(90));
+  EXPECT_NE(Find(fired, Event::kSlaEscalated), nullptr);
+  shop.SetPresence("carol", command::v1::PRESENCE_OFFLINE);
+  shop.SetPresence("anna", command::v1::PRESENCE_OFFLINE);
+  for (const std::string& id : {after, before}) {
+    EXPECT_EQ(shop.Conversation(id).status(), state::v1::CONVERSATION_STATUS_QUEUED);
+    EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
+  }
+}
+
+TEST(Escalation, AnOverflowThatIsDueOutlivesATransferToAnAgentButNotOneToAQueue) {
+  Shop shop(OverflowsWhileOnOffer());
+  shop.Online("carol");
+  const std::string to_agent = shop.Open("44700000001", "en");
+  WaitConnected(shop, absl::Seconds(90));
+  shop.Online("anna");
+  const auto transfer = [&](const std::string& id) {
+    Command command = domain::testing::BySupervisor("transfer" + id);
+    command.mutable_transfer()->set_conversation_id(id);
+    return command;
+  };
+  Command command = transfer(to_agent);
+  command.mutable_transfer()->set_agent_id("anna");
+  shop.Do(command);
+  EXPECT_EQ(shop.Conversation(to_agent).queue_id(), "en");
+  EXPECT_EQ(shop.Conversation(to_agent).offer().agent_id(), "anna");
+  shop.SetPresence("anna", command::v1::PRESENCE_OFFLINE);
+  EXPECT_EQ(shop.Conversation(to_agent).queue_id(), "nl");
+
+  const std::string to_queue = shop.Open("44700000002", "en");
+  ASSERT_EQ(shop.Conversation(to_queue).offer().agent_id(), "carol");
+  WaitConnected(shop, absl::Seconds(90));
+  command = transfer(to_queue);
+  command.mutable_transfer()->set_queue_id("en");
+  shop.Do(command);
+  EXPECT_EQ(shop.Conversation(to_queue).queue_id(), "en");
+  EXPECT_EQ(shop.Conversation(to_queue).overflow_due_to_queue_id(), "");
+}
+
+// ---------------------------------------------------------------------------------------------
+// What escalation gives belongs to the cycle of the clock that it was for
+
+// Ten minutes for each answer and for each report between them, an hour for the whole; every one
+// of them escalates at half time.
+WorkspaceConfig EscalatingConfig() {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::SlaPolicy& policy =
+      Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  const auto promise = [&](config::v1::SlaMetric metric, absl::Duration time) {
+    config::v1::SlaTarget& target = *policy.add_targets();
+    target.set_metric(metric);
+    *target.mutable_target() = ToProto(time);
+  };
+  promise(config::v1::SLA_METRIC_NEXT_RESPONSE, absl::Minutes(10));
+  promise(config::v1::SLA_METRIC_PERIODIC_UPDATE, absl::Minutes(10));
+  promise(config::v1::SLA_METRIC_RESOLUTION, absl::Hours(1));
+  AddStep(config, 50, config::v1::SLA_METRIC_FIRST_RESPONSE).set_add_priority_points(100);
+  AddStep(config, 50, config::v1::SLA_METRIC_FIRST_RESPONSE).set_relax_steps(1);
+  AddStep(config, 50, config::v1::SLA_METRIC_NEXT_RESPONSE).set_add_priority_points(200);
+  AddStep(config, 50, config::v1::SLA_METRIC_PERIODIC_UPDATE).set_add_priority_points(10);
+  AddStep(config, 50, config::v1::SLA_METRIC_RESOLUTION).set_add_priority_points(1);
+  AddStep(config, 50, config::v1::SLA_METRIC_RESOLUTION).set_relax_steps(2);
+  return config;
+}
+
+struct Gained {
+  int points;
+  int relax_steps;
+  friend bool operator==(const Gained&, const Gained&) = default;
+};
+Gained GainedBy(const Shop& shop, const std::string& id) {
+  return {shop.Conversation(id).escalation_points(),
+          shop.Conversation(id).escalation_relax_steps()};
+}
+
+TEST(Escalation, WhatItGaveForAnAnswerGoesWithTheAnswer) {
+  Shop shop(EscalatingConfig());
+  const std::string id = shop.Open("31600000001", "nl");
+  WaitConnected(shop, absl::Minutes(6));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{100, 1}));
+  shop.Online("bram");
+  shop.Do(shop.Accept(id));
+  WaitConnected(shop, absl::Minutes(25));  // half of the hour is over
+  EXPECT_EQ(GainedBy(shop, id), (Gained{101, 3}));
+  shop.Do(shop.Reply("bram", id));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{1, 2})) << "the whole is not done yet";
+  // Nobody was heard of for long; a report begins the next cycle, and does not add to the last.
+  WaitConnected(shop, absl::Minutes(6));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{11, 2}));
+  shop.Do(shop.Reply("bram", id));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{1, 2}));
+  WaitConnected(shop, absl::Minutes(6));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{11, 2}));
+  // The same of the next answer.
+  shop.Do(shop.Reply("bram", id));
+  shop.Receive(Text("31600000001", 77, "nl"));
+  WaitConnected(shop, absl::Minutes(6));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{211, 2}));
+  shop.Do(shop.Reply("bram", id));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{1, 2}));
+}
+
+TEST(Escalation, WhatItGaveStaysWhileNobodyHasAnswered) {
+  WorkspaceConfig config = EscalatingConfig();
+  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
+  *text.mutable_after() = ToProto(absl::Minutes(7));
+  text.set_send_text("Even geduld.");
+  Shop shop(config);
+  const std::string id = shop.Open("31600000001", "nl");
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Minutes(8));
+  ASSERT_NE(Find(fired, Event::kReplySent), nullptr);
+  EXPECT_EQ(GainedBy(shop, id), (Gained{100, 1})) << "a text is no answer";
+  shop.Online("bram");
+  shop.Do(shop.Accept(id));
+  Command by_bot = shop.Reply("bram", id);
+  by_bot.mutable_actor()->set_role(common::v1::ROLE_BOT);
+  shop.Do(by_bot);
+  EXPECT_EQ(GainedBy(shop, id), (Gained{100, 1})) << "nor is a bot's, by this policy";
+  // Parked, and taken up again to wait anew: the same promise.
+  Command park = CommandBy("bram", "park");
+  park.mutable_park()->set_conversation_id(id);
+  park.mutable_park()->set_on_hold(true);
+  shop.Do(park);
+  shop.SetPresence("bram", command::v1::PRESENCE_OFFLINE);
+  shop.Receive(Text("31600000001", 77, "nl"));
+  EXPECT_EQ(shop.Conversation(id).status(), state::v1::CONVERSATION_STATUS_QUEUED);
+  EXPECT_EQ(GainedBy(shop, id), (Gained{100, 1}));
+  // Steps are the queue's that it has left; points are the conversation's.
+  Command transfer = domain::testing::BySupervisor("transfer");
+  transfer.mutable_transfer()->set_conversation_id(id);
+  transfer.mutable_transfer()->set_queue_id("en");
+  shop.Do(transfer);
+  EXPECT_EQ(GainedBy(shop, id), (Gained{100, 0}));
+}
+
+TEST(Escalation, OfAReopenedConversationOnlyTheResolutionsRemains) {
+  Shop shop(EscalatingConfig());
+  const std::string id = shop.Open("31600000001", "nl");
+  WaitConnected(shop, absl::Minutes(31));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{101, 3}));
+  Command resolve = domain::testing::BySupervisor("resolve");
+  resolve.mutable_resolve()->set_conversation_id(id);
+  shop.Do(resolve);
+  WaitConnected(shop, absl::Hours(2));
+  shop.Receive(Text("31600000001", 77, "nl"));
+  // Its clock goes on, and what was taken of its steps is not taken again.
+  EXPECT_EQ(GainedBy(shop, id), (Gained{1, 2}));
+  shop.Online("bram");
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+}
+
+}  // namespace
+}  // namespace wissel::domain
