@@ -7,6 +7,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "libs/base/mutex.h"
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
@@ -36,6 +38,9 @@ class BrokenAppender final : public Appender {
  private:
   const absl::Status status_;
 };
+
+// A topic that a broker does not know yet.
+constexpr absl::Duration kAskAgainAfter = absl::Milliseconds(20);
 
 class KafkaBus final : public Bus, public ClientOwner {
  public:
@@ -110,6 +115,7 @@ absl::StatusOr<int> KafkaBus::PartitionCount(Topic topic) {
   }();
   const absl::Time deadline = absl::Now() + options().request_timeout;
   while (seen && absl::IsNotFound(size.status()) && absl::Now() < deadline) {
+    absl::SleepFor(kAskAgainAfter);
     size = SizeOfTopic(topic);
   }
   WISSEL_RETURN_IF_ERROR(size.status());
@@ -164,9 +170,9 @@ absl::Status KafkaBus::EnsureTopics(const std::vector<TopicSpec>& specs) {
       if (!created.ok() && !absl::IsAlreadyExists(created)) return created;
       // The broker that answers may not have heard of it yet.
       const absl::Time deadline = absl::Now() + options().request_timeout;
-      do {
-        count = PartitionCount(spec.topic);
-      } while (!count.ok() && absl::Now() < deadline);
+      while (count = PartitionCount(spec.topic), !count.ok() && absl::Now() < deadline) {
+        absl::SleepFor(kAskAgainAfter);
+      }
     }
     WISSEL_RETURN_IF_ERROR(count.status());
     if (*count != spec.partitions) {
