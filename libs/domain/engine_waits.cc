@@ -230,7 +230,8 @@ routing::Staffing Engine::StaffingOf(const ConversationState& c,
               std::max<int64_t>(staff.agents, staff.capacity_units / UnitsOf(c))),
           .busy_share = std::min(1.0, static_cast<double>(staff.used_units) /
                                           static_cast<double>(staff.capacity_units)),
-          .able_share = static_cast<double>(standing.able_permille) / 1'000};
+          .able_share = static_cast<double>(standing.able_permille) / 1'000,
+          .able_of_asked_share = static_cast<double>(standing.able_of_asked_permille) / 1'000};
 }
 
 }  // namespace wissel::domain

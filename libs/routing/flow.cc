@@ -128,10 +128,11 @@ Belief BeliefOf(const QueueState& queue, const Staffing& staffing, absl::Time no
     waiting_ms += uncounted * queue.waiting();
   }
   const double able = std::clamp(staffing.able_share, 0.0, 1.0);
+  const double able_of_asked = std::clamp(staffing.able_of_asked_share, 0.0, 1.0);
   const double in_use =
       std::max(1.0, staffing.slots * std::clamp(staffing.busy_share, 0.0, 1.0) * able);
   const double staff_rate = in_use * handled / std::max(1.0, handle_ms);
-  Belief belief{.shape = kPriorDepartures + departures * able,
+  Belief belief{.shape = kPriorDepartures + departures * able_of_asked,
                 .rate = kPriorDepartures / staff_rate + busy_ms,
                 .leaving = left / waiting_ms};
   if (belief.shape > kMaxDepartures) {

@@ -47,6 +47,8 @@ struct Staffing {
   double busy_share = 1.0;
   // Share of them that can do what the conversation asks, 0 to 1.
   double able_share = 1.0;
+  // The same share of those who can do what any that waits in the queue asks.
+  double able_of_asked_share = 1.0;
 };
 
 // How long it takes until the conversation at `position` is given to an agent. Nothing where nobody
@@ -58,7 +60,8 @@ struct Staffing {
 //
 //   shape a = a0 + D, rate b = a0 / r0 + B, mean r = a / b, where
 //   D, B   departures and busy time of the last hour; they count half for each half-life since. Of
-//          the departures count as many as there are agents who can do what is asked: able_share
+//          the departures count as many as of the agents who could have been given any of those
+//          that wait could have been given this one: able_of_asked_share
 //   r0     what the staff can do: slots in use x able_share / mean handle time
 //   a0     how many departures r0 is worth
 //

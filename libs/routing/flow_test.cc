@@ -366,6 +366,7 @@ TEST(ExpectedWait, GoesByThoseWhoCanDoWhatIsAsked) {
   const Staffing eight = {.agents = 8, .slots = 8};
   Staffing half = eight;
   half.able_share = 0.5;
+  half.able_of_asked_share = 0.5;
   // No history: half the staff takes twice as long.
   EXPECT_EQ(*ExpectedWait(QueueState(), 6, half, kStart),
             2 * *ExpectedWait(QueueState(), 6, eight, kStart));
@@ -376,6 +377,13 @@ TEST(ExpectedWait, GoesByThoseWhoCanDoWhatIsAsked) {
   EXPECT_LT(ratio, 2.0);
   EXPECT_LT(MissProbability(Flowing(), {.position = 6}, absl::Minutes(9), eight, At(3600)),
             MissProbability(Flowing(), {.position = 6}, absl::Minutes(9), half, At(3600)));
+  // Where nobody else is asked for, all departures are theirs.
+  Staffing alone = half;
+  alone.able_of_asked_share = 1.0;
+  EXPECT_LT(*ExpectedWait(Flowing(), 6, alone, At(3600)),
+            *ExpectedWait(Flowing(), 6, half, At(3600)));
+  EXPECT_GT(*ExpectedWait(Flowing(), 6, alone, At(3600)),
+            *ExpectedWait(Flowing(), 6, eight, At(3600)));
   // Nobody at work can.
   half.able_share = 0;
   EXPECT_EQ(ExpectedWait(Flowing(), 6, half, At(3600)), std::nullopt);

@@ -266,27 +266,46 @@ Matcher::Standing Matcher::Impl::StandingOf(absl::string_view conversation_id) c
   const uint32_t slot = waiting_.Find(conversation_id);
   if (slot == WaitingSlots::kNone || waiting_[slot].group == WaitingSlots::kNone) return {};
   const Urgency urgency = waiting_.UrgencyOf(slot);
-  const uint32_t own = waiting_[slot].group;
-  const Group& mine = requirements_[own];
+  const Group& mine = requirements_[waiting_[slot].group];
   const AgentSet& at_work = agents_.available();
+  const int64_t able = AgentSet::CountCommon(mine.eligible, at_work);
   Standing standing{.position = 1};
+  AgentSet asked = mine.eligible;
+  AgentSet rivals(agents_.size());
+  int64_t ahead_of_rivals = 0;
   for (const uint32_t index : requirements_.GroupsOfQueue(mine.queue)) {
+    if (board_.Count(index) == 0) continue;
+    const AgentSet& theirs = requirements_[index].eligible;
+    asked |= theirs;
     const size_t before = board_.CountBefore(index, urgency, waiting_.more_urgent());
     if (before == 0) continue;
     standing.position += static_cast<int32_t>(before);
-    const AgentSet& theirs = requirements_[index].eligible;
-    const int32_t able = AgentSet::CountCommon(theirs, at_work);
-    if (able == 0) continue;
-    const int32_t shared =
-        index == own ? able : AgentSet::CountCommon(theirs, mine.eligible, at_work);
-    standing.ahead_permille += static_cast<int64_t>(before) * (int64_t{shared} * 1'000 / able);
+    const int64_t shared = AgentSet::CountCommon(theirs, mine.eligible, at_work);
+    if (shared == 0) continue;
+    const int64_t ahead = static_cast<int64_t>(before) *
+                          (shared * 1'000 / AgentSet::CountCommon(theirs, at_work));
+    if (shared == able) {
+      standing.ahead_permille += ahead;
+    } else {
+      rivals |= theirs;
+      ahead_of_rivals += ahead;
+    }
   }
+  const int64_t taken = AgentSet::CountCommon(rivals, mine.eligible, at_work);
+  if (taken < able) {
+    const int64_t in_turn = (1'000 + standing.ahead_permille) * taken / (able - taken);
+    ahead_of_rivals = std::min(ahead_of_rivals, in_turn);
+  }
+  standing.ahead_permille += ahead_of_rivals;
+
   const QueueData& queue = p_->queue_data[mine.queue];
-  const int64_t serving = AgentSet::CountCommon(queue.primary, at_work) +
-                          AgentSet::CountCommon(queue.secondary, at_work);
-  const int64_t able = AgentSet::CountCommon(mine.eligible, at_work);
-  const int64_t share = able * 1'000 / std::max<int64_t>(1, serving);
-  standing.able_permille = static_cast<int32_t>(std::min<int64_t>(1'000, share));
+  const auto share_of = [able](int64_t agents) {
+    return static_cast<int32_t>(
+        std::min<int64_t>(1'000, able * 1'000 / std::max<int64_t>(1, agents)));
+  };
+  standing.able_permille = share_of(AgentSet::CountCommon(queue.primary, at_work) +
+                                    AgentSet::CountCommon(queue.secondary, at_work));
+  standing.able_of_asked_permille = share_of(AgentSet::CountCommon(asked, at_work));
   return standing;
 }
 

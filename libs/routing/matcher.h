@@ -207,11 +207,16 @@ class Matcher {
     // How many in its queue are more urgent, plus 1.
     int32_t position = 0;
     // How many of those compete with it, in thousandths: each counts by the share of the agents who
-    // meet its requirement that meet this one's as well.
+    // meet its requirement that meet this one's as well. Rivals are those among them that not every
+    // agent who meets this one's can take: while those who can are at them, the others get on with
+    // this one. So rivals count together for no more than (1 + what is ahead and no rival) x the
+    // agents of this one who can take any of them / those who can take none.
     int64_t ahead_permille = 0;
     // Of the agents who serve the queue, the share that meets its requirement; at most 1,000, also
     // where others were asked, too.
     int32_t able_permille = 0;
+    // The same of the agents who meet the requirement of any that waits in the queue.
+    int32_t able_of_asked_permille = 0;
   };
   // O(log waiting + agents / 64 words) per class of the queue.
   Standing StandingOf(absl::string_view conversation_id) const;

@@ -121,22 +121,28 @@ TEST(MatcherCounts, WhoAsksForOtherAgentsStandsAheadByTheShareOfThoseItCompetesF
   }
   const auto standing = [&](const std::string& id) {
     const Matcher::Standing s = matcher.StandingOf(id);
-    return std::tuple<int, int, int>(s.position, s.ahead_permille, s.able_permille);
+    return std::tuple<int, int, int, int>(s.position, s.ahead_permille, s.able_permille,
+                                          s.able_of_asked_permille);
   };
-  EXPECT_EQ(standing("nl-3"), std::tuple(6, 0, 0)) << "nobody is at work";
+  EXPECT_EQ(standing("nl-3"), std::tuple(6, 0, 0, 0)) << "nobody is at work";
   AgentLoad load{.available = true, .capacity_units = 1};
   for (const char* agent : {"noor", "greta", "emma"}) matcher.SetAgent(agent, load);
   // Of the two who know Dutch one knows German, too.
-  EXPECT_EQ(standing("de-2"), std::tuple(5, 2 * 500 + 1'000, 333));
-  EXPECT_EQ(standing("nl-3"), std::tuple(6, 4'000, 666));
-  EXPECT_EQ(standing("en-1"), std::tuple(4, 0, 333));
+  EXPECT_EQ(standing("de-2"), std::tuple(5, 2 * 500 + 1'000, 333, 333));
+  EXPECT_EQ(standing("nl-3"), std::tuple(6, 4'000, 666, 666));
+  EXPECT_EQ(standing("en-1"), std::tuple(4, 0, 333, 333));
   // Who has no room is at work all the same; who is away is not.
   load.held[common::v1::CHANNEL_KIND_CHAT] = {.conversations = 1, .units = 1};
   matcher.SetAgent("noor", load);
   matcher.SetAgent("emma", AgentLoad());
-  EXPECT_EQ(standing("de-2"), std::tuple(5, 2 * 500 + 1'000, 500));
-  EXPECT_EQ(standing("en-1"), std::tuple(4, 0, 0));
-  EXPECT_EQ(standing("gone"), std::tuple(0, 0, 0));
+  EXPECT_EQ(standing("de-2"), std::tuple(5, 2 * 500 + 1'000, 500, 500));
+  EXPECT_EQ(standing("en-1"), std::tuple(4, 0, 0, 0));
+  EXPECT_EQ(standing("gone"), std::tuple(0, 0, 0, 0));
+  // While Greta is at the Germans, Noor gets on with the Dutch.
+  for (const char* id : {"nl-1", "nl-2"}) matcher.RemoveWaiting(id);
+  EXPECT_EQ(standing("nl-3"), std::tuple(4, 1'000, 1'000, 1'000));
+  matcher.RemoveWaiting("nl-3");
+  EXPECT_EQ(standing("de-2"), std::tuple(3, 1'000, 500, 1'000)) << "nobody waits for Noor alone";
 }
 
 }  // namespace

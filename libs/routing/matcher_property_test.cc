@@ -327,6 +327,8 @@ class Player {
     Same("its standing: position", real.position, naive.position);
     Same("its standing: ahead", real.ahead_permille, naive.ahead_permille);
     Same("its standing: able", real.able_permille, naive.able_permille);
+    Same("its standing: able of those asked for", real.able_of_asked_permille,
+         naive.able_of_asked_permille);
   }
 
   void CompareCounts() {

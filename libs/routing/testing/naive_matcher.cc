@@ -440,13 +440,34 @@ Matcher::Standing NaiveMatcher::StandingOf(const std::string& conversation_id) c
   if (standing.position == 0) return standing;
   const Waiting& asked = waiting_.at(conversation_id);
   const std::set<std::string> able = Able(asked);
+  const auto in_both = [](const std::set<std::string>& a, const std::set<std::string>& b) {
+    int64_t count = 0;
+    for (const std::string& agent : a) count += b.count(agent) > 0 ? 1 : 0;
+    return count;
+  };
+  std::set<std::string> any;
+  std::set<std::string> rivals;
+  int64_t ahead_of_rivals = 0;
   for (const auto& [id, waiting] : waiting_) {
-    if (waiting.queue_id != asked.queue_id || !MoreUrgent(waiting, asked)) continue;
-    int both = 0;
+    if (waiting.queue_id != asked.queue_id) continue;
     const std::set<std::string> theirs = Able(waiting);
-    for (const std::string& agent : theirs) both += able.count(agent) > 0 ? 1 : 0;
-    if (!theirs.empty()) standing.ahead_permille += both * 1'000 / static_cast<int>(theirs.size());
+    any.insert(theirs.begin(), theirs.end());
+    const int64_t both = in_both(theirs, able);
+    if (both == 0 || !MoreUrgent(waiting, asked)) continue;
+    const int64_t ahead = both * 1'000 / static_cast<int64_t>(theirs.size());
+    if (both == static_cast<int64_t>(able.size())) {
+      standing.ahead_permille += ahead;
+    } else {
+      ahead_of_rivals += ahead;
+      rivals.insert(theirs.begin(), theirs.end());
+    }
   }
+  const int64_t taken = in_both(able, rivals);
+  if (const int64_t free = static_cast<int64_t>(able.size()) - taken; free > 0) {
+    ahead_of_rivals =
+        std::min(ahead_of_rivals, (1'000 + standing.ahead_permille) * taken / free);
+  }
+  standing.ahead_permille += ahead_of_rivals;
   int serving = 0;
   for (const auto& [agent_id, load] : loads_) {
     if (!load.available) continue;
@@ -455,8 +476,9 @@ Matcher::Standing NaiveMatcher::StandingOf(const std::string& conversation_id) c
       serving += static_cast<int>(std::count(queues->begin(), queues->end(), asked.queue_id));
     }
   }
-  const int share = static_cast<int>(able.size()) * 1'000 / std::max(1, serving);
-  standing.able_permille = std::min(1'000, share);
+  const int of_all = static_cast<int>(able.size()) * 1'000;
+  standing.able_permille = std::min(1'000, of_all / std::max(1, serving));
+  standing.able_of_asked_permille = of_all / std::max(1, static_cast<int>(any.size()));
   return standing;
 }
 
