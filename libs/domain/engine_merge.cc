@@ -77,6 +77,10 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::MergeConve
   *merged.mutable_conversation_merged()->mutable_actor() = command.actor();
   Emit(merged);
   auto clocks = OpenClocks(state_, source, now_);
+  auto gains = source.escalation_gains();
+  if (source.queue_id() != target.queue_id()) {
+    for (state::v1::EscalationGain& gain : gains) gain.clear_relax_steps();
+  }
   const bool callback = source.has_callback_request_time();
 
   Event& resolved = NewEvent();
@@ -90,7 +94,12 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::MergeConve
   took.mutable_conversation_merged()->set_from_conversation_id(source_id);
   *took.mutable_conversation_merged()->mutable_actor() = command.actor();
   *took.mutable_conversation_merged()->mutable_clocks() = std::move(clocks);
+  *took.mutable_conversation_merged()->mutable_escalation_gains() = std::move(gains);
   Emit(took);
+  // It may ask for less now.
+  if (target.status() == ConversationStatus::CONVERSATION_STATUS_QUEUED) {
+    newly_waiting_.insert(target_id);
+  }
 
   // What the customer was promised there is owed here.
   if (callback && !target.has_callback_request_time()) {

@@ -61,6 +61,14 @@ struct Pair {
   int merges = 0;
 };
 
+// The same contact writes by mail.
+std::string OpenByMail(Shop& shop, const std::string& phone, const std::string& language) {
+  message::v1::InboundMessage mail = Text(phone, 900, language);
+  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
+  mail.mutable_account()->set_account_id("shop-mail");
+  return Pair::Opened(shop.Receive(mail));
+}
+
 TEST(Merge, TheSourceIsResolvedAndPointsToTheTarget) {
   Pair pair;
   const Decision& merged = pair.shop.Do(pair.Merge("bram", pair.source, pair.target));
@@ -211,10 +219,7 @@ TEST(Merge, ACallbackThatWasPromisedIsOwedByTheTarget) {
   const std::string source = shop.Open("31600000001", "nl");
   ASSERT_TRUE(shop.Conversation(source).has_callback_request_time());
   shop.Online("bram");
-  message::v1::InboundMessage mail = Text("31600000001", 900, "nl");
-  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
-  mail.mutable_account()->set_account_id("shop-mail");
-  const std::string target = shop.Receive(mail).events(0).conversation_opened().conversation_id();
+  const std::string target = OpenByMail(shop, "31600000001", "nl");
   ASSERT_FALSE(shop.Conversation(target).has_callback_request_time());
   Command merge = domain::testing::BySupervisor("merge");
   merge.mutable_merge_conversation()->set_conversation_id(source);
@@ -222,6 +227,45 @@ TEST(Merge, ACallbackThatWasPromisedIsOwedByTheTarget) {
   shop.Do(merge);
   EXPECT_FALSE(shop.Conversation(source).has_callback_request_time());
   EXPECT_TRUE(shop.Conversation(target).has_callback_request_time());
+}
+
+TEST(Merge, WhatEscalationGaveTheSourceTheTargetHas) {
+  WorkspaceConfig config = ShopConfig();
+  domain::testing::Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  for (const bool relaxes : {false, true}) {
+    config::v1::EscalationStep& step = *config.mutable_sla_policies(0)->add_escalation_steps();
+    step.set_metric(config::v1::SLA_METRIC_FIRST_RESPONSE);
+    step.set_percent(50);
+    if (relaxes) {
+      step.set_relax_steps(1);
+    } else {
+      step.set_add_priority_points(70);
+    }
+  }
+  config::v1::RelaxationStep& widened =
+      *domain::testing::QueueIn(config, "en").add_relaxation_steps();
+  *widened.mutable_after() = ToProto(absl::Hours(1));
+  widened.add_widen_to_agent_ids("bram");
+  Shop shop(config);
+  const std::string source = shop.Open("44700000001", "en");
+  domain::testing::WaitConnected(shop, absl::Minutes(5));
+  ASSERT_EQ(shop.Conversation(source).escalation_points(), 70);
+  const std::string target = OpenByMail(shop, "44700000001", "en");
+  ASSERT_EQ(shop.Conversation(target).queue_id(), "en");
+  Command merge = domain::testing::BySupervisor("merge");
+  merge.mutable_merge_conversation()->set_conversation_id(source);
+  merge.mutable_merge_conversation()->set_into_conversation_id(target);
+  shop.Do(merge);
+  EXPECT_EQ(shop.Conversation(target).escalation_points(), 70);
+  EXPECT_EQ(shop.Conversation(target).escalation_relax_steps(), 1);
+  EXPECT_EQ(shop.Conversation(source).escalation_points(), 0);
+  // An hour early.
+  shop.Online("bram");
+  EXPECT_EQ(shop.Conversation(target).offer().agent_id(), "bram");
+  // The step is not taken a second time.
+  EXPECT_EQ(domain::testing::Find(domain::testing::WaitConnected(shop, absl::Minutes(6)),
+                                  Event::kSlaEscalated),
+            nullptr);
 }
 
 }  // namespace

@@ -70,6 +70,18 @@ void Store(const SlaClock::Metrics& metrics, SlaState& sla) {
   }
 }
 
+// What escalation gave for a clock; nothing yet where it gave none.
+state::v1::EscalationGain& GainOf(ConversationState& c, SlaMetric metric) {
+  auto& gains = *c.mutable_escalation_gains();
+  auto gain =
+      std::find_if(gains.begin(), gains.end(), [&](const auto& g) { return g.metric() >= metric; });
+  if (gain != gains.end() && gain->metric() == metric) return *gain;
+  const auto at = gain - gains.begin();
+  gains.Add()->set_metric(metric);
+  std::rotate(gains.begin() + at, gains.end() - 1, gains.end());
+  return gains[static_cast<int>(at)];
+}
+
 // Everything that a policy's measuring depends on.
 std::string Fingerprint(const WorkspaceConfig& config, const config::v1::SlaPolicy& policy) {
   std::string bytes = policy.SerializeAsString();
@@ -124,18 +136,9 @@ void State::On(const conversation::v1::SlaPolicyApplied& e) {
 void State::On(const conversation::v1::SlaEscalated& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
-  auto& gains = *c->mutable_escalation_gains();
-  auto gain = std::find_if(gains.begin(), gains.end(),
-                           [&](const auto& g) { return g.metric() == e.metric(); });
-  if (gain == gains.end()) {
-    gains.Add()->set_metric(e.metric());
-    std::sort(gains.begin(), gains.end(),
-              [](const auto& a, const auto& b) { return a.metric() < b.metric(); });
-    gain = std::find_if(gains.begin(), gains.end(),
-                        [&](const auto& g) { return g.metric() == e.metric(); });
-  }
-  gain->set_priority_points(gain->priority_points() + e.escalation().add_priority_points());
-  gain->set_relax_steps(gain->relax_steps() + e.escalation().relax_steps());
+  state::v1::EscalationGain& gain = GainOf(*c, e.metric());
+  gain.set_priority_points(gain.priority_points() + e.escalation().add_priority_points());
+  gain.set_relax_steps(gain.relax_steps() + e.escalation().relax_steps());
   SumGains(*c);
   // It leaves for the other queue at once where it waits; where it is on offer, if nobody takes it.
   const std::string& overflow = e.escalation().overflow_to_queue_id();
@@ -186,6 +189,22 @@ void State::On(const conversation::v1::ConversationMerged& e) {
                                                              .said_percent = clock.said_percent()};
   }
   Tell(*c, std::move(merged));
+
+  const SlaClock clock = SlaClockOf(*c);
+  for (const state::v1::EscalationGain& taken : e.escalation_gains()) {
+    SlaMetric metric = taken.metric();
+    // The source's response counts towards the one that is open here.
+    if (metric == SlaMetric::SLA_METRIC_FIRST_RESPONSE ||
+        metric == SlaMetric::SLA_METRIC_NEXT_RESPONSE) {
+      metric = clock.Active(routing::SlaMetric::kFirstResponse)
+                   ? SlaMetric::SLA_METRIC_FIRST_RESPONSE
+                   : SlaMetric::SLA_METRIC_NEXT_RESPONSE;
+    }
+    state::v1::EscalationGain& gain = GainOf(*c, metric);
+    gain.set_priority_points(std::max(gain.priority_points(), taken.priority_points()));
+    gain.set_relax_steps(std::max(gain.relax_steps(), taken.relax_steps()));
+  }
+  SumGains(*c);
 }
 
 void State::NoteSaid(const std::string& conversation_id, config::v1::SlaMetric metric,

@@ -222,6 +222,29 @@ std::string EngineModel::See(const Event& event) {
       steps += e.escalation().relax_steps();
       return "";
     }
+    case Event::kConversationMerged: {
+      const auto& e = event.conversation_merged();
+      Seen& seen = seen_[e.conversation_id()];
+      // Until it is resolved it has what it gained.
+      if (e.has_into_conversation_id()) seen.handed_on = seen.escalated;
+      const ConversationState* target = state_.FindConversation(e.conversation_id());
+      if (!e.has_from_conversation_id() || !target->has_sla()) return "";
+      const Seen& source = seen_[e.from_conversation_id()];
+      const routing::SlaClock clock = state_.SlaClockOf(*target);
+      for (const auto& [clock_of, gained] : source.handed_on) {
+        config::v1::SlaMetric metric = clock_of;
+        if (metric == config::v1::SLA_METRIC_FIRST_RESPONSE ||
+            metric == config::v1::SLA_METRIC_NEXT_RESPONSE) {
+          metric = clock.Active(routing::SlaMetric::kFirstResponse)
+                       ? config::v1::SLA_METRIC_FIRST_RESPONSE
+                       : config::v1::SLA_METRIC_NEXT_RESPONSE;
+        }
+        auto& [points, steps] = seen.escalated[metric];
+        points = std::max(points, gained.first);
+        if (source.queue_id == seen.queue_id) steps = std::max(steps, gained.second);
+      }
+      return "";
+    }
     default:
       return "";
   }

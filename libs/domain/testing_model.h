@@ -40,6 +40,8 @@ class EngineModel {
     bool anyone = false;
     // Points and relaxation steps by clock, in its present cycle.
     std::map<config::v1::SlaMetric, std::pair<int32_t, int32_t>> escalated;
+    // The same, of a conversation that has been merged into another.
+    std::map<config::v1::SlaMetric, std::pair<int32_t, int32_t>> handed_on;
     std::optional<absl::Time> answered;
     // Who had it last, and when that was: now, or until it was parked or resolved.
     std::string agent_id;

@@ -282,8 +282,8 @@ Matcher::Standing Matcher::Impl::StandingOf(absl::string_view conversation_id) c
     standing.position += static_cast<int32_t>(before);
     const int64_t shared = AgentSet::CountCommon(theirs, mine.eligible, at_work);
     if (shared == 0) continue;
-    const int64_t ahead = static_cast<int64_t>(before) *
-                          (shared * 1'000 / AgentSet::CountCommon(theirs, at_work));
+    const int64_t ahead =
+        static_cast<int64_t>(before) * (shared * 1'000 / AgentSet::CountCommon(theirs, at_work));
     if (shared == able) {
       standing.ahead_permille += ahead;
     } else {

@@ -464,8 +464,7 @@ Matcher::Standing NaiveMatcher::StandingOf(const std::string& conversation_id) c
   }
   const int64_t taken = in_both(able, rivals);
   if (const int64_t free = static_cast<int64_t>(able.size()) - taken; free > 0) {
-    ahead_of_rivals =
-        std::min(ahead_of_rivals, (1'000 + standing.ahead_permille) * taken / free);
+    ahead_of_rivals = std::min(ahead_of_rivals, (1'000 + standing.ahead_permille) * taken / free);
   }
   standing.ahead_permille += ahead_of_rivals;
   int serving = 0;
