@@ -62,6 +62,8 @@ config::v1::WorkspaceConfig RichConfig(int64_t version) {
     anyone.set_to_anyone(true);
   }
   *config.mutable_conversations()->mutable_park_after() = ToProto(absl::Minutes(5));
+  *config.mutable_conversations()->mutable_reopen_window() = ToProto(absl::Minutes(10));
+  *config.mutable_conversations()->mutable_forget_after() = ToProto(absl::Minutes(30));
   config.mutable_channels(0)->add_may_interrupt(common::v1::CHANNEL_KIND_EMAIL);
   config::v1::ChannelPolicy& mail = *config.add_channels();
   mail.set_kind(common::v1::CHANNEL_KIND_EMAIL);

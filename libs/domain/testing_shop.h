@@ -169,6 +169,7 @@ class Shop {
     return *engine_.state().FindAgent(kWorkspace, id);
   }
   Engine& engine() { return engine_; }
+  const State& state() const { return engine_.state(); }
   const std::vector<Decision>& log() const { return log_; }
 
   log::v1::InputCause Cause(common::v1::InputTopic topic) {

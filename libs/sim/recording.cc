@@ -58,6 +58,7 @@ domain::State ToStartFrom(const domain::State& state) {
   return copy;
 }
 
+// A configuration that is applied on one partition is there for all.
 Event OnAllPartitions(Event event) {
   const auto hold_all = [](auto& change) {
     change.clear_held_routing_group_ids();
@@ -90,6 +91,12 @@ Decision WithoutWords(Decision decision) {
   return decision;
 }
 
+// Into one state of all partitions, between which times are only roughly in order.
+void Fold(const Decision& decision, domain::State& state) {
+  state.BeginDecision(decision.cause(), std::max(FromProto(decision.time()), state.time()));
+  for (const Event& event : decision.events()) state.ApplyEvent(OnAllPartitions(event));
+}
+
 // Where the record has nothing to go by.
 constexpr absl::Duration kUsualHandling = absl::Minutes(5);
 
@@ -108,46 +115,29 @@ void Recorder::Begin(absl::Time start) {
   for (const auto& [workspace_id, config] : state_.configs()) {
     recording_.configs.push_back({.time = start, .config = config});
   }
-  for (const auto& [id, conversation] : state_.conversations()) {
-    if (!domain::IsOpen(*conversation)) continue;
+  for (const std::string& id : state_.Keys(domain::PieceKind::kConversation)) {
+    const ConversationState& conversation = *state_.FindConversation(id);
+    if (!domain::IsOpen(conversation)) continue;
     Episode episode{.ongoing = true,
                     .index = recording_.ongoing.size(),
-                    .arrival = FromProto(conversation->open_time()),
-                    .queue_id = conversation->queue_id()};
+                    .arrival = FromProto(conversation.open_time()),
+                    .queue_id = conversation.queue_id()};
     const bool with_agent =
-        conversation->status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE ||
-        conversation->status() == ConversationStatus::CONVERSATION_STATUS_PARKED;
+        conversation.status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE ||
+        conversation.status() == ConversationStatus::CONVERSATION_STATUS_PARKED;
     if (with_agent) {
       episode.with_agent_since = start;
       episode.served = true;
     }
-    if (conversation->has_offer()) {
-      asked_[id] = {.agent_id = conversation->offer().agent_id(),
+    if (conversation.has_offer()) {
+      asked_[id] = {.agent_id = conversation.offer().agent_id(),
                     .time = start,
-                    .ordinal = conversation->offers()};
+                    .ordinal = conversation.offers()};
     }
     recording_.ongoing.push_back(
         {.conversation_id = id, .customer = {.arrival = episode.arrival, .key = KeyOf(id)}});
     episodes_[id] = episode;
   }
-  // In an order of its own: the map has none.
-  std::vector<size_t> order(recording_.ongoing.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-    return recording_.ongoing[a].conversation_id < recording_.ongoing[b].conversation_id;
-  });
-  std::vector<Ongoing> sorted;
-  for (size_t i = 0; i < order.size(); ++i) {
-    episodes_[recording_.ongoing[order[i]].conversation_id].index = i;
-    sorted.push_back(std::move(recording_.ongoing[order[i]]));
-  }
-  recording_.ongoing = std::move(sorted);
-}
-
-// One state of all partitions: a configuration that is applied on one is there for all.
-void Recorder::Fold(const Decision& decision, absl::Time now) {
-  state_.BeginDecision(decision.cause(), now);
-  for (const Event& event : decision.events()) state_.ApplyEvent(OnAllPartitions(event));
 }
 
 void Recorder::Take(const Decision& decision) {
@@ -160,7 +150,7 @@ void Recorder::Take(const Decision& decision) {
     const bool is_first = state_.time() == absl::InfinitePast();
     Begin(is_first ? now : options_.from);
   }
-  Fold(decision, now);
+  Fold(decision, state_);
   if (!begun_) return;
   last_ = now;
   decisions_.push_back(WithoutWords(decision));
@@ -173,17 +163,115 @@ Customer* Recorder::CustomerOf(const Episode& episode) {
 }
 
 void Recorder::AddStep(const std::string& conversation_id, absl::Time now, Step step) {
+  const Episode* const episode = Find(conversation_id);
+  if (episode == nullptr) return;
+  step.at = episode->HandledAt(now);
+  CustomerOf(*episode)->steps.push_back(std::move(step));
+}
+
+Recorder::Episode* Recorder::Find(const std::string& conversation_id) {
   const auto it = episodes_.find(conversation_id);
-  if (it == episodes_.end()) return;
-  step.at = it->second.HandledAt(now);
-  CustomerOf(it->second)->steps.push_back(std::move(step));
+  return it == episodes_.end() ? nullptr : &it->second;
 }
 
 void Recorder::Read(const Decision& decision, absl::Time now) {
-  const auto find = [&](const std::string& id) -> Episode* {
-    const auto it = episodes_.find(id);
-    return it == episodes_.end() ? nullptr : &it->second;
-  };
+  // Episodes begin with a message that opens a conversation, or opens it again.
+  std::set<std::string> begin;
+  std::set<std::string> merged;
+  for (const Event& event : decision.events()) {
+    if (event.has_conversation_opened()) {
+      begin.insert(event.conversation_opened().conversation_id());
+    } else if (event.has_reopened() && event.reopened().by_customer()) {
+      begin.insert(event.reopened().conversation_id());
+    } else if (event.has_reopened()) {
+      ++recording_.left_out;
+    } else if (event.conversation_merged().has_into_conversation_id()) {
+      merged.insert(event.conversation_merged().conversation_id());
+      ++recording_.merged;
+    } else if (event.has_conversation_updated()) {
+      ++recording_.updated;
+    } else if (event.has_wrap_up_ended() && decision.cause().has_input()) {
+      // Else its time was over.
+      ++recording_.wrap_ups_ended;
+    }
+  }
+  for (const Event& event : decision.events()) {
+    if (event.has_message_received()) {
+      const auto& e = event.message_received();
+      ReadMessage(e, begin.contains(e.conversation_id()), now);
+    } else if (event.has_reply_sent()) {
+      ReadReply(event.reply_sent(), now);
+    } else if (event.has_resolved()) {
+      const auto& e = event.resolved();
+      ReadResolved(e, merged.contains(e.conversation_id()), now);
+    } else if (event.has_config_applied()) {
+      const config::v1::WorkspaceConfig& config = event.config_applied().config();
+      std::vector<ConfigChange>& configs = recording_.configs;
+      if (configs.empty() || configs.back().config.version() < config.version()) {
+        configs.push_back({.time = now, .config = config});
+      }
+    } else {
+      ReadOffers(event, now);
+      ReadWhereItIs(event, now);
+      ReadAgents(event, now);
+    }
+  }
+}
+
+void Recorder::ReadMessage(const conversation::v1::MessageReceived& e, bool begins,
+                           absl::Time now) {
+  const std::string& id = e.conversation_id();
+  if (!begins) {
+    AddStep(id, now,
+            {.kind = Step::Kind::kCustomerWrites,
+             .message = std::make_shared<message::v1::InboundMessage>(e.message())});
+    return;
+  }
+  Customer& customer = recording_.customers.emplace_back();
+  customer.arrival = now;
+  customer.message = e.message();
+  customer.key = KeyOf(id);
+  episodes_[id] = {.index = recording_.customers.size() - 1, .arrival = now};
+}
+
+void Recorder::ReadReply(const conversation::v1::ReplySent& e, absl::Time now) {
+  // What the queue's rules send the engine sends again.
+  if (e.actor().subject().empty()) return;
+  if (e.actor().role() == common::v1::ROLE_BOT) ++recording_.bot_answers;
+  if (Episode* episode = Find(e.conversation_id()); episode != nullptr && !episode->answered) {
+    episode->answered = true;
+    Handled(*episode, now, &Handling::answered);
+  }
+  AddStep(e.conversation_id(), now, {.kind = Step::Kind::kReply});
+}
+
+void Recorder::ReadResolved(const conversation::v1::Resolved& e, bool merged, absl::Time now) {
+  const std::string& id = e.conversation_id();
+  asked_.erase(id);
+  Episode* const episode = Find(id);
+  if (episode == nullptr) return;
+  if (episode->served) {
+    AddStep(id, now, {.kind = Step::Kind::kResolve, .detail = e.resolution()});
+    Handled(*episode, now, &Handling::resolved);
+  } else {
+    CustomerOf(*episode)->patience = now - episode->arrival;
+    if (!merged) ++recording_.left;
+    waited_ += now - std::max(episode->arrival, recording_.start);
+    unended_.push_back(*episode);
+  }
+  episodes_.erase(id);
+}
+
+void Recorder::Handled(const Episode& episode, absl::Time now,
+                       std::vector<absl::Duration> Handling::*which) {
+  // How long it had been handled before the recording is not known.
+  if (episode.ongoing) return;
+  for (const std::string& queue : {episode.queue_id, std::string()}) {
+    (handling_[queue].*which).push_back(episode.HandledAt(now));
+  }
+}
+
+void Recorder::ReadOffers(const Event& event, absl::Time now) {
   const auto answered = [&](const std::string& id, Reaction::Kind kind) {
     const auto it = asked_.find(id);
     if (it == asked_.end()) return;
@@ -193,218 +281,144 @@ void Recorder::Read(const Decision& decision, absl::Time now) {
                                                     .reaction = reaction};
     asked_.erase(it);
   };
-  const auto acts = [&](absl::string_view agent_id, AgentAct::Kind kind, absl::string_view reason) {
-    recording_.acts.push_back({.time = now,
-                               .agent_id = std::string(agent_id),
-                               .kind = kind,
-                               .reason = std::string(reason)});
-  };
-  // Episodes begin with a message that opens a conversation, or opens it again.
-  std::map<std::string, bool> begins;
-  for (const Event& event : decision.events()) {
-    if (event.has_conversation_opened()) {
-      begins[event.conversation_opened().conversation_id()] = true;
-    } else if (event.has_reopened() && event.reopened().by_customer()) {
-      begins[event.reopened().conversation_id()] = true;
-    } else if (event.has_reopened()) {
-      ++recording_.left_out;
+  switch (event.kind_case()) {
+    case Event::kOffered: {
+      const conversation::v1::Offered& e = event.offered();
+      if (const ConversationState* c = state_.FindConversation(e.conversation_id())) {
+        asked_[e.conversation_id()] = {
+            .agent_id = e.agent_id(), .time = now, .ordinal = c->offers()};
+      }
+      break;
     }
+    case Event::kOfferAccepted:
+      answered(event.offer_accepted().conversation_id(), Reaction::Kind::kAccept);
+      break;
+    case Event::kOfferDeclined:
+      answered(event.offer_declined().conversation_id(), Reaction::Kind::kDecline);
+      break;
+    case Event::kOfferTimedOut:
+      answered(event.offer_timed_out().conversation_id(), Reaction::Kind::kMiss);
+      break;
+    case Event::kOfferWithdrawn:
+      asked_.erase(event.offer_withdrawn().conversation_id());
+      break;
+    default:
+      break;
   }
-  std::set<std::string> merged;
-  for (const Event& event : decision.events()) {
-    switch (event.kind_case()) {
-      case Event::kMessageReceived: {
-        const std::string& id = event.message_received().conversation_id();
-        if (begins.contains(id)) {
-          Customer& customer = recording_.customers.emplace_back();
-          customer.arrival = now;
-          customer.message = event.message_received().message();
-          customer.key = KeyOf(id);
-          episodes_[id] = {.index = recording_.customers.size() - 1, .arrival = now};
-        } else if (find(id) != nullptr) {
-          AddStep(id, now,
-                  {.kind = Step::Kind::kCustomerWrites,
-                   .message = std::make_shared<message::v1::InboundMessage>(
-                       event.message_received().message())});
-        }
-        break;
+}
+
+void Recorder::ReadWhereItIs(const Event& event, absl::Time now) {
+  switch (event.kind_case()) {
+    case Event::kAssigned:
+      if (event.assigned().reason() == conversation::v1::Assigned::REASON_PULLED) {
+        ++recording_.pulled;
+      } else if (event.assigned().reason() == conversation::v1::Assigned::REASON_REASSIGNED) {
+        ++recording_.reassigned;
       }
-      case Event::kOffered: {
-        const std::string& id = event.offered().conversation_id();
-        const ConversationState* c = state_.FindConversation(id);
-        if (c != nullptr) {
-          asked_[id] = {
-              .agent_id = event.offered().agent_id(), .time = now, .ordinal = c->offers()};
-        }
-        break;
+      if (Episode* e = Find(event.assigned().conversation_id())) {
+        e->handled = e->HandledAt(now);
+        e->with_agent_since = now;
+        if (e->served) break;
+        e->served = true;
+        ++recording_.served;
+        waited_ += now - std::max(e->arrival, recording_.start);
+        CustomerOf(*e)->waited = now - e->arrival;
       }
-      case Event::kOfferAccepted:
-        answered(event.offer_accepted().conversation_id(), Reaction::Kind::kAccept);
-        break;
-      case Event::kOfferDeclined:
-        answered(event.offer_declined().conversation_id(), Reaction::Kind::kDecline);
-        break;
-      case Event::kOfferTimedOut:
-        answered(event.offer_timed_out().conversation_id(), Reaction::Kind::kMiss);
-        break;
-      case Event::kOfferWithdrawn:
-        asked_.erase(event.offer_withdrawn().conversation_id());
-        break;
-      case Event::kAssigned:
-        if (event.assigned().reason() == conversation::v1::Assigned::REASON_PULLED) {
-          ++recording_.pulled;
-        } else if (event.assigned().reason() == conversation::v1::Assigned::REASON_REASSIGNED) {
-          ++recording_.reassigned;
-        }
-        if (Episode* e = find(event.assigned().conversation_id())) {
-          e->handled = e->HandledAt(now);
-          e->with_agent_since = now;
-          if (!e->served) {
-            e->served = true;
-            ++recording_.served;
-            waited_ += now - std::max(e->arrival, recording_.start);
-            CustomerOf(*e)->waited = now - e->arrival;
-          }
-        }
-        break;
-      case Event::kQueued:
-        if (Episode* e = find(event.queued().conversation_id())) {
-          if (e->queue_id.empty()) e->queue_id = event.queued().queue_id();
-          e->handled = e->HandledAt(now);
-          e->with_agent_since.reset();
-        }
-        break;
-      case Event::kTransferred:
-        if (event.transferred().has_to_agent_id()) ++recording_.transferred_to_agents;
+      break;
+    case Event::kQueued:
+      if (Episode* e = Find(event.queued().conversation_id())) {
+        if (e->queue_id.empty()) e->queue_id = event.queued().queue_id();
+        e->handled = e->HandledAt(now);
+        e->with_agent_since.reset();
+      }
+      break;
+    case Event::kTransferred: {
+      const conversation::v1::Transferred& e = event.transferred();
+      std::string queue_id = e.to_queue_id();
+      if (e.has_to_agent_id()) ++recording_.transferred_to_agents;
+      if (!e.has_to_queue_id()) {
         // To an agent: to the queue it then stands in.
-        AddStep(
-            event.transferred().conversation_id(), now,
-            {.kind = Step::Kind::kTransfer,
-             .detail =
-                 event.transferred().has_to_queue_id() ? event.transferred().to_queue_id() : [&] {
-                   const ConversationState* c =
-                       state_.FindConversation(event.transferred().conversation_id());
-                   return c == nullptr ? std::string() : c->queue_id();
-                 }()});
-        break;
-      case Event::kReplySent:
-        // What the queue's rules send the engine sends again.
-        if (event.reply_sent().actor().subject().empty()) break;
-        if (event.reply_sent().actor().role() == common::v1::ROLE_BOT) ++recording_.bot_answers;
-        if (Episode* e = find(event.reply_sent().conversation_id()); e != nullptr && !e->answered) {
-          e->answered = true;
-          if (!e->ongoing) {
-            for (const std::string& queue : {e->queue_id, std::string()}) {
-              handling_[queue].answered.push_back(e->HandledAt(now));
-            }
-          }
-        }
-        AddStep(event.reply_sent().conversation_id(), now, {.kind = Step::Kind::kReply});
-        break;
-      case Event::kConversationUpdated:
-        ++recording_.updated;
-        break;
-      case Event::kWrapUpEnded:
-        // Else its time was over.
-        if (decision.cause().has_input()) ++recording_.wrap_ups_ended;
-        break;
-      case Event::kParked:
-        if (event.parked().reason() == conversation::v1::Parked::REASON_COMMANDED) {
-          AddStep(event.parked().conversation_id(), now, {.kind = Step::Kind::kPark});
-        } else if (event.parked().reason() == conversation::v1::Parked::REASON_ON_HOLD) {
-          AddStep(event.parked().conversation_id(), now, {.kind = Step::Kind::kHold});
-        }
-        break;
-      case Event::kConversationMerged:
-        if (event.conversation_merged().has_into_conversation_id()) {
-          merged.insert(event.conversation_merged().conversation_id());
-          ++recording_.merged;
-        }
-        break;
-      case Event::kResumed:
-        if (!event.resumed().by_customer()) {
-          AddStep(event.resumed().conversation_id(), now, {.kind = Step::Kind::kResume});
-        }
-        break;
-      case Event::kResolved: {
-        const std::string& id = event.resolved().conversation_id();
-        if (Episode* e = find(id)) {
-          if (e->served) {
-            AddStep(id, now,
-                    {.kind = Step::Kind::kResolve, .detail = event.resolved().resolution()});
-            if (!e->ongoing) {
-              for (const std::string& queue : {e->queue_id, std::string()}) {
-                handling_[queue].resolved.push_back(e->HandledAt(now));
-              }
-            }
-          } else {
-            CustomerOf(*e)->patience = now - e->arrival;
-            if (!merged.contains(id)) ++recording_.left;
-            waited_ += now - std::max(e->arrival, recording_.start);
-            unended_.push_back(*e);
-          }
-          episodes_.erase(id);
-        }
-        asked_.erase(id);
-        break;
+        const ConversationState* c = state_.FindConversation(e.conversation_id());
+        if (c != nullptr) queue_id = c->queue_id();
       }
-      case Event::kConfigApplied:
-        if (recording_.configs.empty() || recording_.configs.back().config.version() <
-                                              event.config_applied().config().version()) {
-          recording_.configs.push_back({.time = now, .config = event.config_applied().config()});
-        }
-        break;
-      case Event::kAgentConnected: {
-        const AgentState* agent = state_.FindAgent(event.agent_connected().workspace_id(),
-                                                   event.agent_connected().agent_id());
-        if (agent != nullptr && agent->sessions_size() == 1) {
-          acts(agent->agent_id(), AgentAct::Kind::kConnect, "");
-        }
-        break;
-      }
-      case Event::kAgentDisconnected: {
-        const AgentState* agent = state_.FindAgent(event.agent_disconnected().workspace_id(),
-                                                   event.agent_disconnected().agent_id());
-        if (agent != nullptr && agent->sessions().empty()) {
-          acts(agent->agent_id(), AgentAct::Kind::kDisconnect, "");
-        }
-        break;
-      }
-      case Event::kAgentPresenceChanged: {
-        const AgentPresenceChanged& changed = event.agent_presence_changed();
-        const bool forced = changed.cause() == AgentPresenceChanged::CAUSE_FORCED_LOGOUT;
-        if (forced) ++recording_.logged_out;
-        if (changed.cause() == AgentPresenceChanged::CAUSE_MISSED_OFFERS) {
-          sent_away_[changed.agent_id()] = now;
-        } else if (const auto it = sent_away_.find(changed.agent_id()); it != sent_away_.end()) {
-          if (changed.presence() == command::v1::PRESENCE_AVAILABLE)
-            aways_.push_back(now - it->second);
-          sent_away_.erase(it);
-        }
-        if (changed.cause() != AgentPresenceChanged::CAUSE_COMMANDED && !forced) break;
-        switch (changed.presence()) {
-          case command::v1::PRESENCE_AVAILABLE:
-            acts(changed.agent_id(), AgentAct::Kind::kAvailable, "");
-            break;
-          case command::v1::PRESENCE_AWAY:
-            acts(changed.agent_id(), AgentAct::Kind::kAway, changed.reason());
-            break;
-          case command::v1::PRESENCE_DRAINING:
-            acts(changed.agent_id(), AgentAct::Kind::kDraining, "");
-            break;
-          default:
-            acts(changed.agent_id(), AgentAct::Kind::kOffline, "");
-            break;
-        }
-        break;
-      }
-      case Event::kAgentCapacityChanged:
-        acts(event.agent_capacity_changed().agent_id(), AgentAct::Kind::kCapacity, "");
-        recording_.acts.back().units = event.agent_capacity_changed().capacity_units();
-        break;
-      default:
-        break;
+      AddStep(e.conversation_id(), now,
+              {.kind = Step::Kind::kTransfer, .detail = std::move(queue_id)});
+      break;
     }
+    case Event::kParked:
+      if (event.parked().reason() == conversation::v1::Parked::REASON_COMMANDED) {
+        AddStep(event.parked().conversation_id(), now, {.kind = Step::Kind::kPark});
+      } else if (event.parked().reason() == conversation::v1::Parked::REASON_ON_HOLD) {
+        AddStep(event.parked().conversation_id(), now, {.kind = Step::Kind::kHold});
+      }
+      break;
+    case Event::kResumed:
+      if (!event.resumed().by_customer()) {
+        AddStep(event.resumed().conversation_id(), now, {.kind = Step::Kind::kResume});
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+void Recorder::Acts(absl::Time now, absl::string_view agent_id, AgentAct::Kind kind,
+                    absl::string_view reason) {
+  recording_.acts.push_back({.time = now,
+                             .agent_id = std::string(agent_id),
+                             .kind = kind,
+                             .reason = std::string(reason)});
+}
+
+void Recorder::ReadAgents(const Event& event, absl::Time now) {
+  switch (event.kind_case()) {
+    case Event::kAgentConnected: {
+      const AgentState* agent = state_.FindAgent(event.agent_connected().workspace_id(),
+                                                 event.agent_connected().agent_id());
+      if (agent != nullptr && agent->sessions_size() == 1) {
+        Acts(now, agent->agent_id(), AgentAct::Kind::kConnect);
+      }
+      break;
+    }
+    case Event::kAgentDisconnected: {
+      const AgentState* agent = state_.FindAgent(event.agent_disconnected().workspace_id(),
+                                                 event.agent_disconnected().agent_id());
+      if (agent != nullptr && agent->sessions().empty()) {
+        Acts(now, agent->agent_id(), AgentAct::Kind::kDisconnect);
+      }
+      break;
+    }
+    case Event::kAgentPresenceChanged:
+      ReadPresence(event.agent_presence_changed(), now);
+      break;
+    case Event::kAgentCapacityChanged:
+      Acts(now, event.agent_capacity_changed().agent_id(), AgentAct::Kind::kCapacity);
+      recording_.acts.back().units = event.agent_capacity_changed().capacity_units();
+      break;
+    default:
+      break;
+  }
+}
+
+void Recorder::ReadPresence(const AgentPresenceChanged& e, absl::Time now) {
+  const bool forced = e.cause() == AgentPresenceChanged::CAUSE_FORCED_LOGOUT;
+  if (forced) ++recording_.logged_out;
+  if (e.cause() == AgentPresenceChanged::CAUSE_MISSED_OFFERS) {
+    sent_away_[e.agent_id()] = now;
+  } else if (const auto it = sent_away_.find(e.agent_id()); it != sent_away_.end()) {
+    if (e.presence() == command::v1::PRESENCE_AVAILABLE) aways_.push_back(now - it->second);
+    sent_away_.erase(it);
+  }
+  if (e.cause() != AgentPresenceChanged::CAUSE_COMMANDED && !forced) return;
+  switch (e.presence()) {
+    case command::v1::PRESENCE_AVAILABLE:
+      return Acts(now, e.agent_id(), AgentAct::Kind::kAvailable);
+    case command::v1::PRESENCE_AWAY:
+      return Acts(now, e.agent_id(), AgentAct::Kind::kAway, e.reason());
+    case command::v1::PRESENCE_DRAINING:
+      return Acts(now, e.agent_id(), AgentAct::Kind::kDraining);
+    default:
+      return Acts(now, e.agent_id(), AgentAct::Kind::kOffline);
   }
 }
 
@@ -477,8 +491,7 @@ absl::StatusOr<Recording> Recorder::Finish() {
   Watch watch(std::move(watched));
   domain::State state = ToStartFrom(recording_.state);
   for (const Decision& decision : decisions_) {
-    state.BeginDecision(decision.cause(), std::max(FromProto(decision.time()), state.time()));
-    for (const Event& event : decision.events()) state.ApplyEvent(OnAllPartitions(event));
+    Fold(decision, state);
     watch.Take(decision, state);
   }
   recording_.report = watch.Finish();

@@ -15,6 +15,7 @@
 #include "libs/domain/state.h"
 #include "libs/sim/behaviour.h"
 #include "libs/sim/simulation.h"
+#include "wissel/conversation/v1/events.pb.h"
 #include "wissel/log/v1/log.pb.h"
 
 namespace wissel::sim {
@@ -92,11 +93,29 @@ class Recorder {
 
  private:
   struct Episode;
-  void Fold(const log::v1::Decision& decision, absl::Time now);
+  // After how long with an agent customers were first answered, and resolved.
+  struct Handling {
+    std::vector<absl::Duration> answered;
+    std::vector<absl::Duration> resolved;
+  };
+
   void Begin(absl::Time start);
   void Read(const log::v1::Decision& decision, absl::Time now);
+  void ReadMessage(const conversation::v1::MessageReceived& e, bool begins, absl::Time now);
+  void ReadReply(const conversation::v1::ReplySent& e, absl::Time now);
+  void ReadResolved(const conversation::v1::Resolved& e, bool merged, absl::Time now);
+  void ReadOffers(const conversation::v1::Event& event, absl::Time now);
+  void ReadWhereItIs(const conversation::v1::Event& event, absl::Time now);
+  void ReadAgents(const conversation::v1::Event& event, absl::Time now);
+  void ReadPresence(const conversation::v1::AgentPresenceChanged& e, absl::Time now);
+  // Null where none is under way.
+  Episode* Find(const std::string& conversation_id);
   Customer* CustomerOf(const Episode& episode);
   void AddStep(const std::string& conversation_id, absl::Time now, Step step);
+  void Handled(const Episode& episode, absl::Time now,
+               std::vector<absl::Duration> Handling::*which);
+  void Acts(absl::Time now, absl::string_view agent_id, AgentAct::Kind kind,
+            absl::string_view reason = "");
   void GiveEnds();
 
   const RecordingOptions options_;
@@ -117,11 +136,6 @@ class Recorder {
   std::vector<absl::Duration> aways_;
   absl::Duration waited_;
   std::vector<Episode> unended_;
-  // After how long with an agent customers were first answered, and resolved.
-  struct Handling {
-    std::vector<absl::Duration> answered;
-    std::vector<absl::Duration> resolved;
-  };
   std::map<std::string, Handling> handling_;  // by the queue they were put into first; "" of all
 };
 

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
 #include "libs/base/proto_time.h"
-#include "libs/base/uuid.h"
+#include "libs/domain/testing_shop.h"
 
 namespace wissel::testing {
 namespace {
@@ -203,23 +203,9 @@ void ShopLog::Resolve(absl::string_view agent, const std::string& conversation_i
 }
 
 void ShopLog::Deliver(const std::string& outbound_id) {
-  const auto envelope = [&] {
-    return domain::testing::MakeEnvelope(UuidV5(kWisselNamespace, {"test receipt", Key()}));
-  };
-  const std::string attempt_id = absl::StrCat(outbound_id, "-attempt");
-  receipt::v1::Receipt started;
-  *started.mutable_envelope() = envelope();
-  started.mutable_attempt_started()->set_outbound_id(outbound_id);
-  started.mutable_attempt_started()->set_attempt(1);
-  started.mutable_attempt_started()->set_attempt_id(attempt_id);
-  Report(started);
-  receipt::v1::Receipt finished;
-  *finished.mutable_envelope() = envelope();
-  finished.mutable_attempt_finished()->set_outbound_id(outbound_id);
-  finished.mutable_attempt_finished()->set_attempt_id(attempt_id);
-  finished.mutable_attempt_finished()->set_state(receipt::v1::DELIVERY_STATE_SENT);
-  finished.mutable_attempt_finished()->set_provider_message_id(absl::StrCat("out.", outbound_id));
-  Report(finished);
+  const std::string attempt = absl::StrCat(outbound_id, "-attempt");
+  Report(domain::testing::Started(outbound_id, 1, attempt));
+  Report(domain::testing::Finished(outbound_id, attempt, receipt::v1::DELIVERY_STATE_SENT));
 }
 
 void ShopLog::Happen(std::mt19937& random) {

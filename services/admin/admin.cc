@@ -172,7 +172,8 @@ absl::StatusOr<v1::CreateTopicsResponse> Admin::CreateTopics(
   WISSEL_RETURN_IF_ERROR(
       bus_.EnsureTopics(bus::DefaultTopics(request.partitions(), request.replication_factor())));
   WISSEL_ASSIGN_OR_RETURN(std::vector<v1::TopicStatus> statuses,
-                          ExamineTopics(bus_, request.replication_factor()));
+                          ExamineTopics(bus_, {.replication = request.replication_factor(),
+                                               .log_retention = options_.log_retention}));
   v1::CreateTopicsResponse response;
   for (v1::TopicStatus& status : statuses) *response.add_topics() = std::move(status);
   return response;
@@ -180,7 +181,8 @@ absl::StatusOr<v1::CreateTopicsResponse> Admin::CreateTopics(
 
 absl::StatusOr<v1::CheckTopicsResponse> Admin::CheckTopics(const rpc::Principal&,
                                                            const v1::CheckTopicsRequest&) {
-  WISSEL_ASSIGN_OR_RETURN(std::vector<v1::TopicStatus> statuses, ExamineTopics(bus_));
+  WISSEL_ASSIGN_OR_RETURN(std::vector<v1::TopicStatus> statuses,
+                          ExamineTopics(bus_, {.log_retention = options_.log_retention}));
   v1::CheckTopicsResponse response;
   for (v1::TopicStatus& status : statuses) *response.add_topics() = std::move(status);
   return response;

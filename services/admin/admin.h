@@ -9,6 +9,7 @@
 #include "services/admin/config_topic.h"
 #include "services/admin/dead_letters.h"
 #include "services/admin/metrics.h"
+#include "services/admin/topic_check.h"
 #include "wissel/admin/v1/admin_service.pb.h"
 
 namespace wissel::admin {
@@ -22,6 +23,7 @@ class Admin {
     // Its admins also see the dead letters that belong to no workspace, and make topics; empty:
     // nobody does.
     std::string operator_workspace;
+    absl::Duration log_retention = TopicNeeds::kLogRetention;
     int64_t dead_letters_per_call = 10'000;
   };
 

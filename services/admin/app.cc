@@ -18,6 +18,7 @@ class App final : public AdminApp {
         metrics_(context.metrics),
         admin_(bus, context.clock, metrics_,
                {.operator_workspace = settings.operator_workspace,
+                .log_retention = settings.log_retention,
                 .dead_letters_per_call = settings.dead_letters_per_call}),
         pool_({.name = "admin",
                .threads = settings.threads,

@@ -9,6 +9,11 @@ void AdminSettings::Describe(config::Binder& b) {
       "operator_workspace", &operator_workspace,
       "Its admins also see the dead letters that belong to no workspace, and make topics; nobody "
       "does if empty.");
+  b.Duration(
+      "log_retention", &log_retention,
+      "How long the log has to be kept: the topics' check calls less a problem. The default goes "
+      "with a router.restate_interval of 24h, well below it.",
+      {.min = absl::Hours(1), .max = absl::Hours(24 * 28)});
   b.Int("dead_letters_per_call", &dead_letters_per_call,
         "Dead letters read for one page, of one partition, at most.",
         {.min = 200, .max = 1'000'000});

@@ -6,6 +6,7 @@
 #include "libs/config/binder.h"
 #include "libs/connections/kafka_settings.h"
 #include "libs/rpc/settings.h"
+#include "services/admin/topic_check.h"
 
 namespace wissel::admin {
 
@@ -14,6 +15,7 @@ struct AdminSettings {
   rpc::ServerSettings grpc;
   rpc::AuthSettings auth;
   std::string operator_workspace;
+  absl::Duration log_retention = TopicNeeds::kLogRetention;
   int64_t dead_letters_per_call = 10'000;
   int threads = 4;
   int64_t max_waiting_calls = 100;

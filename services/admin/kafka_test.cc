@@ -92,8 +92,13 @@ TEST(TopicsOnKafka, WhatLosesRecordsIsAProblem) {
     EXPECT_THAT(of[as_made].problems(), IsEmpty()) << as_made;
     EXPECT_THAT(of[as_made].warnings(), ElementsAre(one_copy)) << as_made;
   }
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto shorter,
+                              ExamineTopics(*bus, {.log_retention = absl::Hours(24)}));
+  for (const v1::TopicStatus& status : shorter) {
+    if (status.topic() == "wissel.log.v1") EXPECT_THAT(status.problems(), IsEmpty());
+  }
   // With two copies wanted of each record none of them is as it should be.
-  WISSEL_ASSERT_OK_AND_ASSIGN(const auto copied, ExamineTopics(*bus, /*replication=*/2));
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto copied, ExamineTopics(*bus, {.replication = 2}));
   for (const v1::TopicStatus& status : copied) {
     EXPECT_THAT(status.problems(), Contains(HasSubstr("replication factor 1; 2 is needed")));
   }

@@ -11,9 +11,6 @@
 namespace wissel::admin {
 namespace {
 
-// Below this the log loses state: a reader that begins behind a cut needs a whole round of
-// restating, a day from the last one (router.restate_interval), and another day to be read in.
-constexpr absl::Duration kLogNeeds = absl::Hours(72);
 // Inputs wait here while no router decides.
 constexpr absl::Duration kInputsNeed = absl::Hours(24);
 
@@ -23,14 +20,14 @@ std::string Text(absl::Duration retention) {
 }
 
 // A shorter one loses what is still needed; none: what is made is all that is needed.
-std::optional<absl::Duration> NeededRetention(bus::Topic topic) {
+std::optional<absl::Duration> NeededRetention(bus::Topic topic, absl::Duration log_retention) {
   switch (topic) {
     case bus::Topic::kInbound:
     case bus::Topic::kCommands:
     case bus::Topic::kReceipts:
       return kInputsNeed;
     case bus::Topic::kLog:
-      return kLogNeeds;
+      return log_retention;
     case bus::Topic::kConfig:
       return absl::InfiniteDuration();
     case bus::Topic::kDeadLetter:
@@ -42,7 +39,7 @@ std::optional<absl::Duration> NeededRetention(bus::Topic topic) {
 }  // namespace
 
 void CompareSettings(const bus::TopicSpec& made, const bus::TopicSettings& found,
-                     v1::TopicStatus& status) {
+                     absl::Duration log_retention, v1::TopicStatus& status) {
   const auto problem = [&](std::string text) { status.add_problems(std::move(text)); };
   const auto warning = [&](std::string text) { status.add_warnings(std::move(text)); };
   if (found.compacted) {
@@ -50,7 +47,7 @@ void CompareSettings(const bus::TopicSpec& made, const bus::TopicSettings& found
         "cleanup.policy compacts it: of each key only the last record is kept; delete is needed");
   }
   if (found.retention < made.retention) {
-    const std::optional<absl::Duration> needed = NeededRetention(made.topic);
+    const std::optional<absl::Duration> needed = NeededRetention(made.topic, log_retention);
     if (!needed || found.retention >= *needed) {
       warning(absl::StrCat("retention.ms is ", Text(found.retention), "; topics create gives ",
                            Text(made.retention)));
@@ -86,7 +83,8 @@ void CompareSettings(const bus::TopicSpec& made, const bus::TopicSettings& found
   }
 }
 
-absl::StatusOr<std::vector<v1::TopicStatus>> ExamineTopics(bus::Bus& bus, int replication) {
+absl::StatusOr<std::vector<v1::TopicStatus>> ExamineTopics(bus::Bus& bus, const TopicNeeds& needs) {
+  int replication = needs.replication;
   std::vector<v1::TopicStatus> statuses;
   std::vector<std::optional<bus::TopicSettings>> settings;
   int copartitioned = 0;
@@ -127,7 +125,7 @@ absl::StatusOr<std::vector<v1::TopicStatus>> ExamineTopics(bus::Bus& bus, int re
   }
   const std::vector<bus::TopicSpec> made = bus::DefaultTopics(1, replication);
   for (size_t i = 0; i < made.size(); ++i) {
-    if (settings[i]) CompareSettings(made[i], *settings[i], statuses[i]);
+    if (settings[i]) CompareSettings(made[i], *settings[i], needs.log_retention, statuses[i]);
   }
   return statuses;
 }

@@ -10,6 +10,7 @@ using bus::Topic;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 constexpr int kCopies = 3;
 
@@ -25,9 +26,10 @@ bus::TopicSettings AsMade(Topic topic) {
   return {.replication = kCopies, .min_insync_replicas = 2, .retention = Made(topic).retention};
 }
 
-v1::TopicStatus Compare(Topic topic, const bus::TopicSettings& found) {
+v1::TopicStatus Compare(Topic topic, const bus::TopicSettings& found,
+                        absl::Duration log_retention = TopicNeeds::kLogRetention) {
   v1::TopicStatus status;
-  CompareSettings(Made(topic), found, status);
+  CompareSettings(Made(topic), found, log_retention, status);
   return status;
 }
 
@@ -82,6 +84,20 @@ TEST(TopicCheck, ShorterRetentionIsAProblemWhereWhatIsNeededGoes) {
   }
 }
 
+TEST(TopicCheck, HowLongTheLogIsNeededCanBeSaid) {
+  bus::TopicSettings settings = AsMade(Topic::kLog);
+  settings.retention = absl::Hours(100);
+  EXPECT_THAT(Compare(Topic::kLog, settings).problems(), IsEmpty());
+  EXPECT_THAT(Compare(Topic::kLog, settings, absl::Hours(101)).problems(),
+              ElementsAre(HasSubstr("at least 363600000 (101h) is needed")));
+  settings.retention = absl::Hours(20);
+  EXPECT_THAT(Compare(Topic::kLog, settings, absl::Hours(20)).problems(), IsEmpty());
+  // Inputs are needed as long as they were.
+  settings = AsMade(Topic::kInbound);
+  settings.retention = absl::Hours(20);
+  EXPECT_THAT(Compare(Topic::kInbound, settings, absl::Hours(20)).problems(), Not(IsEmpty()));
+}
+
 TEST(TopicCheck, AcknowledgedRecordsAreOnMoreThanOneDisk) {
   bus::TopicSettings settings = AsMade(Topic::kLog);
   settings.min_insync_replicas = 1;
@@ -99,7 +115,7 @@ TEST(TopicCheck, AcknowledgedRecordsAreOnMoreThanOneDisk) {
               ElementsAre(HasSubstr("replication factor 1; 3 is needed")));
   // Where one copy is all that there is to be.
   v1::TopicStatus status;
-  CompareSettings(bus::DefaultTopics(4)[0], {.replication = 1}, status);
+  CompareSettings(bus::DefaultTopics(4)[0], {.replication = 1}, TopicNeeds::kLogRetention, status);
   EXPECT_THAT(status.problems(), IsEmpty());
   EXPECT_THAT(status.warnings(), ElementsAre(HasSubstr("replication factor 1")));
 }

@@ -52,7 +52,7 @@ void AddGlobalFlags(CLI::App& app, Session& s) {
       ->capture_default_str();
   app.add_option("--timeout", f.timeout, "How long to wait for an answer")
       ->type_name("DURATION")
-      ->capture_default_str();
+      ->default_str(absl::FormatDuration(kDefaultTimeout));
   app.add_option(
          "--context", f.context_file,
          "File that says where things are (WISSEL_CONTEXT; .wissel/dev/context.yaml where it "

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -164,14 +165,35 @@ TEST(Cli, ForecastsNeedATarget) {
   EXPECT_THAT(json.out, HasSubstr("\"brier\":null"));
 }
 
-TEST(Cli, APlotIsAnSvg) {
+TEST(Cli, APlotIsAnSvgOrAPng) {
   const wissel::testing::TempDir dir;
   const std::string file = Write(dir, "day.yaml", kDay);
-  const std::string png = dir.path() + "/day.png";
-  const Result result = Wisselctl({"simulate", file.c_str(), "--plot", png.c_str()});
+  const auto plot = [&](absl::string_view scenario, const char* name) {
+    const std::string path = absl::StrCat(dir.path(), "/", name);
+    const std::string day = Write(dir, "day.yaml", scenario);
+    const Result result = Wisselctl({"simulate", day.c_str(), "--plot", path.c_str()});
+    EXPECT_EQ(result.code, 0) << result.err;
+    std::stringstream bytes;
+    bytes << std::ifstream(path, std::ios::binary).rdbuf();
+    return bytes.str();
+  };
+  const std::string png = plot(kDay, "day.PNG");
+  // Its signature and header (PNG specification, 5.2 and 11.2.2): 1800 by 2408.
+  EXPECT_EQ(png.substr(0, 8), "\x89PNG\r\n\x1a\n");
+  EXPECT_EQ(absl::BytesToHexString(png.substr(16, 8)), "0000070800000968");
+  // What happened is drawn: of another day it is another picture, of the same day the same.
+  EXPECT_NE(png, plot(absl::StrReplaceAll(kDay, {{"per_hour: 5", "per_hour: 50"}}), "busy.png"));
+  EXPECT_EQ(png, plot(kDay, "again.png"));
+
+  const std::string pdf = dir.path() + "/day.pdf";
+  const Result result = Wisselctl({"simulate", file.c_str(), "--plot", pdf.c_str()});
   EXPECT_EQ(result.code, 2);
-  EXPECT_THAT(result.err, HasSubstr("ends in .svg"));
-  EXPECT_FALSE(std::filesystem::exists(png));
+  EXPECT_THAT(result.err, HasSubstr("ends in .svg or .png; found "));
+  EXPECT_FALSE(std::filesystem::exists(pdf));
+  const std::string nowhere = dir.path() + "/missing/day.png";
+  const Result unwritten = Wisselctl({"simulate", file.c_str(), "--plot", nowhere.c_str()});
+  EXPECT_EQ(unwritten.code, 2);
+  EXPECT_THAT(unwritten.err, HasSubstr("cannot write "));
 }
 
 TEST(Cli, SimulateNamesTheLineOfWhatIsWrong) {
@@ -470,6 +492,22 @@ TEST(Cli, MintsATokenThatTheServicesAccept) {
                        "--agent", "anna", "--role", "agent"})
                 .code,
             2);
+  for (const char* duration : {"inf", "0", "-1h", "soon"}) {
+    const Result wrong =
+        Wisselctl({"token", "mint", "--secret-file", file.c_str(), "--workspace", "shop", "--agent",
+                   "anna", "--role", "agent", "--expires", duration});
+    EXPECT_EQ(wrong.code, 2) << duration;
+    EXPECT_THAT(wrong.err, HasSubstr(absl::StrCat("--expires: expected a duration such as 12h, ",
+                                                  "found \"", duration, "\"")));
+  }
+}
+
+TEST(Cli, WaitsForALimitedTime) {
+  for (const char* duration : {"inf", "0", "-1s", "soon"}) {
+    const Result result = Wisselctl({"version", "--timeout", duration});
+    EXPECT_EQ(result.code, 2) << duration;
+    EXPECT_THAT(result.err, HasSubstr("--timeout: expected a duration such as 10s, found"));
+  }
 }
 
 std::string Run(const std::string& command) {
@@ -557,6 +595,10 @@ TEST(Context, PathsAreRelativeToItsFolder) {
   EXPECT_THAT(ParseContext("c.yaml", "server: [x]\n"),
               StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(ParseContext("c.yaml", "server: [\n"), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(ParseContext("c.yaml", "statez:\n- a:1\n- {b: 2}\n").status().message(),
+              HasSubstr("c.yaml:3: statez: expected host:port"));
+  EXPECT_THAT(ParseContext("c.yaml", "token_files:\n  anna: [a, b]\n").status().message(),
+              HasSubstr("c.yaml:2: token_files.anna: expected a text"));
 }
 
 }  // namespace

@@ -33,23 +33,26 @@ absl::StatusOr<Settings> Read(const Session& session) {
 absl::StatusOr<std::optional<connections::KafkaSettings>> KafkaOf(const Session& session) {
   WISSEL_ASSIGN_OR_RETURN(Settings settings, Read(session));
   const std::string& given = session.flags.kafka;
-  if (given.empty()) return settings.kafka;
   if (!settings.kafka.has_value()) {
+    if (given.empty()) return std::nullopt;
     settings.kafka.emplace().request_timeout = session.timeout();
   }
-  settings.kafka->brokers = given;
+  if (!given.empty()) settings.kafka->brokers = given;
+  if (session.given_timeout()) settings.kafka->request_timeout = *session.given_timeout();
   return settings.kafka;
 }
 
 absl::StatusOr<store::RedisOptions> RedisOf(const Session& session, const std::string& given) {
   WISSEL_ASSIGN_OR_RETURN(Settings settings, Read(session));
-  if (!settings.redis.has_value()) {
-    store::RedisOptions plain;
-    plain.address = given.empty() ? session.context().redis : given;
-    return plain;
+  store::RedisOptions options;
+  if (settings.redis.has_value()) {
+    if (!given.empty()) settings.redis->address = given;
+    WISSEL_ASSIGN_OR_RETURN(options, settings.redis->ToOptions());
+  } else {
+    options.address = given.empty() ? session.context().redis : given;
   }
-  if (!given.empty()) settings.redis->address = given;
-  return settings.redis->ToOptions();
+  if (session.given_timeout()) options.command_timeout = *session.given_timeout();
+  return options;
 }
 
 }  // namespace wissel::ctl

@@ -12,7 +12,8 @@ namespace wissel::ctl {
 
 // How Kafka and Redis are reached: as a service reaches them, by the `kafka` and `redis` sections
 // of the file that --connections (or the context) names. Without a file, unencrypted and without
-// login. INVALID_ARGUMENT, with file and line, for what is wrong in it.
+// login. --timeout says how long an answer is waited for, before the file. INVALID_ARGUMENT, with
+// file and line, for what is wrong in it.
 
 // The cluster with the log: --kafka (WISSEL_KAFKA) says where, before the file. Nothing: neither
 // does.

@@ -77,6 +77,30 @@ TEST_F(ConnectionsTest, FlagsSayWhereAndTheFileHow) {
   EXPECT_EQ(redis.username, "reader");
 }
 
+TEST_F(ConnectionsTest, TimeoutGoesBeforeTheFile) {
+  const std::string context = Write(dir_, "context.yaml", "{}\n");
+  std::istringstream in;
+  std::ostringstream out;
+  const auto session = [&](const char* file, const char* timeout) {
+    Session s(in, out, out);
+    s.flags.context_file = context;
+    s.flags.connections_file = file;
+    s.flags.kafka = "kafka:9093";
+    s.flags.timeout = timeout;
+    EXPECT_THAT(s.Resolve(), wissel::testing::IsOk());
+    return std::make_pair((*KafkaOf(s))->request_timeout,
+                          RedisOf(s, "redis:6380")->command_timeout);
+  };
+  const std::string file = File(
+      "kafka: {brokers: other:9093, request_timeout: 3s}\n"
+      "redis: {address: redis:6380, command_timeout: 4s}\n");
+  EXPECT_EQ(session(file.c_str(), ""), std::make_pair(absl::Seconds(3), absl::Seconds(4)));
+  EXPECT_EQ(session(file.c_str(), "7s"), std::make_pair(absl::Seconds(7), absl::Seconds(7)));
+  EXPECT_EQ(session("", "7s"), std::make_pair(absl::Seconds(7), absl::Seconds(7)));
+  EXPECT_EQ(session("", ""),
+            std::make_pair(kDefaultTimeout, store::RedisOptions().command_timeout));
+}
+
 TEST_F(ConnectionsTest, LogVerifyLogsInToRedis) {
   wissel::testing::RedisServer server(
       {"--requirepass", "other", "--user", "reader", "on", ">geheim", "~*", "&*", "+@all"});

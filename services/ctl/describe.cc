@@ -130,8 +130,7 @@ std::string Asked(const conversation::v1::Requirement& r) {
                                    return absl::StrCat(skill.skill_id(), " x ", skill.weight());
                                  })));
   }
-  parts.push_back(absl::StrCat(r.units(), r.units() == 1 ? " unit" : " units", " for ",
-                               Word(r.channel_kind())));
+  parts.push_back(absl::StrCat(Units(r.units()), " for ", Word(r.channel_kind())));
   return absl::StrCat("asked for: ", absl::StrJoin(parts, "; "));
 }
 
@@ -212,8 +211,7 @@ std::string Compared(const Explanation::Candidate& c, const Explanation& e) {
     default:
       break;
   }
-  return absl::StrCat(text, ", ", c.free_units(), c.free_units() == 1 ? " unit" : " units",
-                      " free");
+  return absl::StrCat(text, ", ", Units(c.free_units()), " free");
 }
 
 // What a step of an SLA policy does; empty where the log does not say.
@@ -410,11 +408,11 @@ std::string Describe(const Event& event) {
     }
     case Event::kAgentCapacityChanged:
       return absl::StrCat(event.agent_capacity_changed().agent_id(), " can hold ",
-                          event.agent_capacity_changed().capacity_units(), " units");
+                          Units(event.agent_capacity_changed().capacity_units()));
     case Event::kAgentLeaving:
       return absl::StrCat(event.agent_leaving().agent_id(),
                           " is leaving: the configuration that follows has them no more, and ",
-                          event.agent_leaving().units(), " units of work are kept until done");
+                          Units(event.agent_leaving().units()), " of work kept until done");
     case Event::kAgentRemoved:
       return absl::StrCat(event.agent_removed().agent_id(), " has nothing left and is gone");
     case Event::kQueueClosing:

@@ -41,6 +41,10 @@ TEST(Describe, SaysWhoAndWhat) {
   EXPECT_EQ(Describe(event),
             "overflows from nl, where 2 wait, by rule 0: its text is not sent, as a machine wrote "
             "last (auto reply)");
+
+  event.mutable_agent_capacity_changed()->set_agent_id("anna");
+  event.mutable_agent_capacity_changed()->set_capacity_units(1);
+  EXPECT_EQ(Describe(event), "anna can hold 1 unit");
 }
 
 TEST(StatusOf, SaysThatACallbackIsOwed) {

@@ -2,6 +2,8 @@
 
 #include <google/protobuf/util/time_util.h>
 
+#include <algorithm>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -356,213 +358,259 @@ absl::Status Desk::Use(absl::string_view id) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Command> Desk::Parse(absl::string_view line) {
-  WISSEL_ASSIGN_OR_RETURN(Command command, ParseWords(line));
-  if (const auto it = items_.find(ConversationIn(command)); it != items_.end()) {
-    command.mutable_envelope()->set_routing_group_id(it->second.conversation.routing_group_id());
-  }
-  return command;
-}
+// One line: its first word, and what is left of it.
+class Desk::Words {
+ public:
+  Words(Desk& desk, absl::string_view line) : desk_(desk), rest_(line) { word_ = TakeWord(rest_); }
 
-absl::StatusOr<Command> Desk::ParseWords(absl::string_view line) {
-  absl::string_view rest = line;
-  const absl::string_view word = TakeWord(rest);
-  Command command;
-  const auto presence = [&](command::v1::Presence value) {
-    auto& set = *command.mutable_set_presence();
-    set.set_agent_id(agent_id_);
-    set.set_presence(value);
-    set.set_reason(std::string(rest));
-    return command;
-  };
-  if (word == "available") return presence(command::v1::PRESENCE_AVAILABLE);
-  if (word == "away") return presence(command::v1::PRESENCE_AWAY);
-  if (word == "draining") return presence(command::v1::PRESENCE_DRAINING);
-  if (word == "offline") return presence(command::v1::PRESENCE_OFFLINE);
-  if (word == "capacity") {
-    int32_t units = 0;
-    if (!absl::SimpleAtoi(rest, &units)) {
-      return absl::InvalidArgumentError("capacity UNITS: expected a whole number");
+  absl::StatusOr<Command> Parse() {
+    static const std::map<absl::string_view, absl::Status (Words::*)()> kParsers = {
+        {"available", &Words::Presence},
+        {"away", &Words::Presence},
+        {"draining", &Words::Presence},
+        {"offline", &Words::Presence},
+        {"capacity", &Words::Capacity},
+        {"accept", &Words::Accept},
+        {"decline", &Words::Decline},
+        {"reply", &Words::Reply},
+        {"note", &Words::Note},
+        {"transfer", &Words::Transfer},
+        {"resolve", &Words::Resolve},
+        {"park", &Words::Park},
+        {"resume", &Words::OnlyAConversation<&Command::mutable_resume>},
+        {"reopen", &Words::OnlyAConversation<&Command::mutable_reopen>},
+        {"join", &Words::OnlyAConversation<&Command::mutable_barge_in>},
+        {"leave", &Words::OnlyAConversation<&Command::mutable_leave_conversation>},
+        {"merge", &Words::Merge},
+        {"pull", &Words::Pull},
+        {"consult", &Words::Consult},
+        {"end-consult", &Words::EndConsult},
+        {"finish", &Words::Finish},
+        {"update", &Words::Update},
+        {"reassign", &Words::Reassign},
+        {"logout", &Words::Logout},
+        {"settle", &Words::Settle}};
+    const auto parser = kParsers.find(word_);
+    if (parser == kParsers.end()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("unknown word \"", OneLine(word_, 40), "\"; `help` lists them"));
     }
-    command.mutable_set_capacity()->set_agent_id(agent_id_);
-    command.mutable_set_capacity()->set_capacity_units(units);
-    return command;
+    WISSEL_RETURN_IF_ERROR((this->*parser->second)());
+    return std::move(command_);
   }
-  if (word == "accept") {
-    WISSEL_ASSIGN_OR_RETURN(std::string offer, FindOffer(TakeWord(rest)));
-    command.mutable_accept_offer()->set_offer_id(std::move(offer));
-    command.mutable_accept_offer()->set_agent_id(agent_id_);
-    return command;
+
+ private:
+  static absl::Status Expected(absl::string_view words) {
+    return absl::InvalidArgumentError(words);
   }
-  if (word == "decline") {
-    WISSEL_ASSIGN_OR_RETURN(std::string offer, FindOffer(TakeWord(rest)));
-    command.mutable_decline_offer()->set_offer_id(std::move(offer));
-    command.mutable_decline_offer()->set_agent_id(agent_id_);
-    command.mutable_decline_offer()->set_reason(std::string(rest));
-    return command;
+
+  std::string Rest() const { return std::string(rest_); }
+  std::string Text() const { return absl::StrReplaceAll(rest_, {{"\\n", "\n"}}); }
+
+  // Into the command's part, the conversation that "@ID" names or that is in hand.
+  template <class Part>
+  absl::Status TakeConversation(Part& part) {
+    WISSEL_ASSIGN_OR_RETURN(*part.mutable_conversation_id(), desk_.TakeConversation(rest_));
+    return absl::OkStatus();
   }
-  if (word == "reply") {
-    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
-    if (rest.empty()) return absl::InvalidArgumentError("reply TEXT: expected a text");
-    command.mutable_send_reply()->set_conversation_id(std::move(id));
-    command.mutable_send_reply()->mutable_message()->add_contents()->mutable_text()->set_text(
-        absl::StrReplaceAll(rest, {{"\\n", "\n"}}));
-    return command;
+
+  template <auto kPart>
+  absl::Status OnlyAConversation() {
+    return TakeConversation(*(command_.*kPart)());
   }
-  if (word == "note") {
-    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
-    if (rest.empty()) return absl::InvalidArgumentError("note TEXT: expected a text");
-    command.mutable_add_note()->set_conversation_id(std::move(id));
-    command.mutable_add_note()->set_text(absl::StrReplaceAll(rest, {{"\\n", "\n"}}));
-    return command;
+
+  absl::Status Presence() {
+    command::v1::SetPresence& set = *command_.mutable_set_presence();
+    set.set_agent_id(desk_.agent_id_);
+    set.set_presence(word_ == "available"  ? command::v1::PRESENCE_AVAILABLE
+                     : word_ == "away"     ? command::v1::PRESENCE_AWAY
+                     : word_ == "draining" ? command::v1::PRESENCE_DRAINING
+                                           : command::v1::PRESENCE_OFFLINE);
+    set.set_reason(Rest());
+    return absl::OkStatus();
   }
-  if (word == "transfer") {
-    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
-    auto& transfer = *command.mutable_transfer();
-    transfer.set_conversation_id(std::move(id));
-    const absl::string_view what = TakeWord(rest);
-    const std::string name(TakeWord(rest));
+
+  absl::Status Capacity() {
+    int32_t units = 0;
+    if (!absl::SimpleAtoi(rest_, &units)) {
+      return Expected("capacity UNITS: expected a whole number");
+    }
+    command_.mutable_set_capacity()->set_agent_id(desk_.agent_id_);
+    command_.mutable_set_capacity()->set_capacity_units(units);
+    return absl::OkStatus();
+  }
+
+  absl::Status Accept() {
+    command::v1::AcceptOffer& accept = *command_.mutable_accept_offer();
+    WISSEL_ASSIGN_OR_RETURN(*accept.mutable_offer_id(), desk_.FindOffer(TakeWord(rest_)));
+    accept.set_agent_id(desk_.agent_id_);
+    return absl::OkStatus();
+  }
+
+  absl::Status Decline() {
+    command::v1::DeclineOffer& decline = *command_.mutable_decline_offer();
+    WISSEL_ASSIGN_OR_RETURN(*decline.mutable_offer_id(), desk_.FindOffer(TakeWord(rest_)));
+    decline.set_agent_id(desk_.agent_id_);
+    decline.set_reason(Rest());
+    return absl::OkStatus();
+  }
+
+  absl::Status Reply() {
+    command::v1::SendReply& reply = *command_.mutable_send_reply();
+    WISSEL_RETURN_IF_ERROR(TakeConversation(reply));
+    if (rest_.empty()) return Expected("reply TEXT: expected a text");
+    reply.mutable_message()->add_contents()->mutable_text()->set_text(Text());
+    return absl::OkStatus();
+  }
+
+  absl::Status Note() {
+    command::v1::AddNote& note = *command_.mutable_add_note();
+    WISSEL_RETURN_IF_ERROR(TakeConversation(note));
+    if (rest_.empty()) return Expected("note TEXT: expected a text");
+    note.set_text(Text());
+    return absl::OkStatus();
+  }
+
+  absl::Status Transfer() {
+    command::v1::Transfer& transfer = *command_.mutable_transfer();
+    WISSEL_RETURN_IF_ERROR(TakeConversation(transfer));
+    const absl::string_view what = TakeWord(rest_);
+    const std::string name(TakeWord(rest_));
     if (name.empty() || (what != "queue" && what != "agent")) {
-      return absl::InvalidArgumentError("transfer queue|agent NAME [NOTE]");
+      return Expected("transfer queue|agent NAME [NOTE]");
     }
     if (what == "queue") {
       transfer.set_queue_id(name);
     } else {
       transfer.set_agent_id(name);
     }
-    if (absl::StartsWith(absl::StrCat(rest, " "), "keep-place ")) {
-      TakeWord(rest);
+    if (absl::StartsWith(absl::StrCat(rest_, " "), "keep-place ")) {
+      TakeWord(rest_);
       transfer.set_keep_place(true);
     }
-    transfer.set_note(std::string(rest));
-    return command;
+    transfer.set_note(Rest());
+    return absl::OkStatus();
   }
-  if (word == "resolve") {
-    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
-    command.mutable_resolve()->set_conversation_id(std::move(id));
-    command.mutable_resolve()->set_resolution(std::string(rest));
-    return command;
+
+  absl::Status Resolve() {
+    WISSEL_RETURN_IF_ERROR(TakeConversation(*command_.mutable_resolve()));
+    command_.mutable_resolve()->set_resolution(Rest());
+    return absl::OkStatus();
   }
-  if (word == "park") {
-    WISSEL_ASSIGN_OR_RETURN(*command.mutable_park()->mutable_conversation_id(),
-                            TakeConversation(rest));
-    command.mutable_park()->set_on_hold(rest == "on-hold");
-    if (!rest.empty() && !command.park().on_hold()) {
-      return absl::InvalidArgumentError("park [on-hold]");
-    }
-    return command;
+
+  absl::Status Park() {
+    command::v1::Park& park = *command_.mutable_park();
+    WISSEL_RETURN_IF_ERROR(TakeConversation(park));
+    park.set_on_hold(rest_ == "on-hold");
+    if (!rest_.empty() && !park.on_hold()) return Expected("park [on-hold]");
+    return absl::OkStatus();
   }
-  if (word == "merge") {
-    WISSEL_ASSIGN_OR_RETURN(*command.mutable_merge_conversation()->mutable_conversation_id(),
-                            TakeConversation(rest));
-    if (rest.empty()) return absl::InvalidArgumentError("merge INTO-ID");
-    WISSEL_ASSIGN_OR_RETURN(*command.mutable_merge_conversation()->mutable_into_conversation_id(),
-                            FindConversation(rest));
-    return command;
+
+  absl::Status Merge() {
+    command::v1::MergeConversation& merge = *command_.mutable_merge_conversation();
+    WISSEL_RETURN_IF_ERROR(TakeConversation(merge));
+    if (rest_.empty()) return Expected("merge INTO-ID");
+    WISSEL_ASSIGN_OR_RETURN(*merge.mutable_into_conversation_id(), desk_.FindConversation(rest_));
+    return absl::OkStatus();
   }
-  if (word == "resume") {
-    WISSEL_ASSIGN_OR_RETURN(*command.mutable_resume()->mutable_conversation_id(),
-                            TakeConversation(rest));
-    return command;
+
+  absl::Status Pull() {
+    command::v1::Pull& pull = *command_.mutable_pull();
+    WISSEL_ASSIGN_OR_RETURN(*pull.mutable_conversation_id(),
+                            desk_.FindConversation(TakeWord(rest_)));
+    pull.set_agent_id(desk_.agent_id_);
+    return absl::OkStatus();
   }
-  if (word == "reopen") {
-    WISSEL_ASSIGN_OR_RETURN(*command.mutable_reopen()->mutable_conversation_id(),
-                            TakeConversation(rest));
-    return command;
+
+  absl::Status Consult() {
+    command::v1::Consult& consult = *command_.mutable_consult();
+    WISSEL_RETURN_IF_ERROR(TakeConversation(consult));
+    consult.set_agent_id(std::string(TakeWord(rest_)));
+    if (consult.agent_id().empty()) return Expected("consult AGENT [NOTE]");
+    consult.set_note(Rest());
+    return absl::OkStatus();
   }
-  if (word == "pull") {
-    WISSEL_ASSIGN_OR_RETURN(*command.mutable_pull()->mutable_conversation_id(),
-                            FindConversation(TakeWord(rest)));
-    command.mutable_pull()->set_agent_id(agent_id_);
-    return command;
+
+  absl::Status EndConsult() {
+    command::v1::EndConsult& end = *command_.mutable_end_consult();
+    WISSEL_RETURN_IF_ERROR(TakeConversation(end));
+    end.set_agent_id(rest_.empty() ? desk_.agent_id_ : Rest());
+    return absl::OkStatus();
   }
-  if (word == "consult") {
-    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
-    auto& consult = *command.mutable_consult();
-    consult.set_conversation_id(std::move(id));
-    consult.set_agent_id(std::string(TakeWord(rest)));
-    if (consult.agent_id().empty()) return absl::InvalidArgumentError("consult AGENT [NOTE]");
-    consult.set_note(std::string(rest));
-    return command;
+
+  absl::Status Finish() {
+    command::v1::EndWrapUp& end = *command_.mutable_end_wrap_up();
+    end.set_agent_id(desk_.agent_id_);
+    if (rest_.empty()) return absl::OkStatus();
+    WISSEL_ASSIGN_OR_RETURN(*end.mutable_conversation_id(), desk_.FindConversation(rest_));
+    return absl::OkStatus();
   }
-  if (word == "end-consult") {
-    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
-    command.mutable_end_consult()->set_conversation_id(std::move(id));
-    command.mutable_end_consult()->set_agent_id(rest.empty() ? agent_id_ : std::string(rest));
-    return command;
-  }
-  if (word == "finish") {
-    command.mutable_end_wrap_up()->set_agent_id(agent_id_);
-    if (rest.empty()) return command;
-    WISSEL_ASSIGN_OR_RETURN(*command.mutable_end_wrap_up()->mutable_conversation_id(),
-                            FindConversation(rest));
-    return command;
-  }
-  if (word == "update") {
-    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
-    auto& update = *command.mutable_update_conversation();
-    update.set_conversation_id(std::move(id));
+
+  absl::Status Update() {
+    command::v1::UpdateConversation& update = *command_.mutable_update_conversation();
+    WISSEL_RETURN_IF_ERROR(TakeConversation(update));
     update.set_choose_queue_again(true);
-    const absl::string_view what = TakeWord(rest);
+    const absl::string_view what = TakeWord(rest_);
     int32_t points = 0;
-    if (what == "priority" && absl::SimpleAtoi(rest, &points)) {
+    if (what == "priority" && absl::SimpleAtoi(rest_, &points)) {
       update.set_priority_points(points);
-    } else if (what == "language" && !rest.empty()) {
-      update.set_language(std::string(rest));
-    } else if (what == "tier" && !rest.empty()) {
-      update.mutable_facts()->set_tier(std::string(rest));
+    } else if (what == "language" && !rest_.empty()) {
+      update.set_language(Rest());
+    } else if (what == "tier" && !rest_.empty()) {
+      update.mutable_facts()->set_tier(Rest());
     } else {
-      return absl::InvalidArgumentError("update priority N|language TAG|tier NAME");
+      return Expected("update priority N|language TAG|tier NAME");
     }
-    return command;
+    return absl::OkStatus();
   }
-  if (word == "reassign") {
-    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
-    auto& reassign = *command.mutable_reassign();
-    reassign.set_conversation_id(std::move(id));
-    reassign.set_agent_id(std::string(TakeWord(rest)));
-    reassign.set_over_capacity(rest == "over-capacity");
-    if (reassign.agent_id().empty() || (!rest.empty() && !reassign.over_capacity())) {
-      return absl::InvalidArgumentError("reassign AGENT [over-capacity]");
+
+  absl::Status Reassign() {
+    command::v1::Reassign& reassign = *command_.mutable_reassign();
+    WISSEL_RETURN_IF_ERROR(TakeConversation(reassign));
+    reassign.set_agent_id(std::string(TakeWord(rest_)));
+    reassign.set_over_capacity(rest_ == "over-capacity");
+    if (reassign.agent_id().empty() || (!rest_.empty() && !reassign.over_capacity())) {
+      return Expected("reassign AGENT [over-capacity]");
     }
-    return command;
+    return absl::OkStatus();
   }
-  if (word == "join") {
-    WISSEL_ASSIGN_OR_RETURN(*command.mutable_barge_in()->mutable_conversation_id(),
-                            TakeConversation(rest));
-    return command;
+
+  absl::Status Logout() {
+    command::v1::ForceLogout& logout = *command_.mutable_force_logout();
+    logout.set_agent_id(std::string(TakeWord(rest_)));
+    if (logout.agent_id().empty()) return Expected("logout AGENT [REASON]");
+    logout.set_reason(Rest());
+    return absl::OkStatus();
   }
-  if (word == "leave") {
-    WISSEL_ASSIGN_OR_RETURN(*command.mutable_leave_conversation()->mutable_conversation_id(),
-                            TakeConversation(rest));
-    return command;
-  }
-  if (word == "logout") {
-    command.mutable_force_logout()->set_agent_id(std::string(TakeWord(rest)));
-    command.mutable_force_logout()->set_reason(std::string(rest));
-    if (command.force_logout().agent_id().empty()) {
-      return absl::InvalidArgumentError("logout AGENT [REASON]");
-    }
-    return command;
-  }
-  if (word == "settle") {
-    WISSEL_ASSIGN_OR_RETURN(std::string id, TakeConversation(rest));
-    auto& settle = *command.mutable_settle_delivery();
-    settle.set_conversation_id(std::move(id));
-    settle.set_outbound_id(std::string(TakeWord(rest)));
-    if (rest == "resend") {
+
+  absl::Status Settle() {
+    command::v1::SettleDelivery& settle = *command_.mutable_settle_delivery();
+    WISSEL_RETURN_IF_ERROR(TakeConversation(settle));
+    settle.set_outbound_id(std::string(TakeWord(rest_)));
+    if (rest_ == "resend") {
       settle.set_decision(command::v1::SettleDelivery::DECISION_RESEND);
-    } else if (rest == "give-up") {
+    } else if (rest_ == "give-up") {
       settle.set_decision(command::v1::SettleDelivery::DECISION_GIVE_UP);
-    } else if (rest == "delivered") {
+    } else if (rest_ == "delivered") {
       settle.set_decision(command::v1::SettleDelivery::DECISION_DELIVERED);
     } else {
-      return absl::InvalidArgumentError("settle OUTBOUND resend|give-up|delivered");
+      return Expected("settle OUTBOUND resend|give-up|delivered");
     }
-    return command;
+    return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("unknown word \"", OneLine(word, 40), "\"; `help` lists them"));
+
+  Desk& desk_;
+  absl::string_view rest_;
+  absl::string_view word_;
+  Command command_;
+};
+
+absl::StatusOr<Command> Desk::Parse(absl::string_view line) {
+  WISSEL_ASSIGN_OR_RETURN(Command command, Words(*this, line).Parse());
+  if (const auto it = items_.find(ConversationIn(command)); it != items_.end()) {
+    command.mutable_envelope()->set_routing_group_id(it->second.conversation.routing_group_id());
+  }
+  return command;
 }
 
 }  // namespace wissel::ctl

@@ -31,15 +31,8 @@ class Desk {
   // Where to resume a group of which nothing has come yet.
   void Resume(std::map<std::string, std::string> cursors) { cursors_ = std::move(cursors); }
 
-  // The agent's words as a command, without its envelope:
-  //   available | away [REASON] | draining | offline | capacity UNITS
-  //   accept [ID] | decline [ID] [REASON]       ID: an offer's or conversation's, or its beginning;
-  //                                             without one, the offer that expires first
-  //   reply [@ID] TEXT | note [@ID] TEXT | resolve [@ID] [CODE] | park [@ID] [on-hold] |
-  //   resume [@ID] | reopen [@ID]               without @ID, the conversation in hand
-  //   merge [@ID] INTO-ID
-  //   transfer [@ID] queue|agent NAME [NOTE]
-  //   settle [@ID] OUTBOUND resend|give-up|delivered
+  // The agent's words (see Help) as a command, without its envelope. Where an ID may be left out it
+  // is the conversation in hand, or the offer that expires first.
   //
   // "\n" in TEXT is a line end. A complete id that is not on the desk is passed on as it stands:
   // the router judges it.
@@ -66,10 +59,11 @@ class Desk {
   static absl::string_view Help();
 
  private:
+  class Words;
+
   void ApplySnapshot(const agent::v1::Snapshot& snapshot);
   void ApplyEvent(const conversation::v1::Event& event, const std::string& routing_group_id);
   Item& ItemOf(const std::string& conversation_id);
-  absl::StatusOr<command::v1::Command> ParseWords(absl::string_view line);
   // The place of a message that has one.
   template <class Message>
   void Keep(const Message& message);

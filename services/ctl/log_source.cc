@@ -14,6 +14,7 @@
 namespace wissel::ctl {
 namespace {
 
+constexpr size_t kMinIdBytes = 4;
 constexpr size_t kBatch = 1000;
 // How long the broker has to bring more of what is there already; then it is taken for away.
 constexpr absl::Duration kCatchUpPoll = absl::Seconds(10);
@@ -160,6 +161,17 @@ std::string SayBeginnings(const std::map<int32_t, int64_t>& begins) {
   }
   if (places.empty()) return "";
   return absl::StrCat("the log begins at ", places, ": retention has taken what was before");
+}
+
+absl::Status CheckBeginning(absl::string_view wanted) {
+  if (wanted.size() >= kMinIdBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("CONVERSATION: expected at least ", kMinIdBytes, " characters of its id"));
+}
+
+absl::Status FitsSeveral(absl::string_view wanted, absl::string_view one, absl::string_view other) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(wanted, " fits several conversations, ", one, " and ", other, " among them"));
 }
 
 absl::Status NoSuchConversation(absl::string_view wanted,

@@ -41,6 +41,12 @@ struct WalkOptions {
 // retention has taken what was before"; empty: of none.
 std::string SayBeginnings(const std::map<int32_t, int64_t>& begins);
 
+// Conversations are named by how their ids begin. INVALID_ARGUMENT: that is too little.
+absl::Status CheckBeginning(absl::string_view wanted);
+
+// INVALID_ARGUMENT: two begin so.
+absl::Status FitsSeveral(absl::string_view wanted, absl::string_view one, absl::string_view other);
+
 // NOT_FOUND: no record that is left is about it.
 absl::Status NoSuchConversation(absl::string_view wanted, const std::map<int32_t, int64_t>& begins);
 

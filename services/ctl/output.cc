@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "libs/base/proto_time.h"
 #include "services/ctl/proto_yaml.h"
 
 namespace wissel::ctl {
@@ -78,6 +80,8 @@ std::string FormatTime(const google::protobuf::Timestamp& time) {
   if (time.seconds() == 0 && time.nanos() == 0) return "-";
   return absl::FormatTime("%Y-%m-%d %H:%M:%E3S", FromProto(time), absl::UTCTimeZone());
 }
+
+std::string Units(int64_t units) { return absl::StrCat(units, units == 1 ? " unit" : " units"); }
 
 std::string ShortId(absl::string_view id) { return std::string(id.substr(0, 8)); }
 

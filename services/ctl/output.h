@@ -8,8 +8,6 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
-#include "libs/base/proto_time.h"
 
 namespace wissel::ctl {
 
@@ -37,10 +35,11 @@ void PrintMessage(const google::protobuf::Message& message, Format format, std::
 // One line, `max` code points at most, "…" where it was cut; control characters become spaces.
 std::string OneLine(absl::string_view text, size_t max);
 
-inline absl::Time ToTime(const google::protobuf::Timestamp& time) { return FromProto(time); }
-
 // "2026-03-01 08:00:00.123" in UTC, "-" where unset.
 std::string FormatTime(const google::protobuf::Timestamp& time);
+
+// "1 unit", "3 units".
+std::string Units(int64_t units);
 
 // What people type and read instead of a UUID: its first 8 characters.
 std::string ShortId(absl::string_view id);

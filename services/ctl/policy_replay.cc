@@ -2,8 +2,8 @@
 
 #include <boost/json.hpp>
 
+#include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <functional>
 #include <utility>
 #include <vector>
@@ -11,11 +11,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "libs/base/status_macros.h"
-#include "libs/sim/plot.h"
 #include "libs/sim/recording.h"
 #include "services/ctl/config_file.h"
 #include "services/ctl/log_source.h"
 #include "services/ctl/output.h"
+#include "services/ctl/plot_file.h"
 #include "services/ctl/progress.h"
 #include "services/ctl/sim_output.h"
 #include "services/ctl/workspace_yaml.h"
@@ -228,16 +228,15 @@ absl::Status ReplayPolicy(Session& s, const ReplayRange& range, const PolicyFlag
                                                  recording.configs.back().config.version());
 
   if (!flags.plot.empty()) {
-    std::ofstream file(flags.plot);
-    file << sim::ToSvg({.title = absl::StrCat(flags.policy, " against ", against),
-                        .note = absl::StrCat(Span(recording),
-                                             "; repeated and changed are simulated on what was "
-                                             "recorded"),
-                        .zone = absl::UTCTimeZone(),
-                        .panels = ReportPanels({{"recorded", &three.recorded},
-                                                {"repeated", &three.repeated},
-                                                {"changed", &three.changed}})});
-    if (!file.flush()) return absl::InvalidArgumentError(absl::StrCat("cannot write ", flags.plot));
+    const sim::Plot plot{
+        .title = absl::StrCat(flags.policy, " against ", against),
+        .note = absl::StrCat(Span(recording),
+                             "; repeated and changed are simulated on what was recorded"),
+        .zone = absl::UTCTimeZone(),
+        .panels = ReportPanels({{"recorded", &three.recorded},
+                                {"repeated", &three.repeated},
+                                {"changed", &three.changed}})};
+    WISSEL_RETURN_IF_ERROR(WritePlot(plot, flags.plot));
   }
   if (s.format() != Format::kTable) {
     boost::json::object json{{"policy", flags.policy}, {"against", against}};

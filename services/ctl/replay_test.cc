@@ -209,9 +209,9 @@ TEST_F(ReplayTest, TheThreeAreDrawn) {
        {"<svg", "new.yaml against version 1", "recorded", "repeated", "changed"}) {
     EXPECT_THAT(svg.str(), HasSubstr(text));
   }
-  const Result png = ReplayPolicy({"--plot", "change.png"});
-  EXPECT_EQ(png.code, 2);
-  EXPECT_THAT(png.err, HasSubstr("ends in .svg"));
+  const Result pdf = ReplayPolicy({"--plot", "change.pdf"});
+  EXPECT_EQ(pdf.code, 2);
+  EXPECT_THAT(pdf.err, HasSubstr("ends in .svg or .png"));
 }
 
 TEST_F(ReplayTest, WhereNobodyComesThereIsNoWait) {

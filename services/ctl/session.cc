@@ -99,14 +99,21 @@ class ContextReader {
     } else if (const auto map = maps.find(name); map != maps.end()) {
       if (!value.IsMap()) return Wrong(value, absl::StrCat(name, ": expected names and values"));
       for (const auto& item : value) {
+        if (!item.second.IsScalar()) {
+          return Wrong(item.second,
+                       absl::StrCat(name, ".", item.first.Scalar(), ": expected a text"));
+        }
         const std::string& text = item.second.Scalar();
         (*map->second)[item.first.Scalar()] = name == "token_files" ? Path(text) : text;
       }
     } else if (name == "statez") {
       if (!value.IsSequence()) return Wrong(value, "statez: expected a list of host:port");
-      for (const auto& item : value) c_.statez.push_back(item.Scalar());
+      for (const auto& item : value) {
+        if (!item.IsScalar()) return Wrong(item, "statez: expected host:port");
+        c_.statez.push_back(item.Scalar());
+      }
     } else if (name == "insecure_local") {
-      if (value.Scalar() != "true" && value.Scalar() != "false") {
+      if (!value.IsScalar() || (value.Scalar() != "true" && value.Scalar() != "false")) {
         return Wrong(value, "insecure_local: expected true or false");
       }
       c_.insecure_local = value.Scalar() == "true";
@@ -166,9 +173,8 @@ absl::Status Session::Resolve() {
   }
   TakeFirst(flags.connections_file, context_.connections);
   flags.insecure_local |= context_.insecure_local;
-  if (!absl::ParseDuration(flags.timeout, &timeout_) || timeout_ <= absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--timeout: expected a duration such as 10s, found \"", flags.timeout, "\""));
+  if (!flags.timeout.empty()) {
+    WISSEL_ASSIGN_OR_RETURN(given_timeout_, ParseDuration("--timeout", flags.timeout, "10s"));
   }
   return absl::OkStatus();
 }
@@ -240,6 +246,17 @@ absl::StatusOr<std::string> Session::Checked(absl::string_view source, std::stri
                                                    " is a token for the workspace ", theirs));
   }
   return token;
+}
+
+absl::StatusOr<absl::Duration> ParseDuration(absl::string_view what, absl::string_view text,
+                                             absl::string_view such_as) {
+  absl::Duration duration;
+  if (absl::ParseDuration(text, &duration) && duration > absl::ZeroDuration() &&
+      duration < absl::InfiniteDuration()) {
+    return duration;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(what, ": expected a duration such as ", such_as,
+                                                 ", found \"", OneLine(text, 40), "\""));
 }
 
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes) {

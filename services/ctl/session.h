@@ -3,6 +3,7 @@
 #include <functional>
 #include <istream>
 #include <map>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -15,6 +16,8 @@
 
 namespace wissel::ctl {
 
+constexpr absl::Duration kDefaultTimeout = absl::Seconds(10);
+
 // The flags that every command takes, as given. Empty: not given.
 struct GlobalFlags {
   std::string server;
@@ -23,7 +26,7 @@ struct GlobalFlags {
   std::string ca_file;
   bool insecure_local = false;
   std::string output = "table";
-  std::string timeout = "10s";
+  std::string timeout;
   std::string context_file;
   std::string as;
   std::string kafka;
@@ -75,7 +78,9 @@ class Session {
 
   const Context& context() const { return context_; }
   Format format() const;
-  absl::Duration timeout() const { return timeout_; }
+  // By --timeout; nothing where it is not given, and a file of connections has its own.
+  std::optional<absl::Duration> given_timeout() const { return given_timeout_; }
+  absl::Duration timeout() const { return given_timeout_.value_or(kDefaultTimeout); }
   // Where a service is: --server, else what environment and context say. INVALID_ARGUMENT, naming
   // the flag, where nothing does, and for plain text to another machine.
   enum class Service { kAgent, kAdmin, kHistory };
@@ -91,8 +96,13 @@ class Session {
 
   Context context_;
   bool workspace_given_ = false;  // by flag or environment
-  absl::Duration timeout_ = absl::Seconds(10);
+  std::optional<absl::Duration> given_timeout_;
 };
+
+// A duration of more than nothing, and not for ever. INVALID_ARGUMENT says of `what` that one such
+// as `such_as` was expected.
+absl::StatusOr<absl::Duration> ParseDuration(absl::string_view what, absl::string_view text,
+                                             absl::string_view such_as);
 
 // The whole file, at most `max_bytes`. "-" reads standard input.
 //   NOT_FOUND, INVALID_ARGUMENT (too large, a folder)

@@ -9,7 +9,6 @@
 #include <numeric>
 #include <optional>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
@@ -128,11 +127,6 @@ std::string ShortDuration(absl::Duration duration) {
 
 std::string TimeOf(const sim::Times& times, absl::Duration sim::Times::*which) {
   return times.count == 0 ? "-" : ShortDuration(times.*which);
-}
-
-std::string WrongPlotFile(const std::string& file) {
-  if (absl::EndsWithIgnoreCase(file, ".svg")) return "";
-  return absl::StrCat("expected a file that ends in .svg, which is what is written; found ", file);
 }
 
 std::string Percent(double part, double whole) {

@@ -18,9 +18,6 @@ std::string ShortDuration(absl::Duration duration);
 // One of these times; "-" of none.
 std::string TimeOf(const sim::Times& times, absl::Duration sim::Times::*which);
 
-// A check of the command line's: empty where the file's name says that it is an SVG.
-std::string WrongPlotFile(const std::string& file);
-
 // "12.3%"; "-" of nothing.
 std::string Percent(double part, double whole);
 

@@ -20,8 +20,6 @@ using state::v1::AgentState;
 using state::v1::ConversationState;
 using Reason = AgentStanding::Reason;
 
-std::string Units(int64_t units) { return absl::StrCat(units, units == 1 ? " unit" : " units"); }
-
 boost::json::array Texts(const std::vector<std::string>& texts) {
   boost::json::array array;
   for (const std::string& text : texts) array.push_back(boost::json::string(text));

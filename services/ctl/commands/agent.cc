@@ -232,9 +232,11 @@ class Terminal {
     const std::vector<std::string> words =
         absl::StrSplit(arguments, absl::ByAnyChar(" \t"), absl::SkipEmpty());
     absl::Duration timeout = s_.timeout();
-    if (words.empty() || words.size() > 2 ||
-        (words.size() == 2 && !absl::ParseDuration(words[1], &timeout))) {
+    if (words.empty() || words.size() > 2) {
       return absl::InvalidArgumentError("wait KIND [TIMEOUT]");
+    }
+    if (words.size() == 2) {
+      WISSEL_ASSIGN_OR_RETURN(timeout, ParseDuration("wait KIND TIMEOUT", words[1], "10s"));
     }
     const std::string& kind = words[0];
     if (kind == "offer") {
@@ -533,7 +535,7 @@ void AddAgent(CLI::App& app, Session& s) {
   command
       ->add_option("--group", f->groups,
                    "Only this routing group, repeatable (with --whole-workspace)")
-      ->type_name("GROUP");
+      ->type_name("ID");
   command->callback([&s, f, command] {
     if (!command->get_subcommands().empty()) return;
     s.action = [&s, f] { return Terminal(s, *f).Run(); };

@@ -1,5 +1,7 @@
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
 
@@ -226,12 +228,12 @@ void AddConversations(CLI::App& app, Session& s) {
 
   auto id = std::make_shared<std::string>();
   auto* show = command->add_subcommand("show", "One, with its latest messages");
-  show->add_option("CONVERSATION", *id, "Its id, or how only its id begins")->required();
+  show->add_option("CONVERSATION", *id, "Its id, or the beginning of it")->required();
   show->callback([&s, id] { s.action = [&s, id] { return Show(s, *id); }; });
 
   auto* tail = command->add_subcommand("tail", "What happens, as it happens, until interrupted");
   tail->add_option("CONVERSATION", *id,
-                   "Only this one, by its id or how it begins; else the whole workspace");
+                   "Only this one, by its id or the beginning of it; else the whole workspace");
   tail->callback([&s, id] { s.action = [&s, id] { return Tail(s, *id); }; });
 }
 

@@ -102,7 +102,9 @@ void AddDeadLetter(CLI::App& app, Session& s) {
 
   auto limit = std::make_shared<int>(100);
   auto* list = command->add_subcommand("list", "Newest first");
-  list->add_option("--limit", *limit, "At most so many")->check(CLI::Range(1, 10'000));
+  list->add_option("--limit", *limit, "At most so many")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
   list->callback([&s, limit] { s.action = [&s, limit] { return List(s, *limit); }; });
 
   auto id = std::make_shared<std::string>();

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/domain/state.h"
 #include "services/ctl/commands/commands.h"
@@ -19,8 +20,6 @@
 
 namespace wissel::ctl {
 namespace {
-
-constexpr size_t kMinIdBytes = 4;
 
 // Whether something happens to whoever has the conversation, or to the queue it waits in, that
 // the conversation's own events do not say.
@@ -88,12 +87,12 @@ void PrintStep(const Step& step, const domain::State& state, bool headed, std::o
 // The event as the log has it, and beside it what the text says.
 void PrintStepJson(const Step& step, std::ostream& out) {
   const auto& decision = step.item->entry->record.decision();
-  boost::json::object json{
-      {"number", step.number},
-      {"time", absl::FormatTime(absl::RFC3339_full, ToTime(decision.time()), absl::UTCTimeZone())},
-      {"partition", step.item->partition},
-      {"offset", step.item->offset},
-      {"cause", DescribeCause(decision.cause())}};
+  boost::json::object json{{"number", step.number},
+                           {"time", absl::FormatTime(absl::RFC3339_full, FromProto(decision.time()),
+                                                     absl::UTCTimeZone())},
+                           {"partition", step.item->partition},
+                           {"offset", step.item->offset},
+                           {"cause", DescribeCause(decision.cause())}};
   const boost::json::value event = boost::json::parse(ToJsonLine(*step.event));
   for (const auto& [key, value] : event.as_object()) json[key] = value;
   if (step.item->begins > 0) {
@@ -117,71 +116,99 @@ std::string WhyNotSought(const domain::State& state, const std::string& conversa
                       "; were it to wait again:");
 }
 
-absl::Status Explain(Session& s, const std::string& wanted, int at) {
-  if (wanted.size() < kMinIdBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("CONVERSATION: expected at least ", kMinIdBytes, " characters of its id"));
-  }
-  WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(s));
-  std::map<int32_t, domain::State> states;
-  std::map<int32_t, int64_t> begins;
-  std::string found;
-  int number = 0;
-  WISSEL_RETURN_IF_ERROR(WalkLog(*bus, {}, [&](const LogItem& item) -> absl::Status {
-    const auto [place, first] = states.try_emplace(item.partition);
+// Folds the log, and prints what happens to one conversation on the way.
+class Explainer {
+ public:
+  // `wanted`: how the conversation's id begins. `at`: only the event of this number; 0: all.
+  Explainer(Session& s, const std::string& wanted, int at) : s_(s), wanted_(wanted), at_(at) {}
+
+  // INVALID_ARGUMENT: the id of a second conversation begins so.
+  absl::Status Take(const LogItem& item) {
+    const auto [place, first] = states_.try_emplace(item.partition);
     domain::State& state = place->second;
-    if (first) begins[item.partition] = item.begins;
+    if (first) begins_[item.partition] = item.begins;
     if (first && item.begins > 0) state.BeginsAfterCut();
     if (item.entry == nullptr || !item.entry->record.has_decision()) return absl::OkStatus();
     const auto& decision = item.entry->record.decision();
-    state.BeginDecision(decision.cause(), ToTime(decision.time()));
+    state.BeginDecision(decision.cause(), FromProto(decision.time()));
     bool headed = false;
     for (const auto& event : decision.events()) {
-      const std::string about(ConversationOf(event));
-      const bool ours = absl::StartsWith(about, wanted) ||
-                        (!found.empty() && Concerns(event, state.FindConversation(found)));
-      if (ours && found.empty()) {
-        found = about;
-        if (item.begins > 0 && !event.has_conversation_opened()) {
-          s.err << SayBeginnings({{item.partition, item.begins}})
-                << ", of this conversation too; its events are numbered from the first that is "
-                   "left\n";
-        }
-      }
-      if (ours && !about.empty() && about != found) {
-        return absl::InvalidArgumentError(absl::StrCat(wanted, " fits several conversations, ",
-                                                       found, " and ", about, " among them"));
-      }
-      if (ours) ++number;
-      if (!ours || (at != 0 && number != at)) {
+      WISSEL_ASSIGN_OR_RETURN(const bool ours, IsOurs(item, event, state));
+      if (ours) ++number_;
+      if (!ours || (at_ != 0 && number_ != at_)) {
         state.ApplyEvent(event);
         continue;
       }
-      Step step{.number = number, .item = &item, .event = &event};
-      const bool wanted_agents = at != 0 || ExplanationOf(event) != nullptr;
-      step.agents_known = !wanted_agents || state.whole();
-      const bool judge = wanted_agents && step.agents_known;
-      if (judge && Chosen(event)) step.agents = JudgeAgents(state, found);
-      state.ApplyEvent(event);
-      if (judge && !Chosen(event)) {
-        step.agents = JudgeAgents(state, found);
-        step.not_sought = WhyNotSought(state, found);
-      }
-      if (s.format() == Format::kTable) {
-        PrintStep(step, state, headed, s.out);
+      const Step step = Apply(item, event, state);
+      if (s_.format() == Format::kTable) {
+        PrintStep(step, state, headed, s_.out);
       } else {
-        PrintStepJson(step, s.out);
+        PrintStepJson(step, s_.out);
       }
       headed = true;
     }
     return absl::OkStatus();
-  }));
-  if (found.empty()) return NoSuchConversation(wanted, begins);
-  if (at > number) {
-    return absl::NotFoundError(absl::StrCat("--at: conversation ", ShortId(found), " has ", number,
-                                            " events, and none of number ", at));
   }
-  return absl::OkStatus();
+
+  // NOT_FOUND: there is no such conversation, or it has no such event.
+  absl::Status Finish() const {
+    if (found_.empty()) return NoSuchConversation(wanted_, begins_);
+    if (at_ > number_) {
+      return absl::NotFoundError(absl::StrCat("--at: conversation ", ShortId(found_), " has ",
+                                              number_, " events, and none of number ", at_));
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  absl::StatusOr<bool> IsOurs(const LogItem& item, const conversation::v1::Event& event,
+                              const domain::State& state) {
+    const absl::string_view about = ConversationOf(event);
+    if (!absl::StartsWith(about, wanted_)) {
+      return !found_.empty() && Concerns(event, state.FindConversation(found_));
+    }
+    if (found_.empty()) {
+      found_ = std::string(about);
+      if (item.begins > 0 && !event.has_conversation_opened()) {
+        s_.err << SayBeginnings({{item.partition, item.begins}})
+               << ", of this conversation too; its events are numbered from the first that is "
+                  "left\n";
+      }
+    }
+    if (about != found_) return FitsSeveral(wanted_, found_, about);
+    return true;
+  }
+
+  Step Apply(const LogItem& item, const conversation::v1::Event& event, domain::State& state) {
+    Step step{.number = number_, .item = &item, .event = &event};
+    const bool wants_agents = at_ != 0 || ExplanationOf(event) != nullptr;
+    step.agents_known = !wants_agents || state.whole();
+    const bool judge = wants_agents && step.agents_known;
+    if (judge && Chosen(event)) step.agents = JudgeAgents(state, found_);
+    state.ApplyEvent(event);
+    if (judge && !Chosen(event)) {
+      step.agents = JudgeAgents(state, found_);
+      step.not_sought = WhyNotSought(state, found_);
+    }
+    return step;
+  }
+
+  Session& s_;
+  const std::string wanted_;
+  const int at_;
+  std::map<int32_t, domain::State> states_;
+  std::map<int32_t, int64_t> begins_;
+  std::string found_;
+  int number_ = 0;
+};
+
+absl::Status Explain(Session& s, const std::string& wanted, int at) {
+  WISSEL_RETURN_IF_ERROR(CheckBeginning(wanted));
+  WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(s));
+  Explainer explainer(s, wanted, at);
+  WISSEL_RETURN_IF_ERROR(
+      WalkLog(*bus, {}, [&](const LogItem& item) { return explainer.Take(item); }));
+  return explainer.Finish();
 }
 
 }  // namespace

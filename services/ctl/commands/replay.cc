@@ -10,12 +10,15 @@
 #include "services/ctl/log_replay.h"
 #include "services/ctl/log_source.h"
 #include "services/ctl/output.h"
+#include "services/ctl/plot_file.h"
 #include "services/ctl/policy_replay.h"
 #include "services/ctl/progress.h"
 #include "services/ctl/sim_output.h"
 
 namespace wissel::ctl {
 namespace {
+
+constexpr char kSuchAs[] = "10m";
 
 struct Flags {
   std::string from;
@@ -25,15 +28,6 @@ struct Flags {
   std::string first_response = "15m";
   PolicyFlags policy;
 };
-
-absl::Status ParseDuration(const char* flag, const std::string& text, absl::Duration& duration) {
-  if (absl::ParseDuration(text, &duration) && duration > absl::ZeroDuration() &&
-      duration < absl::InfiniteDuration()) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      absl::StrCat(flag, ": expected a duration such as 10m, found \"", text, "\""));
-}
 
 absl::Status ParseTime(const char* flag, const std::string& text, absl::Time& time) {
   if (text.empty()) return absl::OkStatus();
@@ -47,6 +41,65 @@ absl::Status ParseTime(const char* flag, const std::string& text, absl::Time& ti
       absl::StrCat(flag, ": expected a time such as 2026-03-02T08:00:00Z, found \"", text, "\""));
 }
 
+// Of all partitions together; `first` is the first that differs.
+struct Sum {
+  PartitionReplay all;
+  const ReplayDifference* first = nullptr;
+
+  bool same() const { return all.identical == all.decisions; }
+};
+
+Sum SumOf(const std::vector<PartitionReplay>& reports) {
+  Sum sum;
+  for (const PartitionReplay& r : reports) {
+    sum.all.decisions += r.decisions;
+    sum.all.identical += r.identical;
+    sum.all.inputs_gone += r.inputs_gone;
+    sum.all.not_whole += r.not_whole;
+    sum.all.given_up = sum.all.given_up || r.given_up;
+    if (sum.first == nullptr && r.first.has_value()) sum.first = &*r.first;
+  }
+  return sum;
+}
+
+void PrintJson(const std::vector<PartitionReplay>& reports, const Sum& sum, std::ostream& out) {
+  boost::json::array partitions;
+  for (const PartitionReplay& r : reports) {
+    partitions.push_back({{"partition", r.partition},
+                          {"claims", r.claims},
+                          {"decisions", r.decisions},
+                          {"identical", r.identical},
+                          {"inputs_gone", r.inputs_gone},
+                          {"not_whole", r.not_whole},
+                          {"given_up", r.given_up}});
+  }
+  boost::json::object json{{"identical", sum.same()},
+                           {"decisions", sum.all.decisions},
+                           {"partitions", std::move(partitions)}};
+  if (const ReplayDifference* first = sum.first) {
+    json["first_difference"] = {
+        {"partition", first->partition},
+        {"offset", first->offset},
+        {"recorded", ToJsonLine(first->recorded)},
+        {"replayed", first->replayed.has_value() ? boost::json::value(ToJsonLine(*first->replayed))
+                                                 : boost::json::value()}};
+  }
+  out << boost::json::serialize(json) << "\n";
+}
+
+void PrintText(const Sum& sum, std::ostream& out) {
+  if (sum.first != nullptr) PrintDifference(*sum.first, out);
+  out << sum.all.decisions << " decisions, " << sum.all.identical << " identical\n";
+  if (sum.all.given_up) out << "(not read to the end: too many differ)\n";
+  if (sum.all.inputs_gone > 0) {
+    out << sum.all.inputs_gone << " taken as recorded: retention has taken their inputs\n";
+  }
+  if (sum.all.not_whole > 0) {
+    out << sum.all.not_whole
+        << " taken as recorded: the log's head is cut off, and nothing has been restated yet\n";
+  }
+}
+
 absl::Status AsRecorded(Session& s, const ReplayRange& range) {
   WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(s));
   std::vector<PartitionReplay> reports;
@@ -55,61 +108,21 @@ absl::Status AsRecorded(Session& s, const ReplayRange& range) {
     WISSEL_ASSIGN_OR_RETURN(reports,
                             ReplayLog(*bus, range, [&](double share) { bar.Show(share); }));
   }
-  PartitionReplay sum;
-  const ReplayDifference* first = nullptr;
-  for (const PartitionReplay& r : reports) {
-    sum.decisions += r.decisions;
-    sum.identical += r.identical;
-    sum.inputs_gone += r.inputs_gone;
-    sum.not_whole += r.not_whole;
-    sum.given_up = sum.given_up || r.given_up;
-    if (first == nullptr && r.first.has_value()) first = &*r.first;
-  }
-  if (sum.decisions == 0) {
+  const Sum sum = SumOf(reports);
+  if (sum.all.decisions == 0) {
     return absl::FailedPreconditionError(
-        sum.inputs_gone + sum.not_whole == 0
+        sum.all.inputs_gone + sum.all.not_whole == 0
             ? std::string("nothing was decided in that time: there is nothing to compare")
-            : absl::StrCat("nothing could be decided again: ", sum.inputs_gone,
-                           " decisions whose inputs retention has taken, ", sum.not_whole,
+            : absl::StrCat("nothing could be decided again: ", sum.all.inputs_gone,
+                           " decisions whose inputs retention has taken, ", sum.all.not_whole,
                            " before the state is whole"));
   }
-  const bool same = sum.identical == sum.decisions;
-  if (s.format() != Format::kTable) {
-    boost::json::array partitions;
-    for (const PartitionReplay& r : reports) {
-      partitions.push_back({{"partition", r.partition},
-                            {"claims", r.claims},
-                            {"decisions", r.decisions},
-                            {"identical", r.identical},
-                            {"inputs_gone", r.inputs_gone},
-                            {"not_whole", r.not_whole},
-                            {"given_up", r.given_up}});
-    }
-    boost::json::object json{
-        {"identical", same}, {"decisions", sum.decisions}, {"partitions", std::move(partitions)}};
-    if (first != nullptr) {
-      json["first_difference"] = {
-          {"partition", first->partition},
-          {"offset", first->offset},
-          {"recorded", ToJsonLine(first->recorded)},
-          {"replayed", first->replayed.has_value()
-                           ? boost::json::value(ToJsonLine(*first->replayed))
-                           : boost::json::value()}};
-    }
-    s.out << boost::json::serialize(json) << "\n";
-    return same ? absl::OkStatus() : absl::UnknownError("");
+  if (s.format() == Format::kTable) {
+    PrintText(sum, s.out);
+  } else {
+    PrintJson(reports, sum, s.out);
   }
-  if (first != nullptr) PrintDifference(*first, s.out);
-  s.out << sum.decisions << " decisions, " << sum.identical << " identical\n";
-  if (sum.given_up) s.out << "(not read to the end: too many differ)\n";
-  if (sum.inputs_gone > 0) {
-    s.out << sum.inputs_gone << " taken as recorded: retention has taken their inputs\n";
-  }
-  if (sum.not_whole > 0) {
-    s.out << sum.not_whole
-          << " taken as recorded: the log's head is cut off, and nothing has been restated yet\n";
-  }
-  return same ? absl::OkStatus() : absl::UnknownError("");
+  return sum.same() ? absl::OkStatus() : absl::UnknownError("");
 }
 
 absl::Status Run(Session& s, const Flags& f) {
@@ -123,12 +136,13 @@ absl::Status Run(Session& s, const Flags& f) {
   if (f.policy.policy.empty()) return AsRecorded(s, range);
   PolicyFlags policy = f.policy;
   if (!f.patience.empty()) {
-    WISSEL_RETURN_IF_ERROR(
-        ParseDuration("--assume-patience", f.patience, policy.patience.emplace()));
+    WISSEL_ASSIGN_OR_RETURN(policy.patience,
+                            ParseDuration("--assume-patience", f.patience, kSuchAs));
   }
-  WISSEL_RETURN_IF_ERROR(ParseDuration("--service-level", f.service_level, policy.service_level));
-  WISSEL_RETURN_IF_ERROR(
-      ParseDuration("--first-response", f.first_response, policy.first_response));
+  WISSEL_ASSIGN_OR_RETURN(policy.service_level,
+                          ParseDuration("--service-level", f.service_level, kSuchAs));
+  WISSEL_ASSIGN_OR_RETURN(policy.first_response,
+                          ParseDuration("--first-response", f.first_response, kSuchAs));
   return ReplayPolicy(s, range, policy);
 }
 
@@ -157,7 +171,7 @@ void AddReplay(CLI::App& app, Session& s) {
   command->add_option("--to", f->to, "Only what was decided until then")->type_name("TIME");
   auto* policy = command->add_option("--policy", f->policy.policy, "A workspace file to try")
                      ->type_name("FILE");
-  command->add_option("--plot", f->policy.plot, "With --policy: also draw the three, as SVG")
+  command->add_option("--plot", f->policy.plot, "With --policy: also draw the three, as SVG or PNG")
       ->check(WrongPlotFile)
       ->type_name("FILE")
       ->needs(policy);

@@ -3,7 +3,6 @@
 #include <boost/json.hpp>
 
 #include <filesystem>
-#include <fstream>
 #include <memory>
 
 #include "absl/strings/match.h"
@@ -15,6 +14,7 @@
 #include "libs/sim/scenario.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/config_file.h"
+#include "services/ctl/plot_file.h"
 #include "services/ctl/progress.h"
 #include "services/ctl/sim_output.h"
 #include "services/ctl/workspace_yaml.h"
@@ -124,6 +124,46 @@ void JudgeForecasts(Session& s, const Flags& f, const sim::Scenario& scenario,
   s.out << boost::json::serialize(json) << "\n";
 }
 
+std::vector<sim::Report> PlayDays(const Flags& f, const sim::Scenario& scenario,
+                                  const config::v1::WorkspaceConfig& config) {
+  ProgressBar bar("simulating");
+  std::vector<sim::Report> reports;
+  for (int run = 0; run < f.runs; ++run) {
+    sim::SimulationOptions options = sim::OptionsOf(scenario, config);
+    options.on_progress = [&](double share) { bar.Show((run + share) / f.runs); };
+    const auto behaviour =
+        sim::DrawBehaviour(scenario, config, static_cast<uint64_t>(scenario.seed + run));
+    reports.push_back(sim::Simulate(std::move(options), *behaviour));
+  }
+  return reports;
+}
+
+std::string Span(const sim::Report& first, const sim::Scenario& scenario) {
+  const auto text = [zone = scenario.Zone()](absl::Time time) {
+    return absl::FormatTime("%Y-%m-%d %H:%M", time, zone);
+  };
+  return absl::StrCat(text(first.start), " to ", text(first.start + scenario.length), " ",
+                      scenario.time_zone);
+}
+
+void PrintJson(const std::string& name, int64_t seed, const std::vector<sim::Report>& reports,
+               std::ostream& out) {
+  boost::json::object json{{"scenario", name}, {"seed", seed}};
+  boost::json::array runs;
+  for (const sim::Report& report : reports) runs.push_back(ReportJson(report));
+  json["runs"] = std::move(runs);
+  if (reports.size() > 1) {
+    boost::json::object summary;
+    for (const MeanOverRuns& m : Summarise(reports)) {
+      summary[m.key] = {{"runs", m.runs},
+                        {"mean", m.runs > 0 ? boost::json::value(m.mean) : nullptr},
+                        {"half_width_95", m.runs > 1 ? boost::json::value(m.half_width) : nullptr}};
+    }
+    json["summary"] = std::move(summary);
+  }
+  out << boost::json::serialize(json) << "\n";
+}
+
 absl::Status Run(Session& s, const Flags& f) {
   if (f.keys) {
     sim::Scenario scenario;
@@ -145,64 +185,33 @@ absl::Status Run(Session& s, const Flags& f) {
     return absl::OkStatus();
   }
 
-  std::vector<sim::Report> reports;
   const absl::Time began = absl::Now();
-  {
-    ProgressBar bar("simulating");
-    for (int run = 0; run < f.runs; ++run) {
-      sim::SimulationOptions options = sim::OptionsOf(scenario, config);
-      options.on_progress = [&](double share) { bar.Show((run + share) / f.runs); };
-      const auto behaviour =
-          sim::DrawBehaviour(scenario, config, static_cast<uint64_t>(scenario.seed + run));
-      reports.push_back(sim::Simulate(std::move(options), *behaviour));
-    }
-  }
+  const std::vector<sim::Report> reports = PlayDays(f, scenario, config);
   const absl::Duration took = absl::Now() - began;
-
   const sim::Report& first = reports.front();
-  const absl::TimeZone zone = scenario.Zone();
   const std::string name = scenario.name.empty() ? f.file : scenario.name;
-  const std::string span =
-      absl::StrCat(absl::FormatTime("%Y-%m-%d %H:%M", first.start, zone), " to ",
-                   absl::FormatTime("%Y-%m-%d %H:%M", first.start + scenario.length, zone), " ",
-                   scenario.time_zone);
-  const std::string seeds = Seeds(f, scenario);
+  const std::string span = Span(first, scenario);
   if (!f.plot.empty()) {
-    std::ofstream file(f.plot);
-    file << sim::ToSvg({.title = name,
-                        .note = absl::StrCat(span, ", seed ", scenario.seed),
-                        .zone = zone,
-                        .panels = ReportPanels({{"", &first}})});
-    if (!file.flush()) return absl::InvalidArgumentError(absl::StrCat("cannot write ", f.plot));
+    const sim::Plot plot{.title = name,
+                         .note = absl::StrCat(span, ", seed ", scenario.seed),
+                         .zone = scenario.Zone(),
+                         .panels = ReportPanels({{"", &first}})};
+    WISSEL_RETURN_IF_ERROR(WritePlot(plot, f.plot));
   }
-  const std::vector<MeanOverRuns> means = Summarise(reports);
-  if (s.format() == Format::kTable) {
-    s.out << name << ": " << span << ", " << seeds << "\n\n";
-    if (f.runs == 1) {
-      PrintReport(first, s.out);
-    } else {
-      PrintMeans(means, s.out);
-    }
-    int64_t decisions = 0;
-    for (const sim::Report& report : reports) decisions += report.decisions;
-    s.err << decisions << " decisions in "
-          << absl::FormatDuration(absl::Trunc(took, absl::Milliseconds(1))) << "\n";
+  if (s.format() != Format::kTable) {
+    PrintJson(name, scenario.seed, reports, s.out);
     return absl::OkStatus();
   }
-  boost::json::object json{{"scenario", name}, {"seed", scenario.seed}};
-  boost::json::array runs;
-  for (const sim::Report& report : reports) runs.push_back(ReportJson(report));
-  json["runs"] = std::move(runs);
-  if (f.runs > 1) {
-    boost::json::object summary;
-    for (const MeanOverRuns& m : means) {
-      summary[m.key] = {{"runs", m.runs},
-                        {"mean", m.runs > 0 ? boost::json::value(m.mean) : nullptr},
-                        {"half_width_95", m.runs > 1 ? boost::json::value(m.half_width) : nullptr}};
-    }
-    json["summary"] = std::move(summary);
+  s.out << name << ": " << span << ", " << Seeds(f, scenario) << "\n\n";
+  if (f.runs == 1) {
+    PrintReport(first, s.out);
+  } else {
+    PrintMeans(Summarise(reports), s.out);
   }
-  s.out << boost::json::serialize(json) << "\n";
+  int64_t decisions = 0;
+  for (const sim::Report& report : reports) decisions += report.decisions;
+  s.err << decisions << " decisions in "
+        << absl::FormatDuration(absl::Trunc(took, absl::Milliseconds(1))) << "\n";
   return absl::OkStatus();
 }
 
@@ -221,7 +230,7 @@ void AddSimulate(CLI::App& app, Session& s) {
   auto f = std::make_shared<Flags>();
   command->add_option("SCENARIO", f->file, "The scenario's file");
   command->add_flag("--keys", f->keys, "Print what a scenario may say, as Markdown");
-  command->add_option("--plot", f->plot, "Also draw the (first) day, as SVG")
+  command->add_option("--plot", f->plot, "Also draw the (first) day, as SVG or PNG")
       ->check(WrongPlotFile)
       ->type_name("FILE");
   command->add_option("--seed", f->seed, "Instead of the scenario's")

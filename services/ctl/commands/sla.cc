@@ -22,8 +22,6 @@
 namespace wissel::ctl {
 namespace {
 
-constexpr size_t kMinIdBytes = 4;
-
 struct Place {
   std::string conversation_id;
   int32_t partition = 0;
@@ -31,10 +29,7 @@ struct Place {
 
 // The whole id of the conversation that begins so, and where it is.
 absl::StatusOr<Place> FindConversation(bus::Bus& bus, const std::string& wanted) {
-  if (wanted.size() < kMinIdBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("CONVERSATION: expected at least ", kMinIdBytes, " characters of its id"));
-  }
+  WISSEL_RETURN_IF_ERROR(CheckBeginning(wanted));
   std::string found;
   int32_t partition = 0;
   std::map<int32_t, int64_t> begins;
@@ -44,10 +39,7 @@ absl::StatusOr<Place> FindConversation(bus::Bus& bus, const std::string& wanted)
     for (const auto& event : item.entry->record.decision().events()) {
       const absl::string_view about = ConversationOf(event);
       if (!absl::StartsWith(about, wanted) || about == found) continue;
-      if (!found.empty()) {
-        return absl::InvalidArgumentError(absl::StrCat(wanted, " fits several conversations, ",
-                                                       found, " and ", about, " among them"));
-      }
+      if (!found.empty()) return FitsSeveral(wanted, found, about);
       found = std::string(about);
       partition = item.partition;
     }
@@ -197,6 +189,10 @@ boost::json::array StretchesJson(const std::vector<routing::SlaInterval>& interv
   return stretches;
 }
 
+std::string Milliseconds(absl::Duration duration) {
+  return absl::FormatDuration(absl::Trunc(duration, absl::Milliseconds(1)));
+}
+
 std::string Show(absl::Time time) {
   if (time == absl::InfiniteFuture() || time == absl::InfinitePast()) return "-";
   return FormatTime(ToProto(time));
@@ -214,6 +210,57 @@ void SayWhatIsUnknown(const ClockHistory& history, int32_t partition, std::ostre
   err << "\n";
 }
 
+void PrintJson(const ClockHistory& history, const Place& place, std::ostream& out) {
+  const absl::Time now = history.AsOf();
+  boost::json::object json{{"conversation_id", place.conversation_id}, {"as_of", TimeJson(now)}};
+  if (history.begins() > 0) {
+    json["log_begins"] = {{"partition", place.partition}, {"offset", history.begins()}};
+  }
+  if (history.since().has_value()) json["known_since"] = TimeJson(*history.since());
+  if (const auto* conversation = history.conversation()) {
+    json["sla_policy_id"] = conversation->sla().sla_policy_id();
+    json["clocks"] = ClocksJson(history.state().SlaClockOf(*conversation), now);
+  }
+  json["stretches"] = StretchesJson(history.Stretches());
+  out << boost::json::serialize(json) << "\n";
+}
+
+void PrintClocks(const ClockHistory& history, const state::v1::ConversationState& conversation,
+                 std::ostream& out) {
+  const std::string& policy_id = conversation.sla().sla_policy_id();
+  out << "policy " << (policy_id.empty() ? "none" : policy_id) << "\n\n";
+  const routing::SlaClock clock = history.state().SlaClockOf(conversation);
+  Table clocks({"METRIC", "STATE", "USED", "TARGET", "DUE", "SAID"});
+  for (const routing::SlaMetric metric : routing::kSlaMetrics) {
+    const absl::Duration target = clock.policy().target(metric).time;
+    if (clock.metric(metric).state == routing::SlaClock::State::kIdle) continue;
+    clocks.Add({std::string(routing::SlaMetricName(metric)),
+                std::string(StateName(clock.metric(metric).state)),
+                Milliseconds(clock.Used(metric, history.AsOf())),
+                target == absl::InfiniteDuration() ? "-" : absl::FormatDuration(target),
+                Show(clock.DueTime(metric)),
+                absl::StrCat(clock.metric(metric).said_percent, " %")});
+  }
+  clocks.Print(out);
+}
+
+void PrintText(const ClockHistory& history, const Place& place, std::ostream& out) {
+  out << "conversation " << place.conversation_id << ", as of " << Show(history.AsOf()) << "\n";
+  if (const auto* conversation = history.conversation()) PrintClocks(history, *conversation, out);
+  out << "\n";
+  const std::vector<routing::SlaInterval> intervals = history.Stretches();
+  if (intervals.empty()) {
+    out << "nothing has counted yet: the clocks have just begun\n";
+    return;
+  }
+  Table table({"METRIC", "CYCLE", "FROM", "TO", "LASTED", "WHAT", "WHY"});
+  for (const routing::SlaInterval& i : intervals) {
+    table.Add({std::string(routing::SlaMetricName(i.metric)), absl::StrCat(i.cycle), Show(i.from),
+               Show(i.to), Milliseconds(i.lasted), std::string(KindName(i.kind)), i.why});
+  }
+  table.Print(out);
+}
+
 absl::Status Sla(Session& s, const std::string& wanted) {
   WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(s));
   WISSEL_ASSIGN_OR_RETURN(const Place place, FindConversation(*bus, wanted));
@@ -223,10 +270,8 @@ absl::Status Sla(Session& s, const std::string& wanted) {
     history.Take(item);
     return absl::OkStatus();
   }));
-  const domain::State* const state = &history.state();
-  const state::v1::ConversationState* const conversation = history.conversation();
   if (!history.measured()) {
-    if (history.begins() > 0 && (conversation == nullptr || !state->whole())) {
+    if (history.begins() > 0 && (history.conversation() == nullptr || !history.state().whole())) {
       return absl::FailedPreconditionError(absl::StrCat(
           "conversation ", id, ": ", SayBeginnings({{place.partition, history.begins()}}),
           ", and it has not been restated since: what counted is not known"));
@@ -234,55 +279,11 @@ absl::Status Sla(Session& s, const std::string& wanted) {
     return absl::NotFoundError(absl::StrCat("conversation ", id, " is under no SLA policy"));
   }
   SayWhatIsUnknown(history, place.partition, s.err);
-  const absl::Time now = history.AsOf();
-  const std::vector<routing::SlaInterval> intervals = history.Stretches();
-
-  if (s.format() != Format::kTable) {
-    boost::json::object json{{"conversation_id", id}, {"as_of", TimeJson(now)}};
-    if (history.begins() > 0) {
-      json["log_begins"] = {{"partition", place.partition}, {"offset", history.begins()}};
-    }
-    if (history.since().has_value()) json["known_since"] = TimeJson(*history.since());
-    if (conversation != nullptr) {
-      json["sla_policy_id"] = conversation->sla().sla_policy_id();
-      json["clocks"] = ClocksJson(state->SlaClockOf(*conversation), now);
-    }
-    json["stretches"] = StretchesJson(intervals);
-    s.out << boost::json::serialize(json) << "\n";
-    return absl::OkStatus();
+  if (s.format() == Format::kTable) {
+    PrintText(history, place, s.out);
+  } else {
+    PrintJson(history, place, s.out);
   }
-  s.out << "conversation " << id << ", as of " << Show(now) << "\n";
-  if (conversation != nullptr) {
-    s.out << "policy "
-          << (conversation->sla().sla_policy_id().empty() ? "none"
-                                                          : conversation->sla().sla_policy_id())
-          << "\n\n";
-    const routing::SlaClock clock = state->SlaClockOf(*conversation);
-    Table clocks({"METRIC", "STATE", "USED", "TARGET", "DUE", "SAID"});
-    for (const routing::SlaMetric metric : routing::kSlaMetrics) {
-      const absl::Duration target = clock.policy().target(metric).time;
-      if (clock.metric(metric).state == routing::SlaClock::State::kIdle) continue;
-      clocks.Add({std::string(routing::SlaMetricName(metric)),
-                  std::string(StateName(clock.metric(metric).state)),
-                  absl::FormatDuration(absl::Trunc(clock.Used(metric, now), absl::Milliseconds(1))),
-                  target == absl::InfiniteDuration() ? "-" : absl::FormatDuration(target),
-                  Show(clock.DueTime(metric)),
-                  absl::StrCat(clock.metric(metric).said_percent, " %")});
-    }
-    clocks.Print(s.out);
-  }
-  s.out << "\n";
-  if (intervals.empty()) {
-    s.out << "nothing has counted yet: the clocks have just begun\n";
-    return absl::OkStatus();
-  }
-  Table table({"METRIC", "CYCLE", "FROM", "TO", "LASTED", "WHAT", "WHY"});
-  for (const routing::SlaInterval& i : intervals) {
-    table.Add({std::string(routing::SlaMetricName(i.metric)), absl::StrCat(i.cycle), Show(i.from),
-               Show(i.to), absl::FormatDuration(absl::Trunc(i.lasted, absl::Milliseconds(1))),
-               std::string(KindName(i.kind)), i.why});
-  }
-  table.Print(s.out);
   return absl::OkStatus();
 }
 

@@ -25,11 +25,8 @@ struct MintFlags {
 
 absl::Status Mint(Session& s, const MintFlags& f) {
   if (s.flags.workspace.empty()) return absl::InvalidArgumentError("--workspace: expected a value");
-  absl::Duration lifetime;
-  if (!absl::ParseDuration(f.expires, &lifetime) || lifetime <= absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--expires: expected a duration such as 12h, found \"", f.expires, "\""));
-  }
+  WISSEL_ASSIGN_OR_RETURN(const absl::Duration lifetime,
+                          ParseDuration("--expires", f.expires, "12h"));
   WISSEL_ASSIGN_OR_RETURN(const std::string secret, ReadSecret(f.secret_file));
   const absl::Time now = absl::Now();
   rpc::Claims claims;

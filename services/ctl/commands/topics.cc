@@ -66,7 +66,8 @@ void AddTopics(CLI::App& app, Session& s) {
   command->require_subcommand(1);
   command->footer(
       "\nBoth exit with 1 where a topic is missing, cannot work, or is kept so that data can be\n"
-      "lost; warnings alone do not count. Only an admin of the operator's workspace makes topics.\n"
+      "lost; warnings alone do not count. How long the log has to be kept is wissel-admin's\n"
+      "admin.log_retention. Only an admin of the operator's workspace makes topics.\n"
       "\nExample:\n  wisselctl topics create --partitions 16 --replication 3");
   auto partitions = std::make_shared<int>(4);
   auto replication = std::make_shared<int>(1);

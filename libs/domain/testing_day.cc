@@ -1,0 +1,299 @@
+#include "libs/domain/testing_day.h"
+
+#include <iterator>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "libs/base/proto_time.h"
+
+namespace wissel::domain::testing {
+namespace {
+
+std::vector<std::string> OpenIn(const State& state) {
+  std::vector<std::string> open;
+  for (const std::string& id : state.Keys(PieceKind::kConversation)) {
+    if (IsOpen(*state.FindConversation(id))) open.push_back(id);
+  }
+  return open;
+}
+
+// Another open conversation of the contact's, if there is one.
+std::string OfSameContact(const State& state, const std::string& id) {
+  const ConversationState* c = state.FindConversation(id);
+  for (const std::string& other : OpenIn(state)) {
+    if (other != id &&
+        state.FindConversation(other)->contact().contact_id() == c->contact().contact_id()) {
+      return other;
+    }
+  }
+  return id;
+}
+
+}  // namespace
+
+std::string RandomDay::Agent() {
+  static constexpr const char* kAgents[] = {"anna", "bram", "carol"};
+  return kAgents[Pick(3)];
+}
+
+std::string RandomDay::Queue() { return Pick(2) == 0 ? "nl" : "en"; }
+
+std::string RandomDay::Customer() { return absl::StrCat("316", Pick(15)); }
+
+template <typename Strings>
+std::string RandomDay::OneOf(const Strings& all) {
+  if (all.empty()) return "none";
+  return *std::next(all.begin(), static_cast<int64_t>(Pick(all.size())));
+}
+
+Command RandomDay::By(const std::string& agent) {
+  return CommandBy(agent, absl::StrCat("day ", ++keys_));
+}
+
+std::vector<RandomDay::Input> RandomDay::Next(const State& state) {
+  const size_t what = Pick(20);
+  if (what < 2) return {ByPhone()};
+  if (what < 3) return {ByMail()};
+  if (what < 7) return Attend();
+  if (what < 15) return Work(state);
+  if (what < 18) return {StepIn(state)};
+  if (Pick(10) == 0) return {AnotherConfig(state)};
+  return Time();
+}
+
+std::vector<RandomDay::Input> RandomDay::Time() {
+  switch (Pick(8)) {
+    case 0:
+      // A router that has much to do: timers fire late, behind an input that came later.
+      return {ClockShift{absl::Milliseconds(Pick(15'000))}, ByPhone(), Wait{absl::ZeroDuration()}};
+    case 1:
+      // A router whose clock is behind its predecessor's.
+      return {ClockShift{-absl::Milliseconds(Pick(300))}};
+    default:
+      // Up to 11 hours, now and then.
+      return {Wait{absl::Milliseconds(Pick(Pick(20) == 0 ? 40'000'000 : 20'000))}};
+  }
+}
+
+message::v1::InboundMessage RandomDay::ByPhone() {
+  const int n = static_cast<int>(Pick(60));
+  message::v1::InboundMessage text = Text(Customer(), n, Queue());
+  if (n % 5 == 0) text.set_automation(message::v1::AUTOMATION_BULK);
+  return text;
+}
+
+// Sometimes of somebody who writes by phone, too.
+message::v1::InboundMessage RandomDay::ByMail() {
+  message::v1::InboundMessage mail =
+      Text(absl::StrCat("317", Pick(12)), static_cast<int>(Pick(60)), "nl");
+  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
+  mail.mutable_account()->set_account_id("shop-mail");
+  mail.mutable_facts()->set_tier("gold");
+  if (Pick(2) == 0) {
+    mail.mutable_sender()->set_contact_id(Text(Customer(), 0, "nl").sender().contact_id());
+  }
+  return mail;
+}
+
+std::vector<RandomDay::Input> RandomDay::Attend() {
+  const std::string agent = Agent();
+  Command c = By(agent);
+  if (Pick(2) == 0) c.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
+  const auto connect = [&](const char* gateway, const std::string& session, absl::Duration lease) {
+    c.mutable_connect_agent()->set_agent_id(agent);
+    c.mutable_connect_agent()->set_gateway_id(gateway);
+    c.mutable_connect_agent()->set_session_id(session);
+    *c.mutable_connect_agent()->mutable_lease() = ToProto(lease);
+  };
+  switch (Pick(14)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4: {
+      connect("gateway-1", absl::StrCat(agent, "-session"),
+              Pick(2) == 0 ? absl::Seconds(60) : absl::Minutes(10));
+      Command available = By(agent);
+      available.mutable_set_presence()->set_agent_id(agent);
+      available.mutable_set_presence()->set_presence(command::v1::PRESENCE_AVAILABLE);
+      return {c, available};
+    }
+    case 5:
+    case 6:
+      c.mutable_set_presence()->set_agent_id(agent);
+      c.mutable_set_presence()->set_presence(static_cast<command::v1::Presence>(1 + Pick(4)));
+      break;
+    case 7:
+    case 8:
+      c.mutable_renew_gateway_lease()->set_gateway_id("gateway-1");
+      *c.mutable_renew_gateway_lease()->mutable_lease() = ToProto(absl::Seconds(60));
+      break;
+    // A gateway whose lease soon runs out, now and then renewed.
+    case 9:
+      connect("gateway-2", absl::StrCat("session ", keys_), absl::Seconds(20));
+      break;
+    case 10:
+      c.mutable_renew_gateway_lease()->set_gateway_id("gateway-2");
+      *c.mutable_renew_gateway_lease()->mutable_lease() = ToProto(absl::Seconds(60));
+      break;
+    case 11:
+      c.mutable_set_capacity()->set_agent_id(agent);
+      c.mutable_set_capacity()->set_capacity_units(static_cast<int>(1 + Pick(4)));
+      break;
+    case 12:
+      c.mutable_end_wrap_up()->set_agent_id(agent);
+      break;
+    default:
+      if (Pick(2) == 0) {
+        c.mutable_disconnect_agent()->set_agent_id(agent);
+        c.mutable_disconnect_agent()->set_session_id(absl::StrCat(agent, "-session"));
+      } else {
+        c.mutable_force_logout()->set_agent_id(agent);
+      }
+  }
+  return {c};
+}
+
+std::vector<RandomDay::Input> RandomDay::Work(const State& state) {
+  const std::string agent = Agent();
+  const std::set<std::string>& held = state.ConversationsOf(kWorkspace, agent);
+  if (held.empty()) return {};
+  const std::string id = OneOf(held);
+  Command c = By(agent);
+  if (const ConversationState& conversation = *state.FindConversation(id);
+      conversation.has_offer()) {
+    if (Pick(8) == 0) {
+      c.mutable_decline_offer()->set_agent_id(agent);
+      c.mutable_decline_offer()->set_offer_id(conversation.offer().offer_id());
+    } else {
+      c.mutable_accept_offer()->set_agent_id(agent);
+      c.mutable_accept_offer()->set_offer_id(conversation.offer().offer_id());
+    }
+    return {c};
+  }
+  switch (Pick(9)) {
+    case 0:
+    case 1:
+      if (Pick(4) == 0) c.mutable_actor()->set_role(common::v1::ROLE_BOT);
+      c.mutable_send_reply()->set_conversation_id(id);
+      c.mutable_send_reply()->mutable_message()->add_contents()->mutable_text()->set_text("hi");
+      break;
+    case 2:
+    case 3:
+    case 4:
+    case 5:
+      c.mutable_resolve()->set_conversation_id(id);
+      break;
+    case 6:
+      c.mutable_transfer()->set_conversation_id(id);
+      if (Pick(2) == 0) {
+        c.mutable_transfer()->set_queue_id(Queue());
+      } else {
+        c.mutable_transfer()->set_agent_id(Agent());
+      }
+      c.mutable_transfer()->set_note("please");
+      c.mutable_transfer()->set_keep_place(Pick(2) == 0);
+      break;
+    case 7:
+      c.mutable_park()->set_conversation_id(id);
+      c.mutable_park()->set_on_hold(Pick(2) == 0);
+      break;
+    default:
+      c.mutable_add_note()->set_conversation_id(id);
+      c.mutable_add_note()->set_text("a note");
+  }
+  return {c};
+}
+
+Command RandomDay::StepIn(const State& state) {
+  const std::string agent = Agent();
+  const std::string id = OneOf(OpenIn(state));
+  const std::set<std::string>& company = state.CompanyOf(kWorkspace, agent);
+  Command c = By(agent);
+  if (Pick(3) != 0) c.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
+  switch (Pick(14)) {
+    case 0:
+      c.mutable_pull()->set_conversation_id(id);
+      c.mutable_pull()->set_agent_id(agent);
+      break;
+    case 1:
+      c.mutable_reassign()->set_conversation_id(id);
+      c.mutable_reassign()->set_agent_id(agent);
+      break;
+    case 2:
+    case 3:
+      c.mutable_consult()->set_conversation_id(id);
+      c.mutable_consult()->set_agent_id(agent);
+      c.mutable_consult()->set_note("any idea?");
+      break;
+    case 4:
+      c.mutable_end_consult()->set_conversation_id(company.empty() ? id : OneOf(company));
+      c.mutable_end_consult()->set_agent_id(agent);
+      break;
+    case 5:
+      c.mutable_barge_in()->set_conversation_id(id);
+      break;
+    case 6:
+      c.mutable_leave_conversation()->set_conversation_id(company.empty() ? id : OneOf(company));
+      break;
+    case 7:
+      c.mutable_transfer()->set_conversation_id(id);
+      c.mutable_transfer()->set_agent_id(Agent());
+      break;
+    case 8:
+      c.mutable_park()->set_conversation_id(id);
+      c.mutable_park()->set_on_hold(true);
+      break;
+    case 9:
+      c.mutable_resume()->set_conversation_id(id);
+      break;
+    case 10:
+      c.mutable_reopen()->set_conversation_id(OneOf(state.Keys(PieceKind::kConversation)));
+      break;
+    case 11:
+      c.mutable_merge_conversation()->set_conversation_id(id);
+      c.mutable_merge_conversation()->set_into_conversation_id(
+          id == "none" ? id : OfSameContact(state, id));
+      break;
+    default:
+      c.mutable_update_conversation()->set_conversation_id(id);
+      c.mutable_update_conversation()->set_priority_points(static_cast<int>(Pick(50)));
+      if (Pick(2) == 0) c.mutable_update_conversation()->set_language(Queue());
+      if (Pick(3) == 0) c.mutable_update_conversation()->mutable_facts()->set_tier("gold");
+      c.mutable_update_conversation()->set_choose_queue_again(Pick(2) == 0);
+  }
+  return c;
+}
+
+config::v1::WorkspaceConfig RandomDay::AnotherConfig(const State& state) {
+  const int64_t version = state.FindConfig(kWorkspace)->version() + 1;
+  config::v1::WorkspaceConfig config = make_config_(version);
+  config.mutable_conversations()->set_removed_work(Pick(3) == 0 ? config::v1::REMOVED_WORK_REQUEUED
+                                                                : config::v1::REMOVED_WORK_KEPT);
+  // Several agents come to have room at once.
+  for (config::v1::Agent& agent : *config.mutable_agents()) {
+    agent.set_capacity_units(agent.capacity_units() + static_cast<int32_t>(version / 2));
+  }
+  switch (Pick(4)) {
+    case 0:
+      config.mutable_agents()->DeleteSubrange(static_cast<int>(Pick(3)), 1);
+      break;
+    case 1:
+      EraseIf(*config.mutable_agents(), [&](const auto& a) {
+        return !state.ConversationsOf(kWorkspace, a.agent_id()).empty();
+      });
+      break;
+    default:
+      break;
+  }
+  if (Pick(3) != 0) {
+    const std::string gone = Queue();
+    EraseIf(*config.mutable_queues(), [&](const auto& q) { return q.queue_id() == gone; });
+    for (config::v1::Agent& agent : *config.mutable_agents()) {
+      EraseIf(*agent.mutable_queue_ids(), [&](const auto& id) { return id == gone; });
+    }
+  }
+  return config;
+}
+
+}  // namespace wissel::domain::testing
