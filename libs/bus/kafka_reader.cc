@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "libs/base/check.h"
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
@@ -94,6 +95,9 @@ class KafkaReader final : public Reader {
   static constexpr size_t kFewLeft = 10'000;
   static constexpr absl::Duration kLookAgain = absl::Milliseconds(10);
 
+  // A topic that a broker does not know yet.
+  static constexpr absl::Duration kAskAgainAfter = absl::Milliseconds(20);
+
   // A client that holds enough of every partition stops fetching, and looks again only when
   // something else wakes its thread: in vain of us, as taking records does not, or after a second
   // (2.0.2, rd_kafka_toppar_fetch_decide). So it is woken, by the one call that does that and
@@ -156,14 +160,29 @@ class KafkaReader final : public Reader {
   }
 
   absl::StatusOr<std::pair<int64_t, int64_t>> Bounds() {
-    int64_t low = 0;
-    int64_t high = 0;
-    const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
-        client_, name_.c_str(), partition_, &low, &high, Millis(pool_.options().request_timeout));
-    if (error != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return ToStatus(error, absl::StrCat("offsets of ", name_, "/", partition_));
+    const Timeout limit(pool_.options().request_timeout);
+    for (;;) {
+      int64_t low = 0;
+      int64_t high = 0;
+      const rd_kafka_resp_err_t error = rd_kafka_query_watermark_offsets(
+          client_, name_.c_str(), partition_, &low, &high, Millis(limit.Remaining()));
+      if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return std::pair(low, high);
+      absl::Status status = ToStatus(error, absl::StrCat("offsets of ", name_, "/", partition_));
+      if (!absl::IsNotFound(status)) return status;
+      // The partition was there, or there were no reader. A broker that has just started may not
+      // know it, which the client believes for longer than it is so, unless it asks.
+      if (limit.Expired()) return absl::UnavailableError(status.message());
+      absl::SleepFor(std::min(kAskAgainAfter, limit.Remaining()));
+      AskForTopic(limit.Remaining());
     }
-    return std::pair(low, high);
+  }
+
+  void AskForTopic(absl::Duration timeout) {
+    const rd_kafka_metadata_t* metadata = nullptr;
+    if (rd_kafka_metadata(client_, /*all_topics=*/0, handle_.get(), &metadata, Millis(timeout)) ==
+        RD_KAFKA_RESP_ERR_NO_ERROR) {
+      rd_kafka_metadata_destroy(metadata);
+    }
   }
 
   ReaderPool& pool_;

@@ -20,12 +20,12 @@ constexpr absl::Duration kAppendTimeout = absl::Minutes(2);
 
 }  // namespace
 
-absl::Status ConfigTopic::CatchUp(int64_t watched, bool* counts) {
+absl::Status ConfigTopic::CatchUp(Appended* ours) {
   if (reader_ == nullptr) {
     WISSEL_ASSIGN_OR_RETURN(reader_, bus_.OpenReader(bus::Topic::kConfig, kPartition, {}));
   }
   WISSEL_ASSIGN_OR_RETURN(int64_t end, reader_->EndOffset());
-  end = std::max(end, watched + 1);
+  if (ours != nullptr) end = std::max(end, ours->offset + 1);
   const Timeout limit(kReadTimeout);
   while (reader_->position() < end) {
     if (limit.Expired()) return absl::UnavailableError("the configuration topic does not answer");
@@ -33,7 +33,10 @@ absl::Status ConfigTopic::CatchUp(int64_t watched, bool* counts) {
     for (const bus::Record& record : records) {
       config::v1::WorkspaceConfig config;
       const bool valid = config.ParseFromString(record.value) && history_.Accept(config);
-      if (record.offset == watched) *counts = valid;
+      if (ours != nullptr &&
+          (ours->offset >= 0 ? record.offset == ours->offset : record.value == ours->value)) {
+        ours->counts = ours->counts || valid;
+      }
       if (valid) configs_[config.workspace_id()] = std::move(config);
     }
   }
@@ -42,7 +45,7 @@ absl::Status ConfigTopic::CatchUp(int64_t watched, bool* counts) {
 
 absl::StatusOr<config::v1::WorkspaceConfig> ConfigTopic::Get(const std::string& workspace_id) {
   MutexLock lock(mutex_);
-  WISSEL_RETURN_IF_ERROR(CatchUp(-1, nullptr));
+  WISSEL_RETURN_IF_ERROR(CatchUp(nullptr));
   const auto found = configs_.find(workspace_id);
   return found == configs_.end() ? config::v1::WorkspaceConfig() : found->second;
 }
@@ -56,7 +59,7 @@ absl::Status ConfigTopic::NotNext(const config::v1::WorkspaceConfig& config) {
 
 absl::Status ConfigTopic::Apply(const config::v1::WorkspaceConfig& config) {
   MutexLock lock(mutex_);
-  WISSEL_RETURN_IF_ERROR(CatchUp(-1, nullptr));
+  WISSEL_RETURN_IF_ERROR(CatchUp(nullptr));
   if (config.version() != history_.VersionOf(config.workspace_id()) + 1) return NotNext(config);
 
   if (appender_ == nullptr) appender_ = bus_.NewAppender({});
@@ -65,10 +68,11 @@ absl::Status ConfigTopic::Apply(const config::v1::WorkspaceConfig& config) {
     absl::StatusOr<int64_t> offset;
   };
   const auto answer = std::make_shared<Answer>();
+  const std::string value = config.SerializeAsString();
   appender_->Append({.topic = bus::Topic::kConfig,
                      .partition = kPartition,
                      .key = config.workspace_id(),
-                     .value = config.SerializeAsString(),
+                     .value = value,
                      .headers = {bus::ContentTypeHeader(config.GetDescriptor()->full_name())}},
                     [answer](absl::StatusOr<int64_t> offset) {
                       answer->offset = std::move(offset);
@@ -80,11 +84,11 @@ absl::Status ConfigTopic::Apply(const config::v1::WorkspaceConfig& config) {
   if (!answer->offset.ok()) {
     return Annotate(answer->offset.status(), "appending the configuration");
   }
-  bool counts = false;
-  if (absl::Status status = CatchUp(*answer->offset, &counts); !status.ok()) {
+  Appended ours{.offset = *answer->offset, .value = value};
+  if (absl::Status status = CatchUp(&ours); !status.ok()) {
     return Annotate(status, "appended, it may be in force; reading it back");
   }
-  return counts ? absl::OkStatus() : NotNext(config);
+  return ours.counts ? absl::OkStatus() : NotNext(config);
 }
 
 }  // namespace wissel::admin

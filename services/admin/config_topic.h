@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "libs/base/mutex.h"
 #include "libs/bus/bus.h"
 #include "libs/domain/config_rule.h"
@@ -29,15 +30,21 @@ class ConfigTopic {
 
   // Puts the configuration in force; durable when it returns OK.
   //   FAILED_PRECONDITION  its version is not the next, or another of that version came first;
-  //   names the
-  //                        version in force
+  //                        names the version in force
   //   INVALID_ARGUMENT     larger than a record may be
   //   UNAVAILABLE          not acknowledged: it may be in force all the same
   absl::Status Apply(const config::v1::WorkspaceConfig& config);
 
  private:
-  // Reads to the end. Whether the record at `watched` (-1: none) counts goes to `counts`.
-  absl::Status CatchUp(int64_t watched, bool* counts) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A record of ours. The bus may not say where it stands (bus::Appender): then the offset is
+  // negative, and it is known by its bytes.
+  struct Appended {
+    int64_t offset = -1;
+    absl::string_view value;
+    bool counts = false;
+  };
+  // Reads to the end, and tells whether `ours`, if any, counts.
+  absl::Status CatchUp(Appended* ours) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status NotNext(const config::v1::WorkspaceConfig& config)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -200,7 +200,8 @@ class CanaryRun {
   }
 
   absl::Status AwaitConfigured() {
-    return Await("the configuration to be in force", [&] { return follower_->configured(); });
+    return Await("the configuration to be in force",
+                 [&] { return follower_->config_version() > 0; });
   }
 
   absl::Status AwaitEpochs(const std::vector<int64_t>& above) {

@@ -21,10 +21,13 @@ enum class Fault {
   kOutOfOrder,      // Not in the order of writing; or the log's time goes backwards.
   kStreamGap,       // An agent's stream is not what the log says that the agent may see.
   kStateDiffers,    // Somebody's state is not the fold of the log.
+  kHistoryWrong,    // The history service tells something else than the log.
+  kConfigWrong,  // A configuration that was accepted is not in force, one that was refused is, or
+                 // versions do not follow each other.
 };
-inline constexpr std::array kFaults = {Fault::kLost,           Fault::kDoubled,
-                                       Fault::kDoublyAssigned, Fault::kOutOfOrder,
-                                       Fault::kStreamGap,      Fault::kStateDiffers};
+inline constexpr std::array kFaults = {
+    Fault::kLost,      Fault::kDoubled,      Fault::kDoublyAssigned, Fault::kOutOfOrder,
+    Fault::kStreamGap, Fault::kStateDiffers, Fault::kHistoryWrong,   Fault::kConfigWrong};
 
 // "doubly assigned"
 absl::string_view FaultName(Fault fault);
@@ -55,5 +58,15 @@ Violations CheckStreams(const History& history);
 // Each held state is the fold of the log at its place. A place that the log does not have is a
 // violation too.
 Violations CheckStates(const History& history, const std::vector<HeldState>& held);
+
+// What the history service told of a conversation is what the log says up to that place: the latest
+// messages and answers, and how far each answer came. In the end it tells of every conversation,
+// all that it keeps.
+Violations CheckTold(const History& history);
+
+// Each partition's log puts the same configurations in force, in the order of their versions and
+// none twice: those that admin accepted, under the version it said; none that it refused; and at
+// the end the one that admin says.
+Violations CheckConfigs(const History& history);
 
 }  // namespace wissel::chaos

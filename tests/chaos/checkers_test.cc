@@ -360,5 +360,204 @@ TEST_F(CheckersTest, FindsAStateOfAPlaceThatTheLogDoesNotHave) {
               ElementsAre(Fault::kStateDiffers));
 }
 
+// --- history
+
+class ToldTest : public CheckersTest {
+ protected:
+  ToldTest() {
+    Decide({Opened("c"), Received("c", "m1")});
+    Decide({Replied("c", "o1")});
+    Decide({Delivery("c", "o1", DeliveryState::DELIVERY_STATE_SENT)});
+    Decide({Received("c", "m2")});
+    history_.told = {
+        {.conversation_id = "c", .messages = {Message("m1", 1)}, .offset = 1},
+        {.conversation_id = "c", .messages = {Message("m1", 1), Answer("o1", 2)}, .offset = 3},
+        {.conversation_id = "c",
+         .whole = true,
+         .messages = {Message("m1", 1), Answer("o1", 2), Message("m2", 4)}}};
+  }
+
+  history::v1::Message Line(size_t offset) {
+    history::v1::Message line;
+    *line.mutable_time() = decision(offset).time();
+    line.set_log_offset(static_cast<int64_t>(offset));
+    return line;
+  }
+  history::v1::Message Message(const std::string& id, size_t offset) {
+    history::v1::Message line = Line(offset);
+    line.mutable_inbound()->set_provider_message_id(id);
+    return line;
+  }
+  history::v1::Message Answer(const std::string& id, size_t offset) {
+    history::v1::Message line = Line(offset);
+    line.set_id(id);
+    line.mutable_outbound();
+    line.mutable_actor();
+    line.set_delivery_state(DeliveryState::DELIVERY_STATE_SENT);
+    return line;
+  }
+  Told& first() { return history_.told[0]; }
+  Told& second() { return history_.told[1]; }
+  Told& whole() { return history_.told[2]; }
+  std::vector<Fault> Found() { return Faults(CheckTold(history_)); }
+};
+
+TEST_F(ToldTest, PassesWhatTheLogSays) { EXPECT_THAT(CheckTold(history_), IsEmpty()); }
+
+TEST_F(ToldTest, FindsAMessageThatTheLogDoesNotHaveYet) {
+  first().messages = second().messages;
+  EXPECT_THAT(Found(), ElementsAre(Fault::kHistoryWrong));
+}
+
+TEST_F(ToldTest, FindsAMessageOfNobody) {
+  second().messages[0].mutable_inbound()->set_provider_message_id("other");
+  EXPECT_THAT(Found(), ElementsAre(Fault::kHistoryWrong));
+}
+
+TEST_F(ToldTest, FindsAMissingMessage) {
+  second().messages.pop_back();
+  EXPECT_THAT(Found(), ElementsAre(Fault::kHistoryWrong));
+}
+
+TEST_F(ToldTest, FindsARepeatedMessage) {
+  second().messages = {Message("m1", 1), Message("m1", 1)};
+  EXPECT_THAT(Found(), ElementsAre(Fault::kHistoryWrong));
+}
+
+TEST_F(ToldTest, FindsADeliveryThatIsBehind) {
+  second().messages[1].set_delivery_state(DeliveryState::DELIVERY_STATE_PENDING);
+  EXPECT_THAT(Found(), ElementsAre(Fault::kHistoryWrong));
+  second().offset = 2;
+  EXPECT_THAT(Found(), IsEmpty());
+}
+
+TEST_F(ToldTest, FindsAMessageMissingAtTheEnd) {
+  whole().messages.erase(whole().messages.begin());
+  EXPECT_THAT(Found(), ElementsAre(Fault::kHistoryWrong));
+}
+
+TEST_F(ToldTest, OfALongConversationTheLatestAreDue) {
+  std::vector<history::v1::Message> all = whole().messages;
+  for (size_t offset = 5; offset < 250; ++offset) {
+    Decide({Received("c", absl::StrCat("m", offset))});
+    all.push_back(Message(absl::StrCat("m", offset), offset));
+  }
+  whole().messages.assign(all.end() - 200, all.end());
+  second().messages.assign(all.end() - 20, all.end());
+  second().offset = 249;
+  EXPECT_THAT(Found(), IsEmpty());
+  whole().messages.assign(all.end() - 199, all.end());
+  EXPECT_THAT(Found(), ElementsAre(Fault::kHistoryWrong));
+}
+
+TEST_F(ToldTest, FindsAConversationThatIsNotToldOf) {
+  Decide({Opened("d")});
+  EXPECT_THAT(Found(), ElementsAre(Fault::kHistoryWrong));
+}
+
+TEST_F(ToldTest, FindsAConversationThatIsNotInTheLog) {
+  history_.told.push_back({.conversation_id = "d", .whole = true});
+  EXPECT_THAT(Found(), ElementsAre(Fault::kHistoryWrong));
+}
+
+TEST_F(ToldTest, FindsAConversationOfAnotherPartition) {
+  second().partition = 1;
+  EXPECT_THAT(Found(), ElementsAre(Fault::kHistoryWrong));
+}
+
+TEST_F(ToldTest, FindsAnAnswerThatNobodyShouldGet) {
+  second().status = absl::DataLossError("gone");
+  EXPECT_THAT(Found(), ElementsAre(Fault::kHistoryWrong));
+}
+
+// --- configurations
+
+class ConfigsTest : public CheckersTest {
+ protected:
+  ConfigsTest() {
+    for (size_t partition : {0, 1}) {
+      Apply(partition, 1, "");
+      Apply(partition, 2, "a");
+      Apply(partition, 3, "open end");
+      Apply(partition, 4, "b");
+    }
+    history_.config_attempts = {{"a", 2, absl::OkStatus()},
+                                {"too late", 2, absl::FailedPreconditionError("version 2")},
+                                {"open end", 3, absl::UnavailableError("")},
+                                {"b", 4, absl::OkStatus()},
+                                {"never came", 5, absl::UnavailableError("")}};
+    SayInForce(4, "b");
+  }
+
+  void Apply(size_t partition, int64_t version, const std::string& label) {
+    bus::LogEntry entry;
+    entry.offset = static_cast<int64_t>(history_.log[partition].size());
+    Event& event = *entry.record.mutable_decision()->add_events();
+    event.mutable_config_applied()->mutable_config()->set_version(version);
+    event.mutable_config_applied()->mutable_config()->set_display_name(label);
+    history_.log[partition].push_back(std::move(entry));
+  }
+  void SayInForce(int64_t version, const std::string& label) {
+    history_.config_in_force.set_version(version);
+    history_.config_in_force.set_display_name(label);
+  }
+  void Attempted(const std::string& label, int64_t version, absl::Status status) {
+    history_.config_attempts.push_back({label, version, std::move(status)});
+  }
+  std::vector<Fault> Found() { return Faults(CheckConfigs(history_)); }
+};
+
+TEST_F(ConfigsTest, PassesVersionsThatFollowEachOther) {
+  EXPECT_THAT(CheckConfigs(history_), IsEmpty());
+}
+
+TEST_F(ConfigsTest, FindsOneThatWasAcceptedAndIsNotInForce) {
+  Attempted("c", 5, absl::OkStatus());
+  EXPECT_THAT(Found(), ElementsAre(Fault::kConfigWrong));
+}
+
+TEST_F(ConfigsTest, FindsOneThatWasAcceptedUnderAnothersVersion) {
+  Attempted("c", 4, absl::OkStatus());
+  EXPECT_THAT(Found(), ElementsAre(Fault::kConfigWrong));
+}
+
+TEST_F(ConfigsTest, FindsOneThatWasRefusedAndIsInForce) {
+  history_.config_attempts[0].status = absl::FailedPreconditionError("version 2");
+  EXPECT_THAT(Found(), ElementsAre(Fault::kConfigWrong));
+}
+
+TEST_F(ConfigsTest, FindsOneThatIsInForceTwice) {
+  for (size_t partition : {0, 1}) Apply(partition, 5, "open end");
+  SayInForce(5, "open end");
+  EXPECT_THAT(Found(), ElementsAre(Fault::kConfigWrong));
+}
+
+TEST_F(ConfigsTest, FindsAVersionAppliedAgain) {
+  Apply(1, 4, "b");
+  EXPECT_THAT(Found(), ElementsAre(Fault::kConfigWrong));
+}
+
+TEST_F(ConfigsTest, FindsAVersionLeftOut) {
+  for (size_t partition : {0, 1}) Apply(partition, 6, "c");
+  EXPECT_THAT(Found(), ElementsAre(Fault::kConfigWrong, Fault::kConfigWrong));
+}
+
+TEST_F(ConfigsTest, FindsAPartitionThatStaysBehind) {
+  Apply(0, 5, "c");
+  SayInForce(5, "c");
+  EXPECT_THAT(Found(), ElementsAre(Fault::kConfigWrong));
+}
+
+TEST_F(ConfigsTest, FindsAnAdminThatSaysSomethingElse) {
+  SayInForce(4, "other");
+  EXPECT_THAT(Found(), ElementsAre(Fault::kConfigWrong));
+}
+
+TEST_F(ConfigsTest, FindsAnAnswerThatNobodyShouldGet) {
+  Attempted("c", 5, absl::InternalError("oops"));
+  Attempted("", 0, absl::UnavailableError("to the end"));
+  EXPECT_THAT(Found(), ElementsAre(Fault::kConfigWrong, Fault::kConfigWrong));
+}
+
 }  // namespace
 }  // namespace wissel::chaos

@@ -5,8 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "libs/bus/log_reader.h"
 #include "wissel/agent/v1/agent_service.pb.h"
+#include "wissel/config/v1/config.pb.h"
+#include "wissel/history/v1/history_service.pb.h"
 
 // What a run leaves behind: plain data, written by the workload, judged by the checkers.
 namespace wissel::chaos {
@@ -43,6 +46,30 @@ struct Transcript {
   std::set<std::string> replies_done;
 };
 
+// What the history service answered when it was asked for a conversation.
+struct Told {
+  std::string conversation_id;
+  // Everything that history has of it, asked for when all was quiet; else the latest, as of a place
+  // in the log.
+  bool whole = false;
+  // Oldest first.
+  std::vector<history::v1::Message> messages;
+  int32_t partition = 0;
+  int64_t offset = 0;  // Of the last record that it takes into account.
+  // Not OK: nothing was told, though the service could be reached.
+  absl::Status status;
+};
+
+// What admin answered to somebody who wanted to put a configuration in force.
+struct ConfigAttempt {
+  // The configuration's display name, of each attempt its own. Empty: admin was only asked what is
+  // in force, and did not say.
+  std::string label;
+  int64_t version = 0;
+  // UNAVAILABLE leaves open what became of it.
+  absl::Status status;
+};
+
 struct History {
   std::vector<CustomerMessage> messages;
   // Outbound ids in the order in which the provider accepted them.
@@ -52,6 +79,10 @@ struct History {
   std::vector<std::vector<bus::LogEntry>> log;
   // By partition: every stream must have reached this place.
   std::vector<int64_t> streams_reach;
+  std::vector<Told> told;
+  std::vector<ConfigAttempt> config_attempts;
+  // What admin said at the end.
+  config::v1::WorkspaceConfig config_in_force;
 };
 
 // A state hash that somebody holds of a partition, and the place in the log it is good for.

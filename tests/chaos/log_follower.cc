@@ -1,5 +1,6 @@
 #include "tests/chaos/log_follower.h"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -38,6 +39,7 @@ absl::StatusOr<std::unique_ptr<LogFollower>> LogFollower::Start(bus::Bus& bus) {
   {
     MutexLock lock(follower->mutex_);
     follower->log_.resize(static_cast<size_t>(partitions));
+    follower->config_versions_.resize(static_cast<size_t>(partitions));
     follower->ends_.resize(static_cast<size_t>(partitions));
     follower->epochs_.resize(static_cast<size_t>(partitions));
   }
@@ -95,7 +97,7 @@ void LogFollower::Take(size_t partition, std::vector<bus::LogEntry> entries) {
         } else if (event.has_resolved()) {
           waiting_.erase(event.resolved().conversation_id());
         } else if (event.has_config_applied()) {
-          configured_.insert(partition);
+          config_versions_[partition] = event.config_applied().config().version();
         } else if (event.has_reply_sent()) {
           replies_.try_emplace(event.reply_sent().outbound_id(),
                                DeliveryState::DELIVERY_STATE_PENDING);
@@ -161,9 +163,9 @@ int64_t LogFollower::waiting() const {
   MutexLock lock(mutex_);
   return static_cast<int64_t>(waiting_.size());
 }
-bool LogFollower::configured() const {
+int64_t LogFollower::config_version() const {
   MutexLock lock(mutex_);
-  return configured_.size() == log_.size();
+  return *std::min_element(config_versions_.begin(), config_versions_.end());
 }
 std::vector<int64_t> LogFollower::epochs() const {
   MutexLock lock(mutex_);

@@ -3,7 +3,6 @@
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <set>
 #include <string>
 #include <thread>
 #include <unordered_map>
@@ -42,8 +41,8 @@ class LogFollower {
   bool HasMessage(const std::string& provider_message_id) const;
   // Behind the last record read, by partition.
   std::vector<int64_t> ends() const;
-  // Whether a configuration is in force on every partition.
-  bool configured() const;
+  // The version of the configuration that is in force on every partition; 0: there is none yet.
+  int64_t config_version() const;
   // The highest valid epoch, by partition.
   std::vector<int64_t> epochs() const;
 
@@ -68,7 +67,7 @@ class LogFollower {
   std::vector<int64_t> ends_ ABSL_GUARDED_BY(mutex_);
   std::vector<int64_t> epochs_ ABSL_GUARDED_BY(mutex_);
   std::unordered_set<std::string> waiting_ ABSL_GUARDED_BY(mutex_);
-  std::set<size_t> configured_ ABSL_GUARDED_BY(mutex_);
+  std::vector<int64_t> config_versions_ ABSL_GUARDED_BY(mutex_);  // By partition.
   std::unordered_set<std::string> messages_ ABSL_GUARDED_BY(mutex_);
   std::unordered_map<std::string, receipt::v1::DeliveryState> replies_ ABSL_GUARDED_BY(mutex_);
   int64_t decisions_ ABSL_GUARDED_BY(mutex_) = 0;

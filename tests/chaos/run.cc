@@ -22,6 +22,7 @@
 #include "tests/chaos/checkers.h"
 #include "tests/chaos/customers.h"
 #include "tests/chaos/log_follower.h"
+#include "tests/chaos/office.h"
 #include "tests/chaos/report.h"
 #include "tests/chaos/schedule.h"
 #include "tests/stubs/graph/graph_stub.h"
@@ -44,9 +45,9 @@ const std::vector<std::string>& Routers() {
 }
 
 const std::vector<std::string>& Services() {
-  static const std::vector<std::string> names = {"router-1",  "router-2",  "ingest-1",
-                                                 "ingest-2",  "deliver",   "deliver-2",
-                                                 "gateway-1", "gateway-2", "projector"};
+  static const std::vector<std::string> names = {"router-1",  "router-2",  "ingest-1",  "ingest-2",
+                                                 "deliver",   "deliver-2", "gateway-1", "gateway-2",
+                                                 "projector", "history",   "admin"};
   return names;
 }
 
@@ -79,9 +80,12 @@ class ChaosRun {
     for (const Incident& incident : schedule) Say(absl::StrCat("  ", incident.ToString()));
     Suffer(schedule);
     Mend();
+    config_version_ = office_->Close();
     WISSEL_RETURN_IF_ERROR(AwaitQuiet());
     WISSEL_ASSIGN_OR_RETURN(const std::vector<HeldState> held, CollectStates());
     WISSEL_RETURN_IF_ERROR(AwaitStreams());
+    WISSEL_RETURN_IF_ERROR(AwaitViews());
+    office_->LookUpAll();
     return Judge(held, absl::Now() - begin);
   }
 
@@ -105,6 +109,8 @@ class ChaosRun {
     WISSEL_RETURN_IF_ERROR(stage_->StartDeliver("deliver-2"));
     WISSEL_RETURN_IF_ERROR(stage_->StartGateway("gateway-1"));
     WISSEL_RETURN_IF_ERROR(stage_->StartGateway("gateway-2"));
+    WISSEL_RETURN_IF_ERROR(stage_->StartHistory("history"));
+    WISSEL_RETURN_IF_ERROR(stage_->StartAdmin("admin"));
     for (const std::string& name : Services()) {
       WISSEL_RETURN_IF_ERROR(stage_->fleet().WaitReady(name, kReady));
     }
@@ -112,7 +118,7 @@ class ChaosRun {
     graph_->SetManners({.repeat = 0.1, .max_delay = absl::Milliseconds(300)});
     // Before that an agent's first commands would be refused: nobody knows the agent yet.
     const Timeout limit(kReady);
-    while (!follower_->configured()) {
+    while (follower_->config_version() == 0) {
       if (limit.Expired()) return absl::UnavailableError("the configuration is not in force");
       absl::SleepFor(kTick);
     }
@@ -132,6 +138,13 @@ class ChaosRun {
                          .phone_number_ids = stage_->phone_number_ids(),
                          .app_secret = std::string(Stage::app_secret()),
                          .webhook_urls = stage_->webhook_urls()});
+    WISSEL_ASSIGN_OR_RETURN(std::string supervisor, stage_->Token("supervisor"));
+    WISSEL_ASSIGN_OR_RETURN(std::string admin, stage_->Token("admin"));
+    office_ = std::make_unique<Office>(OfficeOptions{.seed = options_.seed,
+                                                     .history = stage_->history(),
+                                                     .admin = stage_->admin(),
+                                                     .supervisor_token = std::move(supervisor),
+                                                     .admin_token = std::move(admin)});
     return absl::OkStatus();
   }
 
@@ -253,9 +266,10 @@ class ChaosRun {
       const int64_t open = follower_->open_replies();
       const int64_t pending = agents_->pending_commands();
       const int64_t waiting = follower_->waiting();
+      const int64_t configs = config_version_ - follower_->config_version();
       missing = absl::StrCat(absent, " messages, ", open, " answers, ", pending, " commands, ",
-                             waiting, " conversations waiting");
-      if (absent + open + pending + waiting == 0) break;
+                             waiting, " conversations waiting, ", configs, " configurations");
+      if (absent + open + pending + waiting == 0 && configs <= 0) break;
       absl::SleepFor(absl::Milliseconds(200));
     }
     Say(absl::StrFormat("quiet after %.1f s; still missing: %s",
@@ -272,6 +286,22 @@ class ChaosRun {
       absl::SleepFor(kTick);
     }
     return absl::OkStatus();
+  }
+
+  // Until the views, which move together with the checkpoints, are as far as the streams are.
+  absl::Status AwaitViews() {
+    const Timeout limit(absl::Seconds(60));
+    for (;;) {
+      Tend();
+      const absl::StatusOr<std::vector<HeldState>> found = stage_->Checkpoints();
+      if (found.ok() && std::all_of(found->begin(), found->end(), [this](const HeldState& held) {
+            return held.next_offset >= reach_[static_cast<size_t>(held.partition)];
+          })) {
+        return absl::OkStatus();
+      }
+      if (limit.Expired()) return absl::UnavailableError("the views do not follow the log");
+      absl::SleepFor(absl::Milliseconds(200));
+    }
   }
 
   // What routers and checkpoints hold, before and after a FLUSHALL.
@@ -310,8 +340,10 @@ class ChaosRun {
       history.book.push_back(accepted.outbound_id);
     }
     history.log = follower_->Finish();
+    office_->AddTo(history);
     Violations violations = CheckHistory(history);
-    for (Violations more : {CheckServed(history), CheckStates(history, held)}) {
+    for (Violations more : {CheckServed(history), CheckStates(history, held), CheckTold(history),
+                            CheckConfigs(history)}) {
       std::move(more.begin(), more.end(), std::back_inserter(violations));
     }
 
@@ -344,6 +376,18 @@ class ChaosRun {
                      agents_->snapshots(), " snapshots, ", agents_->commands(), " commands"));
     Say(absl::StrCat("  streams lost: ", ToString(lost)));
     Say(absl::StrCat("  attempts without a stream: ", ToString(refused)));
+    const auto whole = std::count_if(history.told.begin(), history.told.end(),
+                                     [](const Told& told) { return told.whole; });
+    Say(absl::StrCat("history: ", history.told.size() - static_cast<size_t>(whole),
+                     " looks at a conversation, ", whole, " read whole at the end; ",
+                     office_->unknown(), " not known at the time"));
+    std::map<absl::StatusCode, int> attempts;
+    for (const ConfigAttempt& attempt : history.config_attempts) ++attempts[attempt.status.code()];
+    Say(absl::StrCat("configurations: ", attempts[absl::StatusCode::kOk], " accepted, ",
+                     attempts[absl::StatusCode::kFailedPrecondition], " came too late, ",
+                     attempts[absl::StatusCode::kUnavailable], " with an open end; version ",
+                     history.config_in_force.version(), " in force"));
+    Say(absl::StrCat("  history or admin not reached: ", office_->unreachable()));
     Say(absl::StrCat("states compared with the log's fold: ", router_states_, " of routers, ",
                      checkpoints_, " checkpoints, half of them after FLUSHALL"));
     for (const std::string& fallen : fallen_) Say(absl::StrCat("fell by itself: ", fallen));
@@ -365,6 +409,7 @@ class ChaosRun {
   std::unique_ptr<LogFollower> follower_;
   std::unique_ptr<Agents> agents_;
   std::unique_ptr<Customers> customers_;
+  std::unique_ptr<Office> office_;
   int seats_ = 0;
 
   absl::Time start_;
@@ -373,6 +418,7 @@ class ChaosRun {
   std::map<Incident::Kind, int> incidents_;
   std::vector<std::string> fallen_;
   std::vector<int64_t> reach_;
+  int64_t config_version_ = 0;
   size_t router_states_ = 0;
   size_t checkpoints_ = 0;
 

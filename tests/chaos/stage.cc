@@ -183,6 +183,14 @@ absl::StatusOr<std::vector<AgentSeat>> Stage::Seats() const {
   return seats;
 }
 
+absl::StatusOr<std::string> Stage::Token(const std::string& role) const {
+  return rpc::MintJwt({.subject = role,
+                       .workspace = std::string(kWorkspace),
+                       .roles = {role},
+                       .expires_at = absl::Now() + absl::Hours(24)},
+                      kTokenSecret, "", absl::Now());
+}
+
 absl::Status Stage::StartService(const std::string& name, const std::string& binary,
                                  std::vector<std::string> settings,
                                  const std::vector<std::string>& arguments) {
@@ -253,6 +261,23 @@ absl::Status Stage::StartDeliver(const std::string& name) {
        "delivery.max_in_flight=256",
        absl::StrCat("delivery.session_timeout=", absl::FormatDuration(kSessionTimeout))},
       {"--config", options_.work + "/whatsapp.yaml"});
+}
+
+absl::Status Stage::StartHistory(const std::string& name) {
+  history_ = Address(FreePort());
+  return StartService(
+      name, "wissel-history",
+      {absl::StrCat("redis.address=", options_.redis),
+       absl::StrCat("history.grpc.listen=", history_),
+       absl::StrCat("history.auth.hs256_secret=file:", options_.work, "/token-secret")});
+}
+
+absl::Status Stage::StartAdmin(const std::string& name) {
+  admin_ = Address(FreePort());
+  return StartService(
+      name, "wissel-admin",
+      {absl::StrCat("admin.grpc.listen=", admin_),
+       absl::StrCat("admin.auth.hs256_secret=file:", options_.work, "/token-secret")});
 }
 
 absl::Status Stage::Stack(const std::vector<std::string>& arguments) const {

@@ -46,15 +46,22 @@ class Stage {
   absl::Status StartGateway(const std::string& name);
   absl::Status StartIngest(const std::string& name, bool acknowledge_first = false);
   absl::Status StartDeliver(const std::string& name);
+  absl::Status StartHistory(const std::string& name);
+  absl::Status StartAdmin(const std::string& name);
 
   const std::vector<std::string>& webhook_urls() const { return webhook_urls_; }
   const std::vector<std::string>& gateways() const { return gateways_; }
+  // host:port
+  const std::string& history() const { return history_; }
+  const std::string& admin() const { return admin_; }
   const std::vector<std::string>& phone_number_ids() const { return phone_number_ids_; }
   // By partition.
   const std::vector<std::string>& routing_groups() const { return groups_; }
   static absl::string_view app_secret() { return "the app's secret"; }
   static absl::string_view access_token() { return "the access token"; }
   absl::StatusOr<std::vector<AgentSeat>> Seats() const;
+  // For one who has this role and is no agent.
+  absl::StatusOr<std::string> Token(const std::string& role) const;
 
   // What scripts/stack does: {"restart", "kafka"}. Blocks; from any thread.
   absl::Status Stack(const std::vector<std::string>& arguments) const;
@@ -80,6 +87,8 @@ class Stage {
   std::vector<std::string> phone_number_ids_;
   std::vector<std::string> webhook_urls_;
   std::vector<std::string> gateways_;
+  std::string history_;
+  std::string admin_;
   std::unique_ptr<bus::Bus> bus_;
   Fleet fleet_;
 };

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -362,6 +363,32 @@ TEST_F(KafkaBusTest, ABrokerRestartInTheMiddleOfTheStream) {
   }
   EXPECT_GT(decided, 0);
   EXPECT_EQ(log->unconfirmed(), 0);
+}
+
+// What brokers may say of a topic for a moment after they have started. librdkafka's mock cluster
+// says it for as long as it is told to.
+TEST(KafkaReaderTest, ATopicThatWasThereAndIsUnknownNowIsUnavailable) {
+  char text[512];
+  rd_kafka_t* const client =
+      rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
+  ASSERT_NE(client, nullptr) << text;
+  rd_kafka_mock_cluster_t* const cluster = rd_kafka_mock_cluster_new(client, 1);
+  const std::string topic = TopicName(Topic::kConfig, "mock.");
+  rd_kafka_mock_topic_create(cluster, topic.c_str(), 1, 1);
+  {
+    WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus,
+                                NewKafkaBus({.brokers = rd_kafka_mock_cluster_bootstraps(cluster),
+                                             .topic_prefix = "mock.",
+                                             .request_timeout = absl::Seconds(1)}));
+    WISSEL_ASSERT_OK(bus->PartitionCount(Topic::kConfig));
+    rd_kafka_mock_topic_set_error(cluster, topic.c_str(), RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+    WISSEL_ASSERT_OK_AND_ASSIGN(const auto reader, bus->OpenReader(Topic::kConfig, 0, {}));
+    EXPECT_THAT(reader->EndOffset(), StatusIs(absl::StatusCode::kUnavailable));
+    rd_kafka_mock_topic_set_error(cluster, topic.c_str(), RD_KAFKA_RESP_ERR_NO_ERROR);
+    WISSEL_EXPECT_OK(reader->EndOffset());
+  }
+  rd_kafka_mock_cluster_destroy(cluster);
+  rd_kafka_destroy(client);
 }
 
 }  // namespace
