@@ -104,7 +104,7 @@ class RandomDays : public ::testing::TestWithParam<int> {};
 TEST_P(RandomDays, KeepInvariantsAndFoldToTheSameStateFromLogCheckpointAndCutLog) {
   const RandomDay::MakeConfig make_config = GetParam() % 2 == 0 ? RichConfig : ShopConfig;
   Shop shop(make_config(1));
-  RandomDay day(GetParam(), make_config);
+  RandomDay day({.seed = static_cast<uint32_t>(GetParam()), .make_config = make_config});
   Loads loads;
   for (int i = 0; i < 300; ++i) {
     day.Step(shop);
@@ -181,7 +181,9 @@ TEST(RandomDay, GivesOutAndLooksAgainAsThePlainModelDoes) {
     SCOPED_TRACE(absl::StrCat("day ", day_number));
     const RandomDay::MakeConfig make_config = day_number % 4 != 0 ? RichConfig : ShopConfig;
     Shop shop(make_config(1));
-    RandomDay day(1000 + static_cast<uint32_t>(day_number), make_config);
+    RandomDay day({.seed = 1000 + static_cast<uint32_t>(day_number),
+                   .make_config = make_config,
+                   .late_timers = false});
     testing::EngineModel model;
     size_t followed = 0;
     for (int i = 0; i < kADay; ++i) {
@@ -206,7 +208,7 @@ TEST(RandomDay, ARichDayHasEverythingThatRoutingKnows) {
   std::set<Event::KindCase> seen;
   for (uint32_t seed = 100; seed < 120; ++seed) {
     Shop shop(RichConfig());
-    RandomDay day(seed, RichConfig);
+    RandomDay day({.seed = seed, .make_config = RichConfig});
     for (int i = 0; i < 400; ++i) day.Step(shop);
     for (const Decision& decision : shop.log()) {
       for (const Event& event : decision.events()) seen.insert(event.kind_case());

@@ -62,17 +62,15 @@ std::vector<RandomDay::Input> RandomDay::Next(const State& state) {
 }
 
 std::vector<RandomDay::Input> RandomDay::Time() {
-  switch (Pick(8)) {
-    case 0:
-      // A router that has much to do: timers fire late, behind an input that came later.
-      return {ClockShift{absl::Milliseconds(Pick(15'000))}, ByPhone(), Wait{absl::ZeroDuration()}};
-    case 1:
-      // A router whose clock is behind its predecessor's.
-      return {ClockShift{-absl::Milliseconds(Pick(300))}};
-    default:
-      // Up to 11 hours, now and then.
-      return {Wait{absl::Milliseconds(Pick(Pick(20) == 0 ? 40'000'000 : 20'000))}};
+  const size_t what = Pick(8);
+  if (what == 0 && options_.late_timers) {
+    // A router that has much to do: timers fire late, behind an input that came later.
+    return {ClockShift{absl::Milliseconds(Pick(15'000))}, ByPhone(), Wait{absl::ZeroDuration()}};
   }
+  // A router whose clock is behind its predecessor's.
+  if (what == 1) return {ClockShift{-absl::Milliseconds(Pick(300))}};
+  // Up to 11 hours, now and then.
+  return {Wait{absl::Milliseconds(Pick(Pick(20) == 0 ? 40'000'000 : 20'000))}};
 }
 
 message::v1::InboundMessage RandomDay::ByPhone() {
@@ -267,7 +265,7 @@ Command RandomDay::StepIn(const State& state) {
 
 config::v1::WorkspaceConfig RandomDay::AnotherConfig(const State& state) {
   const int64_t version = state.FindConfig(kWorkspace)->version() + 1;
-  config::v1::WorkspaceConfig config = make_config_(version);
+  config::v1::WorkspaceConfig config = options_.make_config(version);
   config.mutable_conversations()->set_removed_work(Pick(3) == 0 ? config::v1::REMOVED_WORK_REQUEUED
                                                                 : config::v1::REMOVED_WORK_KEPT);
   // Several agents come to have room at once.

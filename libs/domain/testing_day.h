@@ -62,7 +62,14 @@ class RandomDay {
       Event::kWrapUpStarted,
   };
 
-  RandomDay(uint32_t seed, MakeConfig make_config) : random_(seed), make_config_(make_config) {}
+  struct Options {
+    uint32_t seed = 0;
+    MakeConfig make_config = nullptr;
+    // Until an overdue timer has fired, what it brings about is not seen in what is given out.
+    bool late_timers = true;
+  };
+
+  explicit RandomDay(Options options) : options_(options), random_(options.seed) {}
 
   // On a Shop, or a testing::ShopLog.
   template <typename AnyShop>
@@ -126,8 +133,8 @@ class RandomDay {
   template <typename Strings>
   std::string OneOf(const Strings& all);
 
+  const Options options_;
   std::mt19937 random_;
-  const MakeConfig make_config_;
   int keys_ = 0;
 };
 

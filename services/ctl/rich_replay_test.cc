@@ -53,7 +53,7 @@ TEST(RichReplay, EveryDecisionComesOutAsItWasRecorded) {
     const auto bus = *bus::NewEmbeddedBus({.partitions = 1});
     ShopLog shop(*bus, 0, ShopLog::Inputs::kInTheirTopics, RichConfig(1));
     RemoveWhatHasWork(shop);
-    RandomDay day(seed, RichConfig);
+    RandomDay day({.seed = seed, .make_config = RichConfig});
     for (int step = 0; step < 300; ++step) {
       day.Step(shop);
       if (step == 250) shop.Wait(absl::Hours(1));
