@@ -46,7 +46,7 @@ MAY_INCLUDE = {
 }
 
 # A test, benchmark, fuzzer or conformance suite of a lower layer may use the fixtures.
-CHECKS = re.compile(r"_(test|benchmark|fuzz)\.(cc|h)$|/conformance/|^libs/[a-z]+/testing/")
+CHECKS = re.compile(r"_(test|benchmark|fuzz)\.(cc|h)$|/conformance/|^libs/[a-z]+/testing[/_]")
 CHECKS_MAY_ALSO_INCLUDE = {"libs/testing", "libs/sim"}
 # They are also the clients of what they check.
 CLIENTS = re.compile(r"(curl|grpcpp|grpc)/|.*\.grpc\.pb\.h")
