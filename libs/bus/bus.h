@@ -82,11 +82,11 @@ class Appender {
   // Refused, and certainly not in the log:
   //   INVALID_ARGUMENT    larger than the bus's max_record_bytes, or no such partition
   //   RESOURCE_EXHAUSTED  too much in flight; try again when something has been answered
-  //   ABORTED             gapless, and an earlier append failed; or (Kafka) this client can never
-  //                       append again: use another appender
+  //   ABORTED             gapless, and an earlier append failed: use another appender
   // Failed, perhaps in the log all the same:
   //   UNAVAILABLE         not acknowledged within the delivery timeout; a record that waited until
-  //                       others were answered has twice as long
+  //                       others were answered has twice as long. Kafka: also at once, while a
+  //                       client that can never send again is replaced
   //   RESOURCE_EXHAUSTED  embedded: the disk is full (then certainly not in the log)
   // A refusal with INVALID_ARGUMENT or RESOURCE_EXHAUSTED does not end a gapless appender: nothing
   // was sent, so nothing is missing.

@@ -47,6 +47,11 @@ class KafkaAppender final : public Appender, public ClientOwner {
   absl::Status Flush(absl::Duration timeout) override;
 
  private:
+  // A producer, with its handles of the topics.
+  struct Producer {
+    Client client;
+    std::vector<TopicHandle> topics;  // By Topic.
+  };
   struct Lane;
   // Outlives its way through librdkafka, which reads the record's value here.
   struct InFlight {
@@ -82,6 +87,12 @@ class KafkaAppender final : public Appender, public ClientOwner {
   };
 
   static void OnDelivery(rd_kafka_t*, const rd_kafka_message_t* message, void* opaque);
+  absl::StatusOr<Producer> NewProducer();
+  // Asks for the metadata now, not by the first record, which would then wait for it for up to a
+  // second.
+  void AskForMetadata();
+  // Puts another producer in the place of one that can never send again, unless gapless.
+  void Renew();
   void Serve(const std::stop_token& stop);
   absl::Status Refusal(size_t size) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Answer(InFlight& record, absl::StatusOr<int64_t> offset);
@@ -99,8 +110,8 @@ class KafkaAppender final : public Appender, public ClientOwner {
   absl::Status Produce(InFlight& in_flight);
 
   const AppenderOptions limits_;
-  Client client_;
-  std::vector<TopicHandle> topics_;  // By Topic.
+  // The delivery thread replaces it, under mutex_, while nothing is in flight.
+  Producer producer_;
 
   mutable Mutex mutex_;
   CondVar work_;  // For the delivery thread.
@@ -109,7 +120,8 @@ class KafkaAppender final : public Appender, public ClientOwner {
   size_t in_flight_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t appended_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t answered_ ABSL_GUARDED_BY(mutex_) = 0;
-  absl::Status failure_ ABSL_GUARDED_BY(mutex_);  // The first, if gapless; else only a fatal one.
+  // The first, if gapless; else a fatal one, until there is another producer.
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<Topic, int32_t>, Lane> lanes_ ABSL_GUARDED_BY(mutex_);
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
 
@@ -124,6 +136,12 @@ class KafkaAppender final : public Appender, public ClientOwner {
 };
 
 absl::Status KafkaAppender::Open() {
+  WISSEL_ASSIGN_OR_RETURN(producer_, NewProducer());
+  thread_ = StartThread("bus-appender", [this](const std::stop_token& stop) { Serve(stop); });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<KafkaAppender::Producer> KafkaAppender::NewProducer() {
   const Settings settings = {
       {"enable.idempotence", "true"},  // Implies acks=all and order under retries.
       {"enable.gapless.guarantee", limits_.gapless ? "true" : "false"},
@@ -135,19 +153,20 @@ absl::Status KafkaAppender::Open() {
       {"queue.buffering.max.kbytes",
        absl::StrCat(std::min<size_t>(2 * limits_.max_in_flight_bytes / 1024 + 1024, 2'000'000))},
   };
-  WISSEL_ASSIGN_OR_RETURN(client_, NewClient(RD_KAFKA_PRODUCER, settings, [](rd_kafka_conf_t* c) {
+  Producer producer;
+  WISSEL_ASSIGN_OR_RETURN(producer.client,
+                          NewClient(RD_KAFKA_PRODUCER, settings, [](rd_kafka_conf_t* c) {
                             rd_kafka_conf_set_dr_msg_cb(c, &KafkaAppender::OnDelivery);
                           }));
   for (const Topic topic : kAllTopics) {
     const std::string name = TopicName(topic, options().topic_prefix);
-    topics_.emplace_back(rd_kafka_topic_new(client_.get(), name.c_str(), nullptr));
-    if (topics_.back() == nullptr) {
+    producer.topics.emplace_back(rd_kafka_topic_new(producer.client.get(), name.c_str(), nullptr));
+    if (producer.topics.back() == nullptr) {
       return absl::InvalidArgumentError(
           absl::StrCat("Kafka topic ", name, ": ", rd_kafka_err2str(rd_kafka_last_error())));
     }
   }
-  thread_ = StartThread("bus-appender", [this](const std::stop_token& stop) { Serve(stop); });
-  return absl::OkStatus();
+  return producer;
 }
 
 KafkaAppender::~KafkaAppender() {
@@ -158,24 +177,46 @@ KafkaAppender::~KafkaAppender() {
     MutexLock lock(mutex_);
     closing_ = true;
   }
-  rd_kafka_purge(client_.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  rd_kafka_purge(producer_.client.get(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
   Flush(absl::Seconds(10)).IgnoreError();
   thread_.request_stop();
 }
 
 void KafkaAppender::Serve(const std::stop_token& stop) {
-  // Asked for now, not by the first record, which would then wait for it for up to a second.
-  const rd_kafka_metadata_t* metadata = nullptr;
-  if (rd_kafka_metadata(client_.get(), /*all_topics=*/0, nullptr, &metadata,
-                        Millis(options().request_timeout)) == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    rd_kafka_metadata_destroy(metadata);
-  }
+  AskForMetadata();
   while (!stop.stop_requested()) {
     Work();
     FailWaiting();
     MakeRoom();
     for (Lane* lane : TakeReady()) Burst(*lane);
+    Renew();
   }
+}
+
+void KafkaAppender::AskForMetadata() {
+  const rd_kafka_metadata_t* metadata = nullptr;
+  if (rd_kafka_metadata(producer_.client.get(), /*all_topics=*/0, nullptr, &metadata,
+                        Millis(options().request_timeout)) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    rd_kafka_metadata_destroy(metadata);
+  }
+}
+
+void KafkaAppender::Renew() {
+  if (limits_.gapless) return;
+  {
+    MutexLock lock(mutex_);
+    if (failure_.ok() || in_flight_ > 0 || closing_) return;
+  }
+  // Nothing is appended meanwhile: all of it is refused.
+  absl::StatusOr<Producer> renewed = NewProducer();
+  if (!renewed.ok()) return;  // Tried again.
+  {
+    MutexLock lock(mutex_);
+    if (closing_) return;
+    std::swap(producer_, *renewed);
+    failure_ = absl::OkStatus();
+  }
+  AskForMetadata();
 }
 
 void KafkaAppender::Work() {
@@ -183,7 +224,7 @@ void KafkaAppender::Work() {
   absl::Duration patience = absl::Milliseconds(100);
   for (const Lane* lane : free_) patience = std::min(patience, lane->hold->Remaining());
   const Timeout limit(patience);
-  if (rd_kafka_outq_len(client_.get()) == 0) {
+  if (rd_kafka_outq_len(producer_.client.get()) == 0) {
     MutexLock lock(mutex_);
     const auto idle = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
       return free_.empty() ? in_flight_ == 0 : !ReadyLane();
@@ -193,7 +234,7 @@ void KafkaAppender::Work() {
   }
   // Returns early when there is nothing left to wait for, and when OnDelivery says that a lane is
   // free.
-  rd_kafka_flush(client_.get(), Millis(limit.Remaining()));
+  rd_kafka_flush(producer_.client.get(), Millis(limit.Remaining()));
 }
 
 bool KafkaAppender::ReadyLane() const {
@@ -277,8 +318,12 @@ void KafkaAppender::FailWaiting() {
 }
 
 absl::Status KafkaAppender::Refusal(size_t size) const {
-  if (!failure_.ok()) {
+  if (!failure_.ok() && limits_.gapless) {
     return absl::AbortedError(absl::StrCat("an earlier append failed: ", failure_.message()));
+  }
+  if (!failure_.ok()) {
+    return absl::UnavailableError(
+        absl::StrCat("another client has to be made: ", failure_.message()));
   }
   if (in_flight_ >= limits_.max_in_flight ||
       in_flight_bytes_ + size > limits_.max_in_flight_bytes) {
@@ -332,7 +377,10 @@ void KafkaAppender::Append(Outgoing record, Done done) {
           (void)in_flight.release();  // OnDelivery's now.
         } else {
           --lane.under_way;
-          if (absl::IsAborted(refusal) && failure_.ok()) failure_ = refusal;
+          if (absl::IsAborted(refusal)) {
+            failure_.Update(refusal);
+            refusal = Refusal(size);
+          }
         }
       }
     }
@@ -356,7 +404,7 @@ absl::Status KafkaAppender::Produce(InFlight& in_flight) {
                           static_cast<ssize_t>(value.size()));
     }
   }
-  rd_kafka_topic_t* const topic = topics_[static_cast<size_t>(record.topic)].get();
+  rd_kafka_topic_t* const topic = producer_.topics[static_cast<size_t>(record.topic)].get();
   rd_kafka_vu_t fields[6];
   size_t count = 0;
   const auto add = [&](rd_kafka_vtype_t type) -> auto& {
@@ -374,7 +422,7 @@ absl::Status KafkaAppender::Produce(InFlight& in_flight) {
   add(RD_KAFKA_VTYPE_OPAQUE).ptr = &in_flight;
   if (headers != nullptr) add(RD_KAFKA_VTYPE_HEADERS).headers = headers;
   const Handle<rd_kafka_error_t, rd_kafka_error_destroy> error(
-      rd_kafka_produceva(client_.get(), fields, count));
+      rd_kafka_produceva(producer_.client.get(), fields, count));
   if (error == nullptr) return absl::OkStatus();
   if (headers != nullptr) rd_kafka_headers_destroy(headers);
   return ToStatus(rd_kafka_error_code(error.get()), "append");
@@ -397,6 +445,10 @@ void KafkaAppender::Answer(InFlight& record, absl::StatusOr<int64_t> offset) {
     MutexLock lock(mutex_);
     if (failure_.ok() && (limits_.gapless || absl::IsAborted(offset.status()))) {
       failure_ = offset.status();
+    }
+    // Not a refusal: what the producer gave up may be in the log.
+    if (!limits_.gapless && absl::IsAborted(offset.status())) {
+      offset = absl::UnavailableError(offset.status().message());
     }
   }
   record.done(std::move(offset));

@@ -113,6 +113,8 @@ std::vector<std::string> MetaArguments(const CheckpointMeta& meta) {
       meta.messages_kept ? absl::StrCat(*meta.messages_kept) : "",
       "forgotten_kept_ms",
       meta.forgotten_kept ? absl::StrCat(absl::ToInt64Milliseconds(*meta.forgotten_kept)) : "",
+      "built_to",
+      absl::StrCat(meta.built_to),
   };
 }
 
@@ -300,6 +302,9 @@ absl::StatusOr<std::optional<CheckpointMeta>> ParseMeta(const Reply& reply) {
     int64_t milliseconds = 0;
     if (!absl::SimpleAtoi(kept.text, &milliseconds)) readable = false;
     meta.forgotten_kept = absl::Milliseconds(milliseconds);
+  }
+  if (const Reply& built_to = take(); !built_to.text.empty()) {
+    if (!absl::SimpleAtoi(built_to.text, &meta.built_to)) readable = false;
   }
   if (!readable) return absl::DataLossError(absl::StrCat("the place in the log cannot be read"));
   return meta;

@@ -34,6 +34,8 @@ struct CheckpointMeta {
   absl::Time time = absl::InfinitePast();
   // domain::State::whole: false while the log's head is cut off and no restating round has passed.
   bool whole = true;
+  // The log's end when the data was begun: until it gets there, what is missing may be in the log.
+  int64_t built_to = 0;
   // How much the writer keeps in the views: messages of one conversation, and for how long a
   // conversation that the state has forgotten. Nothing where the writer did not say.
   std::optional<int> messages_kept;
@@ -122,9 +124,9 @@ absl::StatusOr<std::vector<std::string>> KeysThere(store::Redis& redis, const Pa
 // The fields of `meta` as Redis gives them to HMGET of kMetaFields; nothing where there is no data.
 // A format that is not ours is FAILED_PRECONDITION; what cannot be read is DATA_LOSS.
 inline constexpr absl::string_view kMetaFields[] = {
-    "format",        "incarnation",      "next_offset", "footing", "epoch",      "claim_offset",
-    "next_sequence", "epoch_bound",      "owner",       "time_ns", "state_hash", "whole",
-    "messages_kept", "forgotten_kept_ms"};
+    "format",        "incarnation",       "next_offset", "footing", "epoch",      "claim_offset",
+    "next_sequence", "epoch_bound",       "owner",       "time_ns", "state_hash", "whole",
+    "messages_kept", "forgotten_kept_ms", "built_to"};
 absl::StatusOr<std::optional<CheckpointMeta>> ParseMeta(const store::Reply& reply);
 
 }  // namespace wissel::views

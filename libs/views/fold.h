@@ -37,8 +37,8 @@ class Fold {
   // The conversation, forgotten before, goes from the views too.
   void Expire(const state::v1::ConversationState& conversation);
 
-  // The changes since the last call, and the meta that belongs to them, without incarnation and
-  // forgotten_kept.
+  // The changes since the last call, and the meta that belongs to them, without incarnation,
+  // forgotten_kept and built_to.
   // `position` is behind the last entry that was applied.
   struct Changes {
     Batch batch;

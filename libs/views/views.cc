@@ -148,8 +148,8 @@ struct Answer {
   std::vector<Reply> parts;  // what follows meta
 };
 
-absl::StatusOr<Answer> Read(Redis& redis, const PartitionKeys& keys, const Script& script,
-                            std::vector<std::string> arguments) {
+absl::StatusOr<Answer> ReadUnfinished(Redis& redis, const PartitionKeys& keys, const Script& script,
+                                      std::vector<std::string> arguments) {
   arguments.insert(arguments.begin(), keys.prefix());
   WISSEL_ASSIGN_OR_RETURN(Reply reply,
                           redis.RunScript(keys.tag(), script, {keys.Meta()}, std::move(arguments)));
@@ -159,14 +159,22 @@ absl::StatusOr<Answer> Read(Redis& redis, const PartitionKeys& keys, const Scrip
   const auto meta = ParseMeta(reply.elements[0]);
   if (!meta.ok() && !absl::IsFailedPrecondition(meta.status())) return meta.status();
   if (!meta.ok() || !meta->has_value() || !(*meta)->position.has_value() || !(*meta)->whole) {
-    return absl::UnavailableError(
-        absl::StrCat("the views of partition ", keys.partition(), " are being built"));
+    return BeingBuilt(keys.partition());
   }
   Answer answer;
-  answer.place = {
-      .partition = keys.partition(), .position = *(*meta)->position, .time = (*meta)->time};
+  answer.place = {.partition = keys.partition(),
+                  .position = *(*meta)->position,
+                  .time = (*meta)->time,
+                  .built = (*meta)->position->offset >= (*meta)->built_to};
   answer.parts.assign(std::make_move_iterator(reply.elements.begin() + 1),
                       std::make_move_iterator(reply.elements.end()));
+  return answer;
+}
+
+absl::StatusOr<Answer> Read(Redis& redis, const PartitionKeys& keys, const Script& script,
+                            std::vector<std::string> arguments) {
+  WISSEL_ASSIGN_OR_RETURN(Answer answer, ReadUnfinished(redis, keys, script, std::move(arguments)));
+  if (!answer.place.built) return BeingBuilt(keys.partition());
   return answer;
 }
 
@@ -243,12 +251,17 @@ bool Belongs(const ConversationState& conversation, absl::string_view workspace_
 
 }  // namespace
 
+absl::Status BeingBuilt(int32_t partition) {
+  return absl::UnavailableError(
+      absl::StrCat("the views of partition ", partition, " are being built"));
+}
+
 absl::StatusOr<AgentWork> ReadAgentWork(Redis& redis, const PartitionKeys& keys,
                                         absl::string_view workspace_id,
                                         absl::string_view agent_id) {
-  WISSEL_ASSIGN_OR_RETURN(Answer answer, Read(redis, keys, AgentWorkScript(),
-                                              {domain::AgentKey(workspace_id, agent_id),
-                                               absl::StrCat(kMessagesOfWork)}));
+  WISSEL_ASSIGN_OR_RETURN(Answer answer, ReadUnfinished(redis, keys, AgentWorkScript(),
+                                                        {domain::AgentKey(workspace_id, agent_id),
+                                                         absl::StrCat(kMessagesOfWork)}));
   AgentWork work;
   work.place = std::move(answer.place);
   if (!answer.parts[0].text.empty()) {

@@ -21,7 +21,9 @@
 // go on from here in the log. Each function is one atomic read of one partition. Beside Redis's own
 // errors:
 //
-//   UNAVAILABLE  the views are not there, or not whole yet: the projector builds them
+//   UNAVAILABLE  the views are being built (BeingBuilt): they are not there, not whole yet, or have
+//                not come to where the log ended when they were begun; ReadAgentWork gives the last
+//                all the same
 //   DATA_LOSS    a view does not parse, or a conversation names a message that is gone; an agent's
 //                work goes without such a message
 //
@@ -34,7 +36,11 @@ struct Place {
   bus::LogPosition position;
   // Of the last decision folded in.
   absl::Time time = absl::InfinitePast();
+  // False where the views have not come to where the log ended when they were begun.
+  bool built = true;
 };
+
+absl::Status BeingBuilt(int32_t partition);
 
 struct ConversationWork {
   state::v1::ConversationState conversation;

@@ -47,12 +47,17 @@ class ViewsTest : public ::testing::Test {
     message.set_note("text of " + id);
     batch.AddMessage(conversation, id, position, message.SerializeAsString(), 1000);
   }
-  void Write(Batch batch, bool whole = true) {
+  struct Made {
+    bool whole = true;
+    int64_t built_to = 0;
+  };
+  void Write(Batch batch, const Made& made = {.whole = true, .built_to = 0}) {
     WISSEL_ASSERT_OK_AND_ASSIGN(const std::string incarnation, BeginAnew(redis_, keys_));
     CheckpointMeta meta;
     meta.incarnation = incarnation;
     meta.position = {.offset = 8, .rule = {.epoch = 3}};
-    meta.whole = whole;
+    meta.whole = made.whole;
+    meta.built_to = made.built_to;
     WISSEL_ASSERT_OK(
         WriteBatch(redis_, keys_, {incarnation, std::nullopt}, meta, std::move(batch)));
   }
@@ -74,11 +79,28 @@ TEST_F(ViewsTest, AreUnavailableUntilTheyAreBuilt) {
   WISSEL_ASSERT_OK(BeginAnew(redis_, keys_));
   EXPECT_THAT(ReadAgentWork(redis_, keys_, "shop", "anna"),
               StatusIs(absl::StatusCode::kUnavailable));
-  Write(Batch(keys_), /*whole=*/false);
+  Write(Batch(keys_), {.whole = false});
   EXPECT_THAT(ReadAgentWork(redis_, keys_, "shop", "anna"),
               StatusIs(absl::StatusCode::kUnavailable));
   Write(Batch(keys_));
   WISSEL_EXPECT_OK(ReadAgentWork(redis_, keys_, "shop", "anna"));
+}
+
+TEST_F(ViewsTest, AreUnavailableUntilTheyAreWhereTheLogEndedButForWhoGoesOnInTheLog) {
+  Batch batch(keys_);
+  Put(batch, Conversation("c1", "shop"));
+  Write(std::move(batch), {.built_to = 9});
+  constexpr auto kUnavailable = absl::StatusCode::kUnavailable;
+  EXPECT_THAT(ReadConversation(redis_, keys_, "shop", "c1", 1), StatusIs(kUnavailable));
+  EXPECT_THAT(ReadConversation(redis_, keys_, "shop", "c2", 1), StatusIs(kUnavailable));
+  EXPECT_THAT(ReadMessages(redis_, keys_, "shop", "c2", std::nullopt, 1), StatusIs(kUnavailable));
+  EXPECT_THAT(ReadGroups(redis_, keys_, "shop"), StatusIs(kUnavailable));
+  WISSEL_ASSERT_OK_AND_ASSIGN(const AgentWork work, ReadAgentWork(redis_, keys_, "shop", "anna"));
+  EXPECT_FALSE(work.place.built);
+
+  Write(Batch(keys_), {.built_to = 8});
+  EXPECT_THAT(ReadMessages(redis_, keys_, "shop", "c2", std::nullopt, 1),
+              StatusIs(absl::StatusCode::kNotFound));
 }
 
 TEST_F(ViewsTest, AgentsWorkIsTheirsWithItsLatestMessagesAndItsPlace) {

@@ -190,6 +190,8 @@ absl::StatusOr<v1::GetAgentResponse> History::GetAgent(const rpc::Principal& cal
     auto work = views::ReadAgentWork(redis_, keys, caller.workspace.value(), request.agent_id());
     if (!work.ok()) {
       missing = work.status();
+    } else if (!work->place.built) {
+      missing = views::BeingBuilt(keys.partition());
     } else if (work->agent.has_value()) {
       v1::GetAgentResponse response;
       *response.mutable_agent() = *std::move(work->agent);

@@ -100,13 +100,14 @@ class HistoryTest : public ::testing::Test {
     BatchOf(group).Run(
         {"ZADD", KeysOf(group).Groups(agent.workspace_id()), "0", agent.routing_group_id()});
   }
-  void WriteAll(int but = -1) {
+  void WriteAll(int but = -1, int64_t built_to = 0) {
     for (int i = 0; i < kPartitions; ++i) {
       if (i == but) continue;
       WISSEL_ASSERT_OK_AND_ASSIGN(const auto incarnation, views::BeginAnew(redis_, keys_[i]));
       views::CheckpointMeta meta;
       meta.incarnation = incarnation;
       meta.position = bus::LogPosition{.offset = 10 + i, .rule = {}};
+      meta.built_to = built_to;
       WISSEL_ASSERT_OK(views::WriteBatch(redis_, keys_[i], {incarnation, std::nullopt}, meta,
                                          std::move(batches_[i])));
     }
@@ -254,6 +255,20 @@ TEST_F(HistoryTest, WhileAPartitionIsBuiltNothingIsSaidToBeMissing) {
   EXPECT_THAT(history_.GetConversation(Of("shop"), request),
               StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(history_.ListConversations(Of("shop"), {}), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST_F(HistoryTest, BeforeTheViewsAreWhereTheLogEndedNothingIsSaidToBeMissing) {
+  AddAgent("shop/nl", "bram");
+  WriteAll(/*but=*/-1, /*built_to=*/10 + kPartitions);
+  v1::GetConversationRequest conversation;
+  conversation.set_conversation_id("c1");
+  EXPECT_THAT(history_.GetConversation(Of("shop"), conversation),
+              StatusIs(absl::StatusCode::kUnavailable));
+  for (const char* id : {"anna", "bram"}) {
+    v1::GetAgentRequest agent;
+    agent.set_agent_id(id);
+    EXPECT_THAT(history_.GetAgent(Of("shop"), agent), StatusIs(absl::StatusCode::kUnavailable));
+  }
 }
 
 TEST_F(HistoryTest, WithoutRedisEverythingIsUnavailable) {

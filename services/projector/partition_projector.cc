@@ -58,9 +58,13 @@ absl::Status PartitionProjector::Begin() {
 
   if (from_checkpoint) {
     expected_ = {restored->meta.incarnation, restored->meta.position->offset};
+    built_to_ = restored->meta.built_to;
   } else {
     // Retention may have moved on since the state was made.
     if ((*reader)->position().offset > 0) restored->state.BeginsAfterCut();
+    const auto end = (*reader)->EndOffset();
+    if (!end.ok()) return Lose("log", Annotate(end.status(), "asking for the log's end"));
+    built_to_ = *end;
     auto incarnation = views::BeginAnew(env_.redis, keys_);
     if (!incarnation.ok()) return Lose("redis", Annotate(incarnation.status(), "beginning anew"));
     expected_ = {*std::move(incarnation), std::nullopt};
@@ -113,6 +117,7 @@ absl::Status PartitionProjector::Write() {
   views::Fold::Changes changes = fold_->Take(reader_->position());
   changes.meta.incarnation = expected_.incarnation;
   changes.meta.forgotten_kept = env_.settings.forgotten_kept;
+  changes.meta.built_to = built_to_;
   const int64_t next_offset = changes.meta.position->offset;
   env_.metrics.batch_bytes.Increment(static_cast<double>(changes.batch.bytes()));
   const absl::Time begin = env_.clock.Now();

@@ -68,6 +68,7 @@ class PartitionProjector {
   std::unique_ptr<bus::LogReader> reader_;
   std::optional<views::Fold> fold_;
   views::Expected expected_;
+  int64_t built_to_ = 0;  // CheckpointMeta's.
   // How many records the next batch takes: fewer when they are large.
   size_t batch_ = 1;
   absl::Time last_record_time_ = absl::InfinitePast();

@@ -197,15 +197,9 @@ void Office::LookUpAll() {
 }
 
 bool Office::Excused(const absl::Status& status) {
-  if (absl::IsUnavailable(status)) {
-    ++unreachable_;
-    return true;
-  }
-  if (absl::IsNotFound(status)) {
-    ++unknown_;
-    return true;
-  }
-  return false;
+  if (!absl::IsUnavailable(status)) return false;
+  ++unreachable_;
+  return true;
 }
 
 void Office::Note(Told told) {

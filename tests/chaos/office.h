@@ -42,10 +42,8 @@ class Office {
   // After Close: what they were told.
   void AddTo(History& history) const;
 
-  // Questions that could not be answered: the service was away, or did not know the conversation,
-  // as its views were being built anew.
+  // Questions that could not be answered: the service was away, or the views were being built anew.
   int64_t unreachable() const { return unreachable_; }
-  int64_t unknown() const { return unknown_; }
 
  private:
   void Supervise(const std::stop_token& stop);
@@ -67,7 +65,6 @@ class Office {
   const std::unique_ptr<admin::v1::AdminService::Stub> admin_;
 
   std::atomic<int64_t> unreachable_ = 0;
-  std::atomic<int64_t> unknown_ = 0;
 
   mutable Mutex mutex_;
   std::vector<Told> told_ ABSL_GUARDED_BY(mutex_);

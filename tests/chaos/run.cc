@@ -379,8 +379,7 @@ class ChaosRun {
     const auto whole = std::count_if(history.told.begin(), history.told.end(),
                                      [](const Told& told) { return told.whole; });
     Say(absl::StrCat("history: ", history.told.size() - static_cast<size_t>(whole),
-                     " looks at a conversation, ", whole, " read whole at the end; ",
-                     office_->unknown(), " not known at the time"));
+                     " looks at a conversation, ", whole, " read whole at the end"));
     std::map<absl::StatusCode, int> attempts;
     for (const ConfigAttempt& attempt : history.config_attempts) ++attempts[attempt.status.code()];
     Say(absl::StrCat("configurations: ", attempts[absl::StatusCode::kOk], " accepted, ",

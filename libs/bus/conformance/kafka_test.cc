@@ -330,6 +330,7 @@ TEST_F(KafkaBusTest, ABrokerRestartInTheMiddleOfTheStream) {
   const auto appender = bus_->NewAppender({.gapless = true});
   int appended = 0;
   std::atomic<int> answered = 0;
+  absl::Status failed;  // The delivery thread's, until all is answered.
   int64_t decided = 0;
   std::vector<std::string> read;
   const absl::Time deadline = absl::Now() + absl::Seconds(150);
@@ -338,7 +339,11 @@ TEST_F(KafkaBusTest, ABrokerRestartInTheMiddleOfTheStream) {
     if (restarted && stop == absl::InfiniteFuture()) stop = absl::Now() + absl::Seconds(1);
     if (appender->Admit(Numbered(appended)).ok()) {
       appender->Append(Numbered(appended++), [&](absl::StatusOr<int64_t> offset) {
-        if (offset.ok()) ++answered;
+        if (offset.ok()) {
+          ++answered;
+        } else {
+          failed.Update(offset.status());
+        }
       });
     }
     if (log->phase() == OwnedLog::Phase::kOwning && log->Append({}, "k").ok()) ++decided;
@@ -350,7 +355,7 @@ TEST_F(KafkaBusTest, ABrokerRestartInTheMiddleOfTheStream) {
   restarting.join();
   ASSERT_EQ(exit_code, 0) << restart;
   WISSEL_ASSERT_OK(appender->Flush(absl::Seconds(60)));
-  EXPECT_EQ(answered, appended);
+  EXPECT_EQ(answered, appended) << failed;
   while (read.size() < static_cast<size_t>(appended) && absl::Now() < deadline) {
     const auto records = reader->Poll(1000, absl::Seconds(1));
     WISSEL_ASSERT_OK(records);
@@ -365,30 +370,67 @@ TEST_F(KafkaBusTest, ABrokerRestartInTheMiddleOfTheStream) {
   EXPECT_EQ(log->unconfirmed(), 0);
 }
 
-// What brokers may say of a topic for a moment after they have started. librdkafka's mock cluster
-// says it for as long as it is told to.
-TEST(KafkaReaderTest, ATopicThatWasThereAndIsUnknownNowIsUnavailable) {
-  char text[512];
-  rd_kafka_t* const client =
-      rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), text, sizeof(text));
-  ASSERT_NE(client, nullptr) << text;
-  rd_kafka_mock_cluster_t* const cluster = rd_kafka_mock_cluster_new(client, 1);
-  const std::string topic = TopicName(Topic::kConfig, "mock.");
-  rd_kafka_mock_topic_create(cluster, topic.c_str(), 1, 1);
-  {
-    WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus,
-                                NewKafkaBus({.brokers = rd_kafka_mock_cluster_bootstraps(cluster),
-                                             .topic_prefix = "mock.",
-                                             .request_timeout = absl::Seconds(1)}));
-    WISSEL_ASSERT_OK(bus->PartitionCount(Topic::kConfig));
-    rd_kafka_mock_topic_set_error(cluster, topic.c_str(), RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
-    WISSEL_ASSERT_OK_AND_ASSIGN(const auto reader, bus->OpenReader(Topic::kConfig, 0, {}));
-    EXPECT_THAT(reader->EndOffset(), StatusIs(absl::StatusCode::kUnavailable));
-    rd_kafka_mock_topic_set_error(cluster, topic.c_str(), RD_KAFKA_RESP_ERR_NO_ERROR);
-    WISSEL_EXPECT_OK(reader->EndOffset());
+// On librdkafka's mock cluster, which says what it is told to, for as long as it is told to.
+class KafkaMockTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    char error[512];
+    client_.reset(rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), error, sizeof(error)));
+    ASSERT_NE(client_, nullptr) << error;
+    cluster_.reset(rd_kafka_mock_cluster_new(client_.get(), 1));
+    rd_kafka_mock_topic_create(cluster_.get(), topic_.c_str(), 1, 1);
+    WISSEL_ASSERT_OK_AND_ASSIGN(
+        bus_, NewKafkaBus({.brokers = rd_kafka_mock_cluster_bootstraps(cluster_.get()),
+                           .topic_prefix = "mock.",
+                           .request_timeout = absl::Seconds(1)}));
+    WISSEL_ASSERT_OK(bus_->PartitionCount(Topic::kLog));
   }
-  rd_kafka_mock_cluster_destroy(cluster);
-  rd_kafka_destroy(client);
+
+  // What the brokers say of the topic from now on.
+  void SayOfTopic(rd_kafka_resp_err_t error) {
+    rd_kafka_mock_topic_set_error(cluster_.get(), topic_.c_str(), error);
+  }
+  // What comes of an append; a refusal where it was one.
+  static absl::StatusOr<int64_t> AppendNow(Appender& appender) {
+    absl::StatusOr<int64_t> answer = absl::UnknownError("not answered");
+    appender.Append(Numbered(0), [&](absl::StatusOr<int64_t> offset) { answer = offset; });
+    WISSEL_EXPECT_OK(appender.Flush(kPatience));
+    return answer;
+  }
+
+  const std::string topic_ = TopicName(Topic::kLog, "mock.");
+  std::unique_ptr<rd_kafka_t, decltype(&rd_kafka_destroy)> client_{nullptr, &rd_kafka_destroy};
+  std::unique_ptr<rd_kafka_mock_cluster_t, decltype(&rd_kafka_mock_cluster_destroy)> cluster_{
+      nullptr, &rd_kafka_mock_cluster_destroy};
+  std::unique_ptr<Bus> bus_;
+};
+
+// What brokers may say of a topic for a moment after they have started.
+TEST_F(KafkaMockTest, ATopicThatWasThereAndIsUnknownNowIsUnavailable) {
+  SayOfTopic(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto reader, bus_->OpenReader(Topic::kLog, 0, {}));
+  EXPECT_THAT(reader->EndOffset(), StatusIs(absl::StatusCode::kUnavailable));
+  SayOfTopic(RD_KAFKA_RESP_ERR_NO_ERROR);
+  WISSEL_EXPECT_OK(reader->EndOffset());
+}
+
+// What brokers say that have lost records, and with them the producer's place. The client can never
+// send again; the appender can, but for a gapless one, whose owner has to know.
+TEST_F(KafkaMockTest, AProducerThatCanNeverSendAgainIsReplaced) {
+  for (const bool gapless : {false, true}) {
+    SCOPED_TRACE(gapless);
+    const auto appender = bus_->NewAppender({.gapless = gapless});
+    WISSEL_ASSERT_OK(AppendNow(*appender));
+    rd_kafka_mock_push_request_errors(cluster_.get(), /*ApiKey: Produce*/ 0, 1,
+                                      RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    const absl::Status failed = AppendNow(*appender).status();
+    EXPECT_THAT(failed,
+                StatusIs(gapless ? absl::StatusCode::kAborted : absl::StatusCode::kUnavailable));
+    const absl::Time deadline = absl::Now() + (gapless ? absl::Milliseconds(300) : kPatience);
+    absl::Status next = AppendNow(*appender).status();
+    while (!next.ok() && absl::Now() < deadline) next = AppendNow(*appender).status();
+    EXPECT_THAT(next, StatusIs(gapless ? absl::StatusCode::kAborted : absl::StatusCode::kOk));
+  }
 }
 
 }  // namespace
