@@ -311,7 +311,9 @@ TEST_F(KafkaBusTest, ABrokerRestartInTheMiddleOfTheStream) {
   ASSERT_NE(restart, "")
       << "WISSEL_TEST_KAFKA_RESTART is not set: a shell command that restarts the "
          "broker, such as \"scripts/stack restart kafka\"";
-  options_.delivery_timeout = absl::Seconds(120);  // A busy machine's broker takes its time.
+  // A busy machine's broker takes its time.
+  options_.delivery_timeout = absl::Seconds(120);
+  options_.request_timeout = absl::Seconds(30);
   WISSEL_ASSERT_OK_AND_ASSIGN(bus_, NewKafkaBus(options_));
   WISSEL_ASSERT_OK(bus_->EnsureTopics(DefaultTopics(2)));
   OwnedLogOptions owned;
