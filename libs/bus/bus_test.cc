@@ -4,9 +4,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "libs/base/mutex.h"
 #include "libs/bus/embedded.h"
-#include "libs/bus/kafka.h"
 
 namespace wissel::bus {
 namespace {
@@ -76,20 +74,6 @@ TEST(EmbeddedBus, AppendsAndReads) {
   EXPECT_EQ((*records)[0].value, "b");
   EXPECT_EQ((*records)[0].headers, (Headers{{"traceparent", "00"}}));
   EXPECT_EQ((*records)[1].offset, 2);
-}
-
-TEST(KafkaAppender, StartsWithoutAWarning) {
-  Mutex mutex;
-  std::vector<std::string> lines;
-  const auto bus = NewKafkaBus({.brokers = "127.0.0.1:1",  // nobody's
-                                .log = [&](int, absl::string_view text) {
-                                  MutexLock lock(mutex);
-                                  lines.emplace_back(text);
-                                }});
-  ASSERT_TRUE(bus.ok()) << bus.status();
-  for (const bool gapless : {false, true}) (*bus)->NewAppender({.gapless = gapless});
-  MutexLock lock(mutex);
-  EXPECT_THAT(lines, testing::Each(testing::Not(testing::StartsWith("CONFWARN"))));
 }
 
 }  // namespace

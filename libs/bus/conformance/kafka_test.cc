@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
+#include "libs/base/mutex.h"
 #include "libs/base/status_macros.h"
 #include "libs/bus/conformance/suite.h"
 #include "libs/bus/kafka.h"
@@ -456,6 +457,21 @@ TEST_F(KafkaMockTest, NothingIsSentBeforeWhatWentBeforeIsAnswered) {
   rd_kafka_mock_broker_set_rtt(cluster_.get(), 1, 0);
   WISSEL_ASSERT_OK_AND_ASSIGN(const auto reader, bus_->OpenReader(Topic::kLog, 0, {}));
   EXPECT_EQ(reader->EndOffset().value_or(-1), 1);
+}
+
+TEST(KafkaAppender, StartsWithoutAWarning) {
+  Mutex mutex;
+  std::vector<std::string> lines;
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus,
+                              NewKafkaBus({.brokers = "127.0.0.1:1",  // nobody's
+                                           .request_timeout = absl::Milliseconds(100),
+                                           .log = [&](int, absl::string_view text) {
+                                             MutexLock lock(mutex);
+                                             lines.emplace_back(text);
+                                           }}));
+  for (const bool gapless : {false, true}) bus->NewAppender({.gapless = gapless});
+  MutexLock lock(mutex);
+  EXPECT_THAT(lines, ::testing::Each(Not(::testing::StartsWith("CONFWARN"))));
 }
 
 }  // namespace
