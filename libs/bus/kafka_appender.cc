@@ -17,19 +17,16 @@
 namespace wissel::bus::internal {
 namespace {
 
-// Of a partition one request at a time is under way: a record that comes alone is handed over at
-// once, what comes on top gathers here, and goes in one burst when that has been answered.
-//
-// For a broker that was started again knows of a producer only the batch that it appended last
-// (Kafka 3.9). An earlier one that it had not answered, sent again, is out of order to it, and that
-// is fatal to the client. And while five or more messages of an idempotent producer are under way
-// to a partition, librdkafka holds back what else it has for it, and spins until the broker has
-// answered: its thread polls without a timeout, a core's worth (2.0.2,
-// rd_kafka_toppar_producer_serve). So it never holds more than it sends at once.
+// While five or more messages of an idempotent producer are under way to a partition, librdkafka
+// holds back what else it has for it, and spins until the broker has answered: its thread polls
+// without a timeout, a core's worth (2.0.2, rd_kafka_toppar_producer_serve). So it never holds more
+// than it sends at once. As many messages as this are handed over as they come; what comes on top
+// gathers here, and goes in one burst when all of them have been answered.
 //
 // A burst must go as one request, though the first of its messages wakes the client's thread. That
 // is what its linger time is for; rd_kafka_flush, in which the delivery thread waits for answers,
 // suspends it.
+constexpr size_t kSingles = 4;
 // One request's worth, well below librdkafka's own limits (batch.num.messages, batch.size).
 constexpr size_t kBurst = 4'000;
 constexpr size_t kBurstBytes = 900 << 10;
@@ -149,7 +146,7 @@ absl::StatusOr<KafkaAppender::Producer> KafkaAppender::NewProducer() {
       {"enable.idempotence", "true"},  // Implies acks=all and order under retries.
       {"enable.gapless.guarantee", limits_.gapless ? "true" : "false"},
       {"message.timeout.ms", absl::StrCat(Millis(options().delivery_timeout))},
-      // Longer than handing a burst over ever takes; see kBurst.
+      // Longer than handing a burst over ever takes; see kSingles.
       {"linger.ms", "100"},
       // Beyond our own limits, so that ours decide.
       {"queue.buffering.max.messages", absl::StrCat(limits_.max_in_flight + 1)},
@@ -369,7 +366,7 @@ void KafkaAppender::Append(Outgoing record, Done done) {
     if (refusal.ok()) {
       Lane& lane = lanes_[{in_flight->record.topic, in_flight->record.partition}];
       in_flight->lane = &lane;
-      if (lane.under_way > 0 || lane.bursting || !lane.waiting.empty()) {
+      if (lane.under_way >= kSingles || lane.bursting || !lane.waiting.empty()) {
         lane.waiting.push_back(std::move(in_flight));
         lane.waiting_bytes += size;
         if (lane.Complete()) work_.NotifyOne();

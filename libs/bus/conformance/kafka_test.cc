@@ -436,29 +436,6 @@ TEST_F(KafkaMockTest, AProducerThatCanNeverSendAgainIsReplaced) {
   }
 }
 
-// A broker that was started again knows of a producer only what it appended last: sent again,
-// anything before that is out of order to it, and the producer's end. So of a partition one request
-// at a time is under way.
-TEST_F(KafkaMockTest, NothingIsSentBeforeWhatWentBeforeIsAnswered) {
-  const auto appender = bus_->NewAppender({.gapless = true});
-  WISSEL_ASSERT_OK(AppendNow(*appender));
-  rd_kafka_mock_broker_set_rtt(cluster_.get(), 1, 200);
-  rd_kafka_mock_push_request_errors(cluster_.get(), /*ApiKey: Produce*/ 0, 1,
-                                    RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
-  std::atomic<int> failed = 0;
-  for (int i = 0; i < 3; ++i) {
-    appender->Append(Numbered(i), [&](absl::StatusOr<int64_t> offset) {
-      if (!offset.ok()) ++failed;
-    });
-    absl::SleepFor(absl::Milliseconds(20));  // Time to send it, if it were to be sent.
-  }
-  WISSEL_ASSERT_OK(appender->Flush(kPatience));
-  EXPECT_EQ(failed, 3);
-  rd_kafka_mock_broker_set_rtt(cluster_.get(), 1, 0);
-  WISSEL_ASSERT_OK_AND_ASSIGN(const auto reader, bus_->OpenReader(Topic::kLog, 0, {}));
-  EXPECT_EQ(reader->EndOffset().value_or(-1), 1);
-}
-
 TEST(KafkaAppender, StartsWithoutAWarning) {
   Mutex mutex;
   std::vector<std::string> lines;
