@@ -90,6 +90,9 @@ void Engine::Advance(const std::string& routing_key, routing::Matcher& matcher) 
 }
 
 void Engine::SyncConversation(const std::string& id) {
+  // What waits keeps a timer that is late, so that what it is for still comes.
+  const absl::Time exclusion_due = timers_.DueOf(TimerKind::kConversation, id);
+  const absl::Time overflow_due = timers_.DueOf(TimerKind::kOverflow, id);
   timers_.Clear(TimerKind::kConversation, id);
   timers_.Clear(TimerKind::kOverflow, id);
   timers_.Clear(TimerKind::kSla, id);
@@ -119,10 +122,11 @@ void Engine::SyncConversation(const std::string& id) {
       if (IsStray(*c)) stray_.insert(id);
       if (!matcher->IsWaiting(id)) newly_waiting_.insert(id);
       matcher->AddWaiting(WaitingOf(*c));
-      if (FromProto(c->exclusion_expire_time()) > now_) {
-        timers_.Set(TimerKind::kConversation, id, FromProto(c->exclusion_expire_time()));
+      if (const absl::Time end = FromProto(c->exclusion_expire_time());
+          end > now_ || end == exclusion_due) {
+        timers_.Set(TimerKind::kConversation, id, end);
       }
-      SetOverflowTimer(*c);
+      SetOverflowTimer(*c, overflow_due);
       TellWaits(*c, true);
       return;
     }
@@ -405,7 +409,7 @@ void Engine::Give(const std::string& conversation_id, const std::string& agent_i
 // ---------------------------------------------------------------------------------------------
 // Overflow
 
-void Engine::SetOverflowTimer(const ConversationState& c) {
+void Engine::SetOverflowTimer(const ConversationState& c, absl::Time unseen) {
   const config::v1::Queue* queue = QueueOf(c);
   if (queue == nullptr) return;
   absl::Time next = absl::InfiniteFuture();
@@ -413,9 +417,23 @@ void Engine::SetOverflowTimer(const ConversationState& c) {
     const absl::Time due =
         FromProto(c.waiting_since()) + FromProto(queue->overflow_rules(i).after());
     // A rule is looked at when the conversation is queued and when its time comes, not in between.
-    if (due > now_ && !Applied(c, i)) next = std::min(next, due);
+    if ((due > now_ || due >= unseen) && !Applied(c, i)) next = std::min(next, due);
   }
   if (next != absl::InfiniteFuture()) timers_.Set(TimerKind::kOverflow, c.conversation_id(), next);
+}
+
+void Engine::SetLateOverflowTimer(const ConversationState& c) {
+  if (c.status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) return;
+  const config::v1::Queue* queue = QueueOf(c);
+  if (queue == nullptr) return;
+  absl::Time first = absl::InfiniteFuture();
+  for (int i = 0; i < queue->overflow_rules_size(); ++i) {
+    const config::v1::OverflowRule& rule = queue->overflow_rules(i);
+    // Of one that depends on how many wait nobody knows whether it was looked at.
+    if (Applied(c, i) || rule.above_waiting() > 0) continue;
+    first = std::min(first, FromProto(c.waiting_since()) + FromProto(rule.after()));
+  }
+  if (first <= now_) timers_.Set(TimerKind::kOverflow, c.conversation_id(), first);
 }
 
 bool Engine::Overflow(const std::string& conversation_id) {

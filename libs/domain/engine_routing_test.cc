@@ -24,6 +24,7 @@ using domain::testing::CommandBy;
 using domain::testing::Decision;
 using domain::testing::Find;
 using domain::testing::Kinds;
+using domain::testing::Promise;
 using domain::testing::QueueIn;
 using domain::testing::Refusal;
 using domain::testing::Shop;
@@ -310,6 +311,89 @@ TEST(Overflow, ATextIsSentOnceAndACallbackAskedForOnce) {
   EXPECT_EQ(callbacks, 1);
   EXPECT_EQ(StatusOf(shop, id), ConversationStatus::CONVERSATION_STATUS_QUEUED);
   EXPECT_THAT(shop.Conversation(id).deliveries(), SizeIs(1));
+}
+
+// English, which nobody speaks today, with an offer to call back after a minute.
+WorkspaceConfig CallsBackAfterAMinute() {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& callback = *QueueIn(config, "en").add_overflow_rules();
+  *callback.mutable_after() = ToProto(absl::Minutes(1));
+  callback.set_request_callback(true);
+  return config;
+}
+
+int CallbacksFor(const std::string& id, const std::vector<Decision>& decisions) {
+  int callbacks = 0;
+  for (const Decision& decision : decisions) {
+    for (const Event& event : decision.events()) {
+      callbacks += event.callback_requested().conversation_id() == id ? 1 : 0;
+    }
+  }
+  return callbacks;
+}
+
+TEST(Overflow, ARuleThatIsLateStillComesWhateverHappensBeforeIt) {
+  for (const int32_t above_waiting : {0, 1}) {
+    for (const bool is_message : {true, false}) {
+      SCOPED_TRACE(absl::StrCat("above ", above_waiting, is_message ? ", a message" : ""));
+      WorkspaceConfig config = CallsBackAfterAMinute();
+      QueueIn(config, "en").mutable_overflow_rules(0)->set_above_waiting(above_waiting);
+      Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Hours(1));
+      Shop shop(config);
+      const std::string id = shop.Open("44700000001", "en");
+      shop.Open("44700000002", "en");
+      shop.now += absl::Seconds(61);
+      if (is_message) {
+        shop.Receive(Text("44700000001", 100, "en"));
+      } else {
+        config.set_version(2);
+        shop.Apply(config);
+      }
+      EXPECT_EQ(CallbacksFor(id, shop.Wait(absl::ZeroDuration())), 1);
+      EXPECT_EQ(CallbacksFor(id, shop.Wait(absl::Minutes(10))), 0);
+    }
+  }
+}
+
+TEST(Overflow, ARuleThatIsNewDoesNotComeForWhoHasWaitedLongerAlready) {
+  Shop shop;
+  shop.Open("44700000001", "en");
+  shop.now += absl::Seconds(61);
+  WorkspaceConfig config = CallsBackAfterAMinute();
+  config.set_version(2);
+  shop.Apply(config);
+  EXPECT_THAT(shop.Wait(absl::Minutes(10)), IsEmpty());
+}
+
+TEST(Overflow, ASuccessorDoesWhatTheLastOwnerWasLateWith) {
+  Shop shop(CallsBackAfterAMinute());
+  const std::string id = shop.Open("44700000001", "en");
+  shop.now += absl::Seconds(61);
+  const std::string later = shop.Open("44700000002", "en");
+  Engine successor(shop.state().Copy(), {.holds = [](absl::string_view) { return true; }});
+  std::vector<Decision> fired;
+  while (successor.NextTimer() <= shop.now) fired.push_back(*successor.DecideTimer(shop.now));
+  EXPECT_EQ(CallbacksFor(id, fired), 1);
+  EXPECT_EQ(CallbacksFor(later, fired), 0);
+  EXPECT_EQ(successor.NextTimer(), shop.now + absl::Minutes(1));
+}
+
+TEST(Exclusion, WhoDeclinedIsAskedAgainWhateverHappensBeforeThat) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Hours(1));
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  Command decline = CommandBy("bram", "decline");
+  decline.mutable_decline_offer()->set_agent_id("bram");
+  decline.mutable_decline_offer()->set_offer_id(shop.Conversation(id).offer().offer_id());
+  shop.Do(decline);
+  WaitConnected(shop, absl::Seconds(30));
+  shop.RenewLease();
+  shop.now += absl::Seconds(31);
+  shop.Receive(Text("31600000001", 100, "nl"));
+  shop.Wait(absl::ZeroDuration());
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
 }
 
 TEST(Overflow, ATextIsSentToPeopleOnly) {

@@ -59,6 +59,11 @@ class Timers {
   bool Contains(TimerKind kind, absl::string_view key) const {
     return items_.contains(Ref{kind, key});
   }
+  // InfiniteFuture where it is not set.
+  absl::Time DueOf(TimerKind kind, absl::string_view key) const {
+    const auto it = items_.find(Ref{kind, key});
+    return it == items_.end() ? absl::InfiniteFuture() : heap_.Find(it->second)->time;
+  }
   // Sets it, or moves it.
   void Set(TimerKind kind, absl::string_view key, absl::Time due) {
     const auto [it, is_new] = items_.try_emplace(Ref{kind, key}, 0);

@@ -49,6 +49,8 @@ TEST(TimersTest, AgreesWithASortedSet) {
     const std::string key = absl::StrCat("conversation-", random() % 40);
     const auto known = due_of.find({kind, key});
     ASSERT_EQ(timers.Contains(kind, key), known != due_of.end());
+    ASSERT_EQ(timers.DueOf(kind, key),
+              known == due_of.end() ? absl::InfiniteFuture() : known->second);
     const uint32_t what = random() % 4;
     if (what == 3 && !model.empty()) {
       const auto [due, first_kind, first_key] = *model.begin();
