@@ -285,10 +285,16 @@ bool Engine::IsRemoved(const AgentState& agent) const {
          matcher->second.policy().FindAgent(agent.agent_id()) == nullptr;
 }
 
+bool Engine::IsLeftBehind(const AgentState& agent, const ConversationState& c) const {
+  return agent.routing_group_id() != c.routing_group_id() && MatcherOf(c) != nullptr &&
+         (c.has_offer() || c.status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE);
+}
+
 std::optional<Queued::Reason> Engine::GoesBack(const AgentState& agent,
                                                const ConversationState& c) const {
   const bool offline = agent.presence() == command::v1::PRESENCE_OFFLINE;
   const bool active = c.status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE;
+  if (IsLeftBehind(agent, c)) return Queued::REASON_CONFIG_CHANGED;
   if ((c.has_offer() || active) && IsRemoved(agent) &&
       (c.has_offer() || !KeepsAgent(Config(agent.workspace_id()), agent))) {
     return Queued::REASON_CONFIG_CHANGED;
@@ -305,13 +311,12 @@ std::optional<Queued::Reason> Engine::GoesBack(const AgentState& agent,
 bool Engine::HasToGiveBack(const AgentState& agent) const {
   const bool removed = IsRemoved(agent);
   if (removed && !agent.leaving() && agent.used_units() > 0) return true;
-  if (!removed && agent.presence() != command::v1::PRESENCE_OFFLINE &&
-      agent.presence() != command::v1::PRESENCE_AWAY) {
-    return false;
-  }
+  const bool works = !removed && agent.presence() != command::v1::PRESENCE_OFFLINE &&
+                     agent.presence() != command::v1::PRESENCE_AWAY;
   const auto& ids = state_.ConversationsOf(agent.workspace_id(), agent.agent_id());
   return std::any_of(ids.begin(), ids.end(), [&](const std::string& id) {
-    return GoesBack(agent, *state_.FindConversation(id)).has_value();
+    const ConversationState& c = *state_.FindConversation(id);
+    return works ? IsLeftBehind(agent, c) : GoesBack(agent, c).has_value();
   });
 }
 

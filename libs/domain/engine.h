@@ -250,6 +250,9 @@ class Engine {
   void ResumeConversation(const std::string& conversation_id, absl::string_view agent_id);
   // Whether the configuration in force has the agent's routing group, but no longer the agent.
   bool IsRemoved(const state::v1::AgentState& agent) const;
+  // Whether the agent has it, but has been put into another routing group.
+  bool IsLeftBehind(const state::v1::AgentState& agent,
+                    const state::v1::ConversationState& conversation) const;
   // Why a conversation that the agent has goes back to its queue; nothing: it does not. Follows
   // from the state alone, so that whoever takes over goes on.
   std::optional<conversation::v1::Queued::Reason> GoesBack(

@@ -136,6 +136,15 @@ TEST_F(AgentWithWorkGoes, OutOfTheConfiguration) {
   EXPECT_EQ(TakeOver(state(), shop_.now).FindAgent("acme", "bram"), nullptr);
 }
 
+TEST_F(AgentWithWorkGoes, IntoAnotherRoutingGroup) {
+  WorkspaceConfig config = Config(true);
+  config.set_version(2);
+  config.add_routing_groups()->set_routing_group_id("other");
+  config.mutable_agents(0)->set_routing_group_id("other");
+  shop_.Apply(config);
+  ExpectAllGivenBack();
+}
+
 TEST_F(AgentWithOffersGoes, Away) {
   shop_.SetPresence("bram", command::v1::PRESENCE_AWAY);
   ExpectAllGivenBack();

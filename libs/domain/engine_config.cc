@@ -157,7 +157,7 @@ log::v1::Decision* Engine::Decide(const log::v1::InputCause& cause, const Worksp
   for (const auto& [key, agent] : state_.agents()) {
     if (agent.workspace_id() != config.workspace_id()) continue;
     touched_agents_.insert(key);
-    if (IsRemoved(agent)) GiveBack(agent);
+    if (HasToGiveBack(agent)) GiveBack(agent);
   }
   return &Finish();
 }

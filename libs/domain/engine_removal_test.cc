@@ -29,7 +29,9 @@ using domain::testing::ShopConfig;
 using state::v1::ConversationStatus;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::UnorderedElementsAre;
 
 // The shop, next version, without the agent or the queue.
 WorkspaceConfig Without(absl::string_view id, RemovedWork setting, int64_t version = 2) {
@@ -164,6 +166,48 @@ TEST(RemovedAgent, GivesEverythingBackInAnotherRoutingGroup) {
   config.mutable_agents(1)->set_routing_group_id("elsewhere");
   EXPECT_THAT(Kinds(shop.Apply(config)), Not(Contains(Event::kAgentLeaving)));
   EXPECT_EQ(shop.Conversation(id).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+}
+
+// The shop, next version, with bram in another group that has a queue of its own.
+WorkspaceConfig BramElsewhere(RemovedWork setting) {
+  WorkspaceConfig config = ShopConfig(2);
+  config.mutable_conversations()->set_removed_work(setting);
+  config.add_routing_groups()->set_routing_group_id("other");
+  QueueIn(config, "other").set_queue_id("other");
+  QueueIn(config, "other").set_routing_group_id("other");
+  config.mutable_agents(1)->set_routing_group_id("other");
+  config.mutable_agents(1)->clear_queue_ids();
+  config.mutable_agents(1)->add_queue_ids("other");
+  return config;
+}
+
+TEST(RemovedAgent, GivesEverythingBackInAnotherRoutingGroupOfThePartition) {
+  for (const RemovedWork setting :
+       {config::v1::REMOVED_WORK_REQUEUED, config::v1::REMOVED_WORK_KEPT}) {
+    SCOPED_TRACE(setting);
+    Shop shop;
+    shop.Online("bram");
+    const std::string active = shop.Open("31600000001", "nl");
+    shop.Do(shop.Accept(active));
+    const std::string offered = shop.Open("31600000002", "nl");
+    ASSERT_TRUE(shop.Conversation(offered).has_offer());
+    const Decision applied = shop.Apply(BramElsewhere(setting));
+    EXPECT_THAT(Kinds(applied), UnorderedElementsAre(Event::kConfigApplied, Event::kQueued,
+                                                     Event::kOfferWithdrawn, Event::kQueued));
+    for (const Event& event : applied.events()) {
+      if (event.has_queued()) {
+        EXPECT_EQ(event.queued().reason(), conversation::v1::Queued::REASON_CONFIG_CHANGED);
+        EXPECT_EQ(event.queued().queue_id(), "nl");
+      }
+    }
+    EXPECT_EQ(shop.Agent("bram").used_units(), 0);
+    EXPECT_EQ(shop.Agent("bram").presence(), command::v1::PRESENCE_AVAILABLE);
+    EXPECT_FALSE(shop.Agent("bram").leaving());
+    EXPECT_THAT(shop.Wait(absl::ZeroDuration()), IsEmpty());
+    shop.Online("anna");
+    EXPECT_EQ(shop.Conversation(active).offer().agent_id(), "anna");
+    EXPECT_EQ(shop.Conversation(offered).offer().agent_id(), "anna");
+  }
 }
 
 TEST(RemovedQueue, IsServedByThoseWhoServedItUntilItIsEmpty) {
