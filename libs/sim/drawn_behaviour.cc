@@ -179,6 +179,21 @@ class Drawn : public Behaviour {
     return kDefault;
   }
 
+  // A shift of an agent on a day.
+  struct Duty {
+    absl::Time from;
+    absl::Time to;
+    uint64_t index = 0;  // What is drawn for it is drawn by this.
+    struct Pause {
+      absl::Time away;
+      absl::Time back;
+      std::string reason;
+    };
+    std::vector<Pause> breaks;
+  };
+  // In the order they begin, counted on from `index`.
+  std::vector<Duty> DutiesOf(const std::string& agent_id, uint64_t& index) const;
+
   Customer Draw(const Source& source, uint64_t key) const;
   std::vector<Step> DrawSteps(const Handling& handling, Random& random) const;
 
@@ -242,14 +257,44 @@ Customer Drawn::Draw(const Source& source, uint64_t key) const {
   return customer;
 }
 
+std::vector<Drawn::Duty> Drawn::DutiesOf(const std::string& agent_id, uint64_t& index) const {
+  const auto names = [&agent_id](const Shift& shift) {
+    return std::find(shift.agents.begin(), shift.agents.end(), agent_id) != shift.agents.end();
+  };
+  const bool named = std::any_of(scenario_.shifts.begin(), scenario_.shifts.end(), names);
+  const absl::CivilDay first = absl::CivilDay(zone_.At(start_).cs);
+  const absl::CivilDay last = absl::CivilDay(zone_.At(end_).cs);
+  std::vector<Duty> duties;
+  for (const Shift& shift : scenario_.shifts) {
+    if (shift.agents.empty() ? named : !names(shift)) continue;
+    for (absl::CivilDay day = first; day <= last; ++day) {
+      const auto at = [&](const std::string& time) {
+        return absl::FromCivil(absl::CivilMinute(day) + MinuteOfDay(time).value_or(0), zone_);
+      };
+      Duty duty{.from = std::max(at(shift.from), start_), .to = at(shift.to)};
+      if (duty.to <= duty.from || duty.from >= end_) continue;
+      duty.index = index++;
+      for (const Break& pause : shift.breaks) {
+        const absl::Time away = std::max(at(pause.from), duty.from);
+        const absl::Time back = std::min(at(pause.to), duty.to);
+        if (away < back) duty.breaks.push_back({away, back, pause.reason});
+      }
+      duties.push_back(std::move(duty));
+    }
+  }
+  std::stable_sort(duties.begin(), duties.end(),
+                   [](const Duty& a, const Duty& b) { return a.from < b.from; });
+  return duties;
+}
+
 std::vector<AgentAct> Drawn::AgentActs() {
   std::vector<AgentAct> acts;
-  std::set<std::string> named;
-  for (const Shift& shift : scenario_.shifts)
-    named.insert(shift.agents.begin(), shift.agents.end());
-  const auto work = [&](const std::string& agent, absl::Time from, absl::Time to, size_t index) {
-    acts.push_back({.time = from, .agent_id = agent, .kind = AgentAct::Kind::kConnect});
-    acts.push_back({.time = from, .agent_id = agent, .kind = AgentAct::Kind::kAvailable});
+  const auto connect = [&](const std::string& agent, absl::Time at) {
+    acts.push_back({.time = at, .agent_id = agent, .kind = AgentAct::Kind::kConnect});
+    acts.push_back({.time = at, .agent_id = agent, .kind = AgentAct::Kind::kAvailable});
+  };
+  const auto lose_connection = [&](const std::string& agent, absl::Time from, absl::Time to,
+                                   uint64_t index) {
     const Disconnects& disconnects = scenario_.agents.disconnects;
     if (disconnects.per_hour > 0) {
       Random random = Random::Stream(seed_, Stream::kConnection, index);
@@ -264,38 +309,26 @@ std::vector<AgentAct> Drawn::AgentActs() {
   };
   uint64_t index = 0;
   for (const config::v1::Agent& agent : config_.agents()) {
+    const std::string& id = agent.agent_id();
     if (scenario_.shifts.empty()) {
-      work(agent.agent_id(), start_, end_ + absl::Hours(24), index++);
+      connect(id, start_);
+      lose_connection(id, start_, end_ + absl::Hours(24), index++);
       continue;
     }
-    for (const Shift& shift : scenario_.shifts) {
-      const bool mine = shift.agents.empty() ? !named.contains(agent.agent_id())
-                                             : std::find(shift.agents.begin(), shift.agents.end(),
-                                                         agent.agent_id()) != shift.agents.end();
-      if (!mine) continue;
-      const absl::CivilDay first = absl::CivilDay(zone_.At(start_).cs);
-      const absl::CivilDay last = absl::CivilDay(zone_.At(end_).cs);
-      for (absl::CivilDay day = first; day <= last; ++day) {
-        const auto at = [&](const std::string& time) {
-          return absl::FromCivil(absl::CivilMinute(day) + MinuteOfDay(time).value_or(0), zone_);
-        };
-        const absl::Time from = std::max(at(shift.from), start_);
-        const absl::Time to = at(shift.to);
-        if (to <= from || from >= end_) continue;
-        work(agent.agent_id(), from, to, index++);
-        for (const Break& pause : shift.breaks) {
-          const absl::Time away = std::max(at(pause.from), from);
-          const absl::Time back = std::min(at(pause.to), to);
-          if (away >= back) continue;
-          acts.push_back({.time = away,
-                          .agent_id = agent.agent_id(),
-                          .kind = AgentAct::Kind::kAway,
-                          .reason = pause.reason});
-          acts.push_back(
-              {.time = back, .agent_id = agent.agent_id(), .kind = AgentAct::Kind::kAvailable});
-        }
-        acts.push_back({.time = to, .agent_id = agent.agent_id(), .kind = AgentAct::Kind::kLeave});
+    const std::vector<Duty> duties = DutiesOf(id, index);
+    absl::Time until = absl::InfinitePast();
+    for (size_t i = 0; i < duties.size(); ++i) {
+      const Duty& duty = duties[i];
+      if (duty.from > until) connect(id, duty.from);
+      lose_connection(id, std::max(duty.from, until), duty.to, duty.index);
+      for (const auto& [away, back, reason] : duty.breaks) {
+        acts.push_back(
+            {.time = away, .agent_id = id, .kind = AgentAct::Kind::kAway, .reason = reason});
+        acts.push_back({.time = back, .agent_id = id, .kind = AgentAct::Kind::kAvailable});
       }
+      until = std::max(until, duty.to);
+      if (i + 1 < duties.size() && duties[i + 1].from <= until) continue;
+      acts.push_back({.time = until, .agent_id = id, .kind = AgentAct::Kind::kLeave});
     }
   }
   std::stable_sort(acts.begin(), acts.end(),

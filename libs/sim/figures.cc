@@ -27,7 +27,6 @@ void Add(const QueueReport& queue, QueueReport& total) {
     total.offers.*what += queue.offers.*what;
   }
   total.mean_waiting += queue.mean_waiting;
-  total.max_waiting = std::max(total.max_waiting, queue.max_waiting);
 }
 
 }  // namespace
@@ -101,6 +100,7 @@ void Figures::Arrived(absl::Time arrival) { ++slice_arrived_[SliceOf(arrival)]; 
 void Figures::SetWaiting(int queue, absl::Time now, bool waiting) {
   const double change = waiting ? 1 : -1;
   waiting_.Set(now, waiting_.value() + change);
+  max_waiting_ = std::max(max_waiting_, static_cast<int64_t>(waiting_.value()));
   Queue& q = At(queue);
   q.waiting.Set(now, q.waiting.value() + change);
   q.max_waiting = std::max(q.max_waiting, static_cast<int64_t>(q.waiting.value()));
@@ -248,6 +248,7 @@ Report Figures::Finish(absl::Time now) {
                            queue.first_responses.end());
     Add(report.queues.emplace_back(ReportQueue(queue, seconds)), report.total);
   }
+  report.total.max_waiting = max_waiting_;
   report.total.wait = Summarise(std::move(waits));
   report.total.first_response = Summarise(std::move(first_responses));
 

@@ -117,6 +117,7 @@ class Figures {
   std::array<bool, routing::kSlaMetrics.size()> promised_ = {};
   bool has_policies_ = false;
   OverTime waiting_;
+  int64_t max_waiting_ = 0;
   OverTime used_;
   OverTime capacity_;
   OverTime on_duty_;

@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "libs/base/proto_time.h"
 #include "libs/domain/testing.h"
 #include "libs/sim/plot.h"
@@ -142,6 +144,37 @@ TEST(Simulation, WorkIsDoneInShiftsAndFinishedAfterThem) {
     EXPECT_LT(agent.on_duty, absl::Minutes(150)) << agent.agent_id;
   }
   EXPECT_EQ(report.rejected_commands, 0);
+}
+
+// A night is two shifts, as none crosses midnight; shifts may also overlap, and be written in any
+// order. Whoever is still at work when the next one begins stays.
+TEST(Simulation, ShiftsThatMeetAreOne) {
+  Scenario scenario = Day();
+  scenario.agents = {};
+  scenario.length = absl::Hours(48);
+  scenario.shifts = {{.from = "20:00", .to = "24:00"},
+                     {.from = "00:00", .to = "06:00"},
+                     {.from = "11:00", .to = "13:00"},
+                     {.from = "09:00", .to = "12:00", .breaks = {{.from = "11:30", .to = "12:00"}}},
+                     {.from = "14:00", .to = "15:00"}};
+  const auto config = ShopConfig();
+  std::vector<std::string> acts;
+  for (const AgentAct& act : DrawBehaviour(scenario, config, 1)->AgentActs()) {
+    if (act.agent_id != config.agents(0).agent_id()) continue;
+    const char* const what = act.kind == AgentAct::Kind::kConnect     ? "connect"
+                             : act.kind == AgentAct::Kind::kAvailable ? "available"
+                             : act.kind == AgentAct::Kind::kAway      ? "away"
+                             : act.kind == AgentAct::Kind::kLeave     ? "leave"
+                                                                      : "?";
+    const absl::Duration after = act.time - scenario.StartTime();
+    acts.push_back(absl::StrCat(absl::FormatDuration(after), " ", what));
+  }
+  // It begins at 8 in the morning.
+  EXPECT_EQ(absl::StrJoin(acts, ", "),
+            "1h connect, 1h available, 3h30m away, 4h available, 5h leave, "
+            "6h connect, 6h available, 7h leave, 12h connect, 12h available, 22h leave, "
+            "25h connect, 25h available, 27h30m away, 28h available, 29h leave, "
+            "30h connect, 30h available, 31h leave, 36h connect, 36h available, 46h leave");
 }
 
 TEST(Simulation, BurstsAndShapesBringMore) {
