@@ -6,6 +6,7 @@ import os
 import pathlib
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -56,6 +57,9 @@ def stop_mail(folder):
 
 def main():
     args = arguments()
+    # So that what was started is stopped then, too.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(143))
     stage = Stage()
     if not args.no_build:
         try:

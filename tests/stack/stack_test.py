@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""scripts/stack starts, stops and remembers servers as it says; shown with Redis, the quickest of them."""
+"""scripts/stack starts, stops and remembers servers as it says; mostly shown with Redis, the quickest of them."""
 
 import json
 import pathlib
@@ -48,6 +48,13 @@ class StackTest(unittest.TestCase):
         self.assertEqual(ask(address, "PING"), "+PONG")
         self.assertEqual((self.up(), self.pid()), (address, pid))
         self.assertEqual(run(self.folder, "status").returncode, 0)
+
+    def test_a_stack_keeps_its_number_of_brokers(self):
+        self.assertEqual(run(self.folder, "up", "--kafka").returncode, 0)
+        other = run(self.folder, "up", "--kafka", "--brokers", "3")
+        self.assertNotEqual(other.returncode, 0)
+        self.assertIn("this stack has 1 broker(s)", other.stderr)
+        self.assertEqual(run(self.folder, "up", "--kafka", "--brokers", "1").returncode, 0)
 
     def test_killed_server_comes_back_at_its_address(self):
         address, pid = self.up(), self.pid()
