@@ -272,6 +272,11 @@ int Serve(const Program& program, const CommonSettings& common) {
                      .readiness = readiness,
                      .endpoint = endpoint,
                      .fail = [&failure](absl::Status status) { failure.Set(std::move(status)); }});
+  if (absl::IsInvalidArgument(app.status())) {
+    // What the configuration says is at fault, perhaps in many places: for a person, a line each.
+    std::fprintf(stderr, "%s\n", std::string(app.status().message()).c_str());
+    return kBadUsage;
+  }
   if (!app.ok()) {
     log.Error("cannot start", {{"status", app.status()}});
     return kFailed;

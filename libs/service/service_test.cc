@@ -188,6 +188,12 @@ TEST(Service, FailuresExitWithOneAndSayWhy) {
   EXPECT_THAT(listen.output(), HasSubstr("cannot listen on 192.0.2.1:9464"));
 }
 
+TEST(Service, WhatIsWrongWithItsConfigurationIsALineEachAndExitsWithTwo) {
+  Child child(Serving("misconfigured"));
+  EXPECT_EQ(child.Wait(), kBadUsage);
+  EXPECT_THAT(child.output(), HasSubstr("\nshop.yaml: one thing\nshop.yaml: another\n"));
+}
+
 TEST(Service, BadUsageExitsWithTwoBeforeAnythingStarts) {
   for (const std::vector<std::string>& arguments :
        std::vector<std::vector<std::string>>{{"--nonsense"},

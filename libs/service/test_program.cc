@@ -11,7 +11,15 @@ namespace {
 using ::wissel::service::App;
 using ::wissel::service::Context;
 
-enum class Mode { kRun, kFailAtStart, kFailLater, kBadDrain, kStuckDrain, kBadText };
+enum class Mode {
+  kRun,
+  kFailAtStart,
+  kMisconfigured,
+  kFailLater,
+  kBadDrain,
+  kStuckDrain,
+  kBadText
+};
 
 struct Settings {
   Mode mode = Mode::kRun;
@@ -20,6 +28,7 @@ struct Settings {
     b.Enum("mode", &mode, "What to do.",
            {{"run", Mode::kRun},
             {"fail_at_start", Mode::kFailAtStart},
+            {"misconfigured", Mode::kMisconfigured},
             {"fail_later", Mode::kFailLater},
             {"bad_drain", Mode::kBadDrain},
             {"stuck_drain", Mode::kStuckDrain},
@@ -68,6 +77,9 @@ int main(int argc, char** argv) {
        .start = [](const Settings& settings,
                    const Context& context) -> absl::StatusOr<std::unique_ptr<App>> {
          if (settings.mode == Mode::kFailAtStart) return absl::UnavailableError("no broker");
+         if (settings.mode == Mode::kMisconfigured) {
+           return absl::InvalidArgumentError("shop.yaml: one thing\nshop.yaml: another");
+         }
          return std::make_unique<TestApp>(settings.mode, context);
        }});
 }

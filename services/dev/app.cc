@@ -27,6 +27,7 @@
 #include "services/dev/outbox.h"
 #include "services/dev/page.h"
 #include "services/dev/state_folder.h"
+#include "services/dev/tokens.h"
 #include "services/dev/workspaces.h"
 #include "services/email/app.h"
 #include "services/history/app.h"
@@ -43,27 +44,10 @@ using config::v1::WorkspaceConfig;
 constexpr absl::Duration kTokenLifetime = absl::Hours(30 * 24);
 constexpr absl::Duration kAnnouncePoll = absl::Milliseconds(5);
 constexpr absl::Duration kRedisPoll = absl::Milliseconds(200);
+// Emptied at each start, so not a name that somebody else's data may have.
+constexpr absl::string_view kRedisFolder = "redis-child";
 // Everything is in this process: who is gone is gone at once.
 constexpr absl::Duration kSessionTimeout = absl::Seconds(6);
-
-struct Token {
-  std::string name;
-  std::string agent;
-  std::string group;
-  std::string role;
-};
-
-std::vector<Token> TokensOf(const WorkspaceConfig& config) {
-  std::vector<Token> tokens = {{.name = "admin", .role = "admin"},
-                               {.name = "supervisor", .role = "supervisor"}};
-  for (const auto& agent : config.agents()) {
-    tokens.push_back({.name = agent.agent_id(),
-                      .agent = agent.agent_id(),
-                      .group = agent.routing_group_id(),
-                      .role = agent.is_bot() ? "bot" : "agent"});
-  }
-  return tokens;
-}
 
 class DevApp final : public service::App {
  public:
@@ -128,13 +112,24 @@ class DevApp final : public service::App {
 
   absl::Status FindWorkspaces() {
     WISSEL_ASSIGN_OR_RETURN(workspaces_, ReadWorkspaces(*bus_));
-    if (!workspaces_.empty()) return absl::OkStatus();
-    if (settings_.workspace_file.empty()) {
+    const std::string& file = settings_.workspace_file;
+    if (file.empty()) {
+      if (!workspaces_.empty()) return absl::OkStatus();
       return absl::InvalidArgumentError(
           "no workspace is configured yet: give --workspace-file, for example "
           "deploy/examples/web-shop.yaml");
     }
-    WISSEL_RETURN_IF_ERROR(ApplyFirst(*bus_, settings_.workspace_file, context_.clock.Now()));
+    WISSEL_ASSIGN_OR_RETURN(WorkspaceConfig config, ReadWorkspaceFile(file));
+    if (!workspaces_.empty()) {
+      if (!IsInForce(config, workspaces_)) {
+        context_.log.Warning(
+            "the workspace file is not what is in force, and is only applied at the first start: "
+            "apply it with wisselctl apply, or give another --state",
+            {{"file", file}});
+      }
+      return absl::OkStatus();
+    }
+    WISSEL_RETURN_IF_ERROR(ApplyFirst(*bus_, std::move(config), context_.clock.Now()));
     WISSEL_ASSIGN_OR_RETURN(workspaces_, ReadWorkspaces(*bus_));
     return absl::OkStatus();
   }
@@ -145,16 +140,17 @@ class DevApp final : public service::App {
     redis_address_ = settings_.redis;
     if (!redis_address_.empty()) return absl::OkStatus();
     std::error_code ignored;
-    std::filesystem::remove_all(folder_->Path("redis"), ignored);
-    WISSEL_RETURN_IF_ERROR(folder_->MakeFolder("redis"));
-    redis_address_ = folder_->Path(absl::StrCat("redis/", getpid(), ".sock"));
+    std::filesystem::remove_all(folder_->Path(kRedisFolder), ignored);
+    WISSEL_RETURN_IF_ERROR(folder_->MakeFolder(kRedisFolder));
+    redis_address_ = folder_->Path(absl::StrCat(kRedisFolder, "/", getpid(), ".sock"));
     WISSEL_ASSIGN_OR_RETURN(redis_, NewRedis());
     redis_keeper_ = StartThread("redis-keeper", [this] { KeepRedis(); });
     return absl::OkStatus();
   }
 
   absl::StatusOr<std::unique_ptr<store::RedisProcess>> NewRedis() const {
-    return store::RedisProcess::Start({.dir = folder_->Path("redis"), .socket = redis_address_});
+    return store::RedisProcess::Start(
+        {.dir = folder_->Path(kRedisFolder), .socket = redis_address_});
   }
 
   // Until everything has ended: a child that this thread has started ends with it.
@@ -286,7 +282,7 @@ class DevApp final : public service::App {
     const absl::Time now = context_.clock.Now();
     for (const Token& token : TokensOf(workspace)) {
       rpc::Claims claims;
-      claims.subject = token.name;
+      claims.subject = token.subject;
       claims.workspace = workspace.workspace_id();
       claims.routing_group = token.group;
       claims.agent = token.agent;

@@ -1,5 +1,8 @@
 #include "services/dev/workspaces.h"
 
+#include <google/protobuf/util/message_differencer.h>
+
+#include <algorithm>
 #include <fstream>
 #include <future>
 #include <iterator>
@@ -39,7 +42,7 @@ absl::StatusOr<std::vector<config::v1::WorkspaceConfig>> ReadWorkspaces(bus::Bus
   return configs;
 }
 
-absl::Status ApplyFirst(bus::Bus& bus, const std::string& file, absl::Time now) {
+absl::StatusOr<config::v1::WorkspaceConfig> ReadWorkspaceFile(const std::string& file) {
   std::ifstream in(file);
   if (!in) return absl::InvalidArgumentError(absl::StrCat(file, ": cannot be opened"));
   const std::string yaml((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
@@ -49,6 +52,21 @@ absl::Status ApplyFirst(bus::Bus& bus, const std::string& file, absl::Time now) 
     return absl::InvalidArgumentError(
         absl::StrCat(file, ": ", absl::StrJoin(findings.errors, absl::StrCat("\n", file, ": "))));
   }
+  return config;
+}
+
+bool IsInForce(const config::v1::WorkspaceConfig& config,
+               const std::vector<config::v1::WorkspaceConfig>& in_force) {
+  return std::any_of(in_force.begin(), in_force.end(),
+                     [&config](config::v1::WorkspaceConfig other) {
+                       other.clear_version();
+                       other.clear_applied_by();
+                       other.clear_applied_time();
+                       return google::protobuf::util::MessageDifferencer::Equals(config, other);
+                     });
+}
+
+absl::Status ApplyFirst(bus::Bus& bus, config::v1::WorkspaceConfig config, absl::Time now) {
   config.set_version(1);
   config.set_applied_by("wissel-dev");
   *config.mutable_applied_time() = ToProto(now);

@@ -13,8 +13,14 @@ namespace wissel::dev {
 // The configuration in force of every workspace, by workspace id; read from the config topic.
 absl::StatusOr<std::vector<config::v1::WorkspaceConfig>> ReadWorkspaces(bus::Bus& bus);
 
-// Puts a workspace file in force as its workspace's version 1. Durable when it returns.
 //   INVALID_ARGUMENT  the file is not right; everything that is wrong, a line each
-absl::Status ApplyFirst(bus::Bus& bus, const std::string& file, absl::Time now);
+absl::StatusOr<config::v1::WorkspaceConfig> ReadWorkspaceFile(const std::string& file);
+
+// Whether it is among them, as it stands in its file.
+bool IsInForce(const config::v1::WorkspaceConfig& config,
+               const std::vector<config::v1::WorkspaceConfig>& in_force);
+
+// Puts it in force as its workspace's version 1. Durable when it returns.
+absl::Status ApplyFirst(bus::Bus& bus, config::v1::WorkspaceConfig config, absl::Time now);
 
 }  // namespace wissel::dev

@@ -132,7 +132,7 @@ whatsapp:
         m.agents_arrive()
         m.whatsapp_question()
         self.assertFalse((self.dev.state / "log.sqlite").exists(), "the log is Kafka's")
-        self.assertFalse((self.dev.state / "redis").exists(), "no Redis child")
+        self.assertFalse((self.dev.state / "redis-child").exists(), "no Redis child")
         before = self.ctl.events()
         self.dev.kill()
         self.dev.start()
@@ -214,7 +214,7 @@ whatsapp:
 
     def test_redis_is_there_as_long_as_it_is_and_no_longer(self):
         def children():
-            mine = str(self.dev.state / "redis")
+            mine = str(self.dev.state / "redis-child")
             found = []
             for process in pathlib.Path("/proc").glob("[0-9]*"):
                 try:
