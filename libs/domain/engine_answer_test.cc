@@ -99,5 +99,31 @@ TEST(Answer, ABotsIsOneWhereTheSlaPolicyCountsItOrThereIsNone) {
   }
 }
 
+TEST(Answer, WhatNobodyWroteDoesNotKeepAConversationAwake) {
+  const auto automatic = [](message::v1::Automation automation) {
+    message::v1::InboundMessage m = Text("31600000001", 7, "nl", "Ik ben er niet.");
+    m.set_automation(automation);
+    return m;
+  };
+  message::v1::InboundMessage thumb = Text("31600000001", 7, "nl");
+  thumb.mutable_contents(0)->mutable_reaction()->set_emoji("+1");
+  for (const message::v1::InboundMessage& quiet :
+       {automatic(message::v1::AUTOMATION_AUTO_REPLY), automatic(message::v1::AUTOMATION_BOUNCE),
+        thumb}) {
+    Shop shop(TextingConfig());
+    shop.Online("bram");
+    const std::string id = shop.Open("31600000001", "nl");
+    shop.Do(shop.Accept(id));
+    shop.now += absl::Seconds(1);
+    shop.Do(shop.Reply("bram", id));
+    shop.now += absl::Minutes(1);
+    shop.RenewLease();
+    shop.Receive(quiet);
+    EXPECT_EQ(shop.Conversation(id).messages(), 2);
+    EXPECT_NE(Find(WaitConnected(shop, absl::Minutes(9)), Event::kParked), nullptr)
+        << quiet.ShortDebugString();
+  }
+}
+
 }  // namespace
 }  // namespace wissel::domain

@@ -360,6 +360,25 @@ TEST(RemovedGroup, WhatBelongsToItStaysAsItIsAndGoesOnWhenItIsBack) {
   EXPECT_THAT(Kinds(shop.Do(shop.Resolve("bram", active))), ElementsAre(Event::kResolved));
 }
 
+TEST(Restated, WhatASupervisorHasSetStands) {
+  Shop shop;
+  shop.Online("bram");
+  Command set = BySupervisor("capacity");
+  set.mutable_set_capacity()->set_agent_id("bram");
+  set.mutable_set_capacity()->set_capacity_units(1);
+  shop.Do(set);
+  const size_t cut = shop.log().size();
+  shop.Restate(1000);
+  EXPECT_EQ(shop.Agent("bram").capacity_units(), 1);
+  State cut_off;
+  cut_off.BeginsAfterCut();
+  for (size_t i = cut; i < shop.log().size(); ++i) cut_off.Apply(shop.log()[i]);
+  EXPECT_EQ(cut_off.Hash(), shop.state().Hash());
+  // A configuration that is applied says what holds from then on.
+  shop.Apply(ShopConfig(2));
+  EXPECT_EQ(shop.Agent("bram").capacity_units(), ShopConfig().agents(1).capacity_units());
+}
+
 TEST(RemovedGroup, IsFoldedTheSameFromACutLog) {
   Shop shop;
   shop.Online("bram");

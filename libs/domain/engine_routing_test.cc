@@ -67,6 +67,34 @@ TEST(Rings, AConversationAsksForLessOnceItHasWaited) {
   EXPECT_EQ(offered->offered().explanation().requirement().ring(), 1);
 }
 
+TEST(Rings, APullRefusedInAnotherRoutingGroupLeavesTheirTimesAlone) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::Queue& nl = QueueIn(config, "nl");
+  nl.add_required_skills()->set_skill_id("gold");
+  nl.mutable_required_skills(1)->set_proficiency(5);
+  config::v1::RelaxationStep& step = *nl.add_relaxation_steps();
+  *step.mutable_after() = ToProto(absl::Seconds(60));
+  step.add_drop_skill_ids("gold");
+  config.add_routing_groups()->set_routing_group_id("vip");
+  config::v1::Queue& vip = *config.add_queues();
+  vip.set_queue_id("vip");
+  vip.set_routing_group_id("vip");
+  Shop shop(config);
+  shop.Online("bram");
+  shop.Online("carol");
+  const std::string waits = shop.Open("31600000001", "nl");
+  message::v1::InboundMessage m = Text("31600000002", 99, "nl");
+  m.mutable_envelope()->set_routing_group_id("vip");
+  const std::string elsewhere = shop.Receive(m).events(0).conversation_opened().conversation_id();
+  shop.Wait(absl::Seconds(10));
+  Command pull = CommandBy("carol", "pull");
+  pull.mutable_pull()->set_agent_id("carol");
+  pull.mutable_pull()->set_conversation_id(elsewhere);
+  EXPECT_NE(Refusal(shop.Do(pull)), CommandRejected::REASON_UNSPECIFIED);
+  WaitConnected(shop, absl::Seconds(51));
+  EXPECT_EQ(shop.Conversation(waits).offer().agent_id(), "bram");
+}
+
 TEST(Rings, ASuccessorRelaxesAtTheSameInstant) {
   WorkspaceConfig config = ShopConfig();
   config::v1::RelaxationStep& step = *QueueIn(config, "en").add_relaxation_steps();

@@ -138,7 +138,8 @@ void State::PutAgents(const WorkspaceConfig& config,
       *agent.mutable_idle_since() = ToProto(time_);
     }
     agent.set_routing_group_id(a.routing_group_id());
-    agent.set_capacity_units(a.capacity_units());
+    // Said again, it changes nothing: what a supervisor has set stands until it is changed.
+    if (added || removed != Removed::kAsBefore) agent.set_capacity_units(a.capacity_units());
     agent.clear_leaving();
     Touch(PieceKind::kAgent, key);
   }

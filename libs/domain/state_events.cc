@@ -234,10 +234,11 @@ void State::On(const conversation::v1::MessageReceived& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
   c->set_messages(c->messages() + 1);
-  *c->mutable_last_customer_time() = ToProto(time_);
   c->set_last_customer_automation(e.message().automation());
   AddProviderMessageId(*c, e.message().provider_message_id());
-  if (!IsQuiet(e.message())) TellClock(*c, SlaEvent::Kind::kCustomerMessage);
+  if (IsQuiet(e.message())) return;
+  *c->mutable_last_customer_time() = ToProto(time_);
+  TellClock(*c, SlaEvent::Kind::kCustomerMessage);
 }
 
 void State::Unpark(ConversationState& c) {
