@@ -27,6 +27,37 @@ using domain::testing::ShopConfig;
 using domain::testing::Text;
 using state::v1::ConversationStatus;
 
+// What a conversation keeps of a message stands twice in the decision that opens it.
+TEST(Bounds, AMessageLargerThanItsContractIsRefused) {
+  const Shop shop;
+  const auto refused = [&shop](auto&& change) {
+    message::v1::InboundMessage m = Text("31600000001", 1, "nl");
+    change(m);
+    const auto refusal = const_cast<Shop&>(shop).engine().Refuse(m);
+    return refusal.has_value() ? refusal->detail : "";
+  };
+  const std::string large(3'000, 'x');
+  EXPECT_EQ(refused([](auto& m) { m.set_subject(std::string(998, 's')); }), "");
+  EXPECT_EQ(refused([&](auto& m) { m.set_subject(large); }),
+            "the subject, provider_message_id or language has 3000 bytes; at most 998");
+  EXPECT_NE(refused([&](auto& m) { m.set_provider_message_id(large); }), "");
+  EXPECT_NE(refused([&](auto& m) { m.set_language(large); }), "");
+  EXPECT_NE(refused([&](auto& m) { m.mutable_sender()->set_display_name(large); }), "");
+  EXPECT_NE(refused([&](auto& m) { m.mutable_account()->set_account_id(large); }), "");
+  EXPECT_NE(refused([&](auto& m) { m.mutable_facts()->add_tags(large); }), "");
+  // Its contents stand there once.
+  EXPECT_EQ(refused([](auto& m) {
+              m.mutable_contents(0)->mutable_text()->set_text(std::string(600'000, 't'));
+            }),
+            "");
+
+  Command command = BySupervisor("large");
+  command.mutable_add_note()->set_text("a note");
+  EXPECT_FALSE(const_cast<Shop&>(shop).engine().Refuse(command).has_value());
+  command.mutable_actor()->set_subject(std::string(5'000, 's'));
+  EXPECT_TRUE(const_cast<Shop&>(shop).engine().Refuse(command).has_value());
+}
+
 constexpr int kMany = 1300;
 // A step that was begun is done: a few events more than 500.
 constexpr int kMostEvents = 510;

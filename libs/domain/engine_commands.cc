@@ -27,6 +27,8 @@ namespace {
 
 constexpr size_t kMaxReasonBytes = 128;
 constexpr size_t kMaxDetailBytes = 1024;
+// A decision may say several times by whom it was asked for.
+constexpr size_t kMaxActorBytes = 4096;
 constexpr absl::Duration kMaxLease = absl::Minutes(10);
 constexpr int kMaxCompany = 5;
 
@@ -51,6 +53,10 @@ std::optional<Refusal> Engine::Refuse(const Command& command) const {
   }
   if (!Uuid::Parse(command.envelope().id()).ok()) {
     return Refusal{deadletter::v1::REASON_INVALID, "the command's id is not a UUID"};
+  }
+  if (const size_t bytes = command.actor().ByteSizeLong(); bytes > kMaxActorBytes) {
+    return Refusal{deadletter::v1::REASON_INVALID,
+                   absl::StrCat("the actor has ", bytes, " bytes; at most ", kMaxActorBytes)};
   }
   return std::nullopt;
 }
@@ -420,7 +426,8 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Pull& c) {
                                   StatusName(target.conversation->status()))};
   }
   routing::Matcher& matcher = *MatcherOf(*target.conversation);
-  Advance(RoutingKey(agent->workspace_id(), agent->routing_group_id()), matcher);
+  Advance(RoutingKey(target.conversation->workspace_id(), target.conversation->routing_group_id()),
+          matcher);
   // Whoever declined it may think better of it.
   const auto why_not =
       matcher.WhyNot(c.agent_id(), WaitingOf(*target.conversation), {.exclusion = false});

@@ -8,6 +8,7 @@
 #include "libs/base/uuid.h"
 #include "libs/domain/defaults.h"
 #include "libs/domain/engine.h"
+#include "libs/domain/facts.h"
 #include "libs/routing/language.h"
 
 namespace wissel::domain {
@@ -26,6 +27,11 @@ namespace {
 
 // Of an id that is perhaps none, in what is said of it.
 constexpr size_t kMaxShownBytes = 128;
+
+// Of what a conversation keeps of a message, and a decision may hold twice. More than message.v1
+// allows, so that nothing is refused that keeps to it.
+constexpr size_t kMaxTextBytes = 998;
+constexpr size_t kMaxPartyBytes = 2048;
 
 // Why an envelope cannot be decided on, wherever it is.
 std::optional<Refusal> RefuseEnvelope(const common::v1::Envelope& envelope) {
@@ -80,6 +86,23 @@ std::optional<Refusal> Engine::Refuse(const InboundMessage& message) const {
   }
   if (message.account().account_id().empty() || message.sender().contact_id().empty()) {
     return Refusal{deadletter::v1::REASON_INVALID, "the message has no account or sender"};
+  }
+  for (const std::string* text :
+       {&message.subject(), &message.provider_message_id(), &message.language()}) {
+    if (text->size() > kMaxTextBytes) {
+      return Refusal{deadletter::v1::REASON_INVALID,
+                     absl::StrCat("the subject, provider_message_id or language has ", text->size(),
+                                  " bytes; at most ", kMaxTextBytes)};
+    }
+  }
+  if (const size_t bytes = message.account().ByteSizeLong() + message.sender().ByteSizeLong();
+      bytes > kMaxPartyBytes) {
+    return Refusal{
+        deadletter::v1::REASON_INVALID,
+        absl::StrCat("account and sender have ", bytes, " bytes; at most ", kMaxPartyBytes)};
+  }
+  if (std::optional<std::string> wrong = FactsOutOfBounds(message.facts())) {
+    return Refusal{deadletter::v1::REASON_INVALID, *std::move(wrong)};
   }
   if (!Holds(message.envelope())) return Misrouted(message.envelope());
   return std::nullopt;

@@ -413,6 +413,12 @@ absl::Status Partition::DecideAs(const Input& input, Intake::Input& next) {
                        absl::StrCat(record.value.size(), " bytes; at most ",
                                     shared_.settings.max_input_bytes, " can be decided")});
   }
+  if (const auto it = shared_.undecidable.find(partition_); it != shared_.undecidable.end() &&
+                                                            it->second.topic() == cause.topic() &&
+                                                            it->second.offset() == cause.offset()) {
+    return DeadLetter(record, std::move(cause),
+                      {deadletter::v1::REASON_TOO_LARGE, "its decision is larger than a record"});
+  }
   if (next.message == nullptr) {
     return DeadLetter(record, std::move(cause),
                       {deadletter::v1::REASON_UNPARSABLE,
@@ -580,6 +586,10 @@ absl::StatusOr<bool> Partition::TryAppend(log::v1::Decision& decision, absl::str
   if (absl::IsResourceExhausted(stamp.status())) {
     shared_.metrics.append_full.Increment();
     return false;
+  }
+  if (absl::IsInvalidArgument(stamp.status()) && decision.cause().has_input()) {
+    // It has been applied, so there is no way on from here but to begin again without it.
+    shared_.undecidable[partition_] = decision.cause().input();
   }
   if (!stamp.ok()) return stamp.status();
   last_sequence_ = stamp->sequence;

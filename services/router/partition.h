@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,9 @@ struct Shared {
   store::Redis* redis = nullptr;
   std::shared_ptr<bus::Wakeup> wakeup;
   AheadWorker& ahead;
+  // By partition, the input whose decision was larger than a record: a dead letter when it comes
+  // again.
+  std::map<int32_t, log::v1::InputCause> undecidable = {};
 };
 
 // One partition in this router's hands: folds its log, claims it, then decides its inputs and

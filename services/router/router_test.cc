@@ -66,8 +66,10 @@ class Router {
 
 class RouterTest : public ::testing::Test {
  protected:
-  RouterTest()
-      : bus_(bus::NewEmbeddedBus({.path = ":memory:", .partitions = 1}).value()),
+  explicit RouterTest(size_t max_record_bytes = 1 << 20)
+      : bus_(bus::NewEmbeddedBus(
+                 {.path = ":memory:", .partitions = 1, .max_record_bytes = max_record_bytes})
+                 .value()),
         appender_(bus_->NewAppender({})) {}
 
   void Put(bus::Topic topic, std::string value, std::string key = "acme/main",
@@ -370,6 +372,51 @@ TEST_F(RouterTest, AnInputsTraceStandsAtItsDecisionAndInTheLines) {
 }
 
 // Whatever stands beside the value, what becomes of a record fits into one and can be read.
+// From a program that does not keep to the contract.
+TEST_F(RouterTest, NoFieldHoldsAPartitionUp) {
+  Put(ShopConfig());
+  Router router(*bus_);
+  ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
+  message::v1::InboundMessage large = Text("31600000001", 1, "nl");
+  large.set_subject(std::string(600'000, 's'));
+  Put(large);
+  Put(Text("31600000002", 1, "nl"));
+  ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+  EXPECT_EQ(seen_[Event::kMessageReceived], 1);
+  ASSERT_EQ(DeadLetters().size(), 1u);
+  EXPECT_EQ(DeadLetters()[0].reason(), deadletter::v1::REASON_INVALID);
+  EXPECT_EQ(DeadLetters()[0].detail(),
+            "the subject, provider_message_id or language has 600000 bytes; at most 998");
+  EXPECT_TRUE(router.Drain().ok());
+}
+
+class SmallRecordsTest : public RouterTest {
+ protected:
+  static constexpr size_t kMaxRecordBytes = 20'000;
+  SmallRecordsTest() : RouterTest(kMaxRecordBytes) {}
+};
+
+// However a decision becomes larger than a record: its input goes aside, once, and the rest goes
+// on.
+TEST_F(SmallRecordsTest, AnInputWhoseDecisionNoRecordHoldsIsADeadLetter) {
+  Put(ShopConfig());
+  Router router(*bus_);
+  ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
+  message::v1::InboundMessage large = Text("31600000001", 1, "nl");
+  large.mutable_contents(0)->mutable_text()->set_text(std::string(kMaxRecordBytes - 500, 't'));
+  Put(large);
+  Put(Text("31600000002", 1, "nl"));
+  ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+  EXPECT_EQ(seen_[Event::kMessageReceived], 1);
+  ASSERT_EQ(DeadLetters().size(), 1u);
+  EXPECT_EQ(DeadLetters()[0].reason(), deadletter::v1::REASON_TOO_LARGE);
+  EXPECT_EQ(DeadLetters()[0].detail(), "its decision is larger than a record");
+  Put(Text("31600000003", 1, "nl"));
+  ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+  EXPECT_EQ(seen_[Event::kInputDeadLettered], 1);
+  EXPECT_TRUE(router.Drain().ok());
+}
+
 TEST_F(RouterTest, NoKeyAndNoHeaderHoldsAPartitionUp) {
   Put(ShopConfig());
   Router router(*bus_);
@@ -382,7 +429,7 @@ TEST_F(RouterTest, NoKeyAndNoHeaderHoldsAPartitionUp) {
   Put(bus::Topic::kInbound, std::string(400'000, 'v'), "acme/main", traced);
   Put(bus::Topic::kInbound, message, large, {});
   message::v1::InboundMessage second = Text("31600000001", 2, "nl");
-  second.set_subject(std::string(400'000, 's'));
+  second.mutable_contents(0)->mutable_text()->set_text(std::string(400'000, 's'));
   Put(bus::Topic::kInbound, second.SerializeAsString(), "acme/main", traced);
   while (seen_[Event::kMessageReceived] < 2) ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
   EXPECT_EQ(seen_[Event::kInputDeadLettered], 3);
