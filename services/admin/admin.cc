@@ -121,7 +121,6 @@ absl::StatusOr<v1::ListDeadLettersResponse> Admin::ListDeadLetters(
       dead_letters_.List(SeenBy(caller), static_cast<size_t>(size), request.page_token()));
   v1::ListDeadLettersResponse response;
   for (deadletter::v1::DeadLetter& letter : page.letters) {
-    letter.clear_raw();
     *response.add_dead_letters() = std::move(letter);
   }
   response.set_next_page_token(std::move(page.next_page_token));

@@ -169,6 +169,7 @@ absl::StatusOr<DeadLetters::Page> DeadLetters::List(const Filter& filter, size_t
       for (Backwards::Found& one : chunk) {
         if (!filter(one.letter)) continue;
         ++found;
+        one.letter.clear_raw();  // Perhaps 768 KiB of each.
         const absl::Time time = FromProto(one.letter.time());
         candidates.push_back({time, partition, one.offset, std::move(one.letter)});
       }

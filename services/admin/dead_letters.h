@@ -23,7 +23,7 @@ class DeadLetters {
   using Filter = std::function<bool(const deadletter::v1::DeadLetter&)>;
 
   struct Page {
-    std::vector<deadletter::v1::DeadLetter> letters;  // newest first, with their raw bytes
+    std::vector<deadletter::v1::DeadLetter> letters;  // newest first, without their raw bytes
     std::string next_page_token;                      // empty: that was all
   };
 

@@ -489,7 +489,9 @@ absl::StatusOr<size_t> Partition::TakeRestating() {
   if (!engine_->restating()) {
     if (!engine_->RestateDue(shared_.settings.restate_interval, now)) return 0;
     if (!restate_claimed_) {
-      WISSEL_RETURN_IF_ERROR(log_->Reclaim());
+      const absl::Status claiming = log_->Reclaim();
+      if (absl::IsResourceExhausted(claiming)) return 0;  // Tried again when there is room.
+      WISSEL_RETURN_IF_ERROR(claiming);
       shared_.metrics.claims.Increment();
       restate_claimed_ = true;
       last_sequence_ = 0;
