@@ -30,6 +30,11 @@ constexpr size_t kMaxContentTypeBytes = 127;
 constexpr size_t kMaxAddresses = 110;
 constexpr size_t kMaxHeaders = 200;
 
+// The headers that GMime parses as addresses, and the colons that one of them may have.
+constexpr std::array<absl::string_view, 6> kAddressHeaders = {"from", "sender", "reply-to",
+                                                              "to",   "cc",     "bcc"};
+constexpr int kMaxAddressColons = 1000;
+
 // What classification and threading read, beside the fields of Mail.
 constexpr std::array<absl::string_view, 17> kKeptHeaders = {
     "auto-submitted",
@@ -92,6 +97,39 @@ void AppendAddresses(InternetAddressList* list, int depth, std::vector<MailAddre
     for (size_t k = at; k < spec.size(); ++k) spec[k] = absl::ascii_tolower(spec[k]);
     out->push_back({std::move(spec), Line(internet_address_get_name(address), kMaxNameBytes)});
   }
+}
+
+bool IsAddressHeader(absl::string_view line) {
+  const size_t colon = line.find(':');
+  if (colon == absl::string_view::npos) return false;
+  const absl::string_view name = absl::StripTrailingAsciiWhitespace(line.substr(0, colon));
+  return std::any_of(kAddressHeaders.begin(), kAddressHeaders.end(),
+                     [&](absl::string_view n) { return absl::EqualsIgnoreCase(n, name); });
+}
+
+// GMime reads "a:b:c:" as a group in a group in a group, and goes down into them on the stack
+// without a limit. So this gives what it may be shown of `raw`, byte for byte as long: blanks for
+// the colons beyond the limit in any line (and its folded lines) that could be an address header,
+// of the mail itself or of one inside. Empty where `raw` has no such colons.
+std::string WithoutDeepGroups(absl::string_view raw) {
+  std::string blanked;
+  bool addresses = false;
+  int colons = 0;
+  for (size_t start = 0; start < raw.size();) {
+    const size_t end = std::min(raw.find('\n', start), raw.size());
+    const absl::string_view line = raw.substr(start, end - start);
+    if (!absl::StartsWith(line, " ") && !absl::StartsWith(line, "\t")) {
+      addresses = IsAddressHeader(line);
+      colons = 0;
+    }
+    for (size_t i = 0; addresses && i < line.size(); ++i) {
+      if (line[i] != ':' || ++colons <= kMaxAddressColons) continue;
+      if (blanked.empty()) blanked = std::string(raw);
+      blanked[start + i] = ' ';
+    }
+    start = end + 1;
+  }
+  return blanked;
 }
 
 std::string FileName(const char* raw) {
@@ -376,7 +414,9 @@ std::vector<std::string> ParseMessageIds(absl::string_view value, size_t max) {
 
 absl::StatusOr<Mail> ParseMail(absl::string_view raw, const MailLimits& limits) {
   GMimeParserOptions* options = ParserOptions();
-  GObjectPtr<GMimeStream> stream(g_mime_stream_mem_new_with_buffer(raw.data(), raw.size()));
+  const std::string blanked = WithoutDeepGroups(raw);
+  const absl::string_view shown = blanked.empty() ? raw : blanked;
+  GObjectPtr<GMimeStream> stream(g_mime_stream_mem_new_with_buffer(shown.data(), shown.size()));
   GObjectPtr<GMimeParser> parser(g_mime_parser_new_with_stream(stream.get()));
   GObjectPtr<GMimeMessage> message(g_mime_parser_construct_message(parser.get(), options));
   if (message == nullptr) return absl::InvalidArgumentError("not a mail: no header was found");

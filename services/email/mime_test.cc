@@ -189,6 +189,35 @@ TEST(ParseMail, DropsNulBytesFromTextOnly) {
   EXPECT_EQ(mail.attachments[0].bytes, "bi\0nary"s);
 }
 
+TEST(ParseMail, TakesGroupsNestedWithoutEnd) {
+  std::string groups;
+  for (int i = 0; i < 200'000; ++i) groups += i % 400 == 0 ? "\n a:" : "a:";
+  for (const char* name : {"From", "to", "Cc", "Bcc", "Sender", "Reply-To \t"}) {
+    const Mail mail =
+        Parse(absl::StrCat("From: a@b.example\n", name, ":", groups, "\nSubject: s\n\nx\n"));
+    EXPECT_EQ(mail.subject, "s") << name;
+    ASSERT_EQ(mail.bodies.size(), 1u) << name;
+    EXPECT_EQ(mail.bodies[0].plain, "x\n") << name;
+  }
+  const Mail outer = Parse(
+      absl::StrCat("From: a@b.example\nContent-Type: message/rfc822\n\nTo:", groups, "\n\nx\n"));
+  EXPECT_EQ(outer.attachments.size(), 1u);
+}
+
+TEST(ParseMail, TakesManyGroupsAndManyColonsElsewhere) {
+  std::string groups;
+  for (int i = 0; i < 900; ++i)
+    absl::StrAppend(&groups, i > 0 ? ",\n " : "", "g:a@", i, ".example;");
+  const Mail mail = Parse(absl::StrCat("From: a@b.example\nTo: ", groups, "\n\nx\n"));
+  ASSERT_EQ(mail.to.size(), 110u);
+  EXPECT_EQ(mail.to[109].address, "a@109.example");
+
+  // What looks like such a header but stands in a body is left as it is.
+  std::string body = "to:\n";
+  for (int i = 0; i < 2000; ++i) body += " key: value\n";
+  EXPECT_EQ(Parse("From: a@b.example\n\n" + body).bodies.at(0).plain, body);
+}
+
 TEST(ParseMail, RefusesWhatIsNoMail) {
   EXPECT_EQ(ParseMail("").status().code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(ParseMail("no header here\nnor here\n").status().code(),
