@@ -283,6 +283,8 @@ absl::StatusOr<std::vector<MailSize>> ImapConnection::FetchSizes(absl::Span<cons
     // Servers may tell of other messages in between.
     if (std::binary_search(uids.begin(), uids.end(), size.uid)) sizes.push_back(size);
   }
+  std::sort(sizes.begin(), sizes.end(),
+            [](const MailSize& a, const MailSize& b) { return a.uid < b.uid; });
   return sizes;
 }
 

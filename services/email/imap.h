@@ -73,11 +73,11 @@ class ImapConnection {
   absl::StatusOr<std::vector<uint32_t>> Search(absl::string_view without_keyword,
                                                std::optional<absl::CivilDay> since);
 
-  // Of those messages that are still there.
+  // Of those messages that are still there, by rising UID.
   absl::StatusOr<std::vector<MailSize>> FetchSizes(absl::Span<const uint32_t> uids);
 
   enum class Part { kWhole, kHeader };
-  // Of those messages that are still there. Does not mark them as read.
+  // Of those messages that are still there; `uids` rising. Does not mark them as read.
   absl::StatusOr<std::vector<FetchedMail>> Fetch(absl::Span<const uint32_t> uids, Part part);
 
   // Adds `keyword` to the messages.

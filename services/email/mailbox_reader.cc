@@ -1,6 +1,7 @@
 #include "services/email/mailbox_reader.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
@@ -189,7 +190,9 @@ absl::StatusOr<std::vector<FoundMail>> MailboxReader::FetchBatch(ImapConnection&
   std::vector<uint32_t> whole;
   std::vector<uint32_t> too_large;
   std::map<uint32_t, uint32_t> size_of;
+  std::set<uint32_t> unnamed;  // not in any answer
   for (const MailSize& mail : batch) {
+    unnamed.insert(mail.uid);
     (mail.bytes > options_.max_mail_bytes ? too_large : whole).push_back(mail.uid);
     size_of[mail.uid] = mail.bytes;
   }
@@ -199,6 +202,7 @@ absl::StatusOr<std::vector<FoundMail>> MailboxReader::FetchBatch(ImapConnection&
     if (uids.empty()) return absl::OkStatus();
     WISSEL_ASSIGN_OR_RETURN(std::vector<FetchedMail> mails, connection.Fetch(uids, part));
     for (FetchedMail& mail : mails) {
+      unnamed.erase(mail.uid);
       found.push_back({.kind = kind,
                        .reference = Reference(mail.uid),
                        .received = mail.received,
@@ -210,6 +214,15 @@ absl::StatusOr<std::vector<FoundMail>> MailboxReader::FetchBatch(ImapConnection&
   WISSEL_RETURN_IF_ERROR(fetch(whole, ImapConnection::Part::kWhole, FoundMail::Kind::kWhole));
   WISSEL_RETURN_IF_ERROR(
       fetch(too_large, ImapConnection::Part::kHeader, FoundMail::Kind::kTooLarge));
+  if (!unnamed.empty()) {
+    WISSEL_ASSIGN_OR_RETURN(
+        const std::vector<MailSize> left_out,
+        connection.FetchSizes(std::vector<uint32_t>(unnamed.begin(), unnamed.end())));
+    if (!left_out.empty()) {
+      return absl::DataLossError(
+          absl::StrCat("imap: UID FETCH BODY: the answer leaves out ", left_out.front().uid));
+    }
+  }
   return found;
 }
 

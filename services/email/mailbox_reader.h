@@ -93,6 +93,7 @@ class MailboxReader {
   // Brings everything that has no mark.
   absl::Status ReadUnmarked(ImapConnection& connection, std::stop_token stop);
   absl::Status ReadBatch(ImapConnection& connection, absl::Span<const MailSize> batch);
+  // The mails of `batch` that are still there. DATA_LOSS if an answer leaves one of them out.
   absl::StatusOr<std::vector<FoundMail>> FetchBatch(ImapConnection& connection,
                                                     absl::Span<const MailSize> batch);
   absl::Status Mark(ImapConnection& connection, absl::Span<const uint32_t> uids);

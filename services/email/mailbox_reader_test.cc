@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -21,6 +22,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::UnorderedElementsAre;
 
 // An IMAP server with what real ones do seldom: no keywords, marks refused, a message that breaks
 // it.
@@ -29,8 +31,11 @@ struct FakeMailbox {
   uint32_t uid_validity = 17;
   bool offers_keywords = true;
   bool refuses_store = false;
-  std::set<uint32_t> garbled;  // the answer to FETCH is nonsense
-  std::set<uint32_t> done;     // has $WisselDone
+  bool backwards = false;            // FETCH answers the newest first
+  std::set<uint32_t> garbled;        // the answer to FETCH is nonsense
+  std::map<uint32_t, int> left_out;  // so often FETCH says OK and nothing of the mail
+  std::set<uint32_t> vanishing;      // somebody removes it between its size and its body
+  std::set<uint32_t> done;           // has $WisselDone
   int polls = 0;
 };
 
@@ -51,6 +56,10 @@ class MailboxReaderTest : public ::testing::Test, public MailTaker {
  protected:
   void ServeImap(ScriptedPeer& peer) {
     peer.WriteLine("* OK test");
+    {
+      MutexLock lock(mutex_);
+      ++connections_;
+    }
     while (const auto line = peer.ReadLine()) {
       const std::vector<std::string> words = absl::StrSplit(*line, ' ');
       if (words.size() < 2) return;
@@ -76,7 +85,10 @@ class MailboxReaderTest : public ::testing::Test, public MailTaker {
         peer.WriteLine(found);
       } else if (absl::StrContains(*line, "UID FETCH")) {
         int number = 0;
-        for (const uint32_t uid : ParseSet(words[3])) {
+        const std::set<uint32_t> set = ParseSet(words[3]);
+        std::vector<uint32_t> uids(set.begin(), set.end());
+        if (box_.backwards) std::reverse(uids.begin(), uids.end());
+        for (const uint32_t uid : uids) {
           ++number;
           if (!box_.mails.contains(uid)) continue;
           const std::string& mail = box_.mails[uid];
@@ -87,6 +99,14 @@ class MailboxReaderTest : public ::testing::Test, public MailTaker {
           }
           if (box_.garbled.contains(uid)) {
             peer.WriteLine("* 1 FETCH (((");
+            continue;
+          }
+          if (box_.left_out[uid] > 0) {
+            --box_.left_out[uid];
+            continue;
+          }
+          if (box_.vanishing.contains(uid)) {
+            box_.mails.erase(uid);
             continue;
           }
           const bool header = absl::StrContains(*line, "HEADER");
@@ -172,6 +192,7 @@ class MailboxReaderTest : public ::testing::Test, public MailTaker {
   FakeMailbox box_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> taken_ ABSL_GUARDED_BY(mutex_);
   FoundMail last_ ABSL_GUARDED_BY(mutex_);
+  int connections_ ABSL_GUARDED_BY(mutex_) = 0;
   int refusals_ ABSL_GUARDED_BY(mutex_) = 0;
   const wissel::testing::TempDir folder_;
   ScriptedServer server_{[this](ScriptedPeer& peer) { ServeImap(peer); }};
@@ -265,6 +286,45 @@ TEST_F(MailboxReaderTest, GivesUpAMessageThatTheServerCannotHandOut) {
   const auto reader = StartReader();
   EXPECT_THAT(Taken(3), ElementsAre("1:one", "2:unreadable", "3:three"));
   WithBox([](FakeMailbox& box) { EXPECT_THAT(box.done, ElementsAre(1, 2, 3)); });
+}
+
+TEST_F(MailboxReaderTest, DoesNotMarkWhatTheServerLeftOut) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {
+        {1, "one"}, {2, "two"}, {3, "three"}, {4, "Subject: film\n\n" + std::string(200, 'x')}};
+    box.left_out = {{2, 1}, {4, 1}};
+  });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(4), ElementsAre("1:one", "2:two", "3:three", "4:(Subject: film\n\n)"));
+}
+
+TEST_F(MailboxReaderTest, ReadsAnswersInAnyOrder) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}, {2, "two"}, {3, "three"}};
+    box.backwards = true;
+  });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(3), UnorderedElementsAre("1:one", "2:two", "3:three"));
+  MutexLock lock(mutex_);
+  EXPECT_EQ(connections_, 1);
+}
+
+TEST_F(MailboxReaderTest, GivesUpAMessageThatTheServerAlwaysLeavesOut) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}, {2, "two"}, {3, "three"}};
+    box.left_out = {{2, 1000}};
+  });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(3), ElementsAre("1:one", "2:unreadable", "3:three"));
+}
+
+TEST_F(MailboxReaderTest, DoesNotMindAMessageThatIsRemovedMeanwhile) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}, {2, "two"}, {3, "three"}};
+    box.vanishing = {2};
+  });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(2), ElementsAre("1:one", "3:three"));
 }
 
 TEST_F(MailboxReaderTest, StopsAtOnceWhereverItIs) {
