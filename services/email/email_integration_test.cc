@@ -99,7 +99,7 @@ class EmailIntegrationTest : public ::testing::Test {
   }
   void Empty(const std::string& user) {
     const auto connection = Open(user);
-    WISSEL_ASSERT_OK(connection->Select("INBOX"));
+    WISSEL_ASSERT_OK(connection->Select("INBOX", "$WisselDone"));
     WISSEL_ASSERT_OK_AND_ASSIGN(const auto uids, connection->Search("", std::nullopt));
     if (!uids.empty()) TestMailbox(Imap(user)).Empty("INBOX");
   }
@@ -172,7 +172,7 @@ class EmailIntegrationTest : public ::testing::Test {
   // Waits until no message of the mailbox is without a mark.
   void WaitUntilMarked() {
     const auto connection = Open(shop_);
-    WISSEL_ASSERT_OK(connection->Select("INBOX"));
+    WISSEL_ASSERT_OK(connection->Select("INBOX", "$WisselDone"));
     const Timeout timeout(absl::Seconds(20));
     while (!timeout.Expired()) {
       WISSEL_ASSERT_OK_AND_ASSIGN(const auto uids, connection->Search("$WisselDone", std::nullopt));
@@ -185,7 +185,7 @@ class EmailIntegrationTest : public ::testing::Test {
   // The mails in a mailbox, after waiting for `count`.
   std::vector<Mail> Mails(const std::string& user, size_t count) {
     const auto connection = Open(user);
-    EXPECT_THAT(connection->Select("INBOX"), wissel::testing::IsOk());
+    EXPECT_THAT(connection->Select("INBOX", "$WisselDone"), wissel::testing::IsOk());
     const Timeout timeout(absl::Seconds(20));
     std::vector<uint32_t> uids;
     while (uids.size() < count && !timeout.Expired()) {

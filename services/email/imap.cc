@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/cleanup/cleanup.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/timeout.h"
@@ -226,7 +227,8 @@ absl::StatusOr<std::unique_ptr<ImapConnection>> ImapConnection::Open(const Serve
   return std::unique_ptr<ImapConnection>(new ImapConnection(std::move(session)));
 }
 
-absl::StatusOr<SelectedFolder> ImapConnection::Select(const std::string& folder) {
+absl::StatusOr<SelectedFolder> ImapConnection::Select(const std::string& folder,
+                                                      absl::string_view keyword) {
   mailimap* imap = session_->imap.get();
   WISSEL_RETURN_IF_ERROR(ToStatus(mailimap_select(imap, folder.c_str()), imap, "SELECT"));
   SelectedFolder selected;
@@ -235,7 +237,11 @@ absl::StatusOr<SelectedFolder> ImapConnection::Select(const std::string& folder)
   if (info->sel_perm_flags != nullptr) {
     for (clistiter* it = clist_begin(info->sel_perm_flags); it != nullptr; it = clist_next(it)) {
       const auto* flag = static_cast<const mailimap_flag_perm*>(clist_content(it));
-      if (flag->fl_type == MAILIMAP_FLAG_PERM_ALL) selected.keeps_keywords = true;
+      selected.keeps_keyword |=
+          flag->fl_type == MAILIMAP_FLAG_PERM_ALL ||
+          (flag->fl_type == MAILIMAP_FLAG_PERM_FLAG &&
+           flag->fl_flag->fl_type == MAILIMAP_FLAG_KEYWORD &&
+           absl::EqualsIgnoreCase(flag->fl_flag->fl_data.fl_keyword, keyword));
     }
   }
   return selected;

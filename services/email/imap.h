@@ -34,8 +34,8 @@ struct ServerLogin {
 
 struct SelectedFolder {
   uint32_t uid_validity = 0;
-  // Messages can be marked with keywords of our own, and the marks stay.
-  bool keeps_keywords = false;
+  // Messages can be marked with the keyword, and the marks stay.
+  bool keeps_keyword = false;
 };
 
 struct MailSize {
@@ -66,7 +66,7 @@ class ImapConnection {
   ImapConnection(const ImapConnection&) = delete;
   ImapConnection& operator=(const ImapConnection&) = delete;
 
-  absl::StatusOr<SelectedFolder> Select(const std::string& folder);
+  absl::StatusOr<SelectedFolder> Select(const std::string& folder, absl::string_view keyword);
 
   // The UIDs of the selected folder, rising: of all messages, or of those without `keyword`;
   // received on `since` or later where given (by day, in the server's time zone).

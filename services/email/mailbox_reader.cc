@@ -15,11 +15,13 @@ namespace wissel::email {
 namespace {
 
 constexpr absl::string_view kDoneKeyword = "$WisselDone";
-constexpr size_t kSizesAtOnce = 500;
+constexpr size_t kUidsAtOnce = 500;
 // How often a message on its own may fail before it is given up: when the server answers nonsense
 // or no, and when the connection breaks, which is more often not the message's fault.
 constexpr int kMaxRefusals = 3;
 constexpr int kMaxBreaks = 8;
+// How often in a row the server may refuse the keyword before marks go to the file.
+constexpr int kMaxMarkRefusals = 3;
 
 }  // namespace
 
@@ -89,9 +91,10 @@ absl::Status MailboxReader::RunSession(std::stop_token stop) {
     MutexLock lock(mutex_);
     connection_ = nullptr;
   };
-  WISSEL_ASSIGN_OR_RETURN(const SelectedFolder selected, connection->Select(options_.folder));
-  keywords_ = selected.keeps_keywords && !keywords_refused_;
-  if (!keywords_ && !done_loaded_) {
+  WISSEL_ASSIGN_OR_RETURN(const SelectedFolder selected,
+                          connection->Select(options_.folder, kDoneKeyword));
+  keeps_keyword_ = selected.keeps_keyword;
+  if (!done_loaded_) {
     WISSEL_ASSIGN_OR_RETURN(done_, DoneMarks::Load(options_.state_file));
     done_loaded_ = true;
   }
@@ -103,7 +106,8 @@ absl::Status MailboxReader::RunSession(std::stop_token stop) {
     done_ = DoneMarks{.uid_validity = selected.uid_validity, .uids = {}};
     failures_.clear();
   }
-  log_.Info("mailbox opened", {{"uid_validity", selected.uid_validity}, {"keywords", keywords_}});
+  log_.Info("mailbox opened",
+            {{"uid_validity", selected.uid_validity}, {"keywords", MarksByKeyword()}});
   SetHealth(absl::OkStatus());
   while (!stop.stop_requested()) {
     WISSEL_RETURN_IF_ERROR(ReadUnmarked(*connection, stop));
@@ -118,20 +122,23 @@ absl::Status MailboxReader::RunSession(std::stop_token stop) {
 
 absl::Status MailboxReader::ReadUnmarked(ImapConnection& connection, std::stop_token stop) {
   WISSEL_ASSIGN_OR_RETURN(std::vector<uint32_t> uids,
-                          connection.Search(keywords_ ? kDoneKeyword : "", options_.since));
-  // Those of which only the mark failed.
+                          connection.Search(keeps_keyword_ ? kDoneKeyword : "", options_.since));
+  // Those that have no keyword because the server did not take it.
   std::vector<uint32_t> taken;
   std::erase_if(uids, [&](uint32_t uid) {
     if (!done_.uids.Contains(uid)) return false;
     taken.push_back(uid);
     return true;
   });
-  if (keywords_ && !taken.empty()) WISSEL_RETURN_IF_ERROR(Mark(connection, taken));
+  for (size_t start = 0; start < taken.size() && MarksByKeyword(); start += kUidsAtOnce) {
+    WISSEL_RETURN_IF_ERROR(
+        Mark(connection, absl::MakeConstSpan(taken).subspan(start, kUidsAtOnce)));
+  }
 
   metrics_.backlog.Set(static_cast<double>(uids.size()));
   size_t left = uids.size();
-  for (size_t start = 0; start < uids.size(); start += kSizesAtOnce) {
-    const absl::Span<const uint32_t> chunk = absl::MakeConstSpan(uids).subspan(start, kSizesAtOnce);
+  for (size_t start = 0; start < uids.size(); start += kUidsAtOnce) {
+    const absl::Span<const uint32_t> chunk = absl::MakeConstSpan(uids).subspan(start, kUidsAtOnce);
     WISSEL_ASSIGN_OR_RETURN(const std::vector<MailSize> sizes, connection.FetchSizes(chunk));
     for (size_t first = 0; first < sizes.size();) {
       if (stop.stop_requested()) return absl::OkStatus();
@@ -171,7 +178,7 @@ absl::Status MailboxReader::ReadBatch(ImapConnection& connection,
                                     .bytes = ""}};
     WISSEL_RETURN_IF_ERROR(taker_->Take(*mails));
     done_.uids.Add(batch.front().uid);
-    if (!keywords_) WISSEL_RETURN_IF_ERROR(done_.Save(options_.state_file));
+    if (!MarksByKeyword()) WISSEL_RETURN_IF_ERROR(done_.Save(options_.state_file));
     // The connection is of no more use; the mark is set on the next.
     return absl::UnavailableError("imap: opening a new connection after an unreadable message");
   }
@@ -240,21 +247,19 @@ bool MailboxReader::IsUnreadable(absl::Span<const MailSize> batch, const absl::S
 }
 
 absl::Status MailboxReader::Mark(ImapConnection& connection, absl::Span<const uint32_t> uids) {
-  if (keywords_) {
+  if (MarksByKeyword()) {
     const absl::Status status = connection.AddKeyword(uids, kDoneKeyword);
+    if (status.ok()) mark_refusals_ = 0;
     if (status.code() != absl::StatusCode::kFailedPrecondition) return status;
+    ++mark_refusals_;
+    if (MarksByKeyword()) return status;
     log_.Warning("mailbox takes no keywords after all: marks go to a file", {{"error", status}});
-    keywords_ = false;
-    keywords_refused_ = true;
-    WISSEL_ASSIGN_OR_RETURN(const DoneMarks saved, DoneMarks::Load(options_.state_file));
-    done_loaded_ = true;
-    if (saved.uid_validity == done_.uid_validity) {
-      DoneMarks both = saved;
-      for (const uint32_t uid : uids) both.uids.Add(uid);
-      done_ = std::move(both);
-    }
   }
   return done_.Save(options_.state_file);
+}
+
+bool MailboxReader::MarksByKeyword() const {
+  return keeps_keyword_ && mark_refusals_ < kMaxMarkRefusals;
 }
 
 std::string MailboxReader::Reference(uint32_t uid) const {

@@ -50,7 +50,7 @@ struct MailboxReaderOptions {
   std::string account_id;
   ServerLogin login;
   std::string folder = "INBOX";
-  std::string state_file;               // for servers that keep no keywords
+  std::string state_file;               // for servers that keep or take no keywords
   std::optional<absl::CivilDay> since;  // older mails are left alone
   size_t max_mail_bytes = kDefaultMaxMailBytes;
   size_t batch_mails = 50;
@@ -62,9 +62,10 @@ struct MailboxReaderOptions {
 
 // Reads one mailbox, for ever, on a thread of its own: brings every message that has no mark to the
 // taker, oldest first, and marks it when the taker has it. The mark is the keyword $WisselDone;
-// where the server does not keep keywords it is a file of UIDs. What arrived while nobody read has
-// no mark, so nothing is lost however long that was. What was taken but not marked (a crash in
-// between, a new UIDVALIDITY) is brought again: the taker must not mind.
+// where the server does not keep keywords, or refuses it again and again, it is a file of UIDs.
+// What arrived while nobody read has no mark, so nothing is lost however long that was. What was
+// taken but not marked (a crash in between, a new UIDVALIDITY) is brought again: the taker must not
+// mind.
 //
 // A message that the server fails to hand out again and again is brought as kUnreadable and marked,
 // so that it does not hold up the others. Any other failure ends the connection; the next one is
@@ -99,6 +100,8 @@ class MailboxReader {
   absl::Status Mark(ImapConnection& connection, absl::Span<const uint32_t> uids);
   // After a failed fetch: what to do with the message that it was about.
   bool IsUnreadable(absl::Span<const MailSize> batch, const absl::Status& error);
+  // Else by the file.
+  bool MarksByKeyword() const;
   std::string Reference(uint32_t uid) const;
   void SetHealth(absl::Status health);
 
@@ -109,9 +112,9 @@ class MailboxReader {
   Backoff backoff_;
 
   // The reader's thread only.
-  bool keywords_ = false;
-  bool keywords_refused_ = false;
-  DoneMarks done_;  // in keyword mode: since the start of this process
+  bool keeps_keyword_ = false;  // the server says so
+  int mark_refusals_ = 0;       // in a row
+  DoneMarks done_;              // those of the file, and of this process
   bool done_loaded_ = false;
   size_t single_ = 0;  // so many messages to fetch one at a time
   std::map<uint32_t, int> failures_;

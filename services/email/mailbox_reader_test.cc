@@ -24,13 +24,16 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
+constexpr int kAlways = 1'000'000;
+
 // An IMAP server with what real ones do seldom: no keywords, marks refused, a message that breaks
 // it.
 struct FakeMailbox {
   std::map<uint32_t, std::string> mails;
   uint32_t uid_validity = 17;
   bool offers_keywords = true;
-  bool refuses_store = false;
+  bool offers_ours = false;          // $WisselDone among the flags that it keeps, but no others
+  int refuses_store = 0;             // so often
   bool backwards = false;            // FETCH answers the newest first
   std::set<uint32_t> garbled;        // the answer to FETCH is nonsense
   std::map<uint32_t, int> left_out;  // so often FETCH says OK and nothing of the mail
@@ -71,7 +74,8 @@ class MailboxReaderTest : public ::testing::Test, public MailTaker {
         peer.WriteLine(absl::StrCat("* ", box_.mails.size(), " EXISTS"));
         peer.WriteLine("* FLAGS (\\Seen)");
         peer.WriteLine(absl::StrCat("* OK [PERMANENTFLAGS (\\Seen",
-                                    box_.offers_keywords ? " \\*" : "", ")] ok"));
+                                    box_.offers_keywords ? " \\*" : "",
+                                    box_.offers_ours ? " $WisselDone" : "", ")] ok"));
         peer.WriteLine(absl::StrCat("* OK [UIDVALIDITY ", box_.uid_validity, "] ok"));
       } else if (words[1] == "NOOP") {
         ++box_.polls;
@@ -117,7 +121,8 @@ class MailboxReaderTest : public ::testing::Test, public MailTaker {
                                       ")"));
         }
       } else if (absl::StrContains(*line, "UID STORE")) {
-        if (box_.refuses_store) {
+        if (box_.refuses_store > 0) {
+          --box_.refuses_store;
           peer.WriteLine(words[0] + " NO read-only");
           continue;
         }
@@ -242,7 +247,7 @@ TEST_F(MailboxReaderTest, KeepsItsMarksInAFileWhereTheServerKeepsNone) {
 TEST_F(MailboxReaderTest, KeepsItsMarksInAFileWhereTheServerRefusesThem) {
   WithBox([](FakeMailbox& box) {
     box.mails = {{1, "one"}, {2, "two"}};
-    box.refuses_store = true;
+    box.refuses_store = kAlways;
   });
   {
     const auto reader = StartReader();
@@ -251,6 +256,51 @@ TEST_F(MailboxReaderTest, KeepsItsMarksInAFileWhereTheServerRefusesThem) {
   WithBox([](FakeMailbox& box) { box.offers_keywords = false; });
   const auto reader = StartReader();
   EXPECT_THAT(Taken(2), ElementsAre("1:one", "2:two"));
+}
+
+TEST_F(MailboxReaderTest, SetsAMarkAgainThatWasRefusedOnce) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}, {2, "two"}, {3, "three"}};
+    box.done = {1, 2};
+    box.refuses_store = 1;
+  });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(1), ElementsAre("3:three"));
+  WithBox([](FakeMailbox& box) { EXPECT_THAT(box.done, ElementsAre(1, 2, 3)); });
+}
+
+TEST_F(MailboxReaderTest, BringsNothingMarkedAgainWhereMarksAreRefusedFromSomeDayOn) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}, {2, "two"}, {3, "three"}};
+    box.done = {1, 2};
+    box.refuses_store = kAlways;
+  });
+  {
+    const auto reader = StartReader();
+    EXPECT_THAT(Taken(1), ElementsAre("3:three"));
+    WithBox([](FakeMailbox& box) { box.mails[4] = "four"; });
+    EXPECT_THAT(Taken(2), ElementsAre("3:three", "4:four"));
+  }
+  {
+    const auto reader = StartReader();
+    EXPECT_THAT(Taken(2), ElementsAre("3:three", "4:four"));
+  }
+  // The keyword is set for those that have their mark in the file only, as soon as it can be.
+  WithBox([](FakeMailbox& box) { box.refuses_store = 0; });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(2), ElementsAre("3:three", "4:four"));
+  WithBox([](FakeMailbox& box) { EXPECT_THAT(box.done, ElementsAre(1, 2, 3, 4)); });
+}
+
+TEST_F(MailboxReaderTest, UsesTheKeywordWhereTheServerListsNoOther) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}};
+    box.offers_keywords = false;
+    box.offers_ours = true;
+  });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(1), ElementsAre("1:one"));
+  WithBox([](FakeMailbox& box) { EXPECT_THAT(box.done, ElementsAre(1)); });
 }
 
 TEST_F(MailboxReaderTest, ReadsAgainAfterANewUidValidity) {
