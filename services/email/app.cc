@@ -138,7 +138,8 @@ class EmailApp final : public service::App {
           .batch_mails = static_cast<size_t>(settings_.batch_mails),
           .batch_bytes = static_cast<size_t>(settings_.batch_bytes),
           .idle_renewal = settings_.idle_renewal,
-          .poll_interval = settings_.poll_interval};
+          .poll_interval = settings_.poll_interval,
+          .unreadable_after = settings_.unreadable_after};
       if (absl::CivilDay day; absl::ParseCivilTime(account.since, &day)) options.since = day;
       readers_.push_back(MailboxReader::Start(std::move(options), takers_.back().get(),
                                               context_.log.With({{"account", account.account_id}}),

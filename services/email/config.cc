@@ -82,6 +82,9 @@ void EmailSettings::Describe(config::Binder& b) {
              {.min = absl::Seconds(1), .max = absl::Minutes(28)});
   b.Duration("poll_interval", &poll_interval, "How often to look where the server has no IDLE.",
              {.min = absl::Seconds(1), .max = absl::Minutes(28)});
+  b.Duration("unreadable_after", &unreadable_after,
+             "How long the server may fail to hand out a mail before that is a dead letter.",
+             {.min = absl::ZeroDuration(), .max = absl::Hours(168)});
   b.Int("smtp_connections", &smtp_connections, "Mails sent at once.", {.min = 1, .max = 64});
   b.Group("delivery", &delivery, "How answers are delivered.");
   b.Group("blobs", &blobs, "Where mails and attachments are kept.");

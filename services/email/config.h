@@ -67,6 +67,7 @@ struct EmailSettings {
   int64_t batch_bytes = 32 << 20;
   absl::Duration idle_renewal = absl::Minutes(5);
   absl::Duration poll_interval = absl::Seconds(30);
+  absl::Duration unreadable_after = absl::Hours(1);
   int smtp_connections = 4;
 
   channel::DeliverySettings delivery;

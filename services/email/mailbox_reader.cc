@@ -6,6 +6,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "libs/base/hash.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/thread.h"
@@ -16,10 +17,12 @@ namespace {
 
 constexpr absl::string_view kDoneKeyword = "$WisselDone";
 constexpr size_t kUidsAtOnce = 500;
-// How often a message on its own may fail before it is given up: when the server answers nonsense
-// or no, and when the connection breaks, which is more often not the message's fault.
+// How often a message on its own has to fail before it is given up: when the server answers
+// nonsense or no, and when the connection breaks, which is more often not the message's fault.
 constexpr int kMaxRefusals = 3;
 constexpr int kMaxBreaks = 8;
+// Until then it is tried again when it has been failing for twice as long, but at least this often.
+constexpr absl::Duration kMaxRetryPause = absl::Minutes(1);
 // How often in a row the server may refuse the keyword before marks go to the file.
 constexpr int kMaxMarkRefusals = 3;
 
@@ -114,8 +117,11 @@ absl::Status MailboxReader::RunSession(std::stop_token stop) {
     // Not before: a taker that fails is a reason to slow down too.
     backoff_.Reset();
     if (stop.stop_requested()) break;
-    WISSEL_RETURN_IF_ERROR(
-        connection->WaitForChange(options_.idle_renewal, options_.poll_interval));
+    absl::Duration limit = options_.idle_renewal;
+    for (const auto& [uid, failure] : failures_) {
+      limit = std::clamp(failure.retry - absl::Now(), absl::ZeroDuration(), limit);
+    }
+    WISSEL_RETURN_IF_ERROR(connection->WaitForChange(limit, options_.poll_interval));
   }
   return absl::OkStatus();
 }
@@ -135,8 +141,17 @@ absl::Status MailboxReader::ReadUnmarked(ImapConnection& connection, std::stop_t
         Mark(connection, absl::MakeConstSpan(taken).subspan(start, kUidsAtOnce)));
   }
 
-  metrics_.backlog.Set(static_cast<double>(uids.size()));
   size_t left = uids.size();
+  metrics_.backlog.Set(static_cast<double>(left));
+  std::erase_if(failures_, [&](const auto& failure) {
+    return !std::binary_search(uids.begin(), uids.end(), failure.first);
+  });
+  const absl::Time now = absl::Now();
+  std::erase_if(uids, [&](uint32_t uid) {
+    const auto failure = failures_.find(uid);
+    return failure != failures_.end() && failure->second.retry > now;
+  });
+  const size_t put_off = left - uids.size();
   for (size_t start = 0; start < uids.size(); start += kUidsAtOnce) {
     const absl::Span<const uint32_t> chunk = absl::MakeConstSpan(uids).subspan(start, kUidsAtOnce);
     WISSEL_ASSIGN_OR_RETURN(const std::vector<MailSize> sizes, connection.FetchSizes(chunk));
@@ -160,7 +175,7 @@ absl::Status MailboxReader::ReadUnmarked(ImapConnection& connection, std::stop_t
       first = end;
     }
   }
-  metrics_.backlog.Set(0);
+  metrics_.backlog.Set(static_cast<double>(put_off));
   return absl::OkStatus();
 }
 
@@ -241,9 +256,12 @@ bool MailboxReader::IsUnreadable(absl::Span<const MailSize> batch, const absl::S
   }
   single_ = std::max<size_t>(single_, 1);
   const int weight = error.code() == absl::StatusCode::kUnavailable ? kMaxRefusals : kMaxBreaks;
-  int& points = failures_[batch.front().uid];
-  points += weight;
-  return points >= kMaxRefusals * kMaxBreaks;
+  const absl::Time now = absl::Now();
+  Failure& failure = failures_.try_emplace(batch.front().uid, Failure{.first = now}).first->second;
+  const absl::Duration failing = now - failure.first;
+  failure.points += weight;
+  failure.retry = now + std::min(failing, kMaxRetryPause);
+  return failure.points >= kMaxRefusals * kMaxBreaks && failing >= options_.unreadable_after;
 }
 
 absl::Status MailboxReader::Mark(ImapConnection& connection, absl::Span<const uint32_t> uids) {

@@ -57,6 +57,7 @@ struct MailboxReaderOptions {
   size_t batch_bytes = 32 << 20;
   absl::Duration idle_renewal = absl::Minutes(5);
   absl::Duration poll_interval = absl::Seconds(30);
+  absl::Duration unreadable_after = absl::Hours(1);  // so long a message must have failed
   Backoff::Options backoff = {.initial = absl::Milliseconds(500), .max = absl::Seconds(60)};
 };
 
@@ -67,9 +68,9 @@ struct MailboxReaderOptions {
 // taken but not marked (a crash in between, a new UIDVALIDITY) is brought again: the taker must not
 // mind.
 //
-// A message that the server fails to hand out again and again is brought as kUnreadable and marked,
-// so that it does not hold up the others. Any other failure ends the connection; the next one is
-// opened after a back-off.
+// A message that the server fails to hand out does not hold up the others: it is tried again
+// between them, and when that has gone on for `unreadable_after` it is brought as kUnreadable and
+// marked. Any other failure ends the connection; the next one is opened after a back-off.
 class MailboxReader {
  public:
   // `taker` and what `metrics` refers to must outlive the reader.
@@ -85,6 +86,13 @@ class MailboxReader {
   absl::Status health() const;
 
  private:
+  // What fetching a message on its own came to.
+  struct Failure {
+    int points = 0;
+    absl::Time first;
+    absl::Time retry;  // not before
+  };
+
   MailboxReader(MailboxReaderOptions options, MailTaker* taker, telemetry::Logger log,
                 IngestMetrics metrics);
 
@@ -117,7 +125,7 @@ class MailboxReader {
   DoneMarks done_;              // those of the file, and of this process
   bool done_loaded_ = false;
   size_t single_ = 0;  // so many messages to fetch one at a time
-  std::map<uint32_t, int> failures_;
+  std::map<uint32_t, Failure> failures_;
 
   mutable Mutex mutex_;
   CondVar stopped_;

@@ -166,6 +166,7 @@ class MailboxReaderTest : public ::testing::Test, public MailTaker {
         .since = std::nullopt,
         .max_mail_bytes = 100,
         .poll_interval = absl::Milliseconds(5),
+        .unreadable_after = unreadable_after_,
         .backoff = {.initial = absl::Milliseconds(1), .max = absl::Milliseconds(5)}};
     return MailboxReader::Start(options, this, telemetry::Logger(), IngestMetrics());
   }
@@ -199,6 +200,7 @@ class MailboxReaderTest : public ::testing::Test, public MailTaker {
   FoundMail last_ ABSL_GUARDED_BY(mutex_);
   int connections_ ABSL_GUARDED_BY(mutex_) = 0;
   int refusals_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::Duration unreadable_after_ = absl::ZeroDuration();
   const wissel::testing::TempDir folder_;
   ScriptedServer server_{[this](ScriptedPeer& peer) { ServeImap(peer); }};
 };
@@ -375,6 +377,31 @@ TEST_F(MailboxReaderTest, DoesNotMindAMessageThatIsRemovedMeanwhile) {
   });
   const auto reader = StartReader();
   EXPECT_THAT(Taken(2), ElementsAre("1:one", "3:three"));
+}
+
+TEST_F(MailboxReaderTest, ReadsPastAMessageThatItHasNotGivenUpYet) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}, {2, "two"}, {3, "three"}};
+    box.garbled = {2};
+  });
+  unreadable_after_ = absl::Hours(1);
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(2), ElementsAre("1:one", "3:three"));
+  WithBox([](FakeMailbox& box) {
+    EXPECT_THAT(box.done, ElementsAre(1, 3));
+    box.garbled.clear();
+  });
+  EXPECT_THAT(Taken(3), ElementsAre("1:one", "3:three", "2:two"));
+}
+
+TEST_F(MailboxReaderTest, DoesNotGiveUpAMessageForAFaultThatPasses) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}};
+    box.left_out = {{1, 5}};
+  });
+  unreadable_after_ = absl::Hours(1);
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(1), ElementsAre("1:one"));
 }
 
 TEST_F(MailboxReaderTest, StopsAtOnceWhereverItIs) {
