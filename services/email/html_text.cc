@@ -7,6 +7,7 @@
 #include <csetjmp>
 #include <cstddef>
 #include <cstdlib>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
 #include "libs/base/utf8.h"
 #include "services/email/charset.h"
@@ -27,6 +29,9 @@ constexpr size_t kChunkBytes = 64 << 10;
 constexpr int kMaxOpenTags = 1000;
 constexpr size_t kMaxTagBytes = 16;
 constexpr size_t kMaxTextBytes = 4 << 20;
+
+// The attributes that are read.
+constexpr std::array<absl::string_view, 3> kAttributes = {"alt", "href", "style"};
 
 // The tree's memory. Gumbo has no limit of its own and does not check for failed allocations, but
 // it repairs wrongly nested tags by copying them, so that a small page can grow without end. Beyond
@@ -71,6 +76,126 @@ class Arena {
   char* next_ = nullptr;
   std::vector<void*> chunks_;
 };
+
+// Whether what stands in the element is neither tags nor shown.
+bool IsRaw(absl::string_view tag) {
+  static constexpr std::array<absl::string_view, 6> kTags = {"script", "style",    "title",
+                                                             "iframe", "noframes", "noembed"};
+  return std::any_of(kTags.begin(), kTags.end(),
+                     [&](absl::string_view t) { return absl::EqualsIgnoreCase(t, tag); });
+}
+
+struct Tag {
+  absl::string_view name;
+  bool self_closing = false;
+  // Of kAttributes, in their order; without quotes.
+  std::array<std::optional<absl::string_view>, kAttributes.size()> values;
+};
+
+// Takes the tag that `html` starts with, just behind "<" or "</", up to and with its ">" (WHATWG,
+// HTML, section 13.2.5). Nothing where it does not end.
+std::optional<Tag> TakeTag(absl::string_view* html) {
+  const auto take_until = [html](absl::string_view ends) {
+    const absl::string_view taken = html->substr(0, html->find_first_of(ends));
+    html->remove_prefix(taken.size());
+    return taken;
+  };
+  const auto skip = [html](absl::string_view what) {
+    html->remove_prefix(std::min(html->find_first_not_of(what), html->size()));
+  };
+  Tag tag{.name = take_until(" \t\n\f\r/>"), .values = {}};
+  while (true) {
+    const char* const start = html->data();
+    skip(" \t\n\f\r/");
+    if (html->empty()) return std::nullopt;
+    if (html->front() == '>') {
+      tag.self_closing = html->data() > start && html->data()[-1] == '/';
+      html->remove_prefix(1);
+      return tag;
+    }
+    // A name may begin with what else ends it.
+    const absl::string_view rest = *html;
+    html->remove_prefix(1);
+    const absl::string_view name = rest.substr(0, 1 + take_until(" \t\n\f\r/>=").size());
+    skip(" \t\n\f\r");
+    absl::string_view value;
+    if (absl::ConsumePrefix(html, "=")) {
+      skip(" \t\n\f\r");
+      if (absl::StartsWith(*html, "\"") || absl::StartsWith(*html, "'")) {
+        const absl::string_view quote = html->substr(0, 1);
+        html->remove_prefix(1);
+        value = take_until(quote);
+        if (html->empty()) return std::nullopt;
+        html->remove_prefix(1);
+      } else {
+        value = take_until(" \t\n\f\r>");
+      }
+    }
+    for (size_t i = 0; i < kAttributes.size(); ++i) {
+      if (!tag.values[i] && absl::EqualsIgnoreCase(name, kAttributes[i])) tag.values[i] = value;
+    }
+  }
+}
+
+// The page as far as it is read: without comments, scripts, styles and the attributes that nobody
+// looks at, and no more than kMaxHtmlTags tags of it. Gumbo compares every attribute with all
+// others of its tag, and looks for most tags among all that are open; which those are cannot be
+// told without building the tree.
+std::string Simplify(absl::string_view html) {
+  std::string out;
+  out.reserve(html.size());
+  for (int tags = 0; tags < kMaxHtmlTags; ++tags) {
+    const size_t text = std::min(html.find('<'), html.size());
+    out.append(html.data(), text);
+    html.remove_prefix(text);
+    if (html.empty()) break;
+    if (absl::StartsWith(html, "<!--")) {
+      const size_t end = html.find("-->", 2);  // "<!-->" is one
+      if (end == absl::string_view::npos) break;
+      html.remove_prefix(end + 3);
+      continue;
+    }
+    const size_t name = absl::StartsWith(html, "</") ? 2 : 1;
+    if (name == html.size() || !absl::ascii_isalpha(html[name])) {
+      if (name == 1 && !absl::StartsWith(html, "<!") && !absl::StartsWith(html, "<?")) {
+        out.append("&lt;");
+        html.remove_prefix(1);
+        continue;
+      }
+      const size_t end = html.find('>');
+      if (end == absl::string_view::npos) break;
+      html.remove_prefix(end + 1);
+      continue;
+    }
+    const absl::string_view opening = html.substr(0, name);
+    html.remove_prefix(name);
+    const std::optional<Tag> tag = TakeTag(&html);
+    if (!tag) break;
+    const bool plain = std::all_of(tag->name.begin(), tag->name.end(), [](char c) {
+      return absl::ascii_isalnum(c) || c == '-' || c == ':' || c == '_';
+    });
+    if (!plain) continue;  // e.g. an address in angle brackets
+    absl::StrAppend(&out, opening, tag->name);
+    for (size_t i = 0; i < kAttributes.size(); ++i) {
+      if (!tag->values[i]) continue;
+      absl::StrAppend(
+          &out, " ", kAttributes[i], "=\"",
+          absl::StrReplaceAll(*tag->values[i], {{"\"", "&quot;"}, {"<", "&lt;"}, {">", "&gt;"}}),
+          "\"");
+    }
+    out.append(tag->self_closing ? "/>" : ">");
+    if (opening == "<" && !tag->self_closing && IsRaw(tag->name)) {
+      size_t end = 0;
+      while ((end = html.find("</", end)) != absl::string_view::npos &&
+             !absl::StartsWithIgnoreCase(html.substr(end + 2), tag->name)) {
+        end += 2;
+      }
+      if (end == absl::string_view::npos) break;
+      html.remove_prefix(end);
+    }
+  }
+  return out;
+}
 
 // The tags that are never closed, or that another one closes: not counted as nesting.
 bool ClosesItself(absl::string_view tag) {
@@ -367,9 +492,10 @@ const GumboOutput* Parse(Arena& arena, const char* html, size_t size) {
 }  // namespace
 
 absl::StatusOr<std::string> HtmlToText(absl::string_view html) {
-  if (IsNestedTooDeeply(html)) return absl::ResourceExhaustedError("HTML is nested too deeply");
+  const std::string page = Simplify(html);
+  if (IsNestedTooDeeply(page)) return absl::ResourceExhaustedError("HTML is nested too deeply");
   Arena arena(kMaxTreeBytes);
-  const GumboOutput* output = Parse(arena, html.data(), html.size());
+  const GumboOutput* output = Parse(arena, page.data(), page.size());
   if (output == nullptr)
     return absl::ResourceExhaustedError("HTML takes too much memory to repair");
   // Numeric entities can name control characters, and what is no character at all.

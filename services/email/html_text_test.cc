@@ -53,10 +53,48 @@ TEST(HtmlToText, RefusesWhatIsMadeToDoHarm) {
 
   // Each <p> makes the parser open all of the unclosed fonts again.
   std::string repaired = "<p>";
-  for (int i = 0; i < 900; ++i) absl::StrAppend(&repaired, "<font color=", i, ">");
+  for (int i = 0; i < 900; ++i) absl::StrAppend(&repaired, "<font style=", i, ">");
   repaired += "</p>";
   for (int i = 0; i < 20'000; ++i) repaired += "<p>x</p>";
   EXPECT_EQ(HtmlToText(repaired).status().code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(HtmlToText, LooksAtNoAttributesThatNobodyReads) {
+  // The parser compares each name with all others of the tag: hours for two megabytes.
+  for (const char* separator : {" ", "/", "=x ", "=\"\"", "='>'\n"}) {
+    std::string page = "<p>one</p><a href='https://shop.example/\"<1>' ";
+    for (int i = 0; page.size() < (2u << 20); ++i) absl::StrAppend(&page, "a", i, separator);
+    page += ">two</a>";
+    EXPECT_EQ(Text(page), "one\n\ntwo <https://shop.example/\"<1>>\n") << separator;
+  }
+  for (const char* tag : {"body", "html"}) {
+    std::string page = "one";
+    for (int i = 0; i < 20'000; ++i) absl::StrAppend(&page, "<", tag, " a", i, ">");
+    EXPECT_EQ(Text(page + "two"), "onetwo\n") << tag;
+  }
+}
+
+TEST(HtmlToText, ReadsSoManyTags) {
+  const auto page = [](size_t tags, absl::string_view unit) {
+    std::string html = "first ";
+    for (size_t i = 0; i < tags; ++i) html.append(unit.data(), unit.size());
+    return html + "last";
+  };
+  EXPECT_EQ(Text(page(kMaxHtmlTags / 2 - 1, "<b></b>")), "first last\n");
+  EXPECT_EQ(Text(page(kMaxHtmlTags / 2, "<b></b>")), "first\n");
+  // Each </div> is ignored, so that more and more <div> are open.
+  EXPECT_EQ(Text(page(100'000, "<div><table></div></table>")), "first\n");
+  EXPECT_EQ(Text(page(100'000, "<div><!-- </div> -->")), "HTML is nested too deeply");
+  EXPECT_EQ(Text(page(100'000, "<div><i x='</div>'></i>")), "HTML is nested too deeply");
+}
+
+TEST(HtmlToText, ReadsBrokenTags) {
+  EXPECT_EQ(Text("1 < 2 <> 3 <4 <?x?>5<!doctype html>6</>7</ 8>9<"), "1 < 2 <> 3 <4 5679<\n");
+  EXPECT_EQ(Text("a<!-->b<!--->c<!-- <p> -- > -->d<!-- e"), "abcd\n");
+  EXPECT_EQ(Text("Jan <jan@x.example> wrote<br/>b<a"), "Jan wrote\nb\n");
+  EXPECT_EQ(Text("<script>if (a<b) x(\"</p>\")</SCRIPT>b<style><!-- p{} </style>c"), "bc\n");
+  EXPECT_EQ(Text("<img alt = 'a \"b\" &lt;c>' alt=d><img =alt=x alt=e><img alt=f/>"),
+            "[a \"b\" <c>][e][f/]\n");
 }
 
 TEST(HtmlToText, IsUtf8WhateverEntitiesName) {

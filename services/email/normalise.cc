@@ -1,6 +1,7 @@
 #include "services/email/normalise.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <utility>
 #include <vector>
 
@@ -310,11 +311,13 @@ class Normaliser {
     std::string html;
     const bool any_html = std::any_of(mail_.bodies.begin(), mail_.bodies.end(),
                                       [](const MailBody& body) { return !body.html.empty(); });
+    ptrdiff_t tags = 0;  // in the pages so far
     for (const MailBody& body : mail_.bodies) {
       if (!plain.empty()) plain.push_back('\n');
       if (!IsBlank(body.plain)) {
         plain.append(body.plain);
-      } else if (!IsBlank(body.html)) {
+      } else if (!IsBlank(body.html) && tags <= kMaxHtmlTags) {
+        tags += std::count(body.html.begin(), body.html.end(), '<');
         absl::StatusOr<std::string> text = HtmlToText(body.html);
         if (text.ok()) plain.append(*text);
       }

@@ -171,6 +171,17 @@ TEST_F(NormaliseTest, SaysWhatItLeftOutOfTenThousandParts) {
             "9902 further parts of the mail, in its raw form only");
 }
 
+TEST_F(NormaliseTest, ReadsSoManyTagsOfAllPagesTogether) {
+  std::string raw = "From: a@b.example\nContent-Type: multipart/mixed; boundary=x\n\n";
+  for (const char* word : {"one", "two", "three"}) {
+    absl::StrAppend(&raw, "--x\nContent-Type: text/html\n\n", word);
+    for (int i = 0; i < 30'000; ++i) raw += "<br>";
+    raw += "\n";
+  }
+  const messagev1::InboundMessage message = Message(raw + "--x--\n");
+  EXPECT_EQ(message.contents(0).text().text(), "one\n\ntwo");
+}
+
 TEST_F(NormaliseTest, TakesThirtyMegabytes) {
   std::string raw = "From: a@b.example\n\n";
   while (raw.size() < 30 << 20)
