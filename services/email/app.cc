@@ -81,10 +81,12 @@ class EmailApp final : public service::App {
 
   absl::Status Drain(absl::Duration limit) override {
     const Timeout timeout(limit);
+    for (const auto& reader : readers_) reader->RequestStop();
+    // First, as a reader can wait for its server longer than `limit`; cut off there, no mail is
+    // lost, but an answer that is cut off becomes uncertain.
+    if (deliverer_) deliverer_->Drain(limit / 2);
     readers_.clear();
-    if (publisher_) WISSEL_RETURN_IF_ERROR(publisher_->Flush(timeout.Remaining() / 2));
-    if (deliverer_) deliverer_->Drain(timeout.Remaining());
-    return absl::OkStatus();
+    return publisher_ ? publisher_->Flush(timeout.Remaining()) : absl::OkStatus();
   }
 
  private:

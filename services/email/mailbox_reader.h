@@ -77,7 +77,9 @@ class MailboxReader {
   static std::unique_ptr<MailboxReader> Start(MailboxReaderOptions options, MailTaker* taker,
                                               telemetry::Logger log, IngestMetrics metrics);
 
-  // Waits for the batch in hand.
+  // Has it stop behind the batch in hand; does not wait for that. Thread-safe.
+  void RequestStop() { thread_.request_stop(); }
+  // Stops, and waits for the batch in hand.
   ~MailboxReader();
   MailboxReader(const MailboxReader&) = delete;
   MailboxReader& operator=(const MailboxReader&) = delete;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -63,6 +64,11 @@ class MailboxReaderTest : public ::testing::Test, public MailTaker {
       MutexLock lock(mutex_);
       ++connections_;
     }
+    const absl::Cleanup gone = [this] {
+      MutexLock lock(mutex_);
+      ++disconnects_;
+      changed_.NotifyAll();
+    };
     while (const auto line = peer.ReadLine()) {
       const std::vector<std::string> words = absl::StrSplit(*line, ' ');
       if (words.size() < 2) return;
@@ -136,6 +142,9 @@ class MailboxReaderTest : public ::testing::Test, public MailTaker {
 
   absl::Status Take(absl::Span<const FoundMail> mails) override {
     MutexLock lock(mutex_);
+    holding_ = holds_;
+    changed_.NotifyAll();
+    while (holds_) changed_.Wait(mutex_);
     if (refusals_ > 0) {
       --refusals_;
       return absl::UnavailableError("the bus is away");
@@ -199,6 +208,9 @@ class MailboxReaderTest : public ::testing::Test, public MailTaker {
   std::vector<std::string> taken_ ABSL_GUARDED_BY(mutex_);
   FoundMail last_ ABSL_GUARDED_BY(mutex_);
   int connections_ ABSL_GUARDED_BY(mutex_) = 0;
+  int disconnects_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool holds_ ABSL_GUARDED_BY(mutex_) = false;  // Take waits for it to be false
+  bool holding_ ABSL_GUARDED_BY(mutex_) = false;
   int refusals_ ABSL_GUARDED_BY(mutex_) = 0;
   absl::Duration unreadable_after_ = absl::ZeroDuration();
   const wissel::testing::TempDir folder_;
@@ -402,6 +414,23 @@ TEST_F(MailboxReaderTest, DoesNotGiveUpAMessageForAFaultThatPasses) {
   unreadable_after_ = absl::Hours(1);
   const auto reader = StartReader();
   EXPECT_THAT(Taken(1), ElementsAre("1:one"));
+}
+
+TEST_F(MailboxReaderTest, StopsWhenAskedWithTheBatchInHand) {
+  WithBox([this](FakeMailbox& box) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    box.mails = {{1, "one"}};
+    holds_ = true;
+  });
+  const auto reader = StartReader();
+  MutexLock lock(mutex_);
+  const Timeout timeout(absl::Seconds(10));
+  while (!holding_ && !timeout.Expired()) changed_.WaitFor(mutex_, timeout.Remaining());
+  reader->RequestStop();
+  holds_ = false;
+  changed_.NotifyAll();
+  while (disconnects_ == 0 && !timeout.Expired()) changed_.WaitFor(mutex_, timeout.Remaining());
+  EXPECT_EQ(disconnects_, 1);
+  EXPECT_THAT(box_.done, ElementsAre(1));
 }
 
 TEST_F(MailboxReaderTest, StopsAtOnceWhereverItIs) {
