@@ -22,7 +22,16 @@ agent::v1::CommandOutcome MakeOutcome(const Entry& entry, const Entry* original)
     if (event.has_duplicate_skipped()) outcome.set_repeated_command(true);
   }
   if (original != nullptr) CopyRejection(*original, outcome);
+  if (outcome.repeated_command() && original == nullptr) {
+    outcome.set_undecided_reason(
+        "decided before, and this gateway no longer knows how: look at the conversation");
+  }
   return outcome;
+}
+
+absl::string_view KindOf(const agent::v1::CommandOutcome& outcome) {
+  if (!outcome.undecided_reason().empty()) return "undecided";
+  return outcome.has_rejected() ? "rejected" : "done";
 }
 
 void AddEvents(const Entry& entry, const Viewer& viewer, agent::v1::CommandOutcome& outcome) {

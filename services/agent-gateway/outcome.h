@@ -1,5 +1,6 @@
 #pragma once
 
+#include "absl/strings/string_view.h"
 #include "services/agent-gateway/partition_view.h"
 #include "wissel/agent/v1/agent_service.pb.h"
 
@@ -8,6 +9,9 @@ namespace wissel::agent_gateway {
 /// What became of the command that `entry` decides. `original` is the entry that decided it before,
 /// where this one only says so and the other is still known; else null. Without the events.
 agent::v1::CommandOutcome MakeOutcome(const Entry& entry, const Entry* original);
+
+/// As the metric of the commands names it.
+absl::string_view KindOf(const agent::v1::CommandOutcome& outcome);
 
 /// Adds what followed from the command, as far as the viewer may see it.
 void AddEvents(const Entry& entry, const Viewer& viewer, agent::v1::CommandOutcome& outcome);

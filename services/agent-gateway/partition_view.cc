@@ -135,7 +135,10 @@ void PartitionView::SkipTo(const bus::LogPosition& position) {
 }
 
 void PartitionView::Push(EntryPtr entry, size_t bytes) {
-  if (!entry->command_id.empty()) by_command_.try_emplace(entry->command_id, entry);
+  // A repeat names its command, but only the decision itself carries its id as the cause's.
+  if (!entry->command_id.empty() && !entry->decision.cause().input().id().empty()) {
+    by_command_.try_emplace(entry->command_id, entry);
+  }
   ring_.push_back(std::move(entry));
   ring_bytes_of_.push_back(bytes);
   ring_bytes_ += bytes;

@@ -247,13 +247,14 @@ class Agents::Agent {
       return c.envelope().id() == outcome.command_id();
     });
     if (command == under_way_.end()) return;
-    if (!outcome.undecided_reason().empty()) {
+    if (!outcome.undecided_reason().empty() && !outcome.repeated_command()) {
       // Nobody knows, or it was not taken: the same again.
       waiting_.push_back(std::move(*command));
       under_way_.erase(command);
       return;
     }
-    if (command->has_send_reply() && !outcome.has_rejected()) {
+    if (command->has_send_reply() && !outcome.has_rejected() &&
+        outcome.undecided_reason().empty()) {
       transcript_.replies_done.insert(outcome.command_id());
     }
     under_way_.erase(command);

@@ -106,7 +106,7 @@ void CommandCall::OnOutcome(const Entry& entry, const Entry* original) {
   AddEvents(entry, viewer_, outcome);
   Metrics& metrics = gateway_.metrics();
   metrics.outcome_seconds.Observe(gateway_.Now() - started_);
-  metrics.commands.With({outcome.has_rejected() ? "rejected" : "done"}).Increment();
+  metrics.commands.With({KindOf(outcome)}).Increment();
   MutexLock lock(mutex_);
   if (finished_) return;
   *outcome_ = std::move(outcome);

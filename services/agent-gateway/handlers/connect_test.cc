@@ -102,6 +102,37 @@ TEST_F(ConnectTest, RefusalsAndRepeatsAreOutcomes) {
   EXPECT_FALSE(anna.AwaitOutcome(anna.Send(lease)).undecided_reason().empty());
 }
 
+// Only the gateway that remembers the decision can say what it was; "done" would be a guess.
+TEST_F(ConnectTest, ARepeatOfWhatTheGatewayHasForgottenIsNotSaidToBeDone) {
+  GatewayOptions forgetful = Quick();
+  forgetful.limits.ring_entries = 1;
+  const auto gateway = StartGateway(forgetful);
+  TestStream anna(*gateway, Token("anna"));
+  anna.AwaitSnapshot();
+  Command refused = Reply("no-such-conversation", "?");
+  refused.mutable_envelope()->set_id(RandomUuid());
+  EXPECT_TRUE(anna.AwaitOutcome(anna.Send(refused)).has_rejected());
+  anna.AwaitOutcome(anna.Send(Presence(command::v1::PRESENCE_AVAILABLE)));
+  // The second time the gateway remembers the first repeat, which says no more.
+  for (int i = 0; i < 2; ++i) {
+    const agent::v1::CommandOutcome repeated = anna.AwaitOutcome(anna.Send(refused));
+    EXPECT_TRUE(repeated.repeated_command());
+    EXPECT_THAT(repeated.undecided_reason(), HasSubstr("decided before"));
+    EXPECT_FALSE(repeated.cursor().empty());
+  }
+  agent::v1::ExecuteRequest request;
+  *request.mutable_command() = refused;
+  agent::v1::ExecuteResponse response;
+  grpc::ClientContext context;
+  const std::string token = Token("anna");
+  rpc::Prepare({.timeout = absl::Seconds(20), .token = token}, context);
+  WISSEL_ASSERT_OK(rpc::FromGrpc(gateway->Stub()->Execute(&context, request, &response)));
+  EXPECT_TRUE(response.outcome().repeated_command());
+  EXPECT_THAT(response.outcome().undecided_reason(), HasSubstr("decided before"));
+  EXPECT_THAT(gateway->registry.Expose(),
+              HasSubstr("wissel_agent_gateway_commands_total{outcome=\"undecided\"} 3\n"));
+}
+
 TEST_F(ConnectTest, WhatAClientClaimsToBeIsOverwritten) {
   const auto gateway = StartGateway();
   TestStream anna(*gateway, Token("anna"));

@@ -334,7 +334,7 @@ void GroupFeed::OnOutcome(const Entry& entry, const Entry* original) {
     Metrics& metrics = gateway_.metrics();
     metrics.outcome_seconds.Observe(gateway_.Now() - it->second);
     metrics.commands_in_flight.Decrement();
-    metrics.commands.With({outcome.has_rejected() ? "rejected" : "done"}).Increment();
+    metrics.commands.With({KindOf(outcome)}).Increment();
     pending_.erase(it);
     if (!live_) return early_outcomes_.push_back(std::move(outcome));
   }
