@@ -20,6 +20,12 @@ agent::v1::CommandOutcome MakeOutcome(const Entry& entry, const Entry* original)
   CopyRejection(entry, outcome);
   for (const conversation::v1::Event& event : entry.decision.events()) {
     if (event.has_duplicate_skipped()) outcome.set_repeated_command(true);
+    // The same again would be put aside again.
+    if (event.has_input_dead_lettered()) {
+      outcome.mutable_rejected()->set_command_id(entry.command_id);
+      outcome.mutable_rejected()->set_reason(conversation::v1::CommandRejected::REASON_INVALID);
+      outcome.mutable_rejected()->set_detail(event.input_dead_lettered().detail());
+    }
   }
   if (original != nullptr) CopyRejection(*original, outcome);
   if (outcome.repeated_command() && original == nullptr) {

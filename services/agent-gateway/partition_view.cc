@@ -50,9 +50,11 @@ Position PositionAfter(int32_t partition, const Entry& entry) {
 std::string CommandIdOf(const log::v1::Decision& decision) {
   const log::v1::InputCause& input = decision.cause().input();
   if (input.topic() != common::v1::INPUT_TOPIC_COMMANDS) return "";
-  // The cause of a repeat has no id, for an id is remembered only once; the event names it.
+  // The cause of a repeat has no id, for an id is remembered only once, and that of a dead letter
+  // has none, for it may come again; the event names it.
   for (const Event& event : decision.events()) {
     if (event.has_duplicate_skipped()) return event.duplicate_skipped().id();
+    if (event.has_input_dead_lettered()) return event.input_dead_lettered().input_id();
   }
   return input.id();
 }
@@ -135,7 +137,8 @@ void PartitionView::SkipTo(const bus::LogPosition& position) {
 }
 
 void PartitionView::Push(EntryPtr entry, size_t bytes) {
-  // A repeat names its command, but only the decision itself carries its id as the cause's.
+  // A repeat or a dead letter names its command, but only the decision itself has its id as the
+  // cause's.
   if (!entry->command_id.empty() && !entry->decision.cause().input().id().empty()) {
     by_command_.try_emplace(entry->command_id, entry);
   }

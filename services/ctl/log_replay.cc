@@ -238,9 +238,10 @@ class PartitionReplayer {
     const bool too_large = WasTooLarge(record, recorded);
     std::optional<domain::Refusal> refusal;
     if (too_large) {
-      // The limit is the router's setting, and stands in what it said.
-      refusal = domain::Refusal{deadletter::v1::REASON_TOO_LARGE,
-                                recorded.events(0).input_dead_lettered().detail()};
+      // The limit is the router's setting, and stands in what it said. Routers did not always say
+      // whose the input was.
+      const conversation::v1::InputDeadLettered& said = recorded.events(0).input_dead_lettered();
+      refusal = domain::Refusal{deadletter::v1::REASON_TOO_LARGE, said.detail(), said.input_id()};
     } else if (!message.ParseFromString(record.value)) {
       refusal =
           domain::Refusal{deadletter::v1::REASON_UNPARSABLE,

@@ -6,7 +6,12 @@
 #include <random>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "libs/bus/embedded.h"
+#include "libs/channel/ids.h"
+#include "libs/domain/engine.h"
+#include "libs/domain/testing.h"
 #include "libs/testing/away_bus.h"
 #include "libs/testing/shop_log.h"
 #include "libs/testing/status_matchers.h"
@@ -109,6 +114,50 @@ TEST_F(LogReplayTest, ADecisionThatComesOutOtherwiseIsShownEventByEvent) {
   EXPECT_THAT(text.str(), HasSubstr("inbound[0]@0"));
   EXPECT_THAT(text.str(), ::testing::ContainsRegex("\n  - .*bram"));
   EXPECT_THAT(text.str(), ::testing::ContainsRegex("\n  [+] .*anna"));
+}
+
+// Routers of both kinds: those that say whose it was, and those that did not yet.
+TEST_F(LogReplayTest, WhatWasTooLargeComesOutAsTheRouterSaidIt) {
+  const auto bus = *bus::NewEmbeddedBus({.partitions = 1});
+  const auto appender = bus->NewAppender({});
+  const auto append = [&](bus::Topic topic, std::string value) {
+    appender->Append(
+        {.topic = topic, .partition = 0, .key = "acme/main", .value = std::move(value)},
+        [](absl::StatusOr<int64_t> offset) { ASSERT_TRUE(offset.ok()); });
+  };
+  log::v1::LogRecord claim;
+  claim.mutable_owner_claimed()->set_epoch(1);
+  append(bus::Topic::kLog, claim.SerializeAsString());
+  domain::Engine engine(domain::State(), {.holds = [](absl::string_view) { return true; }});
+  for (int offset = 0; offset < 2; ++offset) {
+    const command::v1::Command large = domain::testing::CommandBy("anna", absl::StrCat(offset));
+    const std::string bytes = large.SerializeAsString();
+    append(bus::Topic::kCommands, bytes);
+    log::v1::InputCause cause;
+    cause.set_topic(common::v1::INPUT_TOPIC_COMMANDS);
+    cause.set_offset(offset);
+    deadletter::v1::DeadLetter letter;
+    deadletter::v1::RecordOrigin& origin = *letter.mutable_origin()->mutable_record();
+    origin.set_topic(std::string(bus::TopicName(bus::Topic::kCommands)));
+    origin.set_offset(offset);
+    channel::DeriveId(&letter);
+    log::v1::LogRecord record;
+    log::v1::Decision& decision = *record.mutable_decision();
+    decision =
+        engine.DecideDeadLetter(cause, letter.dead_letter_id(),
+                                {deadletter::v1::REASON_TOO_LARGE,
+                                 absl::StrCat(bytes.size(), " bytes; at most 64 can be decided"),
+                                 offset == 0 ? large.envelope().id() : ""},
+                                absl::Now());
+    decision.set_epoch(1);
+    decision.set_sequence(offset + 1);
+    append(bus::Topic::kLog, record.SerializeAsString());
+  }
+  WISSEL_ASSERT_OK(appender->Flush(absl::Seconds(10)));
+  const auto replay = ReplayLog(*bus, {}, [](double) {});
+  WISSEL_ASSERT_OK(replay);
+  EXPECT_EQ(replay->at(0).decisions, 2);
+  EXPECT_EQ(replay->at(0).identical, 2);
 }
 
 TEST_F(LogReplayTest, WhatRetentionHasTakenIsSaid) {

@@ -408,10 +408,13 @@ absl::Status Partition::DecideAs(const Input& input, Intake::Input& next) {
   cause.set_partition(partition_);
   cause.set_offset(record.offset);
   if (static_cast<int64_t>(record.value.size()) > shared_.settings.max_input_bytes) {
-    return DeadLetter(record, std::move(cause),
-                      {deadletter::v1::REASON_TOO_LARGE,
-                       absl::StrCat(record.value.size(), " bytes; at most ",
-                                    shared_.settings.max_input_bytes, " can be decided")});
+    domain::Refusal refusal{deadletter::v1::REASON_TOO_LARGE,
+                            absl::StrCat(record.value.size(), " bytes; at most ",
+                                         shared_.settings.max_input_bytes, " can be decided")};
+    if (Message message; message.ParseFromString(record.value)) {
+      refusal.input_id = message.envelope().id();
+    }
+    return DeadLetter(record, std::move(cause), refusal);
   }
   if (const auto it = shared_.undecidable.find(partition_); it != shared_.undecidable.end() &&
                                                             it->second.topic() == cause.topic() &&

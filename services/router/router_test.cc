@@ -282,6 +282,24 @@ TEST_F(RouterTest, GarbageIsPutAsideAndHoldsNothingUp) {
   EXPECT_TRUE(next.Drain().ok());
 }
 
+TEST_F(RouterTest, WhoSentWhatIsTooLargeIsToldSo) {
+  Put(ShopConfig());
+  Router router(*bus_);
+  command::v1::Command large = CommandBy("anna", "large");
+  large.mutable_add_note()->set_conversation_id("none");
+  large.mutable_add_note()->set_text(std::string(800 << 10, 'x'));
+  Put(large);
+  std::string input_id;
+  ASSERT_TRUE(ReadUntil([&](const Event& e) {
+    input_id = e.input_dead_lettered().input_id();
+    return e.has_input_dead_lettered();
+  }));
+  EXPECT_EQ(input_id, large.envelope().id());
+  ASSERT_EQ(DeadLetters().size(), 1u);
+  EXPECT_EQ(DeadLetters()[0].reason(), deadletter::v1::REASON_TOO_LARGE);
+  EXPECT_TRUE(router.Drain().ok());
+}
+
 // The topic is every partition's; its garbage is kept once.
 TEST(RouterPartitions, OneOfThemKeepsTheGarbageAmongTheConfigurations) {
   constexpr int kPartitions = 4;

@@ -1,0 +1,91 @@
+#include "services/agent-gateway/partition_tail.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "libs/base/notification.h"
+#include "libs/bus/embedded.h"
+#include "libs/testing/status_matchers.h"
+#include "services/agent-gateway/outcome.h"
+#include "services/agent-gateway/testing/log_writer.h"
+
+namespace wissel::agent_gateway {
+namespace {
+
+using conversation::v1::CommandRejected;
+
+constexpr absl::Duration kPatience = absl::Seconds(20);
+
+class Waiter final : public OutcomeWaiter {
+ public:
+  void OnOutcome(const Entry& entry, const Entry* original) override {
+    outcome_ = MakeOutcome(entry, original);
+    AddEvents(entry, {.workspace = "acme", .routing_group = "main", .whole_group = true}, outcome_);
+    answered_.Notify();
+  }
+  bool Answered() { return answered_.WaitFor(kPatience); }
+  const agent::v1::CommandOutcome& outcome() const { return outcome_; }
+
+ private:
+  agent::v1::CommandOutcome outcome_;
+  Notification answered_;
+};
+
+class PartitionTailTest : public ::testing::Test {
+ protected:
+  std::unique_ptr<PartitionTail> StartTail(LoadCheckpoint load = nullptr) {
+    return std::make_unique<PartitionTail>(
+        *bus_, PartitionTail::Options{.partition = 0, .load_checkpoint = std::move(load)},
+        telemetry::Logger());
+  }
+
+  static log::v1::Decision OnCommand(const std::string& cause_id) {
+    log::v1::Decision decision;
+    log::v1::InputCause& input = *decision.mutable_cause()->mutable_input();
+    input.set_topic(common::v1::INPUT_TOPIC_COMMANDS);
+    input.set_id(cause_id);
+    return decision;
+  }
+
+  const std::unique_ptr<bus::Bus> bus_ = *bus::NewEmbeddedBus({.partitions = 1});
+  LogWriter log_{*bus_};
+};
+
+// As the router does with one that is too large for it, or that it does not know.
+TEST_F(PartitionTailTest, ACommandAmongTheDeadLettersWasRefused) {
+  const auto tail = StartTail();
+  log::v1::Decision put_aside = OnCommand("");
+  conversation::v1::InputDeadLettered& dead =
+      *put_aside.add_events()->mutable_input_dead_lettered();
+  dead.set_detail("900000 bytes; at most 786432 can be decided");
+  dead.set_input_id("c1");
+  for (int i = 0; i < 2; ++i) {
+    const auto waiter = std::make_shared<Waiter>();
+    tail->Expect("c1", waiter);
+    log_.Write(put_aside);
+    ASSERT_TRUE(waiter->Answered());
+    EXPECT_EQ(waiter->outcome().rejected().reason(), CommandRejected::REASON_INVALID);
+    EXPECT_EQ(waiter->outcome().rejected().command_id(), "c1");
+    EXPECT_EQ(waiter->outcome().rejected().detail(), dead.detail());
+    EXPECT_EQ(waiter->outcome().undecided_reason(), "");
+  }
+
+  // A router with another limit can do it after all.
+  const auto done = std::make_shared<Waiter>();
+  tail->Expect("c1", done);
+  log_.Write(OnCommand("c1"));
+  ASSERT_TRUE(done->Answered());
+  EXPECT_FALSE(done->outcome().has_rejected());
+  const auto repeated = std::make_shared<Waiter>();
+  log::v1::Decision repeat = OnCommand("");
+  repeat.add_events()->mutable_duplicate_skipped()->set_id("c1");
+  tail->Expect("c1", repeated);
+  log_.Write(repeat);
+  ASSERT_TRUE(repeated->Answered());
+  EXPECT_TRUE(repeated->outcome().repeated_command());
+  EXPECT_FALSE(repeated->outcome().has_rejected());
+  EXPECT_EQ(repeated->outcome().undecided_reason(), "");
+}
+
+}  // namespace
+}  // namespace wissel::agent_gateway
