@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "libs/telemetry/trace.h"
+#include "libs/testing/away_bus.h"
 #include "libs/testing/status_matchers.h"
 #include "services/agent-gateway/testing/gateway_fixture.h"
 
@@ -394,6 +395,57 @@ TEST_F(ConnectTest, AGatewayThatGoesAwaySaysWhereToResume) {
   TestStream resumed(*other, Token("anna"), From(anna.cursor()));
   EXPECT_EQ(resumed.AwaitEvent(Event::kMessageReceived).message_received().conversation_id(),
             conversation);
+}
+
+// What can be read, but takes no more: whatever is appended is answered when the appender goes.
+class HoldingBus : public testing::AwayBus {
+ public:
+  explicit HoldingBus(bus::Bus& bus) : AwayBus(&bus), bus_(bus) {}
+
+  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic topic, int32_t partition,
+                                                          bus::ReaderOptions options) override {
+    return bus_.OpenReader(topic, partition, std::move(options));
+  }
+  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions) override {
+    class Holding : public bus::Appender {
+     public:
+      ~Holding() override {
+        for (Done& done : held_) done(absl::UnavailableError("the broker is away"));
+      }
+      void Append(bus::Outgoing, Done done) override {
+        MutexLock lock(mutex_);
+        held_.push_back(std::move(done));
+      }
+      absl::Status Admit(const bus::Outgoing&) const override { return absl::OkStatus(); }
+      absl::Status Flush(absl::Duration) override { return absl::OkStatus(); }
+
+     private:
+      Mutex mutex_;
+      std::vector<Done> held_;
+    };
+    return std::make_unique<Holding>();
+  }
+
+ private:
+  bus::Bus& bus_;
+};
+
+// Nothing of the gateway's is touched that is gone already; the address sanitizer would say so.
+TEST_F(ConnectTest, AGatewayCanStopWhileTheBrokerIsAway) {
+  HoldingBus holding(*bus_);
+  auto gateway = std::make_unique<RunningGateway>(
+      GatewayParts{.bus = &holding, .authenticator = authenticator_.get(), .clock = &clock_},
+      Quick(), partitions_);
+  while (!gateway->gateway->ready()) std::this_thread::yield();
+  TestStream anna(*gateway, Token("anna"));
+  anna.AwaitSnapshot();
+  anna.Send(Presence(command::v1::PRESENCE_AVAILABLE));
+  while (gateway->registry.Expose().find("wissel_agent_gateway_commands_in_flight 1") ==
+         std::string::npos) {
+    std::this_thread::yield();
+  }
+  anna.Cancel();
+  gateway = nullptr;
 }
 
 TEST_F(ConnectTest, ASlowReaderIsCutOffAndResumesWithoutAGap) {

@@ -308,11 +308,12 @@ void GroupFeed::OnCommand(command::v1::Command command) {
 }
 
 void GroupFeed::OnAppendFailed(const std::string& command_id, const absl::Status& status) {
-  tail_.StopExpecting(command_id, this);
   {
     MutexLock lock(mutex_);
+    // Where the feed has closed, the tail may be gone, and the gateway with it.
     if (pending_.erase(command_id) == 0) return;
   }
+  tail_.StopExpecting(command_id, this);
   gateway_.metrics().commands_in_flight.Decrement();
   SendUndecided(command_id, status.message());
 }
