@@ -171,6 +171,7 @@ bool PartitionTail::ReadSome() {
   if (!ready_ && view_->position().next_offset >= load_until_ && view_->state().whole()) {
     ready_ = true;
     for (Task& task : std::exchange(waiting_, {})) task();
+    AnswerWhatIsDecided();
   }
   return moved;
 }
@@ -225,6 +226,25 @@ void PartitionTail::Answer(const EntryPtr& entry) {
   const EntryPtr first = view_->FindCommand(entry->command_id);
   for (const auto& waiter : waiters)
     waiter->OnOutcome(*entry, first == entry ? nullptr : first.get());
+}
+
+// What was decided before the place where reading began is not read any more.
+void PartitionTail::AnswerWhatIsDecided() {
+  std::vector<std::string> decided;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [command_id, unused] : expected_) {
+      if (view_->state().Seen(command_id)) decided.push_back(command_id);
+    }
+  }
+  for (const std::string& command_id : decided) {
+    auto entry = std::make_shared<Entry>();
+    entry->cursor = ToCursor(view_->position());
+    entry->command_id = command_id;
+    entry->decision.add_events()->mutable_duplicate_skipped()->set_id(command_id);
+    entry->facts.emplace_back();
+    Answer(entry);
+  }
 }
 
 void PartitionTail::Pump(Subscription& subscription) {

@@ -117,6 +117,7 @@ class PartitionTail {
   void RunTasks();
   void Show(const EntryPtr& entry);
   void Answer(const EntryPtr& entry);
+  void AnswerWhatIsDecided();
   void Start(const std::shared_ptr<Subscriber>& subscriber, const Position& from);
   void Pump(Subscription& subscription);
   void PumpAhead();

@@ -15,6 +15,8 @@ namespace {
 using conversation::v1::CommandRejected;
 
 constexpr absl::Duration kPatience = absl::Seconds(20);
+constexpr char kFirst[] = "00000000-0000-4000-8000-000000000001";
+constexpr char kSecond[] = "00000000-0000-4000-8000-000000000002";
 
 class Waiter final : public OutcomeWaiter {
  public:
@@ -47,6 +49,18 @@ class PartitionTailTest : public ::testing::Test {
     return decision;
   }
 
+  // As the projector would write it of the log as it is now.
+  Checkpoint TakeCheckpoint() {
+    Checkpoint checkpoint;
+    const auto reader = *bus::LogReader::Open(*bus_, 0, {});
+    const auto entries = *reader->Poll(1000, absl::ZeroDuration());
+    for (const bus::LogEntry& entry : entries) {
+      if (entry.record.has_decision()) checkpoint.state.Apply(entry.record.decision());
+    }
+    checkpoint.position = reader->position();
+    return checkpoint;
+  }
+
   const std::unique_ptr<bus::Bus> bus_ = *bus::NewEmbeddedBus({.partitions = 1});
   LogWriter log_{*bus_};
 };
@@ -58,33 +72,58 @@ TEST_F(PartitionTailTest, ACommandAmongTheDeadLettersWasRefused) {
   conversation::v1::InputDeadLettered& dead =
       *put_aside.add_events()->mutable_input_dead_lettered();
   dead.set_detail("900000 bytes; at most 786432 can be decided");
-  dead.set_input_id("c1");
+  dead.set_input_id(kFirst);
   for (int i = 0; i < 2; ++i) {
     const auto waiter = std::make_shared<Waiter>();
-    tail->Expect("c1", waiter);
+    tail->Expect(kFirst, waiter);
     log_.Write(put_aside);
     ASSERT_TRUE(waiter->Answered());
     EXPECT_EQ(waiter->outcome().rejected().reason(), CommandRejected::REASON_INVALID);
-    EXPECT_EQ(waiter->outcome().rejected().command_id(), "c1");
+    EXPECT_EQ(waiter->outcome().rejected().command_id(), kFirst);
     EXPECT_EQ(waiter->outcome().rejected().detail(), dead.detail());
     EXPECT_EQ(waiter->outcome().undecided_reason(), "");
   }
 
   // A router with another limit can do it after all.
   const auto done = std::make_shared<Waiter>();
-  tail->Expect("c1", done);
-  log_.Write(OnCommand("c1"));
+  tail->Expect(kFirst, done);
+  log_.Write(OnCommand(kFirst));
   ASSERT_TRUE(done->Answered());
   EXPECT_FALSE(done->outcome().has_rejected());
   const auto repeated = std::make_shared<Waiter>();
   log::v1::Decision repeat = OnCommand("");
-  repeat.add_events()->mutable_duplicate_skipped()->set_id("c1");
-  tail->Expect("c1", repeated);
+  repeat.add_events()->mutable_duplicate_skipped()->set_id(kFirst);
+  tail->Expect(kFirst, repeated);
   log_.Write(repeat);
   ASSERT_TRUE(repeated->Answered());
   EXPECT_TRUE(repeated->outcome().repeated_command());
   EXPECT_FALSE(repeated->outcome().has_rejected());
   EXPECT_EQ(repeated->outcome().undecided_reason(), "");
+}
+
+// A tail begins when its partition is first used, by the command itself perhaps, and the projector
+// is quick.
+TEST_F(PartitionTailTest, ACommandThatTheCheckpointHasAlreadyIsAnswered) {
+  Notification expected;
+  const auto tail = StartTail([&](int32_t) -> absl::StatusOr<std::optional<Checkpoint>> {
+    expected.Wait();
+    return TakeCheckpoint();
+  });
+  const auto decided = std::make_shared<Waiter>();
+  const auto later = std::make_shared<Waiter>();
+  tail->Expect(kFirst, decided);
+  tail->Expect(kSecond, later);
+  log_.Write(OnCommand(kFirst));
+  expected.Notify();
+  ASSERT_TRUE(decided->Answered());
+  EXPECT_TRUE(decided->outcome().repeated_command());
+  EXPECT_THAT(decided->outcome().undecided_reason(), ::testing::HasSubstr("decided before"));
+  EXPECT_FALSE(decided->outcome().cursor().empty());
+
+  log_.Write(OnCommand(kSecond));
+  ASSERT_TRUE(later->Answered());
+  EXPECT_FALSE(later->outcome().repeated_command());
+  EXPECT_EQ(later->outcome().undecided_reason(), "");
 }
 
 }  // namespace
