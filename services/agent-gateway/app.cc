@@ -49,7 +49,7 @@ class App final : public GatewayApp {
     WISSEL_ASSIGN_OR_RETURN(const int partitions, bus_.PartitionCount(bus::Topic::kLog));
     GatewayParts parts{.bus = &bus_, .authenticator = &callers, .clock = &context_.clock};
     if (redis_ && settings_.use_views) {
-      parts.load_checkpoint = RedisCheckpoints(*redis_);
+      parts.load_checkpoint = RedisCheckpoints(*redis_, bus_);
       parts.make_work_views = RedisViews(*redis_);
     }
     gateway_ =

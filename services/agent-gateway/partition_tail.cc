@@ -126,15 +126,14 @@ absl::Status PartitionTail::Open() {
   bus::LogReaderOptions options{.wakeup = wakeup_};
   domain::State state;
   if (options_.load_checkpoint) {
-    absl::StatusOr<std::optional<Checkpoint>> checkpoint =
-        options_.load_checkpoint(options_.partition);
-    if (!checkpoint.ok()) {
+    absl::StatusOr<Checkpoint> checkpoint = options_.load_checkpoint(options_.partition);
+    if (checkpoint.ok()) {
+      state = std::move(checkpoint->state);
+      options.from = checkpoint->position;
+    } else {
       // The log alone is enough; it only takes longer.
-      log_.Warning("checkpoint cannot be read, folding the log",
-                   {{"partition", partition()}, {"status", checkpoint.status()}});
-    } else if (checkpoint->has_value()) {
-      state = std::move((*checkpoint)->state);
-      options.from = (*checkpoint)->position;
+      log_.Warning("no checkpoint, folding the log",
+                   {{"partition", partition()}, {"reason", checkpoint.status()}});
     }
   }
   WISSEL_ASSIGN_OR_RETURN(auto reader, bus::LogReader::Open(bus_, partition(), std::move(options)));
@@ -155,7 +154,7 @@ bool PartitionTail::ReadSome() {
     log_.Warning("place in the log lost, starting over",
                  {{"partition", partition()}, {"status", records.status()}});
     LoseAll(records.status());
-    return true;
+    return false;
   }
   const int64_t before = view_->position().next_offset;
   for (const bus::LogEntry& record : *records) {

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -56,12 +55,12 @@ class OutcomeWaiter {
   virtual void OnOutcome(const Entry& entry, const Entry* original) = 0;
 };
 
-/// Where a partition's state can be had without folding the whole log; nullopt: nowhere, fold.
+/// Where a partition's state can be had without folding the whole log; NOT_FOUND: nowhere, fold.
 struct Checkpoint {
   domain::State state;
   bus::LogPosition position;
 };
-using LoadCheckpoint = std::function<absl::StatusOr<std::optional<Checkpoint>>(int32_t partition)>;
+using LoadCheckpoint = std::function<absl::StatusOr<Checkpoint>(int32_t partition)>;
 
 /// Reads one partition's log for all streams of this gateway: folds it, keeps the latest entries,
 /// shows each entry to the streams that may see it. Owns one thread, on which everything happens in

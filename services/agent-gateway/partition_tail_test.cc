@@ -5,8 +5,11 @@
 
 #include "libs/base/notification.h"
 #include "libs/bus/embedded.h"
+#include "libs/testing/redis_server.h"
 #include "libs/testing/status_matchers.h"
+#include "libs/views/checkpoint.h"
 #include "services/agent-gateway/outcome.h"
+#include "services/agent-gateway/redis_views.h"
 #include "services/agent-gateway/testing/log_writer.h"
 
 namespace wissel::agent_gateway {
@@ -105,7 +108,7 @@ TEST_F(PartitionTailTest, ACommandAmongTheDeadLettersWasRefused) {
 // is quick.
 TEST_F(PartitionTailTest, ACommandThatTheCheckpointHasAlreadyIsAnswered) {
   Notification expected;
-  const auto tail = StartTail([&](int32_t) -> absl::StatusOr<std::optional<Checkpoint>> {
+  const auto tail = StartTail([&](int32_t) -> absl::StatusOr<Checkpoint> {
     expected.Wait();
     return TakeCheckpoint();
   });
@@ -124,6 +127,39 @@ TEST_F(PartitionTailTest, ACommandThatTheCheckpointHasAlreadyIsAnswered) {
   ASSERT_TRUE(later->Answered());
   EXPECT_FALSE(later->outcome().repeated_command());
   EXPECT_EQ(later->outcome().undecided_reason(), "");
+}
+
+TEST_F(PartitionTailTest, ACheckpointOfAnotherLogIsNotBegunFrom) {
+  testing::RedisServer server;
+  const store::RedisOptions options{.address = server.address()};
+  store::Redis redis(options);
+  const views::PartitionKeys keys(0);
+  log_.Write(OnCommand(kFirst));
+  log_.Write(OnCommand(kSecond));
+  views::CheckpointMeta meta;
+  meta.position = TakeCheckpoint().position;
+  WISSEL_ASSERT_OK_AND_ASSIGN(meta.incarnation, views::BeginAnew(redis, keys));
+  WISSEL_ASSERT_OK(
+      views::WriteBatch(redis, keys, {meta.incarnation, std::nullopt}, meta, views::Batch(keys)));
+  const auto read_from = [&](bus::Bus& bus) {
+    int64_t ring_start = -1;
+    Notification asked;
+    PartitionTail tail(bus, {.partition = 0, .load_checkpoint = RedisCheckpoints(options, bus)},
+                       telemetry::Logger());
+    tail.Ask([&](const PartitionView& view) {
+      ring_start = view.ring_start();
+      asked.Notify();
+    });
+    EXPECT_TRUE(asked.WaitFor(kPatience));
+    return ring_start;
+  };
+  EXPECT_EQ(read_from(*bus_), meta.position->offset);
+
+  // The topic was made anew, and Redis kept.
+  const auto other = *bus::NewEmbeddedBus({.partitions = 1});
+  LogWriter log(*other);
+  log.Write(OnCommand(kFirst));
+  EXPECT_EQ(read_from(*other), 0);
 }
 
 }  // namespace

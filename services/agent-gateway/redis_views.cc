@@ -2,10 +2,9 @@
 
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
-#include "libs/views/checkpoint.h"
 #include "libs/views/keys.h"
+#include "libs/views/restore.h"
 
 namespace wissel::agent_gateway {
 namespace {
@@ -29,20 +28,15 @@ std::function<std::unique_ptr<WorkViews>()> RedisViews(const store::RedisOptions
   return [options] { return std::make_unique<Views>(options); };
 }
 
-LoadCheckpoint RedisCheckpoints(const store::RedisOptions& options) {
-  return [options](int32_t partition) -> absl::StatusOr<std::optional<Checkpoint>> {
+LoadCheckpoint RedisCheckpoints(const store::RedisOptions& options, bus::Bus& bus) {
+  return [options, &bus](int32_t partition) -> absl::StatusOr<Checkpoint> {
     store::Redis redis(options);
-    WISSEL_ASSIGN_OR_RETURN(const views::CheckpointLoad load,
-                            views::LoadCheckpoint(redis, views::PartitionKeys(partition)));
-    if (load.outcome != views::CheckpointLoad::Outcome::kLoaded || !load.checkpoint.meta.position) {
-      return std::nullopt;
+    WISSEL_ASSIGN_OR_RETURN(views::Restored restored,
+                            views::Restore(redis, views::PartitionKeys(partition), bus));
+    if (restored.source != views::Restored::Source::kCheckpoint) {
+      return absl::NotFoundError(restored.detail);
     }
-    Checkpoint checkpoint{.state = {}, .position = *load.checkpoint.meta.position};
-    for (const domain::Piece& piece : load.checkpoint.pieces) {
-      WISSEL_RETURN_IF_ERROR(checkpoint.state.Load(piece));
-    }
-    if (!load.checkpoint.meta.whole) checkpoint.state.BeginsAfterCut();
-    return checkpoint;
+    return Checkpoint{.state = std::move(restored.state), .position = *restored.meta.position};
   };
 }
 
