@@ -204,13 +204,14 @@ void AgentStream::OnCommand(command::v1::Command command) {
 // ---- time
 
 void AgentStream::Tick(absl::Time now) {
-  std::vector<const GroupFeed*> feeds;
+  std::vector<GroupFeed*> feeds;
   {
     MutexLock lock(mutex_);
     for (const auto& feed : feeds_) feeds.push_back(feed.get());
   }
   const bool live =
       std::all_of(feeds.begin(), feeds.end(), [](const GroupFeed* feed) { return feed->live(); });
+  for (GroupFeed* feed : feeds) feed->Mend(now);
   bool cancel = false;
   {
     MutexLock lock(mutex_);

@@ -563,6 +563,27 @@ TEST_F(ConnectTest, LeasesAreRenewedForAllAgentsAtOnceAndObserversHaveNone) {
   EXPECT_GE(renewals, 1);
 }
 
+// A configuration that comes back with an agent knows nothing of the stream that stayed open.
+TEST_F(ConnectTest, AStreamThatTheRouterHasForgottenIsConnectedAgain) {
+  const auto gateway = StartGateway();
+  TestStream anna(*gateway, Token("anna"));
+  const std::string session = anna.AwaitWelcome().session_id();
+  anna.AwaitOutcome(anna.Send(Presence(command::v1::PRESENCE_AVAILABLE)));
+  TestStream boss(*gateway, Token("boss", {"supervisor"}), WholeWorkspace());
+  boss.AwaitSnapshot();
+  config::v1::WorkspaceConfig without = domain::testing::ShopConfig(2);
+  auto& agents = *without.mutable_agents();
+  agents.erase(std::remove_if(agents.begin(), agents.end(),
+                              [](const auto& agent) { return agent.agent_id() == "anna"; }),
+               agents.end());
+  Append(bus::Topic::kConfig, 0, "acme", without.SerializeAsString());
+  Append(bus::Topic::kConfig, 0, "acme", domain::testing::ShopConfig(3).SerializeAsString());
+  boss.AwaitEvent(Event::kConfigApplied);
+  EXPECT_EQ(boss.AwaitEvent(Event::kConfigApplied).config_applied().config().version(), 3);
+  clock_.Advance(Quick().lease_renewal);
+  EXPECT_EQ(boss.AwaitEvent(Event::kAgentConnected).agent_connected().session_id(), session);
+}
+
 // A client that is cut off again and again, on gateways that remember little, sees exactly what a
 // client sees that is never cut off.
 class ResumeTest : public GatewayFixture, public ::testing::WithParamInterface<uint32_t> {};

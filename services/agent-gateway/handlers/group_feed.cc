@@ -85,6 +85,7 @@ void GroupFeed::ConnectAgent() {
   {
     MutexLock lock(mutex_);
     connected_ = true;
+    mended_ = gateway_.Now();
   }
   gateway_.ConnectAgent(seat_, stream_.session_id(), [self = Shared()](const absl::Status& status) {
     if (!status.ok()) self->stream_.End(status, "log_unavailable");
@@ -96,6 +97,24 @@ void GroupFeed::ConnectAgent() {
   }
   // It ended in the meantime, and may have said so before this was said.
   if (closed) gateway_.DisconnectAgent(seat_, stream_.session_id());
+}
+
+void GroupFeed::Mend(absl::Time now) {
+  {
+    MutexLock lock(mutex_);
+    // What the router was told just now it may not have decided yet.
+    if (!connected_ || closed_ || now - mended_ < gateway_.options().lease_renewal) return;
+    mended_ = now;
+  }
+  tail_.Ask([self = Shared()](const PartitionView& view) {
+    const Viewer& viewer = self->viewer_;
+    const auto* agent = view.state().FindAgent(viewer.workspace, viewer.agent);
+    if (agent == nullptr) return;
+    for (const auto& open : agent->sessions()) {
+      if (open.session_id() == self->stream_.session_id()) return;
+    }
+    self->ConnectAgent();
+  });
 }
 
 void GroupFeed::Close() {

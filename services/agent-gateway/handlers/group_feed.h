@@ -50,6 +50,9 @@ class GroupFeed final : public Subscriber, public OutcomeWaiter {
   void Resume();
   /// `command` as its client wrote it.
   void OnCommand(command::v1::Command command);
+  /// Now and then: connects the agent again where the router has lost the session otherwise than by
+  /// its lease.
+  void Mend(absl::Time now);
   /// All that has happened up to now has been shown.
   bool live() const;
   /// The stream is over.
@@ -95,6 +98,7 @@ class GroupFeed final : public Subscriber, public OutcomeWaiter {
   Source source_ ABSL_GUARDED_BY(mutex_) = Source::kTail;
   bool live_ ABSL_GUARDED_BY(mutex_) = false;
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time mended_ ABSL_GUARDED_BY(mutex_);  // or connected, if that was later
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_map<std::string, absl::Time> pending_ ABSL_GUARDED_BY(mutex_);
   std::vector<agent::v1::CommandOutcome> early_outcomes_ ABSL_GUARDED_BY(mutex_);
