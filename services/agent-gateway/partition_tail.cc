@@ -132,8 +132,11 @@ absl::Status PartitionTail::Open() {
       options.from = checkpoint->position;
     } else {
       // The log alone is enough; it only takes longer.
-      log_.Warning("no checkpoint, folding the log",
-                   {{"partition", partition()}, {"reason", checkpoint.status()}});
+      const telemetry::Severity severity = absl::IsNotFound(checkpoint.status())
+                                               ? telemetry::Severity::kInfo
+                                               : telemetry::Severity::kWarning;
+      log_.Write(severity, "no checkpoint, folding the log",
+                 {{"partition", partition()}, {"reason", checkpoint.status()}});
     }
   }
   WISSEL_ASSIGN_OR_RETURN(auto reader, bus::LogReader::Open(bus_, partition(), std::move(options)));
