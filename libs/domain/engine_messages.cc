@@ -28,7 +28,7 @@ namespace {
 // Of an id that is perhaps none, in what is said of it.
 constexpr size_t kMaxShownBytes = 128;
 
-// Of what a conversation keeps of a message, and a decision may hold twice. More than message.v1
+// Of what a conversation keeps of a message, and a decision may hold twice. No less than message.v1
 // allows, so that nothing is refused that keeps to it.
 constexpr size_t kMaxTextBytes = 998;
 constexpr size_t kMaxPartyBytes = 2048;
