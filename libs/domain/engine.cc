@@ -162,10 +162,12 @@ std::string Engine::QueueFor(const ConversationState& c) const {
   if (matcher == nullptr) return "";
   // The words of a message are looked at when it is decided, and not kept in the state.
   std::string text;
-  for (const Event& event : decision_->events()) {
-    if (event.message_received().conversation_id() != c.conversation_id()) continue;
-    for (const message::v1::Content& content : event.message_received().message().contents()) {
-      absl::StrAppend(&text, content.text().text(), "\n");
+  if (decision_ != nullptr) {
+    for (const Event& event : decision_->events()) {
+      if (event.message_received().conversation_id() != c.conversation_id()) continue;
+      for (const message::v1::Content& content : event.message_received().message().contents()) {
+        absl::StrAppend(&text, content.text().text(), "\n");
+      }
     }
   }
   return matcher->policy()

@@ -381,7 +381,7 @@ class Engine {
   static constexpr size_t kBlockBytes = 32 << 10;
   const std::unique_ptr<char[]> block_ = std::make_unique<char[]>(kBlockBytes);
   google::protobuf::Arena memory_{block_.get(), kBlockBytes};
-  log::v1::Decision* decision_ = nullptr;
+  log::v1::Decision* decision_ = nullptr;  // null before the first
   // Of its first events, about, as far as they have been measured.
   int measured_ = 0;
   size_t bytes_ = 0;

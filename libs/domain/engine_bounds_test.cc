@@ -201,6 +201,25 @@ TEST_F(AgentWithOffersGoes, OutOfTheConfigurationWhereWorkIsKept) {
   EXPECT_LE(Largest(shop_.log()), kMostEvents);
 }
 
+TEST(Bounds, ManyWaitingWhoseQueueIsGone) {
+  Shop shop(Crowded());
+  OpenMany(shop);
+  ASSERT_EQ(Queued(shop.engine().state()), kMany);
+  WorkspaceConfig config = Crowded(2);
+  QueueIn(config, "nl").set_queue_id("dutch");
+  for (config::v1::Agent& agent : *config.mutable_agents()) agent.add_queue_ids("dutch");
+  shop.Apply(config);
+  const auto in_dutch = [](const State& state) {
+    return std::count_if(state.conversations().begin(), state.conversations().end(),
+                         [](const auto& entry) { return entry.second->queue_id() == "dutch"; });
+  };
+  EXPECT_LT(in_dutch(shop.engine().state()), kMany);
+  EXPECT_EQ(in_dutch(TakeOver(shop.engine().state(), shop.now)), kMany);
+  shop.Wait(absl::ZeroDuration());
+  EXPECT_EQ(in_dutch(shop.engine().state()), kMany);
+  EXPECT_LE(Largest(shop.log()), kMostEvents);
+}
+
 TEST(Bounds, ManyAgentsWhoLeaveAtOnce) {
   WorkspaceConfig config = ShopConfig();
   config.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_KEPT);

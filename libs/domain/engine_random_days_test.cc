@@ -197,6 +197,11 @@ TEST(RandomDay, GivesOutAndLooksAgainAsThePlainModelDoes) {
       ++settled;
       ASSERT_EQ(model.CheckWaiting(), "") << "step " << i;
       ASSERT_EQ(model.CheckTimers(shop.engine().timers()), "") << "step " << i;
+      if (settled % 30 != 0) continue;
+      // Whoever takes over now waits for the same.
+      const Engine successor(shop.state().Copy(),
+                             {.holds = [](absl::string_view) { return true; }});
+      ASSERT_EQ(model.CheckTimers(successor.timers()), "") << "taken over at step " << i;
     }
     ASSERT_EQ(model.state().Hash(), shop.state().Hash());
   }

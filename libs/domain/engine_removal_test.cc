@@ -393,5 +393,17 @@ TEST(RemovedGroup, IsFoldedTheSameFromACutLog) {
   EXPECT_EQ(cut_off.Hash(), shop.engine().state().Hash());
 }
 
+// As after an apply that says "nobody gets its messages".
+TEST(NoQueue, WhatWaitsForOneIsTakenOverAndQueuedWithTheFirst) {
+  WorkspaceConfig config = ShopConfig();
+  config.clear_queues();
+  Shop shop(config);
+  const std::string id = shop.Open("31600000001", "nl");
+  Engine successor(shop.engine().state().Copy(), {.holds = [](absl::string_view) { return true; }});
+  EXPECT_EQ(successor.state().FindConversation(id)->queue_id(), "");
+  shop.Apply(ShopConfig(2));
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "nl");
+}
+
 }  // namespace
 }  // namespace wissel::domain

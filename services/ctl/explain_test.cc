@@ -181,6 +181,9 @@ TEST_F(ExplainTest, NumbersTheEventsAndSaysHowEachAgentStood) {
   EXPECT_THAT(active.out, HasSubstr("nobody is sought for it: it is active; were it to wait"));
   EXPECT_THAT(active.out, HasSubstr("anna: has it\n"));
 
+  for (const char* event : {"1", "2", "3", "4", "5", "6", "7"}) {
+    EXPECT_EQ(Explain({"--at", event}).code, 0) << event;
+  }
   const Result none = Explain({"--at", "99"});
   EXPECT_EQ(none.code, 5);
   EXPECT_THAT(none.err, HasSubstr("has 7 events, and none of number 99"));
