@@ -142,19 +142,6 @@ class AssignmentJudge {
   std::unordered_map<std::string, std::string> holders_;
 };
 
-// Nothing more is owed for an answer whose delivery stands there: the provider has it, or the log
-// tells the agent that it may not.
-bool IsReported(DeliveryState state) {
-  switch (state) {
-    case DeliveryState::DELIVERY_STATE_FAILED:
-    case DeliveryState::DELIVERY_STATE_HELD:
-    case DeliveryState::DELIVERY_STATE_UNCERTAIN:
-      return true;
-    default:
-      return false;
-  }
-}
-
 }  // namespace
 
 absl::string_view FaultName(Fault fault) {
@@ -244,25 +231,29 @@ Violations CheckMessages(const History& history) {
 Violations CheckReplies(const History& history) {
   Violations violations;
   std::map<std::string, int> by_command;
-  std::map<std::string, DeliveryState> replies;
-  ForEachDecision(
-      history, [&](size_t partition, const bus::LogEntry& entry, const Decision& decision) {
-        for (const Event& event : decision.events()) {
-          if (event.has_reply_sent()) {
-            ++by_command[decision.cause().input().id()];
-            if (!replies
-                     .try_emplace(event.reply_sent().outbound_id(),
-                                  DeliveryState::DELIVERY_STATE_PENDING)
-                     .second) {
-              Add(violations, Fault::kDoubled,
-                  absl::StrCat(At(partition, entry.offset), ": answer ",
-                               event.reply_sent().outbound_id(), " decided again"));
-            }
-          } else if (event.has_delivery_updated()) {
-            replies[event.delivery_updated().outbound_id()] = event.delivery_updated().state();
-          }
+  struct Reply {
+    bool is_mail = false;
+    DeliveryState state = DeliveryState::DELIVERY_STATE_PENDING;
+  };
+  std::map<std::string, Reply> replies;
+  ForEachDecision(history, [&](size_t partition, const bus::LogEntry& entry,
+                               const Decision& decision) {
+    for (const Event& event : decision.events()) {
+      if (event.has_reply_sent()) {
+        ++by_command[decision.cause().input().id()];
+        if (!replies
+                 .try_emplace(event.reply_sent().outbound_id(),
+                              Reply{.is_mail = IsMail(event.reply_sent())})
+                 .second) {
+          Add(violations, Fault::kDoubled,
+              absl::StrCat(At(partition, entry.offset), ": answer ",
+                           event.reply_sent().outbound_id(), " decided again"));
         }
-      });
+      } else if (event.has_delivery_updated()) {
+        replies[event.delivery_updated().outbound_id()].state = event.delivery_updated().state();
+      }
+    }
+  });
   std::map<std::string, int> accepted;
   for (const std::string& outbound_id : history.book) ++accepted[outbound_id];
 
@@ -275,11 +266,11 @@ Violations CheckReplies(const History& history) {
       }
     }
   }
-  for (const auto& [outbound_id, state] : replies) {
-    if (!IsReported(state) && !accepted.contains(outbound_id)) {
+  for (const auto& [outbound_id, reply] : replies) {
+    if (!reply.is_mail && !IsReported(reply.state) && !accepted.contains(outbound_id)) {
       Add(violations, Fault::kLost,
           absl::StrCat("answer ", outbound_id, " never reached the provider; the log says ",
-                       receipt::v1::DeliveryState_Name(state)));
+                       receipt::v1::DeliveryState_Name(reply.state)));
     }
   }
   for (const auto& [outbound_id, times] : accepted) {

@@ -16,7 +16,7 @@ namespace wissel::chaos {
 enum class Fault {
   kLost,            // Acknowledged, and not in the log; answered, and neither sent nor reported; or
                     // waiting though there was somebody for it.
-  kDoubled,         // In the log twice; or accepted by the provider twice.
+  kDoubled,         // In the log twice; or accepted by the provider twice; or two mails.
   kDoublyAssigned,  // A conversation with two agents.
   kOutOfOrder,      // Not in the order of writing; or the log's time goes backwards.
   kStreamGap,       // An agent's stream is not what the log says that the agent may see.
@@ -42,9 +42,16 @@ using Violations = std::vector<Violation>;
 // decisions' times never go backwards.
 Violations CheckMessages(const History& history);
 
-// Each answer that an agent was told is done is in the log once; each answer in the log was
-// accepted by the provider once, or the log says that it failed, is held or uncertain.
+// Each answer that an agent was told is done is in the log once; each answer in the log that is no
+// mail was accepted by the provider once, or the log says that it failed, is held or uncertain.
 Violations CheckReplies(const History& history);
+
+// Each answer by mail has arrived at its customer, under one Message-ID, or the log says that it
+// failed; what arrived is an answer of the log's. A second copy under the same Message-ID is none
+// to its reader: there may be one for each time that the log says that an attempt's outcome is
+// uncertain. Answers of a conversation went out in the log's order, and a mail that answers one is
+// in its conversation.
+Violations CheckMails(const History& history);
 
 // No conversation waits at the end: the agents had room and time for all of them.
 Violations CheckServed(const History& history);

@@ -6,6 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "tests/chaos/checkers.h"
+#include "wissel/common/v1/common.pb.h"
+#include "wissel/conversation/v1/events.pb.h"
+#include "wissel/receipt/v1/receipt.pb.h"
 
 // What the checkers share.
 namespace wissel::chaos {
@@ -16,6 +19,23 @@ inline void Add(Violations& violations, Fault fault, std::string detail) {
 
 inline std::string At(size_t partition, int64_t offset) {
   return absl::StrCat("partition ", partition, " offset ", offset);
+}
+
+// Nothing more is owed for an answer whose delivery stands there: the log tells the agent that the
+// provider does not have it, or may not.
+inline bool IsReported(receipt::v1::DeliveryState state) {
+  switch (state) {
+    case receipt::v1::DELIVERY_STATE_FAILED:
+    case receipt::v1::DELIVERY_STATE_HELD:
+    case receipt::v1::DELIVERY_STATE_UNCERTAIN:
+      return true;
+    default:
+      return false;
+  }
+}
+
+inline bool IsMail(const conversation::v1::ReplySent& reply) {
+  return reply.message().account().kind() == common::v1::CHANNEL_KIND_EMAIL;
 }
 
 // Calls `see(partition, entry, decision)` for each decision of the log, partition by partition.

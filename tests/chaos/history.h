@@ -20,9 +20,19 @@ struct CustomerMessage {
   std::string customer;
   // Messages of one customer with a lower step were acknowledged before this one was first sent;
   // those with the same step were under way at the same time.
+  // A mail's is its place in the shop's mailbox.
   int step = 0;
-  // A webhook that carried it was answered with 200.
+  // A webhook that carried it was answered with 200; a mail server took it with 250.
   bool acknowledged = false;
+  // A mail: the outbound id of the answer that it answers; empty: none.
+  std::string answers;
+};
+
+// A mail in the customers' mailbox.
+struct ArrivedMail {
+  std::string outbound_id;
+  std::string message_id;
+  std::string to;
 };
 
 // One message of an agent's stream: what the agent may see of one decision.
@@ -74,6 +84,10 @@ struct History {
   std::vector<CustomerMessage> messages;
   // Outbound ids in the order in which the provider accepted them.
   std::vector<std::string> book;
+  // The customers' mailbox, in its order.
+  std::vector<ArrivedMail> arrived;
+  // Message-IDs in the order in which the mail server was given them.
+  std::vector<std::string> mails_taken;
   std::vector<Transcript> transcripts;
   // Valid records only, by partition.
   std::vector<std::vector<bus::LogEntry>> log;

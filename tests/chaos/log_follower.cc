@@ -101,8 +101,14 @@ void LogFollower::Take(size_t partition, std::vector<bus::LogEntry> entries) {
         } else if (event.has_reply_sent()) {
           replies_.try_emplace(event.reply_sent().outbound_id(),
                                DeliveryState::DELIVERY_STATE_PENDING);
+          if (event.reply_sent().message().account().kind() == common::v1::CHANNEL_KIND_EMAIL) {
+            mails_.insert(event.reply_sent().outbound_id());
+          }
         } else if (event.has_delivery_updated()) {
-          replies_[event.delivery_updated().outbound_id()] = event.delivery_updated().state();
+          const std::string& id = event.delivery_updated().outbound_id();
+          replies_[id] = event.delivery_updated().state();
+          uncertain_mails_ +=
+              mails_.contains(id) && replies_[id] == DeliveryState::DELIVERY_STATE_UNCERTAIN;
         }
       }
     }
@@ -144,6 +150,18 @@ int64_t LogFollower::open_replies() const {
   int64_t open = 0;
   for (const auto& [id, state] : replies_) open += IsOpen(state) ? 1 : 0;
   return open;
+}
+std::vector<std::string> LogFollower::mails_sent() const {
+  MutexLock lock(mutex_);
+  std::vector<std::string> sent;
+  for (const std::string& id : mails_) {
+    if (replies_.at(id) == DeliveryState::DELIVERY_STATE_SENT) sent.push_back(id);
+  }
+  return sent;
+}
+int64_t LogFollower::uncertain_mails() const {
+  MutexLock lock(mutex_);
+  return uncertain_mails_;
 }
 std::unordered_map<int, int64_t> LogFollower::replies_by_state() const {
   MutexLock lock(mutex_);

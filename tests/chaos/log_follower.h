@@ -34,6 +34,10 @@ class LogFollower {
   // Answers in the log, and those of them whose delivery is still under way.
   int64_t replies() const;
   int64_t open_replies() const;
+  // The outbound ids of answers by mail that a mail server has taken.
+  std::vector<std::string> mails_sent() const;
+  // How often nobody knew what had become of an attempt to send one.
+  int64_t uncertain_mails() const;
   // Conversations that nobody has.
   int64_t waiting() const;
   // Answers by where their delivery stands.
@@ -70,6 +74,8 @@ class LogFollower {
   std::vector<int64_t> config_versions_ ABSL_GUARDED_BY(mutex_);  // By partition.
   std::unordered_set<std::string> messages_ ABSL_GUARDED_BY(mutex_);
   std::unordered_map<std::string, receipt::v1::DeliveryState> replies_ ABSL_GUARDED_BY(mutex_);
+  std::unordered_set<std::string> mails_ ABSL_GUARDED_BY(mutex_);  // Of the answers.
+  int64_t uncertain_mails_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t decisions_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t claims_ ABSL_GUARDED_BY(mutex_) = 0;
   int64_t void_decisions_ ABSL_GUARDED_BY(mutex_) = 0;

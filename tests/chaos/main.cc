@@ -30,6 +30,8 @@ int Main(int argc, char** argv) {
   app.add_option("--canary", canary_name, "Turn a guard off: epoch, dedupe or ack.")
       ->check(CLI::IsMember({"epoch", "dedupe", "ack"}));
   app.add_flag("--control", canary.control, "With --canary: the same with the guard on.");
+  bool no_mail = false;
+  app.add_flag("--no-mail", no_mail, "Without mail servers and wissel-email.");
   app.add_option("--bin", run.stage.bin, "The services' binaries.")->required();
   app.add_option("--work", run.stage.work, "A folder for logs.")->required();
   app.add_option("--stack", run.stage.stack, "The folder of scripts/stack.")->required();
@@ -41,6 +43,14 @@ int Main(int argc, char** argv) {
     std::cerr << "wissel-chaos: needs WISSEL_TEST_KAFKA and WISSEL_TEST_REDIS of scripts/stack, and"
                  " --for as 60s: see scripts/chaos\n";
     return 2;
+  }
+  if (canary_name.empty() && !no_mail) {
+    absl::StatusOr<MailServers> mail = MailServers::FromEnvironment();
+    if (!mail.ok()) {
+      std::cerr << "wissel-chaos: " << mail.status() << "; see --no-mail\n";
+      return 2;
+    }
+    run.stage.mail = *std::move(mail);
   }
   std::error_code error;
   std::filesystem::create_directories(run.stage.work, error);

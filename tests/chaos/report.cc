@@ -18,7 +18,8 @@ constexpr int kShown = 5;
 
 Violations CheckHistory(const History& history) {
   Violations all;
-  for (auto* check : {&CheckMessages, &CheckReplies, &CheckAssignments, &CheckStreams}) {
+  for (auto* check :
+       {&CheckMessages, &CheckReplies, &CheckMails, &CheckAssignments, &CheckStreams}) {
     Violations found = check(history);
     std::move(found.begin(), found.end(), std::back_inserter(all));
   }

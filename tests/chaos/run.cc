@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -22,6 +23,7 @@
 #include "tests/chaos/checkers.h"
 #include "tests/chaos/customers.h"
 #include "tests/chaos/log_follower.h"
+#include "tests/chaos/mail_customers.h"
 #include "tests/chaos/office.h"
 #include "tests/chaos/report.h"
 #include "tests/chaos/schedule.h"
@@ -44,10 +46,11 @@ const std::vector<std::string>& Routers() {
   return names;
 }
 
-const std::vector<std::string>& Services() {
-  static const std::vector<std::string> names = {"router-1",  "router-2",  "ingest-1",  "ingest-2",
-                                                 "deliver",   "deliver-2", "gateway-1", "gateway-2",
-                                                 "projector", "history",   "admin"};
+std::vector<std::string> Services(bool mail) {
+  std::vector<std::string> names = {"router-1",  "router-2",  "ingest-1",  "ingest-2",
+                                    "deliver",   "deliver-2", "gateway-1", "gateway-2",
+                                    "projector", "history",   "admin"};
+  if (mail) names.insert(names.end(), {"mail-ingest", "mail-deliver-1", "mail-deliver-2"});
   return names;
 }
 
@@ -65,7 +68,8 @@ std::string ToString(const Agents::Reasons& reasons) {
 // One run, from the empty stage to the judgement.
 class ChaosRun {
  public:
-  explicit ChaosRun(const RunOptions& options) : options_(options) {}
+  explicit ChaosRun(const RunOptions& options)
+      : options_(options), services_(Services(options.stage.mail.has_value())) {}
 
   absl::StatusOr<bool> Go() {
     const absl::Time begin = absl::Now();
@@ -74,7 +78,7 @@ class ChaosRun {
                         absl::FormatDuration(options_.duration)));
     const std::vector<Incident> schedule = MakeSchedule({.seed = options_.seed,
                                                          .duration = options_.duration,
-                                                         .processes = Services(),
+                                                         .processes = services_,
                                                          .pausable = Routers(),
                                                          .pause = kPause});
     for (const Incident& incident : schedule) Say(absl::StrCat("  ", incident.ToString()));
@@ -111,7 +115,13 @@ class ChaosRun {
     WISSEL_RETURN_IF_ERROR(stage_->StartGateway("gateway-2"));
     WISSEL_RETURN_IF_ERROR(stage_->StartHistory("history"));
     WISSEL_RETURN_IF_ERROR(stage_->StartAdmin("admin"));
-    for (const std::string& name : Services()) {
+    if (stage.mail) {
+      // A second reader of the mailboxes would hide what the first loses.
+      WISSEL_RETURN_IF_ERROR(stage_->StartEmail("mail-ingest", "ingest"));
+      WISSEL_RETURN_IF_ERROR(stage_->StartEmail("mail-deliver-1", "deliver"));
+      WISSEL_RETURN_IF_ERROR(stage_->StartEmail("mail-deliver-2", "deliver"));
+    }
+    for (const std::string& name : services_) {
       WISSEL_RETURN_IF_ERROR(stage_->fleet().WaitReady(name, kReady));
     }
     graph_->SetWebhookUrl(stage_->webhook_urls()[0]);
@@ -130,9 +140,18 @@ class ChaosRun {
       if (limit.Expired()) return absl::UnavailableError("the agents do not get their streams");
       absl::SleepFor(kTick);
     }
+    const int mails = stage.mail ? static_cast<int>(options_.messages * kMailShare) : 0;
+    if (mails > 0) {
+      WISSEL_ASSIGN_OR_RETURN(mail_,
+                              MailCustomers::Start({.seed = options_.seed,
+                                                    .mails = mails,
+                                                    .duration = options_.duration,
+                                                    .customers = std::clamp(mails / 10, 4, 60),
+                                                    .servers = *stage.mail}));
+    }
     customers_ = std::make_unique<Customers>(
         CustomersOptions{.seed = options_.seed,
-                         .messages = options_.messages,
+                         .messages = options_.messages - mails,
                          .duration = options_.duration,
                          .customers = std::clamp(options_.messages / 20, 32, 500),
                          .phone_number_ids = stage_->phone_number_ids(),
@@ -153,7 +172,7 @@ class ChaosRun {
     start_ = absl::Now();
     std::vector<Incident> ahead = schedule;
     const Timeout limit(options_.duration + absl::Minutes(3));
-    while (!limit.Expired() && (!ahead.empty() || !customers_->done())) {
+    while (!limit.Expired() && (!ahead.empty() || !CustomersDone())) {
       for (const Incident& incident : std::exchange(ahead, {})) {
         if (start_ + incident.at <= absl::Now()) {
           Begin(incident);
@@ -165,8 +184,10 @@ class ChaosRun {
       Tend();
       absl::SleepFor(kTick);
     }
-    if (!customers_->done()) Say("the customers could not finish");
+    if (!CustomersDone()) Say("the customers could not finish");
   }
+
+  bool CustomersDone() const { return customers_->done() && (mail_ == nullptr || mail_->done()); }
 
   void Begin(const Incident& incident) {
     using Kind = Incident::Kind;
@@ -176,6 +197,7 @@ class ChaosRun {
       case Kind::kKill:
         if (Postponed(incident)) return;
         fleet.Kill(incident.target);
+        ++kills_[incident.target];
         endings_.emplace(end,
                          [this, name = incident.target] { Note(stage_->fleet().Restart(name)); });
         break;
@@ -221,7 +243,7 @@ class ChaosRun {
   void BrokerGoes(std::vector<std::string> how) {
     broker_.push_back(StartThread("broker", [this, how = std::move(how)] {
       Note(stage_->Stack(how));
-      if (how[0] == "kill") Note(stage_->Stack({"up"}));
+      if (how[0] == "kill") Note(stage_->Stack({"up", "--kafka"}));
     }));
   }
 
@@ -263,18 +285,33 @@ class ChaosRun {
       for (const CustomerMessage& message : customers_->messages()) {
         absent += message.acknowledged && !follower_->HasMessage(message.provider_message_id);
       }
+      const int64_t mails = MailsUnderWay();
       const int64_t open = follower_->open_replies();
       const int64_t pending = agents_->pending_commands();
       const int64_t waiting = follower_->waiting();
       const int64_t configs = config_version_ - follower_->config_version();
-      missing = absl::StrCat(absent, " messages, ", open, " answers, ", pending, " commands, ",
-                             waiting, " conversations waiting, ", configs, " configurations");
-      if (absent + open + pending + waiting == 0 && configs <= 0) break;
+      missing =
+          absl::StrCat(absent, " messages, ", open, " answers, ", pending, " commands, ", waiting,
+                       " conversations waiting, ", configs, " configurations, ", mails, " mails");
+      if (absent + open + pending + waiting + mails == 0 && configs <= 0) break;
       absl::SleepFor(absl::Milliseconds(200));
     }
     Say(absl::StrFormat("quiet after %.1f s; still missing: %s",
                         absl::ToDoubleSeconds(absl::Now() - begin), missing));
     return absl::OkStatus();
+  }
+
+  // Written and not in the log, or answers that a server has taken and no mailbox has.
+  int64_t MailsUnderWay() const {
+    if (mail_ == nullptr) return 0;
+    int64_t under_way = 0;
+    for (const CustomerMessage& mail : mail_->mails()) {
+      under_way += mail.acknowledged && !follower_->HasMessage(mail.provider_message_id);
+    }
+    for (const std::string& outbound_id : follower_->mails_sent()) {
+      under_way += !mail_->Has(outbound_id);
+    }
+    return under_way;
   }
 
   absl::Status AwaitStreams() {
@@ -341,6 +378,8 @@ class ChaosRun {
     }
     history.log = follower_->Finish();
     office_->AddTo(history);
+    const size_t messages = history.messages.size();
+    if (mail_ != nullptr) WISSEL_RETURN_IF_ERROR(mail_->AddTo(history));
     Violations violations = CheckHistory(history);
     for (Violations more : {CheckServed(history), CheckStates(history, held), CheckTold(history),
                             CheckConfigs(history)}) {
@@ -352,9 +391,10 @@ class ChaosRun {
       counts.push_back(absl::StrCat(count, " × ", IncidentName(kind)));
     }
     Say(absl::StrCat("incidents: ", absl::StrJoin(counts, ", ")));
-    Say(absl::StrCat("customers: ", history.messages.size(), " messages, ",
-                     customers_->acknowledged(), " acknowledged, by ", customers_->webhooks(),
-                     " webhooks, of which ", customers_->refused(), " not answered with 200"));
+    Say(absl::StrCat("  killed: ", absl::StrJoin(kills_, ", ", absl::PairFormatter(" "))));
+    Say(absl::StrCat("customers: ", messages, " messages, ", customers_->acknowledged(),
+                     " acknowledged, by ", customers_->webhooks(), " webhooks, of which ",
+                     customers_->refused(), " not answered with 200"));
     Say(absl::StrCat("log: ", follower_->messages(), " messages in ", follower_->decisions(),
                      " decisions, ", follower_->claims(),
                      " claims; void: ", follower_->void_decisions(), " decisions, ",
@@ -368,6 +408,7 @@ class ChaosRun {
     }
     Say(absl::StrCat("answers: ", follower_->replies(), " in the log, ", history.book.size(),
                      " accepted by the provider (", absl::StrJoin(deliveries, ", "), ")"));
+    if (mail_ != nullptr) Say(MailFigures(history, messages));
     size_t shown = 0;
     for (const Transcript& transcript : history.transcripts) {
       for (const Stretch& stretch : transcript.stretches) shown += stretch.shown.size();
@@ -396,6 +437,22 @@ class ChaosRun {
     return violations.empty() && fallen_.empty() && notes_.empty();
   }
 
+  // `first`: the mails are those of the messages from there on.
+  std::string MailFigures(const History& history, size_t first) const {
+    int64_t taken = 0, answers = 0;
+    for (size_t i = first; i < history.messages.size(); ++i) {
+      taken += history.messages[i].acknowledged;
+      answers += !history.messages[i].answers.empty();
+    }
+    std::set<std::string> arrived;
+    for (const ArrivedMail& mail : history.arrived) arrived.insert(mail.outbound_id);
+    return absl::StrCat("mail: ", history.messages.size() - first, " mails, ", taken, " taken in ",
+                        mail_->submissions(), " submissions, ", mail_->refused(),
+                        " not answered with 250; ", answers, " answer an answer; ", arrived.size(),
+                        " answers arrived, ", history.arrived.size() - arrived.size(),
+                        " second copies; outcomes uncertain: ", follower_->uncertain_mails());
+  }
+
   void Note(const absl::Status& status) {
     if (status.ok()) return;
     MutexLock lock(mutex_);
@@ -403,11 +460,13 @@ class ChaosRun {
   }
 
   const RunOptions& options_;
+  const std::vector<std::string> services_;
   std::unique_ptr<stubs::GraphStub> graph_;
   std::unique_ptr<Stage> stage_;
   std::unique_ptr<LogFollower> follower_;
   std::unique_ptr<Agents> agents_;
   std::unique_ptr<Customers> customers_;
+  std::unique_ptr<MailCustomers> mail_;
   std::unique_ptr<Office> office_;
   int seats_ = 0;
 
@@ -415,6 +474,7 @@ class ChaosRun {
   std::vector<Incident> postponed_;
   std::multimap<absl::Time, std::function<void()>> endings_;
   std::map<Incident::Kind, int> incidents_;
+  std::map<std::string, int> kills_;
   std::vector<std::string> fallen_;
   std::vector<int64_t> reach_;
   int64_t config_version_ = 0;

@@ -34,6 +34,7 @@ constexpr int kAgentsPerGroup = 3;
 constexpr int kCapacityUnits = 60;
 
 std::string AccountId(size_t group) { return absl::StrCat("wa-", group); }
+std::string MailAccountId(size_t group) { return absl::StrCat("mail-", group); }
 std::string AgentId(size_t group, int number) { return absl::StrCat("agent-", group, "-", number); }
 
 absl::Status WriteFile(const std::string& path, absl::string_view text) {
@@ -105,6 +106,14 @@ absl::Status Stage::Open() {
   WISSEL_RETURN_IF_ERROR(WriteFile(options_.work + "/app-secret", app_secret()));
   WISSEL_RETURN_IF_ERROR(WriteFile(options_.work + "/access-token", access_token()));
   WISSEL_RETURN_IF_ERROR(WriteFile(options_.work + "/whatsapp.yaml", WhatsappConfig()));
+  if (options_.mail) {
+    WISSEL_RETURN_IF_ERROR(WriteFile(options_.work + "/mail-password", options_.mail->password));
+    WISSEL_RETURN_IF_ERROR(WriteFile(options_.work + "/email.yaml", EmailConfig()));
+    // What earlier runs left there is no mail of this one.
+    for (const std::string& mailbox : options_.mail->shop_mailboxes) {
+      WISSEL_RETURN_IF_ERROR(Annotate(MailboxView(*options_.mail, mailbox).MarkAllDone(), mailbox));
+    }
+  }
   return Configure();
 }
 
@@ -119,6 +128,13 @@ absl::Status Stage::Configure() {
     account.mutable_account()->set_account_id(AccountId(i));
     account.set_routing_group_id(groups_[i]);
     account.set_address(phone_number_ids_[i]);
+    if (options_.mail && i < options_.mail->shop_mailboxes.size()) {
+      config::v1::Account& mailbox = *config.add_accounts();
+      mailbox.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
+      mailbox.mutable_account()->set_account_id(MailAccountId(i));
+      mailbox.set_routing_group_id(groups_[i]);
+      mailbox.set_address(options_.mail->shop_mailboxes[i]);
+    }
     config::v1::Queue& queue = *config.add_queues();
     queue.set_queue_id(absl::StrCat("queue-", i));
     queue.set_routing_group_id(groups_[i]);
@@ -138,6 +154,9 @@ absl::Status Stage::Configure() {
   whatsapp.set_kind(common::v1::CHANNEL_KIND_WHATSAPP);
   whatsapp.set_weight_units(1);
   whatsapp.set_live(true);
+  config::v1::ChannelPolicy& email = *config.add_channels();
+  email.set_kind(common::v1::CHANNEL_KIND_EMAIL);
+  email.set_weight_units(1);
   config.mutable_conversations()->mutable_disconnect_grace()->set_seconds(3);
 
   const auto appender = bus_->NewAppender({});
@@ -160,6 +179,23 @@ std::string Stage::WhatsappConfig() const {
                     phone_number_ids_[i], "\"\n    access_token: {file: ", options_.work,
                     "/access-token}\n    app_secret: {file: ", options_.work,
                     "/app-secret}\n    messages_per_second: 1000\n");
+  }
+  return text;
+}
+
+std::string Stage::EmailConfig() const {
+  const MailServers& mail = *options_.mail;
+  std::string text =
+      absl::StrCat("thread_keys: [{key: {file: ", options_.work, "/token-secret}}]\naccounts:\n");
+  for (size_t i = 0; i < mail.shop_mailboxes.size(); ++i) {
+    const std::string& address = mail.shop_mailboxes[i];
+    const std::string server =
+        absl::StrCat("host: localhost, ca_file: ", mail.ca_file, ", user: ", address,
+                     ", timeout: 3s, password: {file: ", options_.work, "/mail-password}");
+    absl::StrAppend(&text, "  - workspace_id: ", kWorkspace, "\n    routing_group_id: ", groups_[i],
+                    "\n    account_id: ", MailAccountId(i), "\n    address: ", address,
+                    "\n    imap: {port: ", mail.imaps, ", security: tls, ", server,
+                    "}\n    smtp: {port: ", mail.smtp, ", security: starttls, ", server, "}\n");
   }
   return text;
 }
@@ -261,6 +297,19 @@ absl::Status Stage::StartDeliver(const std::string& name) {
        "delivery.max_in_flight=256",
        absl::StrCat("delivery.session_timeout=", absl::FormatDuration(kSessionTimeout))},
       {"--config", options_.work + "/whatsapp.yaml"});
+}
+
+absl::Status Stage::StartEmail(const std::string& name, const std::string& role) {
+  // A call may take both time-outs of SMTP. What nobody knows the outcome of is sent again at once.
+  return StartService(
+      name, "wissel-email",
+      {absl::StrCat("role=", role), absl::StrCat("redis.address=", options_.redis),
+       absl::StrCat("blobs.folder=", options_.work, "/blobs"),
+       absl::StrCat("state_folder=", options_.work, "/", name), "delivery.call_timeout=6s",
+       "delivery.start_limit=3s", "delivery.settle_wait=0s", "delivery.initial_backoff=100ms",
+       "delivery.max_backoff=1s", "delivery.max_attempts=100",
+       absl::StrCat("delivery.session_timeout=", absl::FormatDuration(kSessionTimeout))},
+      {"--config", options_.work + "/email.yaml"});
 }
 
 absl::Status Stage::StartHistory(const std::string& name) {

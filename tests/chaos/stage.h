@@ -14,6 +14,7 @@
 #include "tests/chaos/agents.h"
 #include "tests/chaos/fleet.h"
 #include "tests/chaos/history.h"
+#include "tests/chaos/mailbox.h"
 
 namespace wissel::chaos {
 
@@ -28,11 +29,12 @@ struct StageOptions {
   std::string kafka;  // host:port
   std::string redis;  // host:port
   std::string graph_url;
+  std::optional<MailServers> mail;
 };
 
 // A shop on a Kafka and a Redis of the run's own, with topics of its own: one routing group and one
-// WhatsApp number on each partition, and the services as separate processes. For one thread, but
-// for the bus.
+// WhatsApp number on each partition, mailboxes on the first ones where there are mail servers, and
+// the services as separate processes. For one thread, but for the bus.
 class Stage {
  public:
   static absl::StatusOr<std::unique_ptr<Stage>> Set(StageOptions options);
@@ -46,6 +48,8 @@ class Stage {
   absl::Status StartGateway(const std::string& name);
   absl::Status StartIngest(const std::string& name, bool acknowledge_first = false);
   absl::Status StartDeliver(const std::string& name);
+  // Needs the mail servers. `role`: ingest or deliver.
+  absl::Status StartEmail(const std::string& name, const std::string& role);
   absl::Status StartHistory(const std::string& name);
   absl::Status StartAdmin(const std::string& name);
 
@@ -80,6 +84,7 @@ class Stage {
                             std::vector<std::string> settings,
                             const std::vector<std::string>& arguments = {});
   std::string WhatsappConfig() const;
+  std::string EmailConfig() const;
 
   const StageOptions options_;
   std::string prefix_;
