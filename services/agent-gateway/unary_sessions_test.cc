@@ -8,48 +8,18 @@
 #include "absl/strings/match.h"
 #include "libs/testing/status_matchers.h"
 #include "services/agent-gateway/testing/gateway_fixture.h"
+#include "services/agent-gateway/testing/unary_client.h"
 
 namespace wissel::agent_gateway {
 namespace {
 
-using agent::v1::AgentService;
 using conversation::v1::AgentDisconnected;
 using conversation::v1::Event;
 using testing::StatusIs;
 
 class UnarySessionsTest : public GatewayFixture {
  protected:
-  // A client that has no stream.
-  struct Client {
-    const RunningGateway& gateway;
-    std::string token;
-
-    absl::Status Execute(command::v1::Command command) {
-      command.mutable_envelope()->set_id(RandomUuid());
-      agent::v1::ExecuteRequest request;
-      *request.mutable_command() = std::move(command);
-      agent::v1::ExecuteResponse response;
-      return Call([&](grpc::ClientContext* context) {
-        return gateway.Stub()->Execute(context, request, &response);
-      });
-    }
-    absl::StatusOr<agent::v1::GetWorkResponse> GetWork(
-        const agent::v1::GetWorkRequest& request = {}) {
-      agent::v1::GetWorkResponse response;
-      const absl::Status status = Call([&](grpc::ClientContext* context) {
-        return gateway.Stub()->GetWork(context, request, &response);
-      });
-      if (!status.ok()) return status;
-      return response;
-    }
-    template <typename F>
-    absl::Status Call(F call) {
-      grpc::ClientContext context;
-      rpc::Prepare({.timeout = absl::Seconds(20), .token = token}, context);
-      return rpc::FromGrpc(call(&context));
-    }
-  };
-  Client NewClient(const RunningGateway& gateway, absl::string_view agent) {
+  UnaryClient NewClient(const RunningGateway& gateway, absl::string_view agent) {
     return {.gateway = gateway, .token = Token(agent)};
   }
 
@@ -68,15 +38,13 @@ class UnarySessionsTest : public GatewayFixture {
   }
 
   TestStream Watch(const RunningGateway& gateway) {
-    agent::v1::Hello hello;
-    hello.set_whole_workspace(true);
-    return {gateway, Token("boss", {"supervisor"}), hello};
+    return {gateway, Token("boss", {"supervisor"}), WholeWorkspace()};
   }
 };
 
 TEST_F(UnarySessionsTest, AClientThatPollsIsGivenWork) {
   const auto gateway = StartGateway();
-  Client anna = NewClient(*gateway, "anna");
+  UnaryClient anna = NewClient(*gateway, "anna");
   WISSEL_ASSERT_OK(anna.Execute(Presence(command::v1::PRESENCE_AVAILABLE)));
   Write("31612345678", 1, "nl");
   std::string offer;
@@ -99,7 +67,7 @@ TEST_F(UnarySessionsTest, EachCallRenewsItAndAClientThatStopsIsGone) {
   const auto gateway = StartGateway();
   TestStream boss = Watch(*gateway);
   boss.AwaitSnapshot();
-  Client anna = NewClient(*gateway, "anna");
+  UnaryClient anna = NewClient(*gateway, "anna");
   WISSEL_ASSERT_OK(anna.Execute(Presence(command::v1::PRESENCE_AWAY)));
   const std::string session =
       boss.AwaitEvent(Event::kAgentConnected).agent_connected().session_id();
@@ -118,7 +86,7 @@ TEST_F(UnarySessionsTest, GoingOfflineEndsIt) {
   const auto gateway = StartGateway();
   TestStream boss = Watch(*gateway);
   boss.AwaitSnapshot();
-  Client anna = NewClient(*gateway, "anna");
+  UnaryClient anna = NewClient(*gateway, "anna");
   WISSEL_ASSERT_OK(anna.Execute(Presence(command::v1::PRESENCE_AVAILABLE)));
   WISSEL_ASSERT_OK(anna.Execute(Presence(command::v1::PRESENCE_OFFLINE)));
   EXPECT_EQ(boss.AwaitEvent(Event::kAgentDisconnected).agent_disconnected().reason(),
@@ -132,7 +100,7 @@ TEST_F(UnarySessionsTest, WhoeverOnlyLooksOrIsNoAgentHasNone) {
   observe.set_observe(true);
   WISSEL_ASSERT_OK_AND_ASSIGN(const auto work, NewClient(*gateway, "anna").GetWork(observe));
   EXPECT_FALSE(work.has_poll_within());
-  Client boss{.gateway = *gateway, .token = Token("boss", {"supervisor"})};
+  UnaryClient boss{.gateway = *gateway, .token = Token("boss", {"supervisor"})};
   command::v1::Command command;
   command.mutable_force_logout()->set_agent_id("anna");
   WISSEL_EXPECT_OK(boss.Execute(command));
@@ -145,7 +113,7 @@ TEST_F(UnarySessionsTest, OneThatTheRouterHasEndedIsOpenedAgain) {
   const auto gateway = StartGateway(options);
   TestStream boss = Watch(*gateway);
   boss.AwaitSnapshot();
-  Client anna = NewClient(*gateway, "anna");
+  UnaryClient anna = NewClient(*gateway, "anna");
   WISSEL_ASSERT_OK(anna.GetWork());
   const auto gone = boss.AwaitEvent(Event::kAgentDisconnected).agent_disconnected();
   EXPECT_EQ(gone.reason(), AgentDisconnected::REASON_LEASE_EXPIRED);

@@ -9,6 +9,7 @@
 
 #include "libs/testing/status_matchers.h"
 #include "services/agent-gateway/testing/gateway_fixture.h"
+#include "services/agent-gateway/testing/unary_client.h"
 
 namespace wissel::agent_gateway {
 namespace {
@@ -45,11 +46,6 @@ class GroupsTest : public GatewayFixture {
   }
 
   std::string Boss() { return Token("boss", {"supervisor"}); }
-  static Hello Whole() {
-    Hello hello;
-    hello.set_whole_workspace(true);
-    return hello;
-  }
   // Anna has a conversation in main, bram one in west.
   void TakeOneEach(RunningGateway& gateway) {
     anna_ = std::make_unique<TestStream>(gateway, Token("anna"));
@@ -69,7 +65,7 @@ class GroupsTest : public GatewayFixture {
 TEST_F(GroupsTest, OneStreamShowsTheWholeWorkspace) {
   const auto gateway = StartGateway();
   TakeOneEach(*gateway);
-  TestStream boss(*gateway, Boss(), Whole());
+  TestStream boss(*gateway, Boss(), WholeWorkspace());
   EXPECT_THAT(boss.AwaitWelcome().routing_group_ids(), ElementsAre("main", "west"));
   std::map<std::string, std::string> in;
   for (int i = 0; i < 2; ++i) {
@@ -92,7 +88,7 @@ TEST_F(GroupsTest, ItResumesEachGroupWhereItWas) {
   TakeOneEach(*gateway);
   std::map<std::string, std::string> cursors;
   {
-    TestStream boss(*gateway, Boss(), Whole());
+    TestStream boss(*gateway, Boss(), WholeWorkspace());
     boss.AwaitSnapshot();
     boss.AwaitSnapshot();
     bram_->AwaitOutcome(bram_->Send(Note(in_west_, "west, seen")));
@@ -106,7 +102,7 @@ TEST_F(GroupsTest, ItResumesEachGroupWhereItWas) {
   GatewayOptions forgetful = Quick();
   forgetful.limits.ring_entries = 1;
   const auto other = StartGateway(forgetful);
-  Hello hello = Whole();
+  Hello hello = WholeWorkspace();
   for (const auto& [group, cursor] : cursors) {
     hello.add_groups()->set_routing_group_id(group);
     hello.mutable_groups(hello.groups_size() - 1)->set_cursor(cursor);
@@ -127,7 +123,7 @@ TEST_F(GroupsTest, ItResumesEachGroupWhereItWas) {
 TEST_F(GroupsTest, CommandsSayWhichGroupTheyAreFor) {
   const auto gateway = StartGateway();
   TakeOneEach(*gateway);
-  TestStream boss(*gateway, Boss(), Whole());
+  TestStream boss(*gateway, Boss(), WholeWorkspace());
   boss.AwaitSnapshot();
   boss.AwaitSnapshot();
   Command note = Note(in_west_, "well done");
@@ -146,16 +142,11 @@ TEST_F(GroupsTest, CommandsSayWhichGroupTheyAreFor) {
   elsewhere.mutable_envelope()->set_routing_group_id("main");
   EXPECT_FALSE(bram_->AwaitOutcome(bram_->Send(elsewhere)).has_rejected());
 
-  agent::v1::ExecuteRequest request;
-  *request.mutable_command() = Note(in_west_, "unary");
-  request.mutable_command()->mutable_envelope()->set_id(RandomUuid());
-  request.mutable_command()->mutable_envelope()->set_routing_group_id("west");
-  agent::v1::ExecuteResponse response;
-  grpc::ClientContext context;
-  const std::string token = Boss();
-  rpc::Prepare({.timeout = absl::Seconds(20), .token = token}, context);
-  WISSEL_ASSERT_OK(rpc::FromGrpc(gateway->Stub()->Execute(&context, request, &response)));
-  EXPECT_FALSE(response.outcome().has_rejected());
+  Command unary = Note(in_west_, "unary");
+  unary.mutable_envelope()->set_routing_group_id("west");
+  const UnaryClient client{.gateway = *gateway, .token = Boss()};
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto outcome, client.Execute(unary));
+  EXPECT_FALSE(outcome.has_rejected());
 }
 
 TEST_F(GroupsTest, SeveralSnapshotsWaitForRoom) {
@@ -163,7 +154,7 @@ TEST_F(GroupsTest, SeveralSnapshotsWaitForRoom) {
   options.queue_bytes = 1'000;  // less than a snapshot
   const auto gateway = StartGateway(options);
   TakeOneEach(*gateway);
-  TestStream boss(*gateway, Boss(), Whole());
+  TestStream boss(*gateway, Boss(), WholeWorkspace());
   std::set<std::string> groups;
   for (int i = 0; i < 2; ++i) groups.insert(boss.AwaitSnapshot().routing_group_id());
   EXPECT_THAT(groups, ElementsAre("main", "west"));
@@ -172,7 +163,7 @@ TEST_F(GroupsTest, SeveralSnapshotsWaitForRoom) {
 TEST_F(GroupsTest, TheEndSaysWhereToResumeEach) {
   const auto gateway = StartGateway();
   TakeOneEach(*gateway);
-  TestStream boss(*gateway, Boss(), Whole());
+  TestStream boss(*gateway, Boss(), WholeWorkspace());
   boss.AwaitSnapshot();
   boss.AwaitSnapshot();
   gateway->gateway->GoAway();

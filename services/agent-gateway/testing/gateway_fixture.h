@@ -266,6 +266,38 @@ class GatewayFixture : public ::testing::Test {
     return command;
   }
 
+  static command::v1::Command Consult(const std::string& conversation, const std::string& agent) {
+    command::v1::Command command;
+    command.mutable_consult()->set_conversation_id(conversation);
+    command.mutable_consult()->set_agent_id(agent);
+    command.mutable_consult()->set_note("have you seen this before?");
+    return command;
+  }
+  static command::v1::Command EndConsult(const std::string& conversation,
+                                         const std::string& agent) {
+    command::v1::Command command;
+    command.mutable_end_consult()->set_conversation_id(conversation);
+    command.mutable_end_consult()->set_agent_id(agent);
+    return command;
+  }
+
+  static agent::v1::Hello From(const std::string& cursor) {
+    agent::v1::Hello hello;
+    hello.set_cursor(cursor);
+    return hello;
+  }
+  static agent::v1::Hello WholeWorkspace() {
+    agent::v1::Hello hello;
+    hello.set_whole_workspace(true);
+    return hello;
+  }
+  /// Makes the agent no session; the cursor may be empty.
+  static agent::v1::Hello Observing(const std::string& cursor = "") {
+    agent::v1::Hello hello = From(cursor);
+    hello.set_observe(true);
+    return hello;
+  }
+
   /// Brings the agent to work on a new conversation; returns its id.
   std::string TakeConversation(TestStream& stream, absl::string_view customer,
                                absl::string_view language) {
