@@ -1,4 +1,4 @@
-// What routing adds to the engine: rings, overflow, after-work, and what people may do beside it.
+// What routing adds to the engine: who is asked, and when.
 
 #include <string>
 #include <vector>
@@ -15,7 +15,6 @@ namespace {
 
 using config::v1::Queue;
 using config::v1::WorkspaceConfig;
-using conversation::v1::Assigned;
 using conversation::v1::CommandRejected;
 using conversation::v1::Event;
 using domain::testing::BySupervisor;
@@ -36,17 +35,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
-config::v1::Agent& AgentIn(WorkspaceConfig& config, absl::string_view id) {
-  for (config::v1::Agent& agent : *config.mutable_agents()) {
-    if (agent.agent_id() == id) return agent;
-  }
-  return *config.add_agents();
-}
-
-ConversationStatus StatusOf(const Shop& shop, const std::string& id) {
-  return shop.Conversation(id).status();
-}
-
 // ---------------------------------------------------------------------------------------------
 // Relaxation
 
@@ -58,7 +46,7 @@ TEST(Rings, AConversationAsksForLessOnceItHasWaited) {
   Shop shop(config);
   shop.Online("bram");
   const std::string id = shop.Open("44700000001", "en");
-  EXPECT_EQ(StatusOf(shop, id), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  EXPECT_EQ(shop.Conversation(id).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
   EXPECT_THAT(shop.Wait(absl::Milliseconds(29'999)), IsEmpty());
   const std::vector<Decision> fired = shop.Wait(absl::Milliseconds(1));
   const Event* offered = Find(fired, Event::kOffered);
@@ -235,7 +223,6 @@ TEST(Capacity, AChatMayInterruptMailAndNotTheReverse) {
   WorkspaceConfig config = ShopConfig();
   config.mutable_channels(0)->add_may_interrupt(common::v1::CHANNEL_KIND_EMAIL);
   Shop shop(config);
-  AgentIn(config, "bram");
   shop.Online("bram");
   for (int i = 0; i < 3; ++i) {
     message::v1::InboundMessage mail = Text(absl::StrCat("3160000010", i), i, "nl");
@@ -252,159 +239,7 @@ TEST(Capacity, AChatMayInterruptMailAndNotTheReverse) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// Overflow
-
-TEST(Overflow, ToAnotherQueueAfterAWaitAndInTheOldPlace) {
-  WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& rule = *QueueIn(config, "en").add_overflow_rules();
-  *rule.mutable_after() = ToProto(absl::Seconds(60));
-  rule.set_to_queue_id("nl");
-  Shop shop(config);
-  shop.Online("bram");
-  const absl::Time place = shop.now;
-  const std::string id = shop.Open("44700000001", "en");
-  const std::vector<Decision> fired = WaitConnected(shop, absl::Seconds(60));
-  ASSERT_NE(Find(fired, Event::kOverflowed), nullptr);
-  EXPECT_EQ(shop.Conversation(id).queue_id(), "nl");
-  EXPECT_EQ(FromProto(shop.Conversation(id).waiting_since()), place);
-  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
-}
-
-TEST(Overflow, AFullQueueSendsTheNewcomerAway) {
-  WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& rule = *QueueIn(config, "en").add_overflow_rules();
-  rule.set_above_waiting(2);
-  rule.set_to_queue_id("nl");
-  Shop shop(config);
-  std::vector<std::string> ids;
-  for (int i = 0; i < 4; ++i) {
-    ids.push_back(shop.Open(absl::StrCat("4470000000", i), "en"));
-    shop.now += absl::Seconds(1);
-  }
-  EXPECT_EQ(shop.Conversation(ids[1]).queue_id(), "en");
-  EXPECT_EQ(shop.Conversation(ids[2]).queue_id(), "nl");
-  EXPECT_EQ(shop.Conversation(ids[3]).queue_id(), "nl");
-}
-
-TEST(Overflow, ToAnyoneAsksWhoeverHasRoom) {
-  WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& rule = *QueueIn(config, "en").add_overflow_rules();
-  *rule.mutable_after() = ToProto(absl::Seconds(60));
-  rule.set_to_anyone(true);
-  Shop shop(config);
-  shop.Online("bram");
-  const std::string id = shop.Open("44700000001", "en");
-  WaitConnected(shop, absl::Seconds(60));
-  EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
-  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
-}
-
-TEST(Overflow, ARuleThatDoesNotHoldYetDoesNotHoldUpTheNext) {
-  WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& busy = *QueueIn(config, "en").add_overflow_rules();
-  *busy.mutable_after() = ToProto(absl::Minutes(1));
-  busy.set_above_waiting(5);
-  busy.set_request_callback(true);
-  config::v1::OverflowRule& anyone = *QueueIn(config, "en").add_overflow_rules();
-  *anyone.mutable_after() = ToProto(absl::Minutes(2));
-  anyone.set_to_anyone(true);
-  Shop shop(config);
-  shop.Open("31600000001", "en");
-  const std::vector<Decision> fired = shop.Wait(absl::Minutes(3));
-  const Event* overflowed = Find(fired, Event::kOverflowed);
-  ASSERT_NE(overflowed, nullptr);
-  EXPECT_EQ(overflowed->overflowed().rule(), 1);
-}
-
-TEST(Overflow, ATextIsSentOnceAndACallbackAskedForOnce) {
-  WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
-  *text.mutable_after() = ToProto(absl::Seconds(30));
-  text.set_send_text("Het is druk; we antwoorden zo snel we kunnen.");
-  config::v1::OverflowRule& callback = *QueueIn(config, "nl").add_overflow_rules();
-  *callback.mutable_after() = ToProto(absl::Seconds(90));
-  callback.set_request_callback(true);
-  Shop shop(config);
-  const std::string id = shop.Open("31600000001", "nl");
-  const std::vector<Decision> fired = shop.Wait(absl::Minutes(10));
-  int texts = 0;
-  int callbacks = 0;
-  for (const Decision& decision : fired) {
-    for (const Event& event : decision.events()) {
-      texts += event.has_reply_sent() ? 1 : 0;
-      callbacks += event.has_callback_requested() ? 1 : 0;
-    }
-  }
-  EXPECT_EQ(texts, 1);
-  EXPECT_EQ(callbacks, 1);
-  EXPECT_EQ(StatusOf(shop, id), ConversationStatus::CONVERSATION_STATUS_QUEUED);
-  EXPECT_THAT(shop.Conversation(id).deliveries(), SizeIs(1));
-}
-
-// English, which nobody speaks today, with an offer to call back after a minute.
-WorkspaceConfig CallsBackAfterAMinute() {
-  WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& callback = *QueueIn(config, "en").add_overflow_rules();
-  *callback.mutable_after() = ToProto(absl::Minutes(1));
-  callback.set_request_callback(true);
-  return config;
-}
-
-int CallbacksFor(const std::string& id, const std::vector<Decision>& decisions) {
-  int callbacks = 0;
-  for (const Decision& decision : decisions) {
-    for (const Event& event : decision.events()) {
-      callbacks += event.callback_requested().conversation_id() == id ? 1 : 0;
-    }
-  }
-  return callbacks;
-}
-
-TEST(Overflow, ARuleThatIsLateStillComesWhateverHappensBeforeIt) {
-  for (const int32_t above_waiting : {0, 1}) {
-    for (const bool is_message : {true, false}) {
-      SCOPED_TRACE(absl::StrCat("above ", above_waiting, is_message ? ", a message" : ""));
-      WorkspaceConfig config = CallsBackAfterAMinute();
-      QueueIn(config, "en").mutable_overflow_rules(0)->set_above_waiting(above_waiting);
-      Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Hours(1));
-      Shop shop(config);
-      const std::string id = shop.Open("44700000001", "en");
-      shop.Open("44700000002", "en");
-      shop.now += absl::Seconds(61);
-      if (is_message) {
-        shop.Receive(Text("44700000001", 100, "en"));
-      } else {
-        config.set_version(2);
-        shop.Apply(config);
-      }
-      EXPECT_EQ(CallbacksFor(id, shop.Wait(absl::ZeroDuration())), 1);
-      EXPECT_EQ(CallbacksFor(id, shop.Wait(absl::Minutes(10))), 0);
-    }
-  }
-}
-
-TEST(Overflow, ARuleThatIsNewDoesNotComeForWhoHasWaitedLongerAlready) {
-  Shop shop;
-  shop.Open("44700000001", "en");
-  shop.now += absl::Seconds(61);
-  WorkspaceConfig config = CallsBackAfterAMinute();
-  config.set_version(2);
-  shop.Apply(config);
-  EXPECT_THAT(shop.Wait(absl::Minutes(10)), IsEmpty());
-}
-
-TEST(Overflow, ASuccessorDoesWhatTheLastOwnerWasLateWith) {
-  Shop shop(CallsBackAfterAMinute());
-  const std::string id = shop.Open("44700000001", "en");
-  shop.now += absl::Seconds(61);
-  const std::string later = shop.Open("44700000002", "en");
-  Engine successor(shop.state().Copy(), {.holds = [](absl::string_view) { return true; }});
-  std::vector<Decision> fired;
-  while (successor.NextTimer() <= shop.now) fired.push_back(*successor.DecideTimer(shop.now));
-  EXPECT_EQ(CallbacksFor(id, fired), 1);
-  EXPECT_EQ(CallbacksFor(later, fired), 0);
-  EXPECT_EQ(successor.NextTimer(), shop.now + absl::Minutes(1));
-}
+// Whoever declined
 
 TEST(Exclusion, WhoDeclinedIsAskedAgainWhateverHappensBeforeThat) {
   WorkspaceConfig config = ShopConfig();
@@ -424,62 +259,6 @@ TEST(Exclusion, WhoDeclinedIsAskedAgainWhateverHappensBeforeThat) {
   EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
 }
 
-TEST(Overflow, ATextIsSentToPeopleOnly) {
-  WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
-  *text.mutable_after() = ToProto(absl::Seconds(30));
-  text.set_send_text("Het is druk.");
-  Shop shop(config);
-  int n = 0;
-  const auto write = [&](message::v1::Automation automation) {
-    message::v1::InboundMessage message = Text(absl::StrCat("3160000000", n++), 1, "nl");
-    message.set_automation(automation);
-    return message;
-  };
-  for (const message::v1::Automation machine :
-       {message::v1::AUTOMATION_AUTO_REPLY, message::v1::AUTOMATION_BULK,
-        message::v1::AUTOMATION_BOUNCE, message::v1::AUTOMATION_LOOP}) {
-    SCOPED_TRACE(message::v1::Automation_Name(machine));
-    shop.Receive(write(machine));
-    const std::vector<Decision> fired = shop.Wait(absl::Minutes(1));
-    EXPECT_EQ(Find(fired, Event::kReplySent), nullptr);
-    const Event* overflowed = Find(fired, Event::kOverflowed);
-    ASSERT_NE(overflowed, nullptr);
-    EXPECT_EQ(overflowed->overflowed().text_withheld_for(), machine) << "and the log says why";
-  }
-  for (const message::v1::Automation person :
-       {message::v1::AUTOMATION_NONE, message::v1::AUTOMATION_UNSPECIFIED}) {
-    SCOPED_TRACE(message::v1::Automation_Name(person));
-    shop.Receive(write(person));
-    const std::vector<Decision> fired = shop.Wait(absl::Minutes(1));
-    const Event* reply = Find(fired, Event::kReplySent);
-    ASSERT_NE(reply, nullptr);
-    EXPECT_EQ(reply->reply_sent().workspace_id(), "acme");
-    EXPECT_EQ(reply->reply_sent().routing_group_id(), "main");
-    EXPECT_TRUE(reply->reply_sent().actor().subject().empty());
-    const Event* overflowed = Find(fired, Event::kOverflowed);
-    ASSERT_NE(overflowed, nullptr);
-    EXPECT_EQ(overflowed->overflowed().text_withheld_for(), message::v1::AUTOMATION_UNSPECIFIED);
-  }
-  // What counts is what came last: here, that the customer is out of office.
-  shop.Receive(Text("31700000001", 1, "nl"));
-  message::v1::InboundMessage away = Text("31700000001", 2, "nl");
-  away.set_automation(message::v1::AUTOMATION_AUTO_REPLY);
-  shop.Receive(away);
-  EXPECT_EQ(Find(shop.Wait(absl::Minutes(1)), Event::kReplySent), nullptr);
-}
-
-TEST(Overflow, RulesThatLeadInACircleEndAfterAFewSteps) {
-  // Such a configuration is refused when it is applied; a log may hold one all the same.
-  WorkspaceConfig config = ShopConfig();
-  QueueIn(config, "en").add_overflow_rules()->set_to_queue_id("nl");
-  QueueIn(config, "nl").add_overflow_rules()->set_to_queue_id("en");
-  Shop shop(config);
-  const std::string id = shop.Open("44700000001", "en");
-  EXPECT_EQ(StatusOf(shop, id), ConversationStatus::CONVERSATION_STATUS_QUEUED);
-  EXPECT_LT(shop.log().back().events_size(), 30);
-}
-
 // ---------------------------------------------------------------------------------------------
 // After-work
 
@@ -494,7 +273,7 @@ TEST(WrapUp, KeepsTheUnitsTakenUntilItIsOver) {
   EXPECT_THAT(Kinds(shop.Do(shop.Resolve("carol", first))),
               ElementsAre(Event::kResolved, Event::kWrapUpStarted));
   EXPECT_EQ(shop.Agent("carol").used_units(), 1);
-  EXPECT_EQ(StatusOf(shop, second), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  EXPECT_EQ(shop.Conversation(second).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
   shop.Wait(absl::Seconds(20));
   EXPECT_EQ(shop.Conversation(second).offer().agent_id(), "carol");
   EXPECT_EQ(shop.Agent("carol").used_units(), 1);
@@ -516,242 +295,6 @@ TEST(WrapUp, IsEndedByTheAgentBeforeItsTime) {
   end = CommandBy("carol", "end again");
   end.mutable_end_wrap_up()->set_agent_id("carol");
   EXPECT_EQ(Refusal(shop.Do(end)), CommandRejected::REASON_WRONG_STATE);
-}
-
-// ---------------------------------------------------------------------------------------------
-// Pull, reassign, consult, barge in, force out
-
-TEST(Pull, TakesWhatWaitsIfTheAgentMayHaveIt) {
-  Shop shop;
-  std::vector<std::string> ids;
-  shop.Online("bram");
-  for (int i = 0; i < 4; ++i) ids.push_back(shop.Open(absl::StrCat("3160000000", i), "nl"));
-  shop.Do(shop.Accept(ids[0]));
-  Command pull = CommandBy("bram", "pull");
-  pull.mutable_pull()->set_agent_id("bram");
-  pull.mutable_pull()->set_conversation_id(ids[3]);
-  const Decision& full = shop.Do(pull);
-  EXPECT_EQ(Refusal(full), CommandRejected::REASON_WRONG_STATE);
-  EXPECT_EQ(full.events(0).command_rejected().detail(), "bram has no room for it");
-  pull = CommandBy("bram", "pull offered");
-  pull.mutable_pull()->set_agent_id("bram");
-  pull.mutable_pull()->set_conversation_id(ids[1]);
-  EXPECT_EQ(Refusal(shop.Do(pull)), CommandRejected::REASON_WRONG_STATE);
-  const std::string english = shop.Open("44700000001", "en");
-  pull = CommandBy("bram", "pull english");
-  pull.mutable_pull()->set_agent_id("bram");
-  pull.mutable_pull()->set_conversation_id(english);
-  EXPECT_EQ(Refusal(shop.Do(pull)), CommandRejected::REASON_WRONG_STATE);
-}
-
-TEST(Pull, AnAgentMayPullWhatTheyDeclined) {
-  Shop shop;
-  shop.Online("bram");
-  const std::string id = shop.Open("31600000001", "nl");
-  Command decline = CommandBy("bram", "decline");
-  decline.mutable_decline_offer()->set_agent_id("bram");
-  decline.mutable_decline_offer()->set_offer_id(shop.Conversation(id).offer().offer_id());
-  shop.Do(decline);
-  Command pull = CommandBy("bram", "pull");
-  pull.mutable_pull()->set_agent_id("bram");
-  pull.mutable_pull()->set_conversation_id(id);
-  const Decision& d = shop.Do(pull);
-  ASSERT_THAT(Kinds(d), ElementsAre(Event::kAssigned));
-  EXPECT_EQ(d.events(0).assigned().reason(), Assigned::REASON_PULLED);
-  EXPECT_EQ(shop.Agent("bram").used_units(), 1);
-}
-
-TEST(Reassign, MovesAConversationFromAgentToAgentWithoutAsking) {
-  Shop shop;
-  shop.Online("bram");
-  const std::string id = shop.Open("31600000001", "nl");
-  shop.Do(shop.Accept(id));
-  shop.Online("anna");
-  Command reassign = BySupervisor("reassign");
-  reassign.mutable_reassign()->set_conversation_id(id);
-  reassign.mutable_reassign()->set_agent_id("anna");
-  const Decision& d = shop.Do(reassign);
-  ASSERT_THAT(Kinds(d), ElementsAre(Event::kAssigned));
-  EXPECT_EQ(d.events(0).assigned().from_agent_id(), "bram");
-  EXPECT_EQ(shop.Conversation(id).agent_id(), "anna");
-  EXPECT_EQ(shop.Agent("bram").used_units(), 0);
-  EXPECT_EQ(shop.Agent("anna").used_units(), 1);
-}
-
-TEST(Reassign, GoesOverCapacityOnlyWhereSaidAndNeverToOneWhoIsAway) {
-  Shop shop;
-  shop.Online("carol");  // one unit
-  const std::string first = shop.Open("44700000001", "en");
-  shop.Do(shop.Accept(first));
-  const std::string second = shop.Open("44700000002", "en");
-  Command reassign = BySupervisor("1");
-  reassign.mutable_reassign()->set_conversation_id(second);
-  reassign.mutable_reassign()->set_agent_id("carol");
-  EXPECT_EQ(Refusal(shop.Do(reassign)), CommandRejected::REASON_WRONG_STATE);
-  reassign.mutable_envelope()->set_id(BySupervisor("2").envelope().id());
-  reassign.mutable_reassign()->set_over_capacity(true);
-  EXPECT_THAT(Kinds(shop.Do(reassign)), ElementsAre(Event::kAssigned));
-  EXPECT_EQ(shop.Agent("carol").used_units(), 2);
-  reassign.mutable_envelope()->set_id(BySupervisor("3").envelope().id());
-  reassign.mutable_reassign()->set_agent_id("anna");
-  EXPECT_EQ(Refusal(shop.Do(reassign)), CommandRejected::REASON_WRONG_STATE);
-  Command agents_own = CommandBy("carol", "4");
-  *agents_own.mutable_reassign() = reassign.reassign();
-  EXPECT_EQ(Refusal(shop.Do(agents_own)), CommandRejected::REASON_FORBIDDEN);
-}
-
-TEST(Consult, TheOneConsultedReadsAlongAndEndsIt) {
-  Shop shop;
-  shop.Online("bram");
-  const std::string id = shop.Open("31600000001", "nl");
-  shop.Do(shop.Accept(id));
-  Command consult = CommandBy("bram", "consult");
-  consult.mutable_consult()->set_conversation_id(id);
-  consult.mutable_consult()->set_agent_id("anna");
-  consult.mutable_consult()->set_note("Weet jij dit?");
-  EXPECT_THAT(Kinds(shop.Do(consult)), ElementsAre(Event::kConsultStarted));
-  EXPECT_THAT(shop.Conversation(id).consulted_agent_ids(), ElementsAre("anna"));
-  EXPECT_THAT(shop.engine().state().CompanyOf("acme", "anna"), ElementsAre(id));
-  EXPECT_THAT(shop.engine().state().ConversationsOf("acme", "anna"), IsEmpty());
-  EXPECT_EQ(shop.Agent("anna").used_units(), 0);
-  // She does not answer the customer.
-  EXPECT_EQ(Refusal(shop.Do(shop.Reply("anna", id))), CommandRejected::REASON_NOT_YOURS);
-  Command end = CommandBy("anna", "end");
-  end.mutable_end_consult()->set_conversation_id(id);
-  end.mutable_end_consult()->set_agent_id("anna");
-  EXPECT_THAT(Kinds(shop.Do(end)), ElementsAre(Event::kConsultEnded));
-  EXPECT_THAT(shop.Conversation(id).consulted_agent_ids(), IsEmpty());
-  EXPECT_THAT(shop.engine().state().CompanyOf("acme", "anna"), IsEmpty());
-}
-
-TEST(Company, WhoIsConsultedAndHasJoinedStaysUntilBothAreOver) {
-  Shop shop;
-  shop.Online("bram");
-  const std::string id = shop.Open("31600000001", "nl");
-  shop.Do(shop.Accept(id));
-  const auto by_anna = [](absl::string_view key) {
-    Command command = CommandBy("anna", key);
-    command.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
-    return command;
-  };
-  Command consult = by_anna("consult");
-  consult.mutable_consult()->set_conversation_id(id);
-  consult.mutable_consult()->set_agent_id("anna");
-  shop.Do(consult);
-  Command join = by_anna("join");
-  join.mutable_barge_in()->set_conversation_id(id);
-  shop.Do(join);
-  EXPECT_THAT(CompanyIn(shop.Conversation(id)), ElementsAre("anna"));
-  Command end = by_anna("end");
-  end.mutable_end_consult()->set_conversation_id(id);
-  end.mutable_end_consult()->set_agent_id("anna");
-  shop.Do(end);
-  EXPECT_THAT(shop.engine().state().CompanyOf("acme", "anna"), ElementsAre(id));
-  Command leave = by_anna("leave");
-  leave.mutable_leave_conversation()->set_conversation_id(id);
-  EXPECT_EQ(shop.Do(leave).events(0).supervisor_left().agent_id(), "anna");
-  EXPECT_THAT(shop.engine().state().CompanyOf("acme", "anna"), IsEmpty());
-}
-
-TEST(Company, LeavesBeforeTheEnd) {
-  Shop shop;
-  shop.Online("bram");
-  const std::string id = shop.Open("31600000001", "nl");
-  shop.Do(shop.Accept(id));
-  Command consult = CommandBy("bram", "consult");
-  consult.mutable_consult()->set_conversation_id(id);
-  consult.mutable_consult()->set_agent_id("anna");
-  shop.Do(consult);
-  Command join = BySupervisor("join");
-  join.mutable_barge_in()->set_conversation_id(id);
-  shop.Do(join);
-  EXPECT_THAT(Kinds(shop.Do(shop.Resolve("bram", id))),
-              ElementsAre(Event::kConsultEnded, Event::kSupervisorLeft, Event::kResolved));
-}
-
-TEST(BargeIn, ASupervisorJoinsAndLeaves) {
-  Shop shop;
-  shop.Online("bram");
-  const std::string id = shop.Open("31600000001", "nl");
-  shop.Do(shop.Accept(id));
-  Command join = BySupervisor("join");
-  join.mutable_barge_in()->set_conversation_id(id);
-  EXPECT_THAT(Kinds(shop.Do(join)), ElementsAre(Event::kSupervisorJoined));
-  EXPECT_EQ(shop.Conversation(id).agent_id(), "bram");
-  Command leave = BySupervisor("leave");
-  leave.mutable_leave_conversation()->set_conversation_id(id);
-  EXPECT_THAT(Kinds(shop.Do(leave)), ElementsAre(Event::kSupervisorLeft));
-  Command by_agent = CommandBy("anna", "join as an agent");
-  by_agent.mutable_barge_in()->set_conversation_id(id);
-  EXPECT_EQ(Refusal(shop.Do(by_agent)), CommandRejected::REASON_FORBIDDEN);
-}
-
-TEST(ForceLogout, PutsEverythingBackInItsOldPlace) {
-  Shop shop;
-  shop.Online("bram");
-  const absl::Time place = shop.now;
-  const std::string active = shop.Open("31600000001", "nl");
-  shop.Do(shop.Accept(active));
-  shop.now += absl::Seconds(10);
-  const std::string offered = shop.Open("31600000002", "nl");
-  Command out = BySupervisor("out");
-  out.mutable_force_logout()->set_agent_id("bram");
-  out.mutable_force_logout()->set_reason("end of shift");
-  shop.Do(out);
-  EXPECT_EQ(shop.Agent("bram").presence(), command::v1::PRESENCE_OFFLINE);
-  EXPECT_EQ(shop.Agent("bram").used_units(), 0);
-  EXPECT_EQ(StatusOf(shop, active), ConversationStatus::CONVERSATION_STATUS_QUEUED);
-  EXPECT_EQ(StatusOf(shop, offered), ConversationStatus::CONVERSATION_STATUS_QUEUED);
-  EXPECT_EQ(FromProto(shop.Conversation(active).waiting_since()), place);
-}
-
-TEST(OwnerLimit, MailGoesBackToTheQueueWhenItsAgentStaysAway) {
-  WorkspaceConfig config = ShopConfig();
-  *QueueIn(config, "nl").mutable_owner_limit() = ToProto(absl::Hours(2));
-  Shop shop(config);
-  shop.Online("bram");
-  message::v1::InboundMessage mail = Text("31600000001", 1, "nl");
-  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
-  mail.mutable_account()->set_account_id("shop-mail");
-  const std::string id = shop.Receive(mail).events(0).conversation_opened().conversation_id();
-  shop.Do(shop.Accept(id));
-  shop.SetPresence("bram", command::v1::PRESENCE_OFFLINE);
-  EXPECT_EQ(shop.Conversation(id).agent_id(), "bram");
-  shop.Wait(absl::Hours(2) - absl::Seconds(1));
-  EXPECT_EQ(shop.Conversation(id).agent_id(), "bram");
-  shop.Wait(absl::Seconds(1));
-  EXPECT_EQ(StatusOf(shop, id), ConversationStatus::CONVERSATION_STATUS_QUEUED);
-}
-
-TEST(Transfer, ToAnAgentIsExplainedByThatAgent) {
-  Shop shop;
-  shop.Online("bram");
-  shop.now += absl::Seconds(1);
-  shop.Online("anna");
-  const absl::Time idle = shop.now;
-  const std::string id = shop.Open("31600000001", "nl");
-  ASSERT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
-  shop.now += absl::Seconds(5);
-  const auto transfer = [&](absl::string_view agent) {
-    Command command = BySupervisor(absl::StrCat("transfer ", shop.log().size()));
-    command.mutable_transfer()->set_conversation_id(id);
-    command.mutable_transfer()->set_agent_id(std::string(agent));
-    const Decision& decision = shop.Do(command);
-    return decision.events(decision.events_size() - 1).offered().explanation();
-  };
-  const conversation::v1::Explanation to_anna = transfer("anna");
-  EXPECT_EQ(to_anna.config_version(), 1);
-  EXPECT_EQ(to_anna.requirement().units(), 1);
-  EXPECT_THAT(to_anna.requirement().queue_ids(), ElementsAre("nl"));
-  EXPECT_TRUE(to_anna.has_priority());
-  // A person chose: nobody else was looked at.
-  EXPECT_EQ(to_anna.agents_considered(), 1);
-  EXPECT_EQ(to_anna.chosen().agent_id(), "anna");
-  EXPECT_EQ(FromProto(to_anna.chosen().idle_since()), idle);
-  EXPECT_EQ(to_anna.chosen().free_units(), 2);
-  EXPECT_EQ(to_anna.chosen().skill_score(), 8);
-  // What she had on offer is free again where it is offered to her once more.
-  EXPECT_EQ(transfer("anna").chosen().free_units(), 2);
 }
 
 }  // namespace

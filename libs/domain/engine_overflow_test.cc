@@ -1,0 +1,239 @@
+// Where a conversation goes that waits for too long, and what its customer is told.
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/domain/engine.h"
+#include "libs/domain/testing.h"
+#include "libs/domain/testing_shop.h"
+
+namespace wissel::domain {
+namespace {
+
+using config::v1::WorkspaceConfig;
+using conversation::v1::Event;
+using domain::testing::Decision;
+using domain::testing::Find;
+using domain::testing::Promise;
+using domain::testing::QueueIn;
+using domain::testing::Shop;
+using domain::testing::ShopConfig;
+using domain::testing::Text;
+using domain::testing::WaitConnected;
+using state::v1::ConversationStatus;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+TEST(Overflow, ToAnotherQueueAfterAWaitAndInTheOldPlace) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& rule = *QueueIn(config, "en").add_overflow_rules();
+  *rule.mutable_after() = ToProto(absl::Seconds(60));
+  rule.set_to_queue_id("nl");
+  Shop shop(config);
+  shop.Online("bram");
+  const absl::Time place = shop.now;
+  const std::string id = shop.Open("44700000001", "en");
+  const std::vector<Decision> fired = WaitConnected(shop, absl::Seconds(60));
+  ASSERT_NE(Find(fired, Event::kOverflowed), nullptr);
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "nl");
+  EXPECT_EQ(FromProto(shop.Conversation(id).waiting_since()), place);
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+}
+
+TEST(Overflow, AFullQueueSendsTheNewcomerAway) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& rule = *QueueIn(config, "en").add_overflow_rules();
+  rule.set_above_waiting(2);
+  rule.set_to_queue_id("nl");
+  Shop shop(config);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 4; ++i) {
+    ids.push_back(shop.Open(absl::StrCat("4470000000", i), "en"));
+    shop.now += absl::Seconds(1);
+  }
+  EXPECT_EQ(shop.Conversation(ids[1]).queue_id(), "en");
+  EXPECT_EQ(shop.Conversation(ids[2]).queue_id(), "nl");
+  EXPECT_EQ(shop.Conversation(ids[3]).queue_id(), "nl");
+}
+
+TEST(Overflow, ToAnyoneAsksWhoeverHasRoom) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& rule = *QueueIn(config, "en").add_overflow_rules();
+  *rule.mutable_after() = ToProto(absl::Seconds(60));
+  rule.set_to_anyone(true);
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("44700000001", "en");
+  WaitConnected(shop, absl::Seconds(60));
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+}
+
+TEST(Overflow, ARuleThatDoesNotHoldYetDoesNotHoldUpTheNext) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& busy = *QueueIn(config, "en").add_overflow_rules();
+  *busy.mutable_after() = ToProto(absl::Minutes(1));
+  busy.set_above_waiting(5);
+  busy.set_request_callback(true);
+  config::v1::OverflowRule& anyone = *QueueIn(config, "en").add_overflow_rules();
+  *anyone.mutable_after() = ToProto(absl::Minutes(2));
+  anyone.set_to_anyone(true);
+  Shop shop(config);
+  shop.Open("31600000001", "en");
+  const std::vector<Decision> fired = shop.Wait(absl::Minutes(3));
+  const Event* overflowed = Find(fired, Event::kOverflowed);
+  ASSERT_NE(overflowed, nullptr);
+  EXPECT_EQ(overflowed->overflowed().rule(), 1);
+}
+
+TEST(Overflow, ATextIsSentOnceAndACallbackAskedForOnce) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
+  *text.mutable_after() = ToProto(absl::Seconds(30));
+  text.set_send_text("Het is druk; we antwoorden zo snel we kunnen.");
+  config::v1::OverflowRule& callback = *QueueIn(config, "nl").add_overflow_rules();
+  *callback.mutable_after() = ToProto(absl::Seconds(90));
+  callback.set_request_callback(true);
+  Shop shop(config);
+  const std::string id = shop.Open("31600000001", "nl");
+  const std::vector<Decision> fired = shop.Wait(absl::Minutes(10));
+  int texts = 0;
+  int callbacks = 0;
+  for (const Decision& decision : fired) {
+    for (const Event& event : decision.events()) {
+      texts += event.has_reply_sent() ? 1 : 0;
+      callbacks += event.has_callback_requested() ? 1 : 0;
+    }
+  }
+  EXPECT_EQ(texts, 1);
+  EXPECT_EQ(callbacks, 1);
+  EXPECT_EQ(shop.Conversation(id).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  EXPECT_THAT(shop.Conversation(id).deliveries(), SizeIs(1));
+}
+
+// English, which nobody speaks today, with an offer to call back after a minute.
+WorkspaceConfig CallsBackAfterAMinute() {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& callback = *QueueIn(config, "en").add_overflow_rules();
+  *callback.mutable_after() = ToProto(absl::Minutes(1));
+  callback.set_request_callback(true);
+  return config;
+}
+
+int CallbacksFor(const std::string& id, const std::vector<Decision>& decisions) {
+  int callbacks = 0;
+  for (const Decision& decision : decisions) {
+    for (const Event& event : decision.events()) {
+      callbacks += event.callback_requested().conversation_id() == id ? 1 : 0;
+    }
+  }
+  return callbacks;
+}
+
+TEST(Overflow, ARuleThatIsLateStillComesWhateverHappensBeforeIt) {
+  for (const int32_t above_waiting : {0, 1}) {
+    for (const bool is_message : {true, false}) {
+      SCOPED_TRACE(absl::StrCat("above ", above_waiting, is_message ? ", a message" : ""));
+      WorkspaceConfig config = CallsBackAfterAMinute();
+      QueueIn(config, "en").mutable_overflow_rules(0)->set_above_waiting(above_waiting);
+      Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Hours(1));
+      Shop shop(config);
+      const std::string id = shop.Open("44700000001", "en");
+      shop.Open("44700000002", "en");
+      shop.now += absl::Seconds(61);
+      if (is_message) {
+        shop.Receive(Text("44700000001", 100, "en"));
+      } else {
+        config.set_version(2);
+        shop.Apply(config);
+      }
+      EXPECT_EQ(CallbacksFor(id, shop.Wait(absl::ZeroDuration())), 1);
+      EXPECT_EQ(CallbacksFor(id, shop.Wait(absl::Minutes(10))), 0);
+    }
+  }
+}
+
+TEST(Overflow, ARuleThatIsNewDoesNotComeForWhoHasWaitedLongerAlready) {
+  Shop shop;
+  shop.Open("44700000001", "en");
+  shop.now += absl::Seconds(61);
+  WorkspaceConfig config = CallsBackAfterAMinute();
+  config.set_version(2);
+  shop.Apply(config);
+  EXPECT_THAT(shop.Wait(absl::Minutes(10)), IsEmpty());
+}
+
+TEST(Overflow, ASuccessorDoesWhatTheLastOwnerWasLateWith) {
+  Shop shop(CallsBackAfterAMinute());
+  const std::string id = shop.Open("44700000001", "en");
+  shop.now += absl::Seconds(61);
+  const std::string later = shop.Open("44700000002", "en");
+  Engine successor(shop.state().Copy(), {.holds = [](absl::string_view) { return true; }});
+  std::vector<Decision> fired;
+  while (successor.NextTimer() <= shop.now) fired.push_back(*successor.DecideTimer(shop.now));
+  EXPECT_EQ(CallbacksFor(id, fired), 1);
+  EXPECT_EQ(CallbacksFor(later, fired), 0);
+  EXPECT_EQ(successor.NextTimer(), shop.now + absl::Minutes(1));
+}
+
+TEST(Overflow, ATextIsSentToPeopleOnly) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
+  *text.mutable_after() = ToProto(absl::Seconds(30));
+  text.set_send_text("Het is druk.");
+  Shop shop(config);
+  int n = 0;
+  const auto write = [&](message::v1::Automation automation) {
+    message::v1::InboundMessage message = Text(absl::StrCat("3160000000", n++), 1, "nl");
+    message.set_automation(automation);
+    return message;
+  };
+  for (const message::v1::Automation machine :
+       {message::v1::AUTOMATION_AUTO_REPLY, message::v1::AUTOMATION_BULK,
+        message::v1::AUTOMATION_BOUNCE, message::v1::AUTOMATION_LOOP}) {
+    SCOPED_TRACE(message::v1::Automation_Name(machine));
+    shop.Receive(write(machine));
+    const std::vector<Decision> fired = shop.Wait(absl::Minutes(1));
+    EXPECT_EQ(Find(fired, Event::kReplySent), nullptr);
+    const Event* overflowed = Find(fired, Event::kOverflowed);
+    ASSERT_NE(overflowed, nullptr);
+    EXPECT_EQ(overflowed->overflowed().text_withheld_for(), machine) << "and the log says why";
+  }
+  for (const message::v1::Automation person :
+       {message::v1::AUTOMATION_NONE, message::v1::AUTOMATION_UNSPECIFIED}) {
+    SCOPED_TRACE(message::v1::Automation_Name(person));
+    shop.Receive(write(person));
+    const std::vector<Decision> fired = shop.Wait(absl::Minutes(1));
+    const Event* reply = Find(fired, Event::kReplySent);
+    ASSERT_NE(reply, nullptr);
+    EXPECT_EQ(reply->reply_sent().workspace_id(), "acme");
+    EXPECT_EQ(reply->reply_sent().routing_group_id(), "main");
+    EXPECT_TRUE(reply->reply_sent().actor().subject().empty());
+    const Event* overflowed = Find(fired, Event::kOverflowed);
+    ASSERT_NE(overflowed, nullptr);
+    EXPECT_EQ(overflowed->overflowed().text_withheld_for(), message::v1::AUTOMATION_UNSPECIFIED);
+  }
+  // What counts is what came last: here, that the customer is out of office.
+  shop.Receive(Text("31700000001", 1, "nl"));
+  message::v1::InboundMessage away = Text("31700000001", 2, "nl");
+  away.set_automation(message::v1::AUTOMATION_AUTO_REPLY);
+  shop.Receive(away);
+  EXPECT_EQ(Find(shop.Wait(absl::Minutes(1)), Event::kReplySent), nullptr);
+}
+
+TEST(Overflow, RulesThatLeadInACircleEndAfterAFewSteps) {
+  // Such a configuration is refused when it is applied; a log may hold one all the same.
+  WorkspaceConfig config = ShopConfig();
+  QueueIn(config, "en").add_overflow_rules()->set_to_queue_id("nl");
+  QueueIn(config, "nl").add_overflow_rules()->set_to_queue_id("en");
+  Shop shop(config);
+  const std::string id = shop.Open("44700000001", "en");
+  EXPECT_EQ(shop.Conversation(id).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  EXPECT_LT(shop.log().back().events_size(), 30);
+}
+
+}  // namespace
+}  // namespace wissel::domain

@@ -1,0 +1,181 @@
+// How a conversation comes to an agent or leaves one otherwise than by matching.
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "libs/domain/engine.h"
+#include "libs/domain/testing.h"
+#include "libs/domain/testing_shop.h"
+
+namespace wissel::domain {
+namespace {
+
+using config::v1::WorkspaceConfig;
+using conversation::v1::Assigned;
+using conversation::v1::CommandRejected;
+using conversation::v1::Event;
+using domain::testing::BySupervisor;
+using domain::testing::Command;
+using domain::testing::CommandBy;
+using domain::testing::Decision;
+using domain::testing::Kinds;
+using domain::testing::QueueIn;
+using domain::testing::Refusal;
+using domain::testing::Shop;
+using domain::testing::ShopConfig;
+using domain::testing::Text;
+using state::v1::ConversationStatus;
+using ::testing::ElementsAre;
+
+TEST(Pull, TakesWhatWaitsIfTheAgentMayHaveIt) {
+  Shop shop;
+  std::vector<std::string> ids;
+  shop.Online("bram");
+  for (int i = 0; i < 4; ++i) ids.push_back(shop.Open(absl::StrCat("3160000000", i), "nl"));
+  shop.Do(shop.Accept(ids[0]));
+  Command pull = CommandBy("bram", "pull");
+  pull.mutable_pull()->set_agent_id("bram");
+  pull.mutable_pull()->set_conversation_id(ids[3]);
+  const Decision& full = shop.Do(pull);
+  EXPECT_EQ(Refusal(full), CommandRejected::REASON_WRONG_STATE);
+  EXPECT_EQ(full.events(0).command_rejected().detail(), "bram has no room for it");
+  pull = CommandBy("bram", "pull offered");
+  pull.mutable_pull()->set_agent_id("bram");
+  pull.mutable_pull()->set_conversation_id(ids[1]);
+  EXPECT_EQ(Refusal(shop.Do(pull)), CommandRejected::REASON_WRONG_STATE);
+  const std::string english = shop.Open("44700000001", "en");
+  pull = CommandBy("bram", "pull english");
+  pull.mutable_pull()->set_agent_id("bram");
+  pull.mutable_pull()->set_conversation_id(english);
+  EXPECT_EQ(Refusal(shop.Do(pull)), CommandRejected::REASON_WRONG_STATE);
+}
+
+TEST(Pull, AnAgentMayPullWhatTheyDeclined) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  Command decline = CommandBy("bram", "decline");
+  decline.mutable_decline_offer()->set_agent_id("bram");
+  decline.mutable_decline_offer()->set_offer_id(shop.Conversation(id).offer().offer_id());
+  shop.Do(decline);
+  Command pull = CommandBy("bram", "pull");
+  pull.mutable_pull()->set_agent_id("bram");
+  pull.mutable_pull()->set_conversation_id(id);
+  const Decision& d = shop.Do(pull);
+  ASSERT_THAT(Kinds(d), ElementsAre(Event::kAssigned));
+  EXPECT_EQ(d.events(0).assigned().reason(), Assigned::REASON_PULLED);
+  EXPECT_EQ(shop.Agent("bram").used_units(), 1);
+}
+
+TEST(Reassign, MovesAConversationFromAgentToAgentWithoutAsking) {
+  Shop shop;
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  shop.Online("anna");
+  Command reassign = BySupervisor("reassign");
+  reassign.mutable_reassign()->set_conversation_id(id);
+  reassign.mutable_reassign()->set_agent_id("anna");
+  const Decision& d = shop.Do(reassign);
+  ASSERT_THAT(Kinds(d), ElementsAre(Event::kAssigned));
+  EXPECT_EQ(d.events(0).assigned().from_agent_id(), "bram");
+  EXPECT_EQ(shop.Conversation(id).agent_id(), "anna");
+  EXPECT_EQ(shop.Agent("bram").used_units(), 0);
+  EXPECT_EQ(shop.Agent("anna").used_units(), 1);
+}
+
+TEST(Reassign, GoesOverCapacityOnlyWhereSaidAndNeverToOneWhoIsAway) {
+  Shop shop;
+  shop.Online("carol");  // one unit
+  const std::string first = shop.Open("44700000001", "en");
+  shop.Do(shop.Accept(first));
+  const std::string second = shop.Open("44700000002", "en");
+  Command reassign = BySupervisor("1");
+  reassign.mutable_reassign()->set_conversation_id(second);
+  reassign.mutable_reassign()->set_agent_id("carol");
+  EXPECT_EQ(Refusal(shop.Do(reassign)), CommandRejected::REASON_WRONG_STATE);
+  reassign.mutable_envelope()->set_id(BySupervisor("2").envelope().id());
+  reassign.mutable_reassign()->set_over_capacity(true);
+  EXPECT_THAT(Kinds(shop.Do(reassign)), ElementsAre(Event::kAssigned));
+  EXPECT_EQ(shop.Agent("carol").used_units(), 2);
+  reassign.mutable_envelope()->set_id(BySupervisor("3").envelope().id());
+  reassign.mutable_reassign()->set_agent_id("anna");
+  EXPECT_EQ(Refusal(shop.Do(reassign)), CommandRejected::REASON_WRONG_STATE);
+  Command agents_own = CommandBy("carol", "4");
+  *agents_own.mutable_reassign() = reassign.reassign();
+  EXPECT_EQ(Refusal(shop.Do(agents_own)), CommandRejected::REASON_FORBIDDEN);
+}
+
+TEST(ForceLogout, PutsEverythingBackInItsOldPlace) {
+  Shop shop;
+  shop.Online("bram");
+  const absl::Time place = shop.now;
+  const std::string active = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(active));
+  shop.now += absl::Seconds(10);
+  const std::string offered = shop.Open("31600000002", "nl");
+  Command out = BySupervisor("out");
+  out.mutable_force_logout()->set_agent_id("bram");
+  out.mutable_force_logout()->set_reason("end of shift");
+  shop.Do(out);
+  EXPECT_EQ(shop.Agent("bram").presence(), command::v1::PRESENCE_OFFLINE);
+  EXPECT_EQ(shop.Agent("bram").used_units(), 0);
+  EXPECT_EQ(shop.Conversation(active).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  EXPECT_EQ(shop.Conversation(offered).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  EXPECT_EQ(FromProto(shop.Conversation(active).waiting_since()), place);
+}
+
+TEST(OwnerLimit, MailGoesBackToTheQueueWhenItsAgentStaysAway) {
+  WorkspaceConfig config = ShopConfig();
+  *QueueIn(config, "nl").mutable_owner_limit() = ToProto(absl::Hours(2));
+  Shop shop(config);
+  shop.Online("bram");
+  message::v1::InboundMessage mail = Text("31600000001", 1, "nl");
+  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
+  mail.mutable_account()->set_account_id("shop-mail");
+  const std::string id = shop.Receive(mail).events(0).conversation_opened().conversation_id();
+  shop.Do(shop.Accept(id));
+  shop.SetPresence("bram", command::v1::PRESENCE_OFFLINE);
+  EXPECT_EQ(shop.Conversation(id).agent_id(), "bram");
+  shop.Wait(absl::Hours(2) - absl::Seconds(1));
+  EXPECT_EQ(shop.Conversation(id).agent_id(), "bram");
+  shop.Wait(absl::Seconds(1));
+  EXPECT_EQ(shop.Conversation(id).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+}
+
+TEST(Transfer, ToAnAgentIsExplainedByThatAgent) {
+  Shop shop;
+  shop.Online("bram");
+  shop.now += absl::Seconds(1);
+  shop.Online("anna");
+  const absl::Time idle = shop.now;
+  const std::string id = shop.Open("31600000001", "nl");
+  ASSERT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+  shop.now += absl::Seconds(5);
+  const auto transfer = [&](absl::string_view agent) {
+    Command command = BySupervisor(absl::StrCat("transfer ", shop.log().size()));
+    command.mutable_transfer()->set_conversation_id(id);
+    command.mutable_transfer()->set_agent_id(std::string(agent));
+    const Decision& decision = shop.Do(command);
+    return decision.events(decision.events_size() - 1).offered().explanation();
+  };
+  const conversation::v1::Explanation to_anna = transfer("anna");
+  EXPECT_EQ(to_anna.config_version(), 1);
+  EXPECT_EQ(to_anna.requirement().units(), 1);
+  EXPECT_THAT(to_anna.requirement().queue_ids(), ElementsAre("nl"));
+  EXPECT_TRUE(to_anna.has_priority());
+  // A person chose: nobody else was looked at.
+  EXPECT_EQ(to_anna.agents_considered(), 1);
+  EXPECT_EQ(to_anna.chosen().agent_id(), "anna");
+  EXPECT_EQ(FromProto(to_anna.chosen().idle_since()), idle);
+  EXPECT_EQ(to_anna.chosen().free_units(), 2);
+  EXPECT_EQ(to_anna.chosen().skill_score(), 8);
+  // What she had on offer is free again where it is offered to her once more.
+  EXPECT_EQ(transfer("anna").chosen().free_units(), 2);
+}
+
+}  // namespace
+}  // namespace wissel::domain
