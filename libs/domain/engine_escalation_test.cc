@@ -112,10 +112,7 @@ TEST(Escalation, WhatWasOnOfferWhenItShouldHaveOverflowedDoesSoWhenItIsQueuedAga
   // The same where the agent declines it.
   const std::string declined = shop.Open("44700000002", "en");
   WaitConnected(shop, absl::Seconds(90));
-  Command decline = CommandBy("carol", "decline");
-  decline.mutable_decline_offer()->set_agent_id("carol");
-  decline.mutable_decline_offer()->set_offer_id(shop.Conversation(declined).offer().offer_id());
-  shop.Do(decline);
+  shop.Do(shop.Decline(declined));
   EXPECT_EQ(shop.Conversation(declined).queue_id(), "nl");
 }
 

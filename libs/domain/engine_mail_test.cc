@@ -12,6 +12,7 @@ namespace wissel::domain {
 namespace {
 
 using config::v1::WorkspaceConfig;
+using domain::testing::ByMail;
 using domain::testing::BySupervisor;
 using domain::testing::Command;
 using domain::testing::Decision;
@@ -29,9 +30,7 @@ WorkspaceConfig MailConfig(bool joins) {
 }
 
 message::v1::InboundMessage Mail(int n, const std::string& answers = "") {
-  message::v1::InboundMessage mail = Text("klant@example.org", n, "nl");
-  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
-  mail.mutable_account()->set_account_id("shop-mail");
+  message::v1::InboundMessage mail = ByMail(Text("klant@example.org", n, "nl"));
   mail.mutable_thread()->set_in_reply_to_provider_message_id(answers);
   return mail;
 }

@@ -15,6 +15,7 @@ namespace {
 using config::v1::WorkspaceConfig;
 using conversation::v1::CommandRejected;
 using conversation::v1::Event;
+using domain::testing::ByMail;
 using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Decision;
@@ -63,10 +64,7 @@ struct Pair {
 
 // The same contact writes by mail.
 std::string OpenByMail(Shop& shop, const std::string& phone, const std::string& language) {
-  message::v1::InboundMessage mail = Text(phone, 900, language);
-  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
-  mail.mutable_account()->set_account_id("shop-mail");
-  return Pair::Opened(shop.Receive(mail));
+  return shop.Open(ByMail(Text(phone, 900, language)));
 }
 
 TEST(Merge, TheSourceIsResolvedAndPointsToTheTarget) {
@@ -99,12 +97,7 @@ TEST(Merge, WhatComesLaterForTheSourceGoesToTheTarget) {
 
 TEST(Merge, AMailThatAnswersNothingGoesToTheTargetWhileThatIsOpen) {
   Pair pair;
-  const auto mail = [](int n) {
-    message::v1::InboundMessage message = ToSecondNumber("31600000001", n);
-    message.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
-    message.mutable_account()->set_account_id("shop-mail");
-    return message;
-  };
+  const auto mail = [](int n) { return ByMail(ToSecondNumber("31600000001", n)); };
   const std::string by_mail = Pair::Opened(pair.shop.Receive(mail(910)));
   Command merge = pair.Merge("boss", by_mail, pair.target);
   merge.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);

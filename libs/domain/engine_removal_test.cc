@@ -72,10 +72,7 @@ TEST(RemovedAgent, KeepsActiveWorkTakesNothingNewAndGoesWithTheLastOfIt) {
   // Nothing new, whoever wants it.
   shop.Open("31600000003", "nl");
   EXPECT_EQ(shop.Agent("bram").used_units(), 1);
-  Command pull = CommandBy("bram", "pull");
-  pull.mutable_pull()->set_agent_id("bram");
-  pull.mutable_pull()->set_conversation_id(offered);
-  EXPECT_EQ(Refusal(shop.Do(pull)), CommandRejected::REASON_WRONG_STATE);
+  EXPECT_EQ(Refusal(shop.Do(shop.Pull("bram", offered))), CommandRejected::REASON_WRONG_STATE);
   Command reassign = BySupervisor("reassign");
   reassign.mutable_reassign()->set_conversation_id(offered);
   reassign.mutable_reassign()->set_agent_id("bram");
@@ -228,10 +225,7 @@ TEST(RemovedQueue, IsServedByThoseWhoServedItUntilItIsEmpty) {
   // Bram serves nothing else. What he declines is still kept.
   shop.Online("bram");
   ASSERT_EQ(shop.Conversation(waiting).offer().agent_id(), "bram");
-  Command decline = CommandBy("bram", "decline");
-  decline.mutable_decline_offer()->set_agent_id("bram");
-  decline.mutable_decline_offer()->set_offer_id(shop.Conversation(waiting).offer().offer_id());
-  shop.Do(decline);
+  shop.Do(shop.Decline(waiting));
   EXPECT_EQ(shop.Conversation(waiting).queue_id(), "nl");
   for (int i = 0; i < 3; ++i) {
     shop.RenewLease();
@@ -330,10 +324,8 @@ TEST(RemovedGroup, WhatBelongsToItStaysAsItIsAndGoesOnWhenItIsBack) {
   transfer.mutable_transfer()->set_conversation_id(active);
   transfer.mutable_transfer()->set_queue_id("en");
   EXPECT_EQ(Refusal(shop.Do(transfer)), CommandRejected::REASON_UNKNOWN_WORKSPACE);
-  Command pull = Astray(CommandBy("bram", "pull"));
-  pull.mutable_pull()->set_agent_id("bram");
-  pull.mutable_pull()->set_conversation_id(waiting);
-  EXPECT_EQ(Refusal(shop.Do(pull)), CommandRejected::REASON_UNKNOWN_WORKSPACE);
+  EXPECT_EQ(Refusal(shop.Do(Astray(shop.Pull("bram", waiting)))),
+            CommandRejected::REASON_UNKNOWN_WORKSPACE);
   // The offer times out, and its conversation waits where it did. Nothing is told of waiting times.
   shop.RenewLease();
   shop.Wait(absl::Seconds(50));

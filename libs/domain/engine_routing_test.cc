@@ -17,6 +17,7 @@ using config::v1::Queue;
 using config::v1::WorkspaceConfig;
 using conversation::v1::CommandRejected;
 using conversation::v1::Event;
+using domain::testing::ByMail;
 using domain::testing::BySupervisor;
 using domain::testing::Command;
 using domain::testing::CommandBy;
@@ -73,12 +74,9 @@ TEST(Rings, APullRefusedInAnotherRoutingGroupLeavesTheirTimesAlone) {
   const std::string waits = shop.Open("31600000001", "nl");
   message::v1::InboundMessage m = Text("31600000002", 99, "nl");
   m.mutable_envelope()->set_routing_group_id("vip");
-  const std::string elsewhere = shop.Receive(m).events(0).conversation_opened().conversation_id();
+  const std::string elsewhere = shop.Open(m);
   shop.Wait(absl::Seconds(10));
-  Command pull = CommandBy("carol", "pull");
-  pull.mutable_pull()->set_agent_id("carol");
-  pull.mutable_pull()->set_conversation_id(elsewhere);
-  EXPECT_NE(Refusal(shop.Do(pull)), CommandRejected::REASON_UNSPECIFIED);
+  EXPECT_NE(Refusal(shop.Do(shop.Pull("carol", elsewhere))), CommandRejected::REASON_UNSPECIFIED);
   WaitConnected(shop, absl::Seconds(51));
   EXPECT_EQ(shop.Conversation(waits).offer().agent_id(), "bram");
 }
@@ -225,10 +223,7 @@ TEST(Capacity, AChatMayInterruptMailAndNotTheReverse) {
   Shop shop(config);
   shop.Online("bram");
   for (int i = 0; i < 3; ++i) {
-    message::v1::InboundMessage mail = Text(absl::StrCat("3160000010", i), i, "nl");
-    mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
-    mail.mutable_account()->set_account_id("shop-mail");
-    shop.Receive(mail);
+    shop.Receive(ByMail(Text(absl::StrCat("3160000010", i), i, "nl")));
   }
   EXPECT_EQ(shop.Agent("bram").used_units(), 2);  // full of mail, the third waits
   const std::string chat = shop.Open("31600000001", "nl");
@@ -247,10 +242,7 @@ TEST(Exclusion, WhoDeclinedIsAskedAgainWhateverHappensBeforeThat) {
   Shop shop(config);
   shop.Online("bram");
   const std::string id = shop.Open("31600000001", "nl");
-  Command decline = CommandBy("bram", "decline");
-  decline.mutable_decline_offer()->set_agent_id("bram");
-  decline.mutable_decline_offer()->set_offer_id(shop.Conversation(id).offer().offer_id());
-  shop.Do(decline);
+  shop.Do(shop.Decline(id));
   WaitConnected(shop, absl::Seconds(30));
   shop.RenewLease();
   shop.now += absl::Seconds(31);

@@ -15,6 +15,7 @@ namespace {
 
 using config::v1::WorkspaceConfig;
 using conversation::v1::Event;
+using domain::testing::ByMail;
 using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Decision;
@@ -366,10 +367,7 @@ TEST(Sla, AReopenedConversationIsMeasuredOnByThePolicyOfThen) {
 
 // Of another account, so that it does not join the one that is open.
 std::string OpenByMail(Shop& shop, absl::string_view from) {
-  message::v1::InboundMessage mail = Text(from, 900, "nl");
-  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
-  mail.mutable_account()->set_account_id("shop-mail");
-  return shop.Receive(mail).events(0).conversation_opened().conversation_id();
+  return shop.Open(ByMail(Text(from, 900, "nl")));
 }
 
 TEST(Sla, OfTwoResolutionClocksThatAreMergedTheOneThatUsedMoreCounts) {

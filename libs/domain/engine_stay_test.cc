@@ -32,14 +32,6 @@ using domain::testing::WaitConnected;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-void Decline(Shop& shop, const std::string& id) {
-  const std::string agent = shop.Conversation(id).offer().agent_id();
-  Command decline = CommandBy(agent, absl::StrCat("decline ", shop.log().size()));
-  decline.mutable_decline_offer()->set_agent_id(agent);
-  decline.mutable_decline_offer()->set_offer_id(shop.Conversation(id).offer().offer_id());
-  shop.Do(decline);
-}
-
 absl::Time PlaceOf(const Shop& shop, const std::string& id) {
   return FromProto(shop.Conversation(id).waiting_since());
 }
@@ -83,7 +75,7 @@ TEST(Transfer, ToAnAgentWhoDoesNotTakeItKeepsThePlaceWhereAsked) {
       ASSERT_EQ(shop.Conversation(id).offer().agent_id(), "anna");
       if (declines) {
         shop.now += absl::Seconds(5);
-        Decline(shop, id);
+        shop.Do(shop.Decline(id));
       } else {
         WaitConnected(shop, absl::Seconds(30));
       }
@@ -201,7 +193,7 @@ TEST(Overflow, BeginsAnewWhereATransferDoesNotKeepThePlace) {
     shop.Do(transfer);
     if (to_agent) {
       // At once: the same instant.
-      Decline(shop, id);
+      shop.Do(shop.Decline(id));
       shop.SetPresence("anna", command::v1::PRESENCE_OFFLINE);
     }
     ExpectOverflowsAnew(shop, id);
@@ -211,7 +203,8 @@ TEST(Overflow, BeginsAnewWhereATransferDoesNotKeepThePlace) {
 // Who gets it back in its old place waits on.
 TEST(Overflow, GoesOnWhereThePlaceIsKept) {
   const std::vector<std::pair<Queued::Reason, void (*)(Shop&, const std::string&)>> ways = {
-      {Queued::REASON_OFFER_DECLINED, [](Shop& shop, const std::string& id) { Decline(shop, id); }},
+      {Queued::REASON_OFFER_DECLINED,
+       [](Shop& shop, const std::string& id) { shop.Do(shop.Decline(id)); }},
       {Queued::REASON_OFFER_TIMED_OUT,
        [](Shop& shop, const std::string&) { WaitConnected(shop, absl::Seconds(30)); }},
       {Queued::REASON_OFFER_WITHDRAWN,
@@ -251,7 +244,7 @@ TEST(Overflow, GoesOnWhereThePlaceIsKept) {
        }},
       {Queued::REASON_UPDATED,
        [](Shop& shop, const std::string& id) {
-         Decline(shop, id);
+         shop.Do(shop.Decline(id));
          Command update = BySupervisor("update");
          update.mutable_update_conversation()->set_conversation_id(id);
          update.mutable_update_conversation()->set_choose_queue_again(true);
@@ -383,7 +376,7 @@ TEST(Sticky, WhoeverGoesFirstDoesSoUntilItIsSomebodys) {
   WaitConnected(shop, absl::Hours(1));
   shop.Receive(Text("31600000001", 77, "nl"));
   ASSERT_EQ(shop.Conversation(id).offer().agent_id(), "anna");
-  Decline(shop, id);
+  shop.Do(shop.Decline(id));
   EXPECT_EQ(shop.Conversation(id).sticky_agent_id(), "anna");
 }
 

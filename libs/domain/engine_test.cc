@@ -18,6 +18,7 @@ namespace {
 using command::v1::Command;
 using conversation::v1::CommandRejected;
 using conversation::v1::Event;
+using domain::testing::ByMail;
 using domain::testing::CommandBy;
 using domain::testing::Finished;
 using domain::testing::Kinds;
@@ -114,10 +115,7 @@ TEST(Engine, ADeclinedConversationKeepsItsPlaceAndIsNotAskedOfTheSameAgentForAWh
   const absl::Time arrived = shop.now;
   const std::string id = shop.Open("31600000001", "nl");
   shop.now += absl::Seconds(3);
-  Command decline = CommandBy("anna", "decline");
-  decline.mutable_decline_offer()->set_agent_id("anna");
-  decline.mutable_decline_offer()->set_offer_id(shop.Conversation(id).offer().offer_id());
-  EXPECT_THAT(Kinds(shop.Do(decline)), ElementsAre(Event::kOfferDeclined, Event::kQueued));
+  EXPECT_THAT(Kinds(shop.Do(shop.Decline(id))), ElementsAre(Event::kOfferDeclined, Event::kQueued));
   EXPECT_EQ(FromProto(shop.Conversation(id).waiting_since()), arrived);
   EXPECT_EQ(shop.Agent("anna").used_units(), 0);
   shop.RenewLease();
@@ -237,10 +235,7 @@ TEST(Engine, AnAgentLostForLongerThanTheGraceLosesLiveWorkButKeepsMail) {
   shop.Online("anna");
   const absl::Time arrived = shop.now;
   const std::string chat = shop.Open("31600000001", "nl");
-  message::v1::InboundMessage mail = Text("klant@example.org", 1, "nl");
-  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
-  mail.mutable_account()->set_account_id("shop-mail");
-  const std::string letter = shop.Receive(mail).events(0).conversation_opened().conversation_id();
+  const std::string letter = shop.Open(ByMail(Text("klant@example.org", 1, "nl")));
   shop.Do(shop.Accept(chat));
   shop.Do(shop.Accept(letter));
   shop.now += absl::Seconds(10);

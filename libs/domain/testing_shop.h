@@ -56,6 +56,13 @@ inline config::v1::SlaPolicy& Promise(config::v1::WorkspaceConfig& config,
   return policy;
 }
 
+// To the shop's mailbox, as if it were a mail.
+inline message::v1::InboundMessage ByMail(message::v1::InboundMessage message) {
+  message.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
+  message.mutable_account()->set_account_id("shop-mail");
+  return message;
+}
+
 // The first event of this kind.
 inline const conversation::v1::Event* Find(const std::vector<Decision>& decisions,
                                            conversation::v1::Event::KindCase kind) {
@@ -143,6 +150,20 @@ class Shop {
     command.mutable_accept_offer()->set_agent_id(c.offer().agent_id());
     return command;
   }
+  // By whom it is offered to.
+  Command Decline(const std::string& conversation_id) {
+    const ConversationState& c = Conversation(conversation_id);
+    Command command = CommandBy(c.offer().agent_id(), absl::StrCat("decline", ++commands_));
+    command.mutable_decline_offer()->set_offer_id(c.offer().offer_id());
+    command.mutable_decline_offer()->set_agent_id(c.offer().agent_id());
+    return command;
+  }
+  Command Pull(absl::string_view agent, const std::string& conversation_id) {
+    Command command = CommandBy(agent, absl::StrCat("pull", ++commands_));
+    command.mutable_pull()->set_agent_id(std::string(agent));
+    command.mutable_pull()->set_conversation_id(conversation_id);
+    return command;
+  }
   Command Reply(absl::string_view agent, const std::string& conversation_id) {
     Command command = CommandBy(agent, absl::StrCat("reply", ++commands_));
     command.mutable_send_reply()->set_conversation_id(conversation_id);
@@ -156,10 +177,10 @@ class Shop {
   }
   // Opens a conversation and returns its id.
   std::string Open(absl::string_view from, absl::string_view language) {
-    return Receive(Text(from, ++messages_, language))
-        .events(0)
-        .conversation_opened()
-        .conversation_id();
+    return Open(Text(from, ++messages_, language));
+  }
+  std::string Open(const message::v1::InboundMessage& m) {
+    return Receive(m).events(0).conversation_opened().conversation_id();
   }
 
   const ConversationState& Conversation(const std::string& id) const {

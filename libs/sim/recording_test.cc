@@ -402,17 +402,8 @@ TEST(Recording, WhatPeopleDecidedAboutWhoHasItIsAmongTheAssumptions) {
   shop.Do(command);
   // Both decline it; one thinks better of it.
   const std::string second = shop.Open("31600000002", "nl");
-  for (int i = 0; i < 2; ++i) {
-    const state::v1::Offer offer = shop.Conversation(second).offer();
-    command = domain::testing::CommandBy(offer.agent_id(), absl::StrCat("decline", i));
-    command.mutable_decline_offer()->set_offer_id(offer.offer_id());
-    command.mutable_decline_offer()->set_agent_id(offer.agent_id());
-    shop.Do(command);
-  }
-  command = domain::testing::CommandBy("anna", "pull");
-  command.mutable_pull()->set_conversation_id(second);
-  command.mutable_pull()->set_agent_id("anna");
-  shop.Do(command);
+  for (int i = 0; i < 2; ++i) shop.Do(shop.Decline(second));
+  shop.Do(shop.Pull("anna", second));
   ASSERT_EQ(shop.Conversation(second).agent_id(), "anna");
   command = domain::testing::BySupervisor("out");
   command.mutable_force_logout()->set_agent_id("bram");
