@@ -95,9 +95,7 @@ TEST(TopicsOnKafka, WhatLosesRecordsIsAProblem) {
   WISSEL_ASSERT_OK_AND_ASSIGN(const auto shorter,
                               ExamineTopics(*bus, {.log_retention = absl::Hours(24)}));
   for (const v1::TopicStatus& status : shorter) {
-    if (status.topic() == "wissel.log.v1") {
-      EXPECT_THAT(status.problems(), IsEmpty());
-    }
+    if (status.topic() == "wissel.log.v1") EXPECT_THAT(status.problems(), IsEmpty());
   }
   // With two copies wanted of each record none of them is as it should be.
   WISSEL_ASSERT_OK_AND_ASSIGN(const auto copied, ExamineTopics(*bus, {.replication = 2}));

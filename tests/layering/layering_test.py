@@ -30,8 +30,6 @@ MAY_INCLUDE = {
     "libs/connections": GROUND | {"libs/bus", "libs/store"},
     "libs/views": {"libs/base", "libs/bus", "libs/domain", "libs/store"},
     "libs/service": GROUND,
-    "libs/connections": GROUND | {"libs/bus", "libs/store"},
-    "libs/views": {"libs/base", "libs/bus", "libs/domain", "libs/store"},
     "libs/serving": GROUND | {"libs/http", "libs/rpc", "libs/service"},
     "libs/channel": GROUND | {"libs/bus", "libs/http", "libs/store", "libs/domain"},
     "libs/testing": ALL_LIBS,

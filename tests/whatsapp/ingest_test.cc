@@ -239,9 +239,7 @@ class FullBlobs : public channel::BlobStore {
   }
   std::string NewTempPath() override {
     const std::string path = absl::StrCat(folder_, "/", ++paths_);
-    if (fits_ == Fits::kNothing) {
-      EXPECT_EQ(symlink("/dev/full", path.c_str()), 0);
-    }
+    if (fits_ == Fits::kNothing) EXPECT_EQ(symlink("/dev/full", path.c_str()), 0);
     return path;
   }
   absl::StatusOr<std::string> PathOf(absl::string_view) override { return Get(""); }
