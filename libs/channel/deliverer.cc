@@ -35,22 +35,6 @@ constexpr absl::Duration kIdleWait = absl::Milliseconds(500);
 constexpr absl::Duration kReportInterval = absl::Milliseconds(100);
 constexpr absl::Duration kReopenPause = absl::Seconds(1);
 
-absl::string_view OutcomeName(SendOutcome::Kind kind) {
-  switch (kind) {
-    case SendOutcome::Kind::kAccepted:
-      return "accepted";
-    case SendOutcome::Kind::kRetry:
-      return "retry";
-    case SendOutcome::Kind::kFailed:
-      return "failed";
-    case SendOutcome::Kind::kReauthorise:
-      return "reauthorise";
-    case SendOutcome::Kind::kUncertain:
-      return "uncertain";
-  }
-  return "uncertain";
-}
-
 std::vector<std::string> ChannelNames() { return {"email", "whatsapp", "sms", "chat", "social"}; }
 
 struct Metrics {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "wissel/common/v1/common.pb.h"
 #include "wissel/message/v1/message.pb.h"
@@ -37,6 +38,9 @@ struct SendOutcome {
   receipt::v1::DeliveryError error;  // With the others.
   absl::Duration retry_after;        // With kRetry: at least so long.
 };
+
+// As metrics and logs name it.
+absl::string_view OutcomeName(SendOutcome::Kind kind);
 
 struct LookUpOutcome {
   enum class Kind {

@@ -31,22 +31,6 @@ SendOutcome Outcome(SendOutcome::Kind kind, absl::string_view code, absl::string
   return outcome;
 }
 
-absl::string_view Name(SendOutcome::Kind kind) {
-  switch (kind) {
-    case SendOutcome::Kind::kAccepted:
-      return "accepted";
-    case SendOutcome::Kind::kRetry:
-      return "retry";
-    case SendOutcome::Kind::kFailed:
-      return "failed";
-    case SendOutcome::Kind::kReauthorise:
-      return "reauthorise";
-    case SendOutcome::Kind::kUncertain:
-      return "uncertain";
-  }
-  return "uncertain";
-}
-
 absl::string_view DomainOf(absl::string_view address) {
   return address.substr(address.rfind('@') + 1);
 }
@@ -162,7 +146,7 @@ class MailSender::Worker {
     while (std::optional<Job> job = owner_.jobs_.Pop()) {
       const absl::Time start = owner_.clock_->Now();
       SendOutcome outcome = Send(job->delivery);
-      owner_.send_seconds_.With({Name(outcome.kind)}).Observe(owner_.clock_->Now() - start);
+      owner_.send_seconds_.With({OutcomeName(outcome.kind)}).Observe(owner_.clock_->Now() - start);
       std::move(job->done)(std::move(outcome));
     }
   }
