@@ -141,6 +141,10 @@ std::optional<Tag> TakeTag(absl::string_view* html) {
 // looks at, and no more than kMaxHtmlTags tags of it. Gumbo compares every attribute with all
 // others of its tag, and looks for most tags among all that are open; which those are cannot be
 // told without building the tree.
+//
+// Nor would libxml2 2.9.14 do without: its SAX parser takes over a minute for 2 MB of attributes of
+// one tag or of </i> in open <b> (0.06 s for paragraphs), its tree ends at 256 open tags, and it
+// reads HTML 4: `<![if !mso]>` is shown, &check; is unknown. Tidy 5.6: over 20 s for 200 KB.
 std::string Simplify(absl::string_view html) {
   std::string out;
   out.reserve(html.size());
