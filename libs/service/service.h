@@ -44,6 +44,19 @@ class App {
   virtual absl::Status Drain(absl::Duration limit) = 0;
 };
 
+// An app with what it stands on, which goes after it.
+template <typename Ground>
+class AppOn final : public App {
+ public:
+  AppOn(std::unique_ptr<Ground> ground, std::unique_ptr<App> app)
+      : ground_(std::move(ground)), app_(std::move(app)) {}
+  absl::Status Drain(absl::Duration limit) override { return app_->Drain(limit); }
+
+ private:
+  const std::unique_ptr<Ground> ground_;
+  const std::unique_ptr<App> app_;
+};
+
 // A flag of its own for a setting: {"role", "role"} makes `--role X` mean `--set role=X`.
 struct Flag {
   std::string name;

@@ -11,11 +11,8 @@ namespace {
 
 class App final : public AdminApp {
  public:
-  // `own_bus` may be null: then `bus` is somebody else's.
-  App(std::unique_ptr<bus::Bus> own_bus, bus::Bus& bus, const AdminSettings& settings,
-      const service::Context& context)
-      : own_bus_(std::move(own_bus)),
-        metrics_(context.metrics),
+  App(bus::Bus& bus, const AdminSettings& settings, const service::Context& context)
+      : metrics_(context.metrics),
         admin_(bus, context.clock, metrics_,
                {.operator_workspace = settings.operator_workspace,
                 .log_retention = settings.log_retention,
@@ -43,7 +40,6 @@ class App final : public AdminApp {
   }
 
  private:
-  const std::unique_ptr<bus::Bus> own_bus_;
   Metrics metrics_;
   Admin admin_;
   AdminServiceHandler::Pool pool_;
@@ -55,15 +51,15 @@ class App final : public AdminApp {
 
 std::unique_ptr<AdminApp> NewApp(bus::Bus& bus, const AdminSettings& settings,
                                  const service::Context& context) {
-  return std::make_unique<App>(nullptr, bus, settings, context);
+  return std::make_unique<App>(bus, settings, context);
 }
 
 absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
                                                     const service::Context& context) {
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<bus::Bus> bus,
                           connections::OpenKafka(settings.kafka, "wissel-admin", context.log));
-  bus::Bus& on = *bus;
-  return std::make_unique<App>(std::move(bus), on, settings.admin, context);
+  auto app = NewApp(*bus, settings.admin, context);
+  return std::make_unique<service::AppOn<bus::Bus>>(std::move(bus), std::move(app));
 }
 
 }  // namespace wissel::admin

@@ -17,11 +17,9 @@ constexpr double kGoAwayShare = 0.8;
 
 class App final : public GatewayApp {
  public:
-  // `own_bus` may be null: then `bus` is somebody else's.
-  App(std::unique_ptr<bus::Bus> own_bus, bus::Bus& bus, std::optional<store::RedisOptions> redis,
-      const GatewaySettings& settings, const service::Context& context)
-      : own_bus_(std::move(own_bus)),
-        bus_(bus),
+  App(bus::Bus& bus, std::optional<store::RedisOptions> redis, const GatewaySettings& settings,
+      const service::Context& context)
+      : bus_(bus),
         redis_(std::move(redis)),
         settings_(settings),
         context_(context),
@@ -66,7 +64,6 @@ class App final : public GatewayApp {
     return absl::UnavailableError("reading the workspaces' configurations");
   }
 
-  const std::unique_ptr<bus::Bus> own_bus_;
   bus::Bus& bus_;
   const std::optional<store::RedisOptions> redis_;
   const GatewaySettings settings_;
@@ -82,7 +79,7 @@ class App final : public GatewayApp {
 std::unique_ptr<GatewayApp> NewApp(bus::Bus& bus, std::optional<store::RedisOptions> redis,
                                    const GatewaySettings& settings,
                                    const service::Context& context) {
-  return std::make_unique<App>(nullptr, bus, std::move(redis), settings, context);
+  return std::make_unique<App>(bus, std::move(redis), settings, context);
 }
 
 absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
@@ -91,8 +88,8 @@ absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
   WISSEL_ASSIGN_OR_RETURN(
       std::unique_ptr<bus::Bus> bus,
       connections::OpenKafka(settings.kafka, "wissel-agent-gateway", context.log));
-  bus::Bus& on = *bus;
-  return std::make_unique<App>(std::move(bus), on, std::move(redis), settings.gateway, context);
+  auto app = NewApp(*bus, std::move(redis), settings.gateway, context);
+  return std::make_unique<service::AppOn<bus::Bus>>(std::move(bus), std::move(app));
 }
 
 }  // namespace wissel::agent_gateway

@@ -209,18 +209,6 @@ class EmailApp final : public service::App {
   std::jthread watch_;
 };
 
-// Owns the bus beside the app that uses it.
-class OwnBusApp final : public service::App {
- public:
-  OwnBusApp(std::unique_ptr<bus::Bus> bus, std::unique_ptr<service::App> app)
-      : bus_(std::move(bus)), app_(std::move(app)) {}
-  absl::Status Drain(absl::Duration limit) override { return app_->Drain(limit); }
-
- private:
-  std::unique_ptr<bus::Bus> bus_;
-  std::unique_ptr<service::App> app_;
-};
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<service::App>> StartOn(bus::Bus& bus,
@@ -242,7 +230,7 @@ absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
                           connections::OpenKafka(settings.kafka, "wissel-email", context.log));
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<service::App> app,
                           StartOn(*bus, std::move(redis), settings.email, context));
-  return std::make_unique<OwnBusApp>(std::move(bus), std::move(app));
+  return std::make_unique<service::AppOn<bus::Bus>>(std::move(bus), std::move(app));
 }
 
 }  // namespace wissel::email

@@ -12,11 +12,9 @@ namespace {
 
 class App final : public HistoryApp {
  public:
-  // `own_bus` may be null: then `bus` is somebody else's.
-  App(std::unique_ptr<bus::Bus> own_bus, bus::Bus& bus, store::RedisOptions redis,
-      const HistorySettings& settings, const service::Context& context)
-      : own_bus_(std::move(own_bus)),
-        bus_(bus),
+  App(bus::Bus& bus, store::RedisOptions redis, const HistorySettings& settings,
+      const service::Context& context)
+      : bus_(bus),
         redis_options_(std::move(redis)),
         settings_(settings),
         metrics_(context.metrics),
@@ -48,7 +46,6 @@ class App final : public HistoryApp {
     return std::vector<grpc::Service*>{handler_.get()};
   }
 
-  const std::unique_ptr<bus::Bus> own_bus_;
   bus::Bus& bus_;
   const store::RedisOptions redis_options_;
   const HistorySettings settings_;
@@ -64,7 +61,7 @@ class App final : public HistoryApp {
 std::unique_ptr<HistoryApp> NewApp(bus::Bus& bus, store::RedisOptions redis,
                                    const HistorySettings& settings,
                                    const service::Context& context) {
-  return std::make_unique<App>(nullptr, bus, std::move(redis), settings, context);
+  return std::make_unique<App>(bus, std::move(redis), settings, context);
 }
 
 absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
@@ -72,8 +69,8 @@ absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
   WISSEL_ASSIGN_OR_RETURN(store::RedisOptions redis, settings.redis.ToOptions());
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<bus::Bus> bus,
                           connections::OpenKafka(settings.kafka, "wissel-history", context.log));
-  bus::Bus& on = *bus;
-  return std::make_unique<App>(std::move(bus), on, std::move(redis), settings.history, context);
+  auto app = NewApp(*bus, std::move(redis), settings.history, context);
+  return std::make_unique<service::AppOn<bus::Bus>>(std::move(bus), std::move(app));
 }
 
 }  // namespace wissel::history

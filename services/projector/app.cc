@@ -11,11 +11,9 @@ namespace {
 
 class ProjectorApp final : public service::App {
  public:
-  // `own_bus` may be null: then `bus` is somebody else's.
-  ProjectorApp(std::unique_ptr<bus::Bus> own_bus, bus::Bus& bus, store::RedisOptions redis,
-               const ProjectorSettings& settings, const service::Context& context)
-      : own_bus_(std::move(own_bus)),
-        projector_(
+  ProjectorApp(bus::Bus& bus, store::RedisOptions redis, const ProjectorSettings& settings,
+               const service::Context& context)
+      : projector_(
             std::make_unique<Projector>(Projector::Dependencies{.bus = bus,
                                                                 .redis = std::move(redis),
                                                                 .clock = context.clock,
@@ -30,7 +28,6 @@ class ProjectorApp final : public service::App {
   }
 
  private:
-  const std::unique_ptr<bus::Bus> own_bus_;
   std::unique_ptr<Projector> projector_;
 };
 
@@ -39,7 +36,7 @@ class ProjectorApp final : public service::App {
 std::unique_ptr<service::App> NewApp(bus::Bus& bus, store::RedisOptions redis,
                                      const ProjectorSettings& settings,
                                      const service::Context& context) {
-  return std::make_unique<ProjectorApp>(nullptr, bus, std::move(redis), settings, context);
+  return std::make_unique<ProjectorApp>(bus, std::move(redis), settings, context);
 }
 
 absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
@@ -47,9 +44,8 @@ absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
   WISSEL_ASSIGN_OR_RETURN(store::RedisOptions redis, settings.redis.ToOptions());
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<bus::Bus> bus,
                           connections::OpenKafka(settings.kafka, "wissel-projector", context.log));
-  bus::Bus& on = *bus;
-  return std::make_unique<ProjectorApp>(std::move(bus), on, std::move(redis), settings.projector,
-                                        context);
+  auto app = NewApp(*bus, std::move(redis), settings.projector, context);
+  return std::make_unique<service::AppOn<bus::Bus>>(std::move(bus), std::move(app));
 }
 
 }  // namespace wissel::projector

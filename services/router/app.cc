@@ -249,19 +249,6 @@ class RouterApp : public service::App {
   telemetry::Endpoint::Page statez_;
 };
 
-// Owns the bus that the app stands on.
-class StandaloneApp : public service::App {
- public:
-  StandaloneApp(std::unique_ptr<bus::Bus> bus, const Settings& settings, store::RedisOptions redis,
-                const service::Context& context)
-      : bus_(std::move(bus)), router_(NewApp(settings.router, *bus_, std::move(redis), context)) {}
-  absl::Status Drain(absl::Duration limit) override { return router_->Drain(limit); }
-
- private:
-  const std::unique_ptr<bus::Bus> bus_;
-  const std::unique_ptr<service::App> router_;
-};
-
 }  // namespace
 
 std::unique_ptr<service::App> NewApp(const RouterSettings& settings, bus::Bus& bus,
@@ -281,7 +268,8 @@ absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
   WISSEL_ASSIGN_OR_RETURN(store::RedisOptions redis, settings.redis.ToOptions());
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<bus::Bus> bus,
                           connections::OpenKafka(settings.kafka, "wissel-router", context.log));
-  return std::make_unique<StandaloneApp>(std::move(bus), settings, std::move(redis), context);
+  auto app = NewApp(settings.router, *bus, std::move(redis), context);
+  return std::make_unique<service::AppOn<bus::Bus>>(std::move(bus), std::move(app));
 }
 
 }  // namespace wissel::router

@@ -176,19 +176,6 @@ class RunningApp final : public WhatsappApp {
   std::jthread watch_;
 };
 
-// With a bus of its own, which goes after everything that stands on it.
-class ServiceApp final : public service::App {
- public:
-  ServiceApp(std::unique_ptr<bus::Bus> bus, std::unique_ptr<WhatsappApp> app)
-      : bus_(std::move(bus)), app_(std::move(app)) {}
-
-  absl::Status Drain(absl::Duration limit) override { return app_->Drain(limit); }
-
- private:
-  const std::unique_ptr<bus::Bus> bus_;
-  const std::unique_ptr<WhatsappApp> app_;
-};
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<WhatsappApp>> WhatsappApp::New(
@@ -209,7 +196,7 @@ absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
                           connections::OpenKafka(settings.kafka, "wissel-whatsapp", context.log));
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<WhatsappApp> app,
                           WhatsappApp::New(*bus, std::move(redis), settings.whatsapp, context));
-  return std::make_unique<ServiceApp>(std::move(bus), std::move(app));
+  return std::make_unique<service::AppOn<bus::Bus>>(std::move(bus), std::move(app));
 }
 
 }  // namespace wissel::whatsapp
