@@ -15,7 +15,7 @@ void AdminSettings::Describe(config::Binder& b) {
       "with a router.restate_interval of 24h, well below it.",
       {.min = absl::Hours(1), .max = absl::Hours(24 * 28)});
   b.Int("dead_letters_per_call", &dead_letters_per_call,
-        "Dead letters read for one page, of one partition, at most.",
+        "Dead letters read for one page, of all partitions together; it may then be short.",
         {.min = 200, .max = 1'000'000});
   b.Int("threads", &threads, "Calls worked on at the same time.", {.min = 1, .max = 64});
   b.Int("max_waiting_calls", &max_waiting_calls,

@@ -1,11 +1,10 @@
 #include "services/admin/dead_letters.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
-#include <tuple>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -28,6 +27,17 @@ constexpr int64_t kChunk = 200;
 constexpr absl::Duration kReadTimeout = absl::Seconds(10);
 constexpr absl::Duration kAppendTimeout = absl::Minutes(2);
 
+DeadLetter OfGarbage(const bus::Record& record) {
+  DeadLetter letter = channel::LetterOf(record, record.value.size());
+  letter.set_reason(deadletter::v1::REASON_UNPARSABLE);
+  letter.set_detail(absl::StrCat("not a ", DeadLetter::descriptor()->full_name()));
+  *letter.mutable_time() = ToProto(record.time);
+  return letter;
+}
+
+// Says whether to keep a letter, and may take out of it what is not needed.
+using Sift = absl::FunctionRef<bool(DeadLetter&)>;
+
 // A partition, read from the end backwards, chunk by chunk.
 class Backwards {
  public:
@@ -39,53 +49,51 @@ class Backwards {
   // From before `below`, or from the end.
   static absl::StatusOr<Backwards> Open(bus::Bus& bus, int32_t partition,
                                         std::optional<int64_t> below) {
-    Backwards backwards;
-    WISSEL_ASSIGN_OR_RETURN(backwards.reader_,
+    Backwards backwards(bus, partition);
+    WISSEL_ASSIGN_OR_RETURN(const auto reader,
                             bus.OpenReader(bus::Topic::kDeadLetter, partition, {}));
-    WISSEL_ASSIGN_OR_RETURN(backwards.start_, backwards.reader_->StartOffset());
-    WISSEL_ASSIGN_OR_RETURN(const int64_t end, backwards.reader_->EndOffset());
+    WISSEL_ASSIGN_OR_RETURN(backwards.start_, reader->StartOffset());
+    WISSEL_ASSIGN_OR_RETURN(const int64_t end, reader->EndOffset());
     backwards.below_ =
         std::clamp(below.value_or(end), backwards.start_, std::max(end, backwards.start_));
     return backwards;
   }
 
+  // Everything has been read.
   bool done() const { return below_ <= start_; }
   int64_t below() const { return below_; }
 
-  // The chunk before, newest first; what is not a dead letter is one of its own.
-  absl::StatusOr<std::vector<Found>> ReadChunk() {
-    const int64_t from = std::max(start_, below_ - kChunk);
-    WISSEL_RETURN_IF_ERROR(reader_->Seek(from));
+  // Of the `size` records before, those to keep, in their order; what is not a dead letter is one
+  // of its own.
+  absl::StatusOr<std::vector<Found>> ReadChunk(int64_t size, Sift sift) {
+    const int64_t from = std::max(start_, below_ - size);
+    // Anew each time, as an open reader holds what it has fetched ahead.
+    WISSEL_ASSIGN_OR_RETURN(
+        const auto reader,
+        bus_->OpenReader(bus::Topic::kDeadLetter, partition_, {.offset = from, .wakeup = nullptr}));
     std::vector<Found> chunk;
     const Timeout limit(kReadTimeout);
-    while (reader_->position() < below_) {
+    while (reader->position() < below_) {
       if (limit.Expired()) return absl::UnavailableError("the dead letters' topic does not answer");
       WISSEL_ASSIGN_OR_RETURN(
           const auto records,
-          reader_->Poll(static_cast<size_t>(below_ - reader_->position()), limit.Remaining()));
+          reader->Poll(static_cast<size_t>(below_ - reader->position()), limit.Remaining()));
       for (const bus::Record& record : records) {
         if (record.offset >= below_) break;
-        Found& found = chunk.emplace_back(Found{.offset = record.offset, .letter = {}});
+        Found found{.offset = record.offset, .letter = {}};
         if (!found.letter.ParseFromString(record.value)) found.letter = OfGarbage(record);
+        if (sift(found.letter)) chunk.push_back(std::move(found));
       }
     }
-    std::reverse(chunk.begin(), chunk.end());
     below_ = from;
     return chunk;
   }
 
  private:
-  Backwards() = default;
+  Backwards(bus::Bus& bus, int32_t partition) : bus_(&bus), partition_(partition) {}
 
-  static DeadLetter OfGarbage(const bus::Record& record) {
-    DeadLetter letter = channel::LetterOf(record, record.value.size());
-    letter.set_reason(deadletter::v1::REASON_UNPARSABLE);
-    letter.set_detail(absl::StrCat("not a ", DeadLetter::descriptor()->full_name()));
-    *letter.mutable_time() = ToProto(record.time);
-    return letter;
-  }
-
-  std::unique_ptr<bus::Reader> reader_;
+  bus::Bus* bus_;
+  int32_t partition_;
   int64_t start_ = 0;
   int64_t below_ = 0;
 };
@@ -145,67 +153,79 @@ absl::StatusOr<DeadLetters::Page> DeadLetters::List(const Filter& filter, size_t
     WISSEL_ASSIGN_OR_RETURN(from, ReadToken(page_token, static_cast<size_t>(partitions)));
   }
 
-  // From each partition enough to fill the page alone; of all, the newest are taken.
-  struct Candidate {
-    absl::Time time;
-    int32_t partition;
-    int64_t offset;
-    DeadLetter letter;
+  struct Partition {
+    Backwards rest;
+    std::vector<Backwards::Found> found;  // read and not yet taken, the newest last
+    bool begun = false;
+
+    // Below which offset the next page goes on.
+    int64_t below() const { return found.empty() ? rest.below() : found.back().offset + 1; }
+    bool done() const { return found.empty() && rest.done(); }
   };
-  std::vector<Candidate> candidates;
-  std::vector<int64_t> below;
-  bool all_read = true;
+  std::vector<Partition> all;
   for (int32_t partition = 0; partition < partitions; ++partition) {
     WISSEL_ASSIGN_OR_RETURN(
-        Backwards backwards,
+        Backwards rest,
         Backwards::Open(
             bus_, partition,
             from.has_value() ? std::optional<int64_t>((*from)[partition]) : std::nullopt));
-    size_t found = 0;
-    int64_t read = 0;
-    while (!backwards.done() && found < limit && read < records_per_call_) {
-      WISSEL_ASSIGN_OR_RETURN(auto chunk, backwards.ReadChunk());
-      read += kChunk;
-      for (Backwards::Found& one : chunk) {
-        if (!filter(one.letter)) continue;
-        ++found;
-        one.letter.clear_raw();  // Perhaps 768 KiB of each.
-        const absl::Time time = FromProto(one.letter.time());
-        candidates.push_back({time, partition, one.offset, std::move(one.letter)});
+    all.push_back({.rest = std::move(rest), .found = {}});
+  }
+  const auto sift = [&filter](DeadLetter& letter) {
+    if (!filter(letter)) return false;
+    letter.clear_raw();  // Perhaps 768 KiB of each.
+    return true;
+  };
+  // A chunk of each partition is read whatever the bound, so that every call comes further.
+  const int64_t chunk = std::clamp<int64_t>(records_per_call_ / partitions, 1, kChunk);
+  int64_t read = 0;
+  // False where there may be one, and nothing more is to be read now.
+  const auto find_newest = [&](Partition& partition) -> absl::StatusOr<bool> {
+    while (!partition.done() && partition.found.empty()) {
+      if (partition.begun && read >= records_per_call_) return false;
+      partition.begun = true;
+      read += chunk;
+      WISSEL_ASSIGN_OR_RETURN(partition.found, partition.rest.ReadChunk(chunk, sift));
+    }
+    return true;
+  };
+
+  // Within a partition in the order they stand, though times may be a little out of order: the
+  // token can say no more than where to go on.
+  Page page;
+  for (bool known = true; known && page.letters.size() < limit;) {
+    Partition* newest = nullptr;
+    for (Partition& partition : all) {
+      WISSEL_ASSIGN_OR_RETURN(const bool found, find_newest(partition));
+      known &= found;
+      if (partition.found.empty()) continue;
+      if (newest == nullptr || FromProto(partition.found.back().letter.time()) >
+                                   FromProto(newest->found.back().letter.time())) {
+        newest = &partition;
       }
     }
-    all_read &= backwards.done();
-    below.push_back(backwards.below());
+    if (!known || newest == nullptr) break;
+    page.letters.push_back(std::move(newest->found.back().letter));
+    newest->found.pop_back();
   }
-  std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
-    return std::tie(b.time, a.partition, b.offset) < std::tie(a.time, b.partition, a.offset);
-  });
-  // Within a partition, taken in the order they stand: times may be a little out of order.
-  Page page;
-  std::map<int32_t, int64_t> left;
-  for (Candidate& candidate : candidates) {
-    if (page.letters.size() < limit && left.count(candidate.partition) == 0) {
-      page.letters.push_back(std::move(candidate.letter));
-      continue;
-    }
-    int64_t& newest_left = left[candidate.partition];
-    newest_left = std::max(newest_left, candidate.offset);
-  }
-  for (const auto& [partition, offset] : left) below[partition] = offset + 1;
-  if (!all_read || !left.empty()) page.next_page_token = MakeToken(below);
+  if (std::all_of(all.begin(), all.end(), [](const Partition& p) { return p.done(); })) return page;
+  std::vector<int64_t> below;
+  for (const Partition& partition : all) below.push_back(partition.below());
+  page.next_page_token = MakeToken(below);
   return page;
 }
 
 absl::StatusOr<DeadLetter> DeadLetters::Get(const Filter& filter, absl::string_view id) {
+  const auto sift = [&](const DeadLetter& letter) {
+    return letter.dead_letter_id() == id && filter(letter);
+  };
   std::optional<DeadLetter> first;
   WISSEL_ASSIGN_OR_RETURN(const int partitions, bus_.PartitionCount(bus::Topic::kDeadLetter));
   for (int32_t partition = 0; partition < partitions; ++partition) {
     WISSEL_ASSIGN_OR_RETURN(Backwards backwards, Backwards::Open(bus_, partition, std::nullopt));
     while (!backwards.done()) {
-      WISSEL_ASSIGN_OR_RETURN(auto chunk, backwards.ReadChunk());
-      for (Backwards::Found& one : chunk) {
-        if (one.letter.dead_letter_id() == id && filter(one.letter)) first = std::move(one.letter);
-      }
+      WISSEL_ASSIGN_OR_RETURN(auto chunk, backwards.ReadChunk(kChunk, sift));
+      if (!chunk.empty()) first = std::move(chunk.front().letter);
     }
     // Repeats have the same key, and so the same partition.
     if (first.has_value()) return *std::move(first);

@@ -23,8 +23,9 @@ class DeadLetters {
   using Filter = std::function<bool(const deadletter::v1::DeadLetter&)>;
 
   struct Page {
-    std::vector<deadletter::v1::DeadLetter> letters;  // newest first, without their raw bytes
-    std::string next_page_token;                      // empty: that was all
+    // Without their raw bytes; newest first, though those of a partition as they stand there.
+    std::vector<deadletter::v1::DeadLetter> letters;
+    std::string next_page_token;  // empty: that was all
   };
 
   struct Replayed {
@@ -33,7 +34,7 @@ class DeadLetters {
     int64_t offset = 0;
   };
 
-  // `records_per_call`: read at most for one page, after which the page may be short, with a token
+  // `records_per_call`: about as many are read for one page, which may then be short, with a token
   // to go on.
   DeadLetters(bus::Bus& bus, int64_t records_per_call);
 
