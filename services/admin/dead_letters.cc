@@ -24,6 +24,7 @@ namespace {
 using deadletter::v1::DeadLetter;
 
 constexpr int64_t kChunk = 200;
+constexpr int64_t kWholeAtOnce = 16;  // Records held with their bytes, each 1 MiB at most.
 constexpr absl::Duration kReadTimeout = absl::Seconds(10);
 constexpr absl::Duration kAppendTimeout = absl::Minutes(2);
 
@@ -75,9 +76,9 @@ class Backwards {
     const Timeout limit(kReadTimeout);
     while (reader->position() < below_) {
       if (limit.Expired()) return absl::UnavailableError("the dead letters' topic does not answer");
-      WISSEL_ASSIGN_OR_RETURN(
-          const auto records,
-          reader->Poll(static_cast<size_t>(below_ - reader->position()), limit.Remaining()));
+      const int64_t most = std::min(below_ - reader->position(), kWholeAtOnce);
+      WISSEL_ASSIGN_OR_RETURN(const auto records,
+                              reader->Poll(static_cast<size_t>(most), limit.Remaining()));
       for (const bus::Record& record : records) {
         if (record.offset >= below_) break;
         Found found{.offset = record.offset, .letter = {}};
@@ -173,7 +174,8 @@ absl::StatusOr<DeadLetters::Page> DeadLetters::List(const Filter& filter, size_t
   }
   const auto sift = [&filter](DeadLetter& letter) {
     if (!filter(letter)) return false;
-    letter.clear_raw();  // Perhaps 768 KiB of each.
+    // Perhaps 768 KiB of each; clear_raw would keep the memory.
+    const std::unique_ptr<std::string> raw(letter.release_raw());
     return true;
   };
   // A chunk of each partition is read whatever the bound, so that every call comes further.

@@ -14,7 +14,6 @@ namespace wissel::admin {
 namespace {
 
 using ::testing::IsEmpty;
-using ::testing::Not;
 
 using deadletter::v1::DeadLetter;
 
@@ -92,6 +91,18 @@ TEST_F(DeadLettersTest, OneThatIsOlderThanThoseBeforeItHidesNone) {
   for (const size_t size : {1, 7, 50, 500}) {
     EXPECT_EQ(Joined(Pages(dead_letters, size)), ids) << size;
   }
+}
+
+TEST_F(DeadLettersTest, APageHoldsNoMemoryOfRawBytes) {
+  DeadLetter letter = Letter("large", absl::ZeroDuration());
+  letter.set_raw(std::string(700'000, 'x'));
+  Bury(0, {letter});
+  DeadLetters dead_letters(*bus_, kPlenty);
+  WISSEL_ASSERT_OK_AND_ASSIGN(const DeadLetters::Page page, dead_letters.List(Anybody, 1, ""));
+  ASSERT_EQ(page.letters.size(), 1u);
+  EXPECT_LT(page.letters[0].raw().capacity(), 100u);
+  WISSEL_ASSERT_OK_AND_ASSIGN(letter, dead_letters.Get(Anybody, "large"));
+  EXPECT_EQ(letter.raw().size(), 700'000u);
 }
 
 }  // namespace
