@@ -1,9 +1,11 @@
 #include "services/admin/dead_letters.h"
 
 #include <algorithm>
+#include <deque>
 #include <optional>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/functional/function_ref.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -24,6 +26,8 @@ namespace {
 using deadletter::v1::DeadLetter;
 
 constexpr int64_t kChunk = 200;
+constexpr int64_t kSearchChunk = 1000;
+constexpr int kMostSearches = 2;
 constexpr int64_t kWholeAtOnce = 16;  // Records held with their bytes, each 1 MiB at most.
 constexpr absl::Duration kReadTimeout = absl::Seconds(10);
 constexpr absl::Duration kAppendTimeout = absl::Minutes(2);
@@ -73,12 +77,13 @@ class Backwards {
         const auto reader,
         bus_->OpenReader(bus::Topic::kDeadLetter, partition_, {.offset = from, .wakeup = nullptr}));
     std::vector<Found> chunk;
-    const Timeout limit(kReadTimeout);
+    Timeout limit(kReadTimeout);
     while (reader->position() < below_) {
       if (limit.Expired()) return absl::UnavailableError("the dead letters' topic does not answer");
       const int64_t most = std::min(below_ - reader->position(), kWholeAtOnce);
       WISSEL_ASSIGN_OR_RETURN(const auto records,
                               reader->Poll(static_cast<size_t>(most), limit.Remaining()));
+      if (!records.empty()) limit = Timeout(kReadTimeout);
       for (const bus::Record& record : records) {
         if (record.offset >= below_) break;
         Found found{.offset = record.offset, .letter = {}};
@@ -143,8 +148,11 @@ std::optional<bus::Topic> InputTopic(absl::string_view name) {
 
 }  // namespace
 
-DeadLetters::DeadLetters(bus::Bus& bus, int64_t records_per_call)
-    : bus_(bus), records_per_call_(records_per_call), appender_(bus.NewAppender({})) {}
+DeadLetters::DeadLetters(bus::Bus& bus, int64_t records_per_call, ReadingTimes times)
+    : bus_(bus),
+      records_per_call_(records_per_call),
+      times_(times),
+      appender_(bus.NewAppender({})) {}
 
 absl::StatusOr<DeadLetters::Page> DeadLetters::List(const Filter& filter, size_t limit,
                                                     absl::string_view page_token) {
@@ -178,13 +186,14 @@ absl::StatusOr<DeadLetters::Page> DeadLetters::List(const Filter& filter, size_t
     const std::unique_ptr<std::string> raw(letter.release_raw());
     return true;
   };
-  // A chunk of each partition is read whatever the bound, so that every call comes further.
+  // A chunk of each partition is read whatever the bounds, so that every call comes further.
   const int64_t chunk = std::clamp<int64_t>(records_per_call_ / partitions, 1, kChunk);
   int64_t read = 0;
+  const Timeout time(times_.page);
   // False where there may be one, and nothing more is to be read now.
   const auto find_newest = [&](Partition& partition) -> absl::StatusOr<bool> {
     while (!partition.done() && partition.found.empty()) {
-      if (partition.begun && read >= records_per_call_) return false;
+      if (partition.begun && (read >= records_per_call_ || time.Expired())) return false;
       partition.begun = true;
       read += chunk;
       WISSEL_ASSIGN_OR_RETURN(partition.found, partition.rest.ReadChunk(chunk, sift));
@@ -218,21 +227,38 @@ absl::StatusOr<DeadLetters::Page> DeadLetters::List(const Filter& filter, size_t
 }
 
 absl::StatusOr<DeadLetter> DeadLetters::Get(const Filter& filter, absl::string_view id) {
+  const absl::Cleanup end = [this] { --searches_; };
+  if (++searches_ > kMostSearches) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(kMostSearches, " dead letters are being looked for: try again"));
+  }
+  const Timeout time(times_.search);
+  WISSEL_ASSIGN_OR_RETURN(const int partitions, bus_.PartitionCount(bus::Topic::kDeadLetter));
+  std::deque<Backwards> unread;
+  for (int32_t partition = 0; partition < partitions; ++partition) {
+    WISSEL_ASSIGN_OR_RETURN(Backwards all, Backwards::Open(bus_, partition, std::nullopt));
+    if (!all.done()) unread.push_back(std::move(all));
+  }
   const auto sift = [&](const DeadLetter& letter) {
     return letter.dead_letter_id() == id && filter(letter);
   };
+  // By turns: the newest of every partition first.
   std::optional<DeadLetter> first;
-  WISSEL_ASSIGN_OR_RETURN(const int partitions, bus_.PartitionCount(bus::Topic::kDeadLetter));
-  for (int32_t partition = 0; partition < partitions; ++partition) {
-    WISSEL_ASSIGN_OR_RETURN(Backwards backwards, Backwards::Open(bus_, partition, std::nullopt));
-    while (!backwards.done()) {
-      WISSEL_ASSIGN_OR_RETURN(auto chunk, backwards.ReadChunk(kChunk, sift));
-      if (!chunk.empty()) first = std::move(chunk.front().letter);
+  while (!unread.empty() && !time.Expired()) {
+    Backwards partition = std::move(unread.front());
+    unread.pop_front();
+    WISSEL_ASSIGN_OR_RETURN(auto chunk, partition.ReadChunk(kSearchChunk, sift));
+    if (!chunk.empty()) {
+      first = std::move(chunk.front().letter);
+      unread.clear();  // Repeats have the same key, and so the same partition.
     }
-    // Repeats have the same key, and so the same partition.
-    if (first.has_value()) return *std::move(first);
+    if (!partition.done()) unread.push_back(std::move(partition));
   }
-  return absl::NotFoundError(absl::StrCat("no dead letter ", id));
+  if (first.has_value()) return *std::move(first);
+  if (unread.empty()) return absl::NotFoundError(absl::StrCat("no dead letter ", id));
+  return absl::DeadlineExceededError(absl::StrCat(
+      "no dead letter ", id, " among the newest, and there are more than can be read in ",
+      absl::FormatDuration(times_.search)));
 }
 
 absl::StatusOr<DeadLetters::Replayed> DeadLetters::Replay(const Filter& filter,

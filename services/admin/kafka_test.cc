@@ -10,12 +10,14 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/proto_time.h"
 #include "libs/base/uuid.h"
 #include "libs/bus/kafka.h"
 #include "libs/domain/testing.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/test_env.h"
 #include "services/admin/config_topic.h"
+#include "services/admin/dead_letters.h"
 #include "services/admin/topic_check.h"
 
 namespace wissel::admin {
@@ -102,6 +104,47 @@ TEST(TopicsOnKafka, WhatLosesRecordsIsAProblem) {
   for (const v1::TopicStatus& status : copied) {
     EXPECT_THAT(status.problems(), Contains(HasSubstr("replication factor 1; 2 is needed")));
   }
+}
+
+TEST(DeadLettersOnKafka, AreListedPageByPageAndFoundByTheirId) {
+  WISSEL_TEST_ENV(brokers, "WISSEL_TEST_KAFKA");
+  WISSEL_ASSERT_OK_AND_ASSIGN(
+      const auto bus, bus::NewKafkaBus({.brokers = brokers,
+                                        .topic_prefix = absl::StrCat("test.", RandomUuid(), ".")}));
+  WISSEL_ASSERT_OK(bus->EnsureTopics(bus::DefaultTopics(2)));
+  WISSEL_ASSERT_OK_AND_ASSIGN(const int partitions, bus->PartitionCount(bus::Topic::kDeadLetter));
+  constexpr int kLetters = 1500;
+  {
+    const auto appender = bus->NewAppender({});
+    for (int n = 0; n < kLetters; ++n) {
+      deadletter::v1::DeadLetter letter;
+      letter.set_dead_letter_id(absl::StrCat(n));
+      letter.set_raw(std::string(2000, 'x'));
+      *letter.mutable_time() = ToProto(absl::FromUnixSeconds(1'000'000 + n));
+      appender->Append({.topic = bus::Topic::kDeadLetter,
+                        .partition = n % partitions,
+                        .key = "",
+                        .value = letter.SerializeAsString(),
+                        .headers = {}},
+                       [](absl::StatusOr<int64_t> offset) { WISSEL_EXPECT_OK(offset); });
+    }
+    WISSEL_ASSERT_OK(appender->Flush(absl::Seconds(30)));
+  }
+  DeadLetters letters(*bus, 10'000);
+  const auto all = [](const deadletter::v1::DeadLetter&) { return true; };
+  int next = kLetters;
+  std::string token;
+  do {
+    WISSEL_ASSERT_OK_AND_ASSIGN(const DeadLetters::Page page, letters.List(all, 500, token));
+    for (const auto& letter : page.letters) {
+      ASSERT_EQ(letter.dead_letter_id(), absl::StrCat(--next));
+    }
+    token = page.next_page_token;
+  } while (!token.empty());
+  EXPECT_EQ(next, 0);
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto found, letters.Get(all, "7"));
+  EXPECT_EQ(found.raw().size(), 2000u);
+  EXPECT_TRUE(absl::IsNotFound(letters.Get(all, "none").status()));
 }
 
 }  // namespace
