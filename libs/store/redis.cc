@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <iterator>
 #include <mutex>
 #include <utility>
@@ -127,6 +128,13 @@ std::optional<std::string> MovedTo(const Reply& reply) {
   const std::vector<std::string> words = absl::StrSplit(reply.text, ' ');
   if (words.size() != 3 || !ParseHostPort(words[2]).ok()) return std::nullopt;
   return words[2];
+}
+
+// What a server answers that is no longer the primary.
+bool IsFromReplica(const Reply& reply) {
+  if (!reply.error()) return false;
+  const RedisError error = ClassifyError(reply.text);
+  return error == RedisError::kReadOnly || error == RedisError::kMasterDown;
 }
 
 std::string Sha1Hex(absl::string_view text) {
@@ -280,6 +288,8 @@ class Redis::Connection {
       const ReplyPtr reply(static_cast<redisReply*>(raw));
       replies.push_back(Convert(*reply));
     }
+    // The name may lead to another server by now, which only a new connection finds out.
+    if (std::any_of(replies.begin(), replies.end(), IsFromReplica)) context_.reset();
     return replies;
   }
 

@@ -15,6 +15,7 @@
 #include "libs/testing/redis_cluster.h"
 #include "libs/testing/redis_server.h"
 #include "libs/testing/status_matchers.h"
+#include "libs/testing/temp_dir.h"
 
 namespace wissel::store {
 namespace {
@@ -104,6 +105,43 @@ TEST_F(RedisTest, ARestartBetweenTwoCallsIsNotSeen) {
   server.Stop();
   server.Start();
   WISSEL_EXPECT_OK(redis.Ping());
+}
+
+// The address of whichever server is the primary, as a Kubernetes Service gives: its target moves
+// and leaves open connections alone.
+class MovingAddress {
+ public:
+  void PointTo(const RedisServer& server) {
+    unlink(path_.c_str());
+    ASSERT_EQ(symlink(server.address().c_str(), path_.c_str()), 0);
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  const testing::TempDir dir_;
+  const std::string path_ = dir_.Join("primary.sock");
+};
+
+TEST_F(RedisTest, WhatHasBecomeAReplicaIsLeft) {
+  RedisServer before;
+  RedisServer after;
+  MovingAddress address;
+  address.PointTo(before);
+  RedisOptions options = OptionsFor(before);
+  options.address = address.path();
+  const Script script("return redis.call('INCR', KEYS[1])");
+  for (const char* serves_reads : {"yes", "no"}) {
+    address.PointTo(before);
+    Redis redis(options);
+    WISSEL_ASSERT_OK(redis.RunScript("", script, {"k"}, {}));
+    Redis old(OptionsFor(before));
+    WISSEL_ASSERT_OK(old.Run("", {"CONFIG", "SET", "replica-serve-stale-data", serves_reads}));
+    WISSEL_ASSERT_OK(old.Run("", {"REPLICAOF", "127.0.0.1", "1"}));
+    address.PointTo(after);
+    EXPECT_THAT(redis.RunScript("", script, {"k"}, {}), ::testing::Not(testing::IsOk()));
+    WISSEL_EXPECT_OK(redis.RunScript("", script, {"k"}, {})) << serves_reads;
+    WISSEL_ASSERT_OK(old.Run("", {"REPLICAOF", "NO", "ONE"}));
+  }
 }
 
 TEST_F(RedisTest, FailsAtOnceUntilTheNextAttemptIsDue) {
