@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
@@ -71,8 +72,11 @@ absl::StatusOr<v1::GetConversationResponse> History::GetConversation(
     } else if (view->conversation.has_value()) {
       v1::GetConversationResponse response;
       *response.mutable_conversation() = std::move(view->conversation->conversation);
-      for (v1::Message& message : view->conversation->messages) {
-        *response.add_messages() = std::move(message);
+      Room room;
+      auto first = view->conversation->messages.end();
+      while (first != view->conversation->messages.begin() && room.Take(*std::prev(first))) --first;
+      for (; first != view->conversation->messages.end(); ++first) {
+        *response.add_messages() = std::move(*first);
       }
       SetAsOf(view->place, *response.mutable_as_of());
       return response;
@@ -85,22 +89,32 @@ absl::StatusOr<v1::ListMessagesResponse> History::ListMessages(
     const rpc::Principal& caller, const v1::ListMessagesRequest& request) {
   if (request.conversation_id().empty()) return NotSet("conversation_id");
   WISSEL_ASSIGN_OR_RETURN(const int size, PageSize(request.page_size()));
-  WISSEL_ASSIGN_OR_RETURN(const auto after, ReadPageToken(request.page_token()));
+  WISSEL_ASSIGN_OR_RETURN(auto after, ReadPageToken(request.page_token()));
   absl::Status missing =
       absl::NotFoundError(absl::StrCat("no conversation ", request.conversation_id()));
   for (const PartitionKeys& keys : partitions_) {
-    // One more than asked for tells whether there is another page.
-    auto page = views::ReadMessages(redis_, keys, caller.workspace.value(),
-                                    request.conversation_id(), after, size + 1);
-    if (page.ok()) {
-      v1::ListMessagesResponse response;
-      const bool more = page->messages.size() > static_cast<size_t>(size);
-      if (more) page->messages.pop_back();
-      if (more) response.set_next_page_token(MakePageToken(page->messages.back().first));
-      for (auto& [cursor, message] : page->messages) *response.add_messages() = std::move(message);
-      return response;
+    v1::ListMessagesResponse response;
+    Room room;
+    for (;;) {
+      // One more than the page takes tells whether there is another.
+      const int left = size - response.messages_size();
+      const int asked = std::min(left + 1, kMessagesShown);
+      auto read = views::ReadMessages(redis_, keys, caller.workspace.value(),
+                                      request.conversation_id(), after, asked);
+      if (!read.ok()) {
+        if (!absl::IsNotFound(read.status())) missing = read.status();
+        break;
+      }
+      for (auto& [cursor, message] : read->messages) {
+        if (response.messages_size() == size || !room.Take(message)) {
+          response.set_next_page_token(MakePageToken(*after));
+          return response;
+        }
+        *response.add_messages() = std::move(message);
+        after = std::move(cursor);
+      }
+      if (read->messages.size() < static_cast<size_t>(asked)) return response;
     }
-    if (!absl::IsNotFound(page.status())) missing = page.status();
   }
   return missing;
 }
@@ -120,11 +134,14 @@ absl::StatusOr<History::Page> History::ReadPage(const std::vector<Index>& indexe
     return std::tie(a.first.score, a.first.id) > std::tie(b.first.score, b.first.id);
   });
   Page page;
-  if (found.size() > static_cast<size_t>(size)) {
-    found.resize(static_cast<size_t>(size));
-    page.next_page_token = MakePageToken(found.back().first);
+  Room room;
+  for (auto one = found.begin(); one != found.end(); ++one) {
+    if (page.conversations.size() == static_cast<size_t>(size) || !room.Take(one->second)) {
+      page.next_page_token = MakePageToken(std::prev(one)->first);
+      break;
+    }
+    page.conversations.push_back(std::move(one->second));
   }
-  for (auto& [cursor, conversation] : found) page.conversations.push_back(std::move(conversation));
   return page;
 }
 
@@ -208,15 +225,28 @@ absl::StatusOr<v1::GetAgentResponse> History::GetAgent(const rpc::Principal& cal
 absl::StatusOr<v1::ListAgentsResponse> History::ListAgents(const rpc::Principal& caller,
                                                            const v1::ListAgentsRequest& request) {
   WISSEL_ASSIGN_OR_RETURN(const auto groups, GroupsOf(caller, request.routing_group_id()));
-  v1::ListAgentsResponse response;
+  WISSEL_ASSIGN_OR_RETURN(const auto after, ReadPageToken(request.page_token()));
+  // By id, and by group, as an agent may stand in two of them.
+  std::map<std::string, state::v1::AgentState> by_place;
   for (const Group& group : groups) {
     WISSEL_ASSIGN_OR_RETURN(
         auto agents,
         views::ReadAgents(redis_, *group.keys, caller.workspace.value(), group.routing_key));
-    for (state::v1::AgentState& agent : agents) *response.add_agents() = std::move(agent);
+    for (state::v1::AgentState& agent : agents) {
+      std::string place = absl::StrCat(agent.agent_id(), "\n", agent.routing_group_id());
+      by_place.insert_or_assign(std::move(place), std::move(agent));
+    }
   }
-  std::sort(response.mutable_agents()->begin(), response.mutable_agents()->end(),
-            [](const auto& a, const auto& b) { return a.agent_id() < b.agent_id(); });
+  v1::ListAgentsResponse response;
+  Room room;
+  const auto begin = after.has_value() ? by_place.upper_bound(after->id) : by_place.begin();
+  for (auto one = begin; one != by_place.end(); ++one) {
+    if (!room.Take(one->second)) {
+      response.set_next_page_token(MakePageToken({.score = 0, .id = std::prev(one)->first}));
+      break;
+    }
+    *response.add_agents() = std::move(one->second);
+  }
   return response;
 }
 

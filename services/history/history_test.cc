@@ -64,12 +64,13 @@ class HistoryTest : public ::testing::Test {
 
   // An open conversation of `group` ("workspace/group"), opened at the second `opened`.
   void Open(const std::string& group, const std::string& id, int opened,
-            const std::string& contact = "contact") {
+            const std::string& contact = "contact", const std::string& subject = "") {
     state::v1::ConversationState conversation;
     conversation.set_conversation_id(id);
     conversation.set_workspace_id(group.substr(0, group.find('/')));
     conversation.set_routing_group_id(group.substr(group.find('/') + 1));
     conversation.set_status(state::v1::CONVERSATION_STATUS_QUEUED);
+    conversation.set_subject(subject);
     *conversation.mutable_open_time() = ToProto(absl::FromUnixSeconds(opened));
     views::Batch& batch = BatchOf(group);
     batch.Put({{domain::PieceKind::kConversation, id}, conversation.SerializeAsString()});
@@ -81,19 +82,21 @@ class HistoryTest : public ::testing::Test {
     batch.Run({"ZADD", keys.Contact(workspace, contact), score, id});
     batch.Run({"ZADD", keys.Groups(workspace), "0", conversation.routing_group_id()});
   }
-  void AddNotes(const std::string& group, const std::string& conversation, int count) {
+  void AddNotes(const std::string& group, const std::string& conversation, int count,
+                const std::string& text = "text") {
     for (int i = 0; i < count; ++i) {
       v1::Message message;
       message.set_id(absl::StrCat("n", i));
-      message.set_note("text");
+      message.set_note(text);
       BatchOf(group).AddMessage(conversation, message.id(), i, message.SerializeAsString(), 1000);
     }
   }
-  void AddAgent(const std::string& group, const std::string& id) {
+  void AddAgent(const std::string& group, const std::string& id, const std::string& reason = "") {
     state::v1::AgentState agent;
     agent.set_workspace_id(group.substr(0, group.find('/')));
     agent.set_routing_group_id(group.substr(group.find('/') + 1));
     agent.set_agent_id(id);
+    agent.set_presence_reason(reason);
     BatchOf(group).Put({{domain::PieceKind::kAgent, domain::AgentKey(agent.workspace_id(), id)},
                         agent.SerializeAsString()});
     BatchOf(group).Run({"ZADD", KeysOf(group).Agents(group), "0", id});
@@ -242,6 +245,79 @@ TEST_F(HistoryTest, QueueAndAgents) {
   WISSEL_ASSERT_OK_AND_ASSIGN(auto anna, history_.GetAgent(Of("shop"), agent));
   EXPECT_EQ(anna.agent().routing_group_id(), "be");
   EXPECT_THAT(history_.GetAgent(Of("rival"), agent), StatusIs(absl::StatusCode::kNotFound));
+}
+
+// A gRPC client takes 4 MiB where nothing else is set.
+constexpr size_t kMostReceived = 4 << 20;
+
+TEST_F(HistoryTest, OfAConversationWithLongMessagesTheLatestAreShown) {
+  Open("shop/nl", "c1", 1);
+  AddNotes("shop/nl", "c1", 30, std::string(256 << 10, 'x'));
+  WriteAll();
+  v1::GetConversationRequest request;
+  request.set_conversation_id("c1");
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto got, history_.GetConversation(Of("shop"), request));
+  EXPECT_LT(got.ByteSizeLong(), kMostReceived);
+  ASSERT_GE(got.messages_size(), 10);
+  for (int i = 0; i < got.messages_size(); ++i) {
+    EXPECT_EQ(got.messages(i).id(), absl::StrCat("n", 30 - got.messages_size() + i));
+  }
+}
+
+TEST_F(HistoryTest, APageIsShortWhereMoreWouldBeTooLargeAnAnswer) {
+  const std::string large(700 << 10, 'x');
+  std::vector<std::string> conversations;
+  std::vector<std::string> messages;
+  std::vector<std::string> agents;
+  for (int i = 8; i >= 0; --i) {
+    Open(i % 2 == 0 ? "shop/nl" : "shop/be", absl::StrCat("c", i), i, "contact", large);
+    AddAgent(i % 2 == 0 ? "shop/nl" : "shop/be", absl::StrCat("a", i), large);
+    conversations.push_back(absl::StrCat("c", i));
+    messages.push_back(absl::StrCat("n", i));
+    agents.push_back(absl::StrCat("a", 8 - i));
+  }
+  AddNotes("shop/nl", "c0", 9, large);
+  WriteAll();
+  const auto all = [](auto request, const auto& list, const auto& ids_of) {
+    std::vector<std::string> seen;
+    for (int pages = 0; pages < 20; ++pages) {
+      const auto page = list(request);
+      EXPECT_THAT(page, testing::IsOk());
+      if (!page.ok()) return seen;
+      EXPECT_LT(page->ByteSizeLong(), kMostReceived);
+      for (const std::string& id : ids_of(*page)) seen.push_back(id);
+      if (page->next_page_token().empty()) return seen;
+      request.set_page_token(page->next_page_token());
+    }
+    ADD_FAILURE() << "the pages do not end";
+    return seen;
+  };
+  EXPECT_EQ(
+      all(
+          v1::ListConversationsRequest(),
+          [&](const auto& request) { return history_.ListConversations(Of("shop"), request); },
+          [](const auto& page) { return Ids(page.conversations()); }),
+      conversations);
+  v1::ListMessagesRequest of_c0;
+  of_c0.set_conversation_id("c0");
+  EXPECT_EQ(
+      all(
+          of_c0, [&](const auto& request) { return history_.ListMessages(Of("shop"), request); },
+          [](const auto& page) {
+            std::vector<std::string> ids;
+            for (const auto& message : page.messages()) ids.push_back(message.id());
+            return ids;
+          }),
+      messages);
+  EXPECT_EQ(all(
+                v1::ListAgentsRequest(),
+                [&](const auto& request) { return history_.ListAgents(Of("shop"), request); },
+                [](const auto& page) {
+                  std::vector<std::string> ids;
+                  for (const auto& agent : page.agents()) ids.push_back(agent.agent_id());
+                  return ids;
+                }),
+            agents);
 }
 
 TEST_F(HistoryTest, WhileAPartitionIsBuiltNothingIsSaidToBeMissing) {

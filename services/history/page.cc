@@ -12,6 +12,7 @@ namespace {
 
 constexpr int kDefaultSize = 50;
 constexpr int kLargestSize = 500;
+constexpr size_t kAnswerBytes = 3 << 20;
 constexpr char kSeparator = '|';
 
 }  // namespace
@@ -23,6 +24,13 @@ absl::StatusOr<int> PageSize(int asked) {
         absl::StrCat("page_size: ", asked, "; from 1 to ", kLargestSize));
   }
   return asked;
+}
+
+bool Room::Take(const google::protobuf::MessageLite& item) {
+  const size_t bytes = item.ByteSizeLong();
+  if (taken_ > 0 && taken_ + bytes > kAnswerBytes) return false;
+  taken_ += bytes;
+  return true;
 }
 
 std::string MakePageToken(const views::Cursor& cursor) {
