@@ -45,6 +45,7 @@ class Server {
   /// material that cannot be read.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerOptions& options,
                                                        const std::vector<grpc::Service*>& services);
+  /// Cancels the calls under way and waits until their handlers are done.
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;

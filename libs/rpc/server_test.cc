@@ -256,6 +256,31 @@ TEST_F(ServerTest, DrainCancelsWhatIsLeftAtTheDeadline) {
   EXPECT_FALSE(waited.ok());
 }
 
+TEST_F(ServerTest, DestroyingItCancelsWhatIsUnderWay) {
+  Start();
+  const auto stub = Stub();
+  grpc::ClientContext context;
+  EchoRequest request;
+  EchoResponse response;
+  Notification done;
+  grpc::Status waited;
+  stub->async()->Wait(&context, &request, &response, [&](grpc::Status status) {
+    waited = status;
+    done.Notify();
+  });
+  service_.AwaitWaiter();
+  Notification destroyed;
+  std::thread destroy([&] {
+    server_.reset();
+    destroyed.Notify();
+  });
+  EXPECT_TRUE(destroyed.WaitFor(absl::Seconds(20)));
+  service_.Release(grpc::Status::OK);
+  destroy.join();
+  done.Wait();
+  EXPECT_FALSE(waited.ok());
+}
+
 // grpc.health.v1.HealthCheckResponse is one varint field: 08 01 is SERVING, 08 02 NOT_SERVING.
 std::string Health(int port) {
   grpc::GenericStub stub(MakeChannel({.target = absl::StrCat("localhost:", port)}));
