@@ -26,6 +26,11 @@ PartitionProjector::PartitionProjector(const Environment& environment, int32_t p
       lag_offsets_(environment.metrics.lag_offsets.With({absl::StrCat(partition)})),
       lag_seconds_(environment.metrics.lag_seconds.With({absl::StrCat(partition)})) {}
 
+PartitionProjector::~PartitionProjector() {
+  lag_offsets_.Set(0);
+  lag_seconds_.Set(0);
+}
+
 std::optional<int64_t> PartitionProjector::next_offset() const {
   return fold_.has_value() ? expected_.next_offset : std::nullopt;
 }
@@ -59,6 +64,8 @@ absl::Status PartitionProjector::Begin() {
   if (from_checkpoint) {
     expected_ = {restored->meta.incarnation, restored->meta.position->offset};
     built_to_ = restored->meta.built_to;
+    last_record_time_ = restored->state.time();
+    written_ = {*expected_.next_offset, last_record_time_};
   } else {
     // Retention may have moved on since the state was made.
     if ((*reader)->position().offset > 0) restored->state.BeginsAfterCut();
@@ -83,6 +90,15 @@ absl::Status PartitionProjector::Begin() {
 }
 
 absl::StatusOr<bool> PartitionProjector::Step() {
+  absl::StatusOr<bool> more = Work();
+  if (Due(last_lag_, env_.settings.lag_interval)) {
+    const absl::Status measured = MeasureLag();
+    if (more.ok() && !measured.ok()) return Lose("log", Annotate(measured, "measuring the lag"));
+  }
+  return more;
+}
+
+absl::StatusOr<bool> PartitionProjector::Work() {
   if (!fold_.has_value()) WISSEL_RETURN_IF_ERROR(Begin());
 
   auto entries = reader_->Poll(batch_, absl::ZeroDuration());
@@ -109,7 +125,6 @@ absl::StatusOr<bool> PartitionProjector::Step() {
   }
   env_.metrics.decisions.Increment(static_cast<double>(entries->size()));
   env_.metrics.events.Increment(static_cast<double>(fold_->events() - events_before));
-  if (Due(last_lag_, env_.settings.lag_interval)) WISSEL_RETURN_IF_ERROR(MeasureLag());
   return moved;
 }
 
@@ -133,6 +148,7 @@ absl::Status PartitionProjector::Write() {
   env_.metrics.batch_seconds.Observe(env_.clock.Now() - begin);
   env_.metrics.batches.Increment();
   expected_.next_offset = next_offset;
+  written_ = {next_offset, last_record_time_};
   last_check_ = env_.clock.Now();
   return absl::OkStatus();
 }
@@ -176,13 +192,25 @@ absl::Status PartitionProjector::TakeOutExpired() {
   return absl::OkStatus();
 }
 
+// While it fails too: then is when the lag grows.
 absl::Status PartitionProjector::MeasureLag() {
-  const auto end = reader_->EndOffset();
-  if (!end.ok()) return Lose("log", Annotate(end.status(), "measuring the lag"));
-  const int64_t lag = std::max<int64_t>(0, *end - reader_->position().offset);
+  int64_t end = 0;
+  if (reader_ != nullptr) {
+    WISSEL_ASSIGN_OR_RETURN(end, reader_->EndOffset());
+  } else {
+    const int64_t from = written_.has_value() ? written_->next_offset : 0;
+    WISSEL_ASSIGN_OR_RETURN(const auto reader,
+                            env_.bus.OpenReader(bus::Topic::kLog, keys_.partition(),
+                                                {.offset = from, .wakeup = nullptr}));
+    WISSEL_ASSIGN_OR_RETURN(end, reader->EndOffset());
+  }
+  const absl::Time now = env_.clock.Now();
+  // Where the views stand is not known before they have been read: from here on it lags behind.
+  if (!written_.has_value()) written_ = {end, now};
+  const int64_t lag = std::max<int64_t>(0, end - written_->next_offset);
   lag_offsets_.Set(static_cast<double>(lag));
-  const bool behind = lag > 0 && last_record_time_ != absl::InfinitePast();
-  lag_seconds_.Set(behind ? absl::ToDoubleSeconds(env_.clock.Now() - last_record_time_) : 0);
+  const bool behind = lag > 0 && written_->time != absl::InfinitePast();
+  lag_seconds_.Set(behind ? absl::ToDoubleSeconds(now - written_->time) : 0);
   return absl::OkStatus();
 }
 

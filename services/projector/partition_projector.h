@@ -41,6 +41,10 @@ struct Environment {
 class PartitionProjector {
  public:
   PartitionProjector(const Environment& environment, int32_t partition);
+  // Its lag is no longer this one's.
+  ~PartitionProjector();
+  PartitionProjector(const PartitionProjector&) = delete;
+  PartitionProjector& operator=(const PartitionProjector&) = delete;
 
   // One piece of work: begins, or folds what has come and writes it. Does not wait for news. True
   // if there may be more to do at once. After an error the next Step begins again; pause before it.
@@ -51,6 +55,13 @@ class PartitionProjector {
   std::optional<int64_t> next_offset() const;
 
  private:
+  // What is in the views, as far as this one knows; no more may be, another may have written.
+  struct Written {
+    int64_t next_offset = 0;
+    absl::Time time;  // of the last record
+  };
+
+  absl::StatusOr<bool> Work();
   absl::Status Begin();
   absl::Status Write();
   absl::Status TakeOutExpired();
@@ -72,6 +83,7 @@ class PartitionProjector {
   // How many records the next batch takes: fewer when they are large.
   size_t batch_ = 1;
   absl::Time last_record_time_ = absl::InfinitePast();
+  std::optional<Written> written_;
   absl::Time last_check_ = absl::InfinitePast();
   absl::Time last_expiry_ = absl::InfinitePast();
   absl::Time last_lag_ = absl::InfinitePast();

@@ -73,12 +73,13 @@ void Projector::FollowAssignment() {
   for (const int32_t partition : assignment->revoked) partitions_.erase(partition);
   for (const int32_t partition : assignment->assigned) {
     partitions_.try_emplace(
-        partition, Partition{.projector = PartitionProjector(environment_, partition),
-                             .backoff = Backoff(
-                                 {.initial = settings_.retry_initial, .max = settings_.retry_max},
-                                 static_cast<uint64_t>(partition)),
-                             .not_before = absl::InfinitePast(),
-                             .failure = absl::UnavailableError("not begun yet")});
+        partition,
+        Partition{
+            .projector = std::make_unique<PartitionProjector>(environment_, partition),
+            .backoff = Backoff({.initial = settings_.retry_initial, .max = settings_.retry_max},
+                               static_cast<uint64_t>(partition)),
+            .not_before = absl::InfinitePast(),
+            .failure = absl::UnavailableError("not begun yet")});
   }
   metrics_.partitions.Set(static_cast<double>(partitions_.size()));
 }
@@ -89,7 +90,7 @@ bool Projector::StepAll() {
   for (auto& [number, partition] : partitions_) {
     const absl::Time now = environment_.clock.Now();
     if (now < partition.not_before) continue;
-    const absl::StatusOr<bool> more = partition.projector.Step();
+    const absl::StatusOr<bool> more = partition.projector->Step();
     partition.failure = more.status();
     if (more.ok()) {
       partition.backoff.Reset();
@@ -100,7 +101,7 @@ bool Projector::StepAll() {
       environment_.log.Warning(
           "partition failed", {{"partition", number}, {"reason", more.status()}, {"pause", pause}});
     }
-    if (const auto offset = partition.projector.next_offset())
+    if (const auto offset = partition.projector->next_offset())
       offsets.emplace_back(number, *offset);
   }
   const absl::Time now = environment_.clock.Now();

@@ -38,7 +38,7 @@ class Projector {
 
  private:
   struct Partition {
-    PartitionProjector projector;
+    std::unique_ptr<PartitionProjector> projector;
     Backoff backoff;
     absl::Time not_before = absl::InfinitePast();
     absl::Status failure;

@@ -12,11 +12,14 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "libs/bus/embedded.h"
 #include "libs/channel/outbox_store.h"
+#include "libs/testing/away_bus.h"
 #include "libs/testing/redis_server.h"
 #include "libs/testing/shop_log.h"
 #include "libs/testing/status_matchers.h"
@@ -144,6 +147,17 @@ class ProjectorTest : public ::testing::Test {
     auto work = views::ReadAgentWork(redis_, keys_, "acme", agent);
     EXPECT_THAT(work, testing::IsOk());
     return *std::move(work);
+  }
+
+  // What wissel_projector_lag_`unit` says of the partition.
+  double Lag(absl::string_view unit) {
+    const std::string series = absl::StrCat("wissel_projector_lag_", unit, "{partition=\"0\"} ");
+    for (absl::string_view line : absl::StrSplit(registry_.Expose(), '\n')) {
+      double value = 0;
+      if (absl::ConsumePrefix(&line, series) && absl::SimpleAtod(line, &value)) return value;
+    }
+    ADD_FAILURE() << "no " << series;
+    return -1;
   }
 
   static RedisServer* server_;
@@ -476,6 +490,63 @@ TEST_F(ProjectorTest, WhileRedisIsAwayNothingIsLost) {
   CatchUp(projector);
   WISSEL_ASSERT_OK_AND_ASSIGN(const auto load, views::LoadCheckpoint(redis, keys_));
   EXPECT_EQ(load.checkpoint.meta.state_hash, shop_->state().Hash());
+}
+
+TEST_F(ProjectorTest, TheLagIsMeasuredWhileRedisIsAway) {
+  RedisServer server;
+  Redis redis(OptionsFor(server));
+  environment_.emplace(MakeEnvironment(redis));
+  auto projector = NewProjector();
+  shop_->Open("31611111111", "nl");
+  CatchUp(*projector);
+  clock_.Advance(settings_.lag_interval);
+  WISSEL_ASSERT_OK(projector->Step());
+  EXPECT_EQ(Lag("offsets"), 0);
+  EXPECT_EQ(Lag("seconds"), 0);
+
+  server.Stop();
+  for (int i = 1; i <= 2; ++i) {
+    shop_->Open(absl::StrCat("3162222222", i), "nl");
+    shop_->Sync();
+    clock_.Advance(settings_.lag_interval);
+    EXPECT_THAT(projector->Step(), ::testing::Not(testing::IsOk()));
+    EXPECT_GE(Lag("offsets"), i);
+    EXPECT_GT(Lag("seconds"), 0);
+  }
+  projector.reset();
+  EXPECT_EQ(Lag("offsets"), 0) << "the partition is another's now";
+  EXPECT_EQ(Lag("seconds"), 0);
+
+  // One that never got to Redis knows as much as it has seen itself.
+  projector = NewProjector();
+  EXPECT_THAT(projector->Step(), ::testing::Not(testing::IsOk()));
+  EXPECT_EQ(Lag("offsets"), 0);
+  shop_->Open("31633333333", "nl");
+  shop_->Sync();
+  clock_.Advance(settings_.lag_interval);
+  EXPECT_THAT(projector->Step(), ::testing::Not(testing::IsOk()));
+  EXPECT_GE(Lag("offsets"), 1);
+  EXPECT_EQ(Lag("seconds"), absl::ToDoubleSeconds(settings_.lag_interval));
+}
+
+TEST_F(ProjectorTest, TheLagOfOneThatBeginsBehindHasAnAge) {
+  shop_->Open("31611111111", "nl");
+  CatchUp(*NewProjector());
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto place, views::LoadCheckpoint(redis_, keys_));
+  shop_->Open("31622222222", "nl");
+  shop_->Sync();
+  testing::SilentBus silent(*bus_, bus::Topic::kLog, place.checkpoint.meta.position->offset);
+  Environment environment{.bus = silent,
+                          .redis = redis_,
+                          .clock = clock_,
+                          .log = {},
+                          .metrics = metrics_,
+                          .settings = settings_,
+                          .wakeup = nullptr};
+  PartitionProjector projector(environment, 0);
+  WISSEL_ASSERT_OK(projector.Step());
+  EXPECT_GE(Lag("offsets"), 1);
+  EXPECT_GT(Lag("seconds"), 0);
 }
 
 TEST_F(ProjectorTest, ADamagedCheckpointIsBuiltAgain) {
