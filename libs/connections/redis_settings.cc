@@ -11,6 +11,9 @@ void RedisSettings::Describe(config::Binder& b) {
   b.Int("database", &database, "The database's number.", {.min = 0, .max = 15});
   b.Bool("tls", &tls, "Whether the connection is TLS; needs a build with hiredis_ssl.");
   b.File("ca_file", &ca_file, "Authorities that sign the server, PEM; the system's if empty.");
+  b.Text("server_name", &server_name,
+         "The name that the server's certificate must have, for TLS; the address's host if empty. "
+         "For a cluster whose nodes go by addresses that their certificates lack.");
   b.Duration("connect_timeout", &connect_timeout, "How long a connection may take.",
              {.min = absl::Milliseconds(10), .max = absl::Minutes(1)});
   b.Duration("command_timeout", &command_timeout, "How long an answer may take.",
@@ -23,7 +26,7 @@ absl::StatusOr<store::RedisOptions> RedisSettings::ToOptions() const {
   options.username = username;
   options.password = password.value();
   options.database = database;
-  if (tls) options.tls = store::RedisTls{.ca_file = ca_file};
+  if (tls) options.tls = store::RedisTls{.ca_file = ca_file, .server_name = server_name};
   options.connect_timeout = connect_timeout;
   options.command_timeout = command_timeout;
   WISSEL_RETURN_IF_ERROR(store::CheckRedisOptions(options));

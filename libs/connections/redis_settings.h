@@ -18,6 +18,7 @@ struct RedisSettings {
   int database = 0;
   bool tls = false;
   std::string ca_file;
+  std::string server_name;
   absl::Duration connect_timeout = absl::Seconds(2);
   absl::Duration command_timeout = absl::Seconds(10);
 

@@ -4,6 +4,9 @@
 #include <hiredis/hiredis.h>
 #ifdef WISSEL_HIREDIS_SSL
 #include <hiredis/hiredis_ssl.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #endif
 #include <openssl/evp.h>
 #include <signal.h>
@@ -145,10 +148,40 @@ std::string Sha1Hex(absl::string_view text) {
 }
 
 #ifdef WISSEL_HIREDIS_SSL
-struct FreeSsl {
-  void operator()(redisSSLContext* context) const { redisFreeSSLContext(context); }
+struct FreeTls {
+  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  void operator()(SSL* session) const { SSL_free(session); }
 };
-using SslPtr = std::unique_ptr<redisSSLContext, FreeSsl>;
+using TlsContextPtr = std::unique_ptr<SSL_CTX, FreeTls>;
+
+// Our own, as hiredis's shows no way to have a certificate's name checked.
+absl::StatusOr<TlsContextPtr> NewTlsContext(const RedisTls& tls) {
+  ERR_clear_error();
+  TlsContextPtr context(SSL_CTX_new(TLS_client_method()));
+  const bool usable =
+      context != nullptr && SSL_CTX_set_min_proto_version(context.get(), TLS1_2_VERSION) == 1 &&
+      (tls.ca_file.empty()
+           ? SSL_CTX_set_default_verify_paths(context.get())
+           : SSL_CTX_load_verify_locations(context.get(), tls.ca_file.c_str(), nullptr)) == 1 &&
+      (tls.certificate_file.empty() ||
+       (SSL_CTX_use_certificate_chain_file(context.get(), tls.certificate_file.c_str()) == 1 &&
+        SSL_CTX_use_PrivateKey_file(context.get(), tls.private_key_file.c_str(),
+                                    SSL_FILETYPE_PEM) == 1));
+  if (!usable) {
+    const char* reason = ERR_reason_error_string(ERR_peek_last_error());
+    return absl::InvalidArgumentError(
+        absl::StrCat("Redis: TLS: ", reason == nullptr ? "unusable" : reason));
+  }
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_PEER, nullptr);
+  return context;
+}
+
+// Has the certificate's name, or address, checked in the handshake (RFC 6125, section 6).
+bool ExpectName(SSL& session, const std::string& name) {
+  if (X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(&session), name.c_str()) == 1) return true;
+  return SSL_set1_host(&session, name.c_str()) == 1 &&
+         SSL_set_tlsext_host_name(&session, name.c_str()) == 1;
+}
 #endif
 
 }  // namespace
@@ -168,6 +201,9 @@ absl::Status CheckRedisOptions(const RedisOptions& options) {
   if (options.tls.has_value() && !RedisTlsAvailable()) {
     return absl::InvalidArgumentError(
         "TLS to Redis is not in this build: it needs hiredis 1.0 or later with hiredis_ssl");
+  }
+  if (options.tls.has_value() && IsPath(options.address)) {
+    return absl::InvalidArgumentError("TLS to Redis is for host:port, not for a unix socket");
   }
   return absl::OkStatus();
 }
@@ -243,23 +279,22 @@ class Redis::Connection {
   absl::Status StartTls() {
 #ifdef WISSEL_HIREDIS_SSL
     if (!options_.tls.has_value()) return absl::OkStatus();
-    if (ssl_ == nullptr) {
-      const auto or_null = [](const std::string& s) { return s.empty() ? nullptr : s.c_str(); };
-      redisInitOpenSSL();
-      redisSSLContextError error = REDIS_SSL_CTX_NONE;
-      ssl_.reset(redisCreateSSLContext(or_null(options_.tls->ca_file),
-                                       options_.tls->ca_file.empty() ? "/etc/ssl/certs" : nullptr,
-                                       or_null(options_.tls->certificate_file),
-                                       or_null(options_.tls->private_key_file),
-                                       or_null(options_.tls->server_name), &error));
-      if (ssl_ == nullptr) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("Redis: TLS: ", redisSSLContextGetError(error)));
-      }
+    if (tls_ == nullptr) {
+      WISSEL_ASSIGN_OR_RETURN(tls_, NewTlsContext(*options_.tls));
     }
-    if (redisInitiateSSLWithContext(context_.get(), ssl_.get()) != REDIS_OK) {
+    std::string name = options_.tls->server_name;
+    if (name.empty()) {
+      WISSEL_ASSIGN_OR_RETURN(const HostPort target, ParseHostPort(address_));
+      name = target.host;
+    }
+    std::unique_ptr<SSL, FreeTls> session(SSL_new(tls_.get()));
+    if (session == nullptr || !ExpectName(*session, name)) {
+      return ToStatus(RedisError::kClientMemory, absl::StrCat("no TLS session with ", name));
+    }
+    if (redisInitiateSSL(context_.get(), session.get()) != REDIS_OK) {
       return Failure("TLS handshake");
     }
+    session.release();  // The connection's now.
 #endif
     return absl::OkStatus();
   }
@@ -310,7 +345,7 @@ class Redis::Connection {
   const RedisOptions& options_;
   const std::string address_;
 #ifdef WISSEL_HIREDIS_SSL
-  SslPtr ssl_;
+  TlsContextPtr tls_;
 #endif
   ContextPtr context_;
   Backoff backoff_;

@@ -25,7 +25,7 @@ struct RedisTls {
   std::string ca_file;           // PEM; empty: the system's authorities
   std::string certificate_file;  // PEM; empty: the client shows none
   std::string private_key_file;
-  std::string server_name;  // for SNI; empty: none
+  std::string server_name;  // that its certificate must have; empty: the host connected to
 };
 
 struct RedisOptions {

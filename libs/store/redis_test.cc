@@ -206,6 +206,51 @@ TEST(RedisCluster, FollowsATagToTheNodeThatHasItsSlot) {
   EXPECT_THAT(cluster.Keys(), ::testing::Each(::testing::Not(::testing::IsEmpty())));
 }
 
+int FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  EXPECT_EQ(bind(fd, reinterpret_cast<sockaddr*>(&address), size), 0);
+  EXPECT_EQ(getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
+TEST(RedisOverTls, TheServersNameMustBeInItsCertificate) {
+  if (!RedisTlsAvailable()) GTEST_SKIP() << "this build has no TLS to Redis";
+  const testing::TempDir dir;
+  const std::string certificate = dir.Join("certificate.pem");
+  const std::string key = dir.Join("key.pem");
+  ASSERT_EQ(system(absl::StrCat("openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=test "
+                                "-addext subjectAltName=DNS:localhost -keyout ",
+                                key, " -out ", certificate, " 2>/dev/null")
+                       .c_str()),
+            0);
+  const std::string port = absl::StrCat(FreePort());
+  RedisServer server({"--tls-port", port, "--tls-cert-file", certificate, "--tls-key-file", key,
+                      "--tls-ca-cert-file", certificate, "--tls-auth-clients", "no"});
+  RedisOptions options = OptionsFor(server);
+  options.tls = RedisTls{.ca_file = certificate};
+  options.address = absl::StrCat("localhost:", port);
+  Redis redis(options);
+  WISSEL_EXPECT_OK(redis.Run("", {"SET", "k", std::string(1 << 20, 'x')}));
+  WISSEL_EXPECT_OK(redis.Ping());
+
+  options.address = absl::StrCat("127.0.0.1:", port);
+  EXPECT_THAT(Redis(options).Ping(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("TLS")));
+  options.tls->server_name = "localhost";
+  WISSEL_EXPECT_OK(Redis(options).Ping());
+  options.tls->server_name = "redis.example";
+  EXPECT_THAT(Redis(options).Ping(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("TLS")));
+  options.tls->server_name = "localhost";
+  options.tls->ca_file = "";
+  EXPECT_THAT(Redis(options).Ping(), StatusIs(absl::StatusCode::kUnavailable, HasSubstr("TLS")));
+  options.tls->ca_file = key;
+  EXPECT_THAT(Redis(options).Ping(), StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
 TEST(CheckRedisOptions, SaysWhatIsExpected) {
   WISSEL_EXPECT_OK(CheckRedisOptions({.address = "redis:6379"}));
   WISSEL_EXPECT_OK(CheckRedisOptions({.address = "[::1]:6379"}));
