@@ -73,6 +73,7 @@ class Normaliser {
   explicit Normaliser(const AccountLookup& lookup) : lookup_(lookup) {}
 
   Normalised Run(absl::string_view text) {
+    max_dead_letter_bytes_ = MaxDeadLetterBytes(text.size());
     json::parse_options options;
     options.max_depth = kMaxJsonDepth;
     json::error_code error;
@@ -104,6 +105,14 @@ class Normaliser {
         continue;
       }
       for (const json::value& change : *changes) OnChange(change);
+    }
+    if (too_many_dead_letters_) {
+      too_many_dead_letters_ = false;
+      out_.dead_letters.clear();
+      dead_letter_bytes_ = 0;
+      account_ = nullptr;
+      Dead(deadletter::v1::REASON_INVALID,
+           "too much of it is not understood for a dead letter each", text);
     }
     return std::move(out_);
   }
@@ -152,7 +161,7 @@ class Normaliser {
     ForEach(*value, "statuses", [this](const json::value& v) { OnStatus(v); });
     ForEach(*value, "errors", [this](const json::value& v) {
       Dead(deadletter::v1::REASON_INVALID, "the provider reports an error of the account",
-           WebhookOfItem("errors", v));
+           WebhookOfItem("errors", v, /*contacts=*/nullptr));
     });
     for (const auto& member : *value) {
       const absl::string_view key(member.key().data(), member.key().size());
@@ -160,7 +169,7 @@ class Normaliser {
                          "errors"})) {
         Dead(deadletter::v1::REASON_INVALID,
              absl::StrCat("\"", Clean(key, 64), "\" in a change of messages is not handled"),
-             WebhookOfMember(key, member.value()));
+             WebhookOfMember(key, member.value(), Find(*value_, "contacts")));
       }
     }
   }
@@ -171,7 +180,7 @@ class Normaliser {
     if (items == nullptr) return;
     if (!items->is_array()) {
       return Dead(deadletter::v1::REASON_INVALID, absl::StrCat("\"", key, "\" is no array"),
-                  WebhookOfMember(key, *items));
+                  WebhookOfMember(key, *items, /*contacts=*/nullptr));
     }
     for (const json::value& item : items->get_array()) on_item(item);
   }
@@ -184,7 +193,7 @@ class Normaliser {
     if (from.empty() && object != nullptr) from = FindString(*object, "from_user_id");
     if (id.empty() || from.empty()) {
       return Dead(deadletter::v1::REASON_INVALID, "message without \"id\" or \"from\"",
-                  WebhookOfItem("messages", value));
+                  WebhookOfMessage(value, from));
     }
     NormalisedMessage normalised;
     InboundMessage& message = normalised.message;
@@ -374,7 +383,7 @@ class Normaliser {
     if (id.empty() || !state) {
       return Dead(deadletter::v1::REASON_INVALID,
                   absl::StrCat("status \"", Clean(status, 64), "\" is not handled"),
-                  WebhookOfItem("statuses", value));
+                  WebhookOfItem("statuses", value, /*contacts=*/nullptr));
     }
     receipt::v1::Receipt receipt;
     receipt.mutable_envelope()->set_workspace_id(account_->workspace_id);
@@ -430,6 +439,7 @@ class Normaliser {
     return json::serialize(webhook);
   }
   std::string WebhookOfChange(json::value change) const {
+    if (too_many_dead_letters_) return "";
     json::object entry;
     for (const auto& member : *entry_) {
       if (member.key() != "changes") entry.insert(member);
@@ -437,23 +447,49 @@ class Normaliser {
     entry["changes"] = json::array{std::move(change)};
     return WebhookOf(std::move(entry));
   }
-  // Of a change of messages, with whose it is.
-  std::string WebhookOfMember(absl::string_view key, json::value member) const {
+  // Of a change of messages, with whose it is; `contacts` may be null.
+  std::string WebhookOfMember(absl::string_view key, json::value member,
+                              const json::value* contacts) const {
+    if (too_many_dead_letters_) return "";
     json::object value;
-    for (const absl::string_view kept : {"messaging_product", "metadata", "contacts"}) {
+    for (const absl::string_view kept : {"messaging_product", "metadata"}) {
       if (const json::value* found = Find(*value_, kept)) value[Key(kept)] = *found;
     }
+    if (contacts != nullptr) value["contacts"] = *contacts;
     value[Key(key)] = std::move(member);
     json::object change;
     change["field"] = "messages";
     change["value"] = std::move(value);
     return WebhookOfChange(std::move(change));
   }
-  std::string WebhookOfItem(absl::string_view key, json::value item) const {
-    return WebhookOfMember(key, json::array{std::move(item)});
+  std::string WebhookOfItem(absl::string_view key, json::value item,
+                            const json::value* contacts) const {
+    return WebhookOfMember(key, json::array{std::move(item)}, contacts);
+  }
+  // With its sender's contacts; with all where it does not say who that is.
+  std::string WebhookOfMessage(const json::value& message, absl::string_view from) const {
+    if (too_many_dead_letters_) return "";
+    const json::array* all = FindArray(*value_, "contacts");
+    if (from.empty() || all == nullptr) {
+      return WebhookOfItem("messages", message, Find(*value_, "contacts"));
+    }
+    json::array own;
+    for (const json::value& contact : *all) {
+      const json::object* c = contact.if_object();
+      if (c != nullptr && (FindString(*c, "wa_id") == from || FindString(*c, "user_id") == from)) {
+        own.push_back(contact);
+      }
+    }
+    const json::value contacts = std::move(own);
+    return WebhookOfItem("messages", message, &contacts);
   }
 
   void Dead(deadletter::v1::Reason reason, absl::string_view detail, absl::string_view raw) {
+    dead_letter_bytes_ += raw.size();
+    too_many_dead_letters_ = too_many_dead_letters_ ||
+                             out_.dead_letters.size() == kMaxDeadLetters ||
+                             dead_letter_bytes_ > max_dead_letter_bytes_;
+    if (too_many_dead_letters_) return;
     deadletter::v1::DeadLetter letter;
     deadletter::v1::ProviderOrigin* origin = letter.mutable_origin()->mutable_provider();
     origin->set_kind(common::v1::CHANNEL_KIND_WHATSAPP);
@@ -471,6 +507,9 @@ class Normaliser {
 
   const AccountLookup& lookup_;
   Normalised out_;
+  size_t max_dead_letter_bytes_ = 0;
+  size_t dead_letter_bytes_ = 0;
+  bool too_many_dead_letters_ = false;   // Then no more are made, but one of the whole webhook.
   const json::object* entry_ = nullptr;  // In hand.
   const AccountRef* account_ = nullptr;  // Of the change in hand.
   const json::object* value_ = nullptr;  // As well.

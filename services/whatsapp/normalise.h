@@ -38,11 +38,17 @@ struct NormalisedMessage {
   std::string raw;
 };
 
+// Bounds on the dead letters of one webhook, as each repeats what its items share: how many, and
+// how many bytes they hold together.
+inline constexpr size_t kMaxDeadLetters = 100;
+constexpr size_t MaxDeadLetterBytes(size_t webhook_bytes) { return (64 << 10) + 4 * webhook_bytes; }
+
 struct Normalised {
   std::vector<NormalisedMessage> messages;
   std::vector<receipt::v1::Receipt> receipts;
   // Their bytes are a webhook that holds what was not understood and nothing else: to be handed in
-  // again as they stand. What is no webhook at all is kept as it came.
+  // again as they stand. What is no webhook at all is kept as it came; so is, as one, a webhook
+  // whose letters would pass the bounds.
   std::vector<deadletter::v1::DeadLetter> dead_letters;
 };
 

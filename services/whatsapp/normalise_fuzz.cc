@@ -7,7 +7,8 @@
 #include "services/whatsapp/normalise.h"
 
 // Whatever a webhook holds: every message that comes out has contents, every media to fetch has its
-// place, and everything serialises, which is to say that its texts are UTF-8.
+// place, everything serialises, which is to say that its texts are UTF-8, and the dead letters keep
+// to their bounds.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const wissel::whatsapp::AccountRef account{
       .workspace_id = "shop", .routing_group_id = "nl", .account_id = "wa-nl"};
@@ -30,10 +31,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     WISSEL_CHECK(receipt.provider_status().state() !=
                  wissel::receipt::v1::DELIVERY_STATE_UNSPECIFIED);
   }
+  size_t raw_bytes = 0;
+  WISSEL_CHECK(out.dead_letters.size() <= wissel::whatsapp::kMaxDeadLetters);
   for (wissel::deadletter::v1::DeadLetter& letter : out.dead_letters) {
+    raw_bytes += letter.raw().size();
     wissel::deadletter::v1::DeadLetter copy;
     WISSEL_CHECK(copy.ParseFromString(letter.SerializeAsString()));
     WISSEL_CHECK(!letter.origin().provider().reference().empty());
   }
+  WISSEL_CHECK(raw_bytes <= wissel::whatsapp::MaxDeadLetterBytes(size));
   return 0;
 }

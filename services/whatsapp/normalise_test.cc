@@ -15,9 +15,11 @@ namespace wissel::whatsapp {
 namespace {
 
 using message::v1::Content;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 const AccountRef kNl{.workspace_id = "shop", .routing_group_id = "nl", .account_id = "wa-nl"};
@@ -243,6 +245,63 @@ TEST(NormaliseTest, ADeadLetterHandedInUnchangedIsTheSameDeadLetter) {
     }
   }
   EXPECT_GT(letters, 10);
+}
+
+// A webhook of one change whose `member` holds `count` items that nobody understands, with contacts
+// and other members of the entry beside them.
+std::string Stuffed(const std::string& member, int count, size_t contacts, size_t beside) {
+  std::string items = "0";
+  for (int i = 1; i < count; ++i) absl::StrAppend(&items, ",", i);
+  return absl::StrCat(
+      R"({"object":"whatsapp_business_account","entry":[{"id":"1","beside":")",
+      std::string(beside, 'x'),
+      R"(","changes":[{"field":"messages","value":{"metadata":{"phone_number_id":"1060001"},)",
+      R"("contacts":[{"wa_id":"1","profile":{"name":")", std::string(contacts, 'x'), R"("}}],")",
+      member, R"(":[)", items, "]}}]}]}");
+}
+
+TEST(NormaliseTest, DeadLettersAreNoMoreThanAFewTimesTheirWebhook) {
+  for (const std::string& body :
+       {Stuffed("statuses", 1'000, 1'500'000, 0), Stuffed("errors", 50, 0, 1'500'000),
+        Stuffed("messages", 50, 1'500'000, 0), Stuffed("statuses", 100'000, 0, 0)}) {
+    const Normalised out = Normalise(body, Lookup);
+    size_t bytes = 0;
+    for (const deadletter::v1::DeadLetter& letter : out.dead_letters) bytes += letter.raw().size();
+    EXPECT_LE(bytes, MaxDeadLetterBytes(body.size()));
+    EXPECT_LE(out.dead_letters.size(), kMaxDeadLetters);
+    // Past the bounds the webhook is one, and nothing of it is missing.
+    if (out.dead_letters.size() == 1) {
+      EXPECT_EQ(out.dead_letters[0].raw(), body);
+      EXPECT_EQ(Normalise(body, Lookup).dead_letters[0].SerializeAsString(),
+                out.dead_letters[0].SerializeAsString());
+    }
+  }
+}
+
+TEST(NormaliseTest, ManyDeadLettersDoNotHideTheMessagesBesideThem) {
+  std::string body = Stuffed("statuses", 1'000, 10, 10);
+  body.insert(body.find(R"("statuses")"),
+              R"("messages":[{"id":"a","from":"1","type":"text","text":{"body":"x"}}],)");
+  const Normalised out = Normalise(body, Lookup);
+  ASSERT_THAT(out.messages, SizeIs(1));
+  ASSERT_THAT(out.dead_letters, SizeIs(1));
+  EXPECT_EQ(out.dead_letters[0].raw(), body);
+}
+
+TEST(NormaliseTest, ADeadLetterHoldsTheContactsOfItsMessageOnly) {
+  const Normalised out = Normalise(
+      R"({"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages","value":{)"
+      R"("metadata":{"phone_number_id":"1060001"},)"
+      R"("contacts":[{"wa_id":"1","profile":{"name":"Saskia"}},)"
+      R"({"wa_id":"2","profile":{"name":"Joost"}}],)"
+      R"("messages":[{"from":"2"},{"type":"text"}],"statuses":[{"id":"s"}],"errors":[{}]}}]}]})",
+      Lookup);
+  ASSERT_THAT(out.dead_letters, SizeIs(4));
+  EXPECT_THAT(out.dead_letters[0].raw(), AllOf(HasSubstr("Joost"), Not(HasSubstr("Saskia"))));
+  // Whose it is, nobody knows.
+  EXPECT_THAT(out.dead_letters[1].raw(), AllOf(HasSubstr("Joost"), HasSubstr("Saskia")));
+  EXPECT_THAT(out.dead_letters[2].raw(), Not(HasSubstr("contacts")));
+  EXPECT_THAT(out.dead_letters[3].raw(), Not(HasSubstr("contacts")));
 }
 
 TEST(NormaliseTest, WrongTypesDoNotHideTheirNeighbours) {
