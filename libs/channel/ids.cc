@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/ids.h"
+#include "libs/base/status_macros.h"
 #include "libs/base/uuid.h"
 #include "libs/channel/text.h"
 #include "libs/domain/facts.h"
@@ -113,6 +114,12 @@ std::string ReceiptId(std::initializer_list<absl::string_view> parts) {
   return UuidV5(kWisselNamespace, all);
 }
 
+absl::Status ValidateAccount(const AccountIds& ids) {
+  WISSEL_RETURN_IF_ERROR(ValidateName("workspace_id", ids.workspace_id));
+  WISSEL_RETURN_IF_ERROR(ValidateName("routing_group_id", ids.routing_group_id));
+  return Bounds("account_id", ids.account_id, 1, 128);
+}
+
 absl::Status Validate(const message::v1::InboundMessage& message) {
   const auto first_error = [](std::initializer_list<absl::Status> checks) {
     for (const absl::Status& check : checks) {
@@ -121,10 +128,10 @@ absl::Status Validate(const message::v1::InboundMessage& message) {
     return absl::OkStatus();
   };
   absl::Status status = first_error({
-      ValidateName("envelope.workspace_id", message.envelope().workspace_id()),
-      ValidateName("envelope.routing_group_id", message.envelope().routing_group_id()),
+      ValidateAccount({.workspace_id = message.envelope().workspace_id(),
+                       .routing_group_id = message.envelope().routing_group_id(),
+                       .account_id = message.account().account_id()}),
       Bounds("envelope.id", message.envelope().id(), 36, 36),
-      Bounds("account.account_id", message.account().account_id(), 1, 128),
       Bounds("provider_message_id", message.provider_message_id(), 1, 998),
       Bounds("sender.address", message.sender().address(), 1, 320),
       Bounds("sender.display_name", message.sender().display_name(), 0, kMaxDisplayNameBytes),

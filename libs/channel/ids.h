@@ -24,6 +24,17 @@ void DeriveId(deadletter::v1::DeadLetter* letter);
 // The id of a receipt that reports `parts`.
 std::string ReceiptId(std::initializer_list<absl::string_view> parts);
 
+// Whose an account is.
+struct AccountIds {
+  absl::string_view workspace_id;
+  absl::string_view routing_group_id;
+  absl::string_view account_id;
+};
+
+// Checks them against the contract's bounds, as Validate does for each message of the account.
+// INVALID_ARGUMENT names the first that is out of bounds.
+absl::Status ValidateAccount(const AccountIds& ids);
+
 // Checks the bounds that the contract's comments give. INVALID_ARGUMENT names the first field that
 // is missing or out of bounds.
 absl::Status Validate(const message::v1::InboundMessage& message);

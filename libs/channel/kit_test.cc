@@ -180,6 +180,17 @@ TEST(IdsTest, TheSameMessageHasTheSameIdsAndAnotherAccountsHasOthers) {
   EXPECT_EQ(one.sender().contact_id(), other.sender().contact_id());
 }
 
+TEST(IdsTest, ValidatesWhoseAnAccountIs) {
+  EXPECT_THAT(
+      ValidateAccount({.workspace_id = "shop", .routing_group_id = "nl", .account_id = "WA nl"}),
+      IsOk());
+  EXPECT_THAT(
+      ValidateAccount({.workspace_id = "shop", .routing_group_id = "n l", .account_id = "wa"}),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("routing_group_id")));
+  EXPECT_THAT(ValidateAccount({.workspace_id = "shop", .routing_group_id = "nl", .account_id = ""}),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("account_id")));
+}
+
 TEST(IdsTest, ValidatesTheContractsBounds) {
   message::v1::InboundMessage good = Message();
   DeriveIds(&good);
@@ -233,7 +244,12 @@ class PublisherTest : public ::testing::Test {
     auto bus = bus::NewEmbeddedBus({.partitions = 4, .max_record_bytes = 64 << 10});
     EXPECT_THAT(bus, IsOk());
     bus_ = *std::move(bus);
-    publisher_ = std::make_unique<Publisher>(bus_.get(), &clock_, PublisherOptions{});
+    publisher_ = std::make_unique<Publisher>(
+        bus_.get(), &clock_,
+        PublisherOptions{.on_diverted = [this](const deadletter::v1::DeadLetter& letter,
+                                               absl::string_view /*traceparent*/) {
+          diverted_.push_back(letter.dead_letter_id());
+        }});
     WISSEL_EXPECT_OK(publisher_->Connect());
   }
 
@@ -266,6 +282,7 @@ class PublisherTest : public ::testing::Test {
 
   ManualClock clock_{absl::FromUnixSeconds(1'700'000'000)};
   std::unique_ptr<bus::Bus> bus_;
+  std::vector<std::string> diverted_;
   std::unique_ptr<Publisher> publisher_;
 };
 
@@ -317,6 +334,7 @@ TEST_F(PublisherTest, AMessageOutOfBoundsBecomesADeadLetter) {
   EXPECT_THAT(letter.detail(), HasSubstr("contents"));
   EXPECT_EQ(letter.origin().provider().reference(), "wamid.1");
   EXPECT_EQ(letter.dead_letter_id().size(), 36u);
+  EXPECT_THAT(diverted_, ElementsAre(letter.dead_letter_id()));
   message::v1::InboundMessage raw;
   EXPECT_TRUE(raw.ParseFromString(letter.raw()));
 }

@@ -54,9 +54,9 @@ std::string OriginKey(const deadletter::v1::Origin& origin) {
 Publisher::Publisher(bus::Bus* bus, const Clock* clock, PublisherOptions options)
     : bus_(bus),
       clock_(clock),
-      options_(options),
-      appender_(bus->NewAppender({.max_in_flight = options.max_in_flight,
-                                  .max_in_flight_bytes = options.max_in_flight_bytes})) {}
+      options_(std::move(options)),
+      appender_(bus->NewAppender({.max_in_flight = options_.max_in_flight,
+                                  .max_in_flight_bytes = options_.max_in_flight_bytes})) {}
 
 absl::Status Publisher::Connect() {
   WISSEL_RETURN_IF_ERROR(bus::CheckTopics(*bus_));
@@ -71,8 +71,8 @@ void Publisher::Publish(message::v1::InboundMessage message, absl::string_view t
                         Done done) {
   DeriveIds(&message);
   if (absl::Status valid = Validate(message); !valid.ok()) {
-    return Publish(ToDeadLetter(message, deadletter::v1::REASON_INVALID, valid.message()),
-                   traceparent, std::move(done));
+    return Divert(message, deadletter::v1::REASON_INVALID, valid.message(), traceparent,
+                  std::move(done));
   }
   if (message.language().empty()) message.set_language(LanguageOf(message));
   bus::Outgoing record{.topic = bus::Topic::kInbound,
@@ -82,13 +82,21 @@ void Publisher::Publish(message::v1::InboundMessage message, absl::string_view t
                        .headers = {}};
   // The one refusal that no repeat can mend.
   if (connected() && appender_->Admit(record).code() == absl::StatusCode::kInvalidArgument) {
-    return Publish(ToDeadLetter(message, deadletter::v1::REASON_TOO_LARGE,
-                                absl::StrCat("message of ", record.value.size(),
-                                             " bytes is larger than a record may be")),
-                   traceparent, std::move(done));
+    return Divert(
+        message, deadletter::v1::REASON_TOO_LARGE,
+        absl::StrCat("message of ", record.value.size(), " bytes is larger than a record may be"),
+        traceparent, std::move(done));
   }
   Append(record.topic, std::move(record.key), std::move(record.value), message.GetTypeName(),
          traceparent, std::move(done));
+}
+
+void Publisher::Divert(const message::v1::InboundMessage& message, deadletter::v1::Reason reason,
+                       absl::string_view detail, absl::string_view traceparent, Done done) {
+  deadletter::v1::DeadLetter letter = ToDeadLetter(message, reason, detail);
+  DeriveId(&letter);
+  if (options_.on_diverted) options_.on_diverted(letter, traceparent);
+  Publish(std::move(letter), traceparent, std::move(done));
 }
 
 void Publisher::Publish(const receipt::v1::Receipt& receipt, absl::string_view traceparent,

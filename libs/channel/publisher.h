@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -20,6 +21,9 @@ struct PublisherOptions {
   size_t max_in_flight_bytes = 64 << 20;
   // Of a dead letter's raw bytes; the rest is cut off.
   size_t max_dead_letter_raw_bytes = 512 << 10;
+  // Told of each message that becomes a dead letter instead, for logs and counts; must not block.
+  std::function<void(const deadletter::v1::DeadLetter&, absl::string_view traceparent)>
+      on_diverted = {};
 };
 
 // Puts what a channel took in on the bus: messages into the inbound topic, receipts into theirs, by
@@ -56,6 +60,8 @@ class Publisher {
   absl::Status Flush(absl::Duration timeout) { return appender_->Flush(timeout); }
 
  private:
+  void Divert(const message::v1::InboundMessage& message, deadletter::v1::Reason reason,
+              absl::string_view detail, absl::string_view traceparent, Done done);
   void Append(bus::Topic topic, std::string key, std::string value, absl::string_view type,
               absl::string_view traceparent, Done done);
 

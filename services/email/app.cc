@@ -19,7 +19,9 @@
 #include "libs/base/uuid.h"
 #include "libs/channel/blob.h"
 #include "libs/channel/deliverer.h"
+#include "libs/channel/ids.h"
 #include "libs/channel/publisher.h"
+#include "libs/telemetry/trace.h"
 #include "services/email/mail_ingest.h"
 #include "services/email/mail_sender.h"
 #include "services/email/mailbox_reader.h"
@@ -104,6 +106,14 @@ class EmailApp final : public service::App {
     }
     std::set<std::pair<std::string, std::string>> seen;
     for (const AccountSettings& account : settings_.accounts) {
+      const absl::Status valid =
+          channel::ValidateAccount({.workspace_id = account.workspace_id,
+                                    .routing_group_id = account.routing_group_id,
+                                    .account_id = account.account_id});
+      if (!valid.ok()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("accounts: ", account.account_id, ": ", valid.message()));
+      }
       if (!seen.emplace(account.workspace_id, account.account_id).second) {
         return absl::InvalidArgumentError(
             absl::StrCat("accounts: ", account.account_id, " stands there twice"));
@@ -118,7 +128,19 @@ class EmailApp final : public service::App {
     if (error) {
       return absl::UnavailableError(absl::StrCat(settings_.state_folder, ": ", error.message()));
     }
-    publisher_.emplace(&bus_, &context_.clock, channel::PublisherOptions{});
+    publisher_.emplace(
+        &bus_, &context_.clock,
+        channel::PublisherOptions{.on_diverted = [this](const deadletter::v1::DeadLetter& letter,
+                                                        absl::string_view traceparent) {
+          const deadletter::v1::ProviderOrigin& origin = letter.origin().provider();
+          metrics_.ForMailbox(origin.account_id()).dead_letters.Increment();
+          context_.log.Warning("dead letter",
+                               {{"reason", deadletter::v1::Reason_Name(letter.reason())},
+                                {"detail", letter.detail()},
+                                {"account", origin.account_id()},
+                                {"reference", origin.reference()},
+                                {"trace_id", telemetry::TraceIdOf(traceparent)}});
+        }});
     for (size_t i = 0; i < settings_.accounts.size(); ++i) {
       const AccountSettings& account = settings_.accounts[i];
       const IngestMetrics metrics = metrics_.ForMailbox(account.account_id);

@@ -21,7 +21,8 @@ Metrics::Metrics(telemetry::Registry& registry)
       mails_(registry.AddCounterFamily(
           "wissel_email_mails_total",
           "Mails taken: those that became a message, those that became a dead letter, and of the "
-          "messages those that report on a mail of ours.",
+          "messages those that report on a mail of ours. A message out of the contract's bounds "
+          "becomes a dead letter too and counts as both.",
           {Label{"account"}, Label{"outcome", {"message", "dead_letter", "bounce"}}})),
       normalise_seconds_(registry.AddHistogram("wissel_email_normalise_seconds",
                                                "Time to make a message of a mail, blobs included.",

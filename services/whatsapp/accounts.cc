@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "libs/channel/ids.h"
+
 namespace wissel::whatsapp {
 
 Accounts::Accounts(const std::vector<AccountSettings>& settings) {
@@ -19,6 +22,16 @@ Accounts::Accounts(const std::vector<AccountSettings>& settings) {
 }
 
 absl::Status Accounts::Check() const {
+  for (const Account& account : all_) {
+    const absl::Status valid =
+        channel::ValidateAccount({.workspace_id = account.ref.workspace_id,
+                                  .routing_group_id = account.ref.routing_group_id,
+                                  .account_id = account.ref.account_id});
+    if (!valid.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("accounts: ", account.ref.account_id, ": ", valid.message()));
+    }
+  }
   if (by_number_.size() != all_.size()) {
     return absl::InvalidArgumentError("accounts: two have the same phone_number_id");
   }

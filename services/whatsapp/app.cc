@@ -18,6 +18,7 @@
 #include "libs/channel/publisher.h"
 #include "libs/http/client.h"
 #include "libs/http/server.h"
+#include "libs/telemetry/trace.h"
 #include "services/whatsapp/accounts.h"
 #include "services/whatsapp/graph.h"
 #include "services/whatsapp/graph_sender.h"
@@ -103,7 +104,12 @@ class RunningApp final : public WhatsappApp {
 
  private:
   absl::Status StartIngest() {
-    publisher_.emplace(&bus_, &context_.clock, channel::PublisherOptions{});
+    publisher_.emplace(
+        &bus_, &context_.clock,
+        channel::PublisherOptions{.on_diverted = [this](const deadletter::v1::DeadLetter& letter,
+                                                        absl::string_view traceparent) {
+          webhook_->NoteDeadLetter(letter, telemetry::TraceIdOf(traceparent));
+        }});
     media_.emplace(&*graph_, blobs_.get(), &metrics_);
     webhook_.emplace(settings_.webhook, &accounts_, &*media_, &*publisher_, &context_.clock,
                      &metrics_, context_.log);

@@ -18,7 +18,8 @@ Metrics::Metrics(telemetry::Registry& registry)
       receipts(registry.AddCounter("wissel_whatsapp_receipts_total",
                                    "Statuses of our messages found in webhooks.")),
       dead_letters(registry.AddCounterFamily(
-          "wissel_whatsapp_dead_letters_total", "What webhooks held and nobody understood.",
+          "wissel_whatsapp_dead_letters_total",
+          "What webhooks held and nobody understood, and messages out of the contract's bounds.",
           {{"reason", {"unparsable", "invalid", "unknown_account", "other"}}})),
       media(registry.AddCounterFamily("wissel_whatsapp_media_total",
                                       "Media of customers' messages, by outcome.",

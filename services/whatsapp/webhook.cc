@@ -107,6 +107,16 @@ const Webhook::App* Webhook::FindSigner(absl::string_view body, absl::string_vie
   return signer;
 }
 
+void Webhook::NoteDeadLetter(const deadletter::v1::DeadLetter& letter,
+                             absl::string_view trace_id) const {
+  metrics_->dead_letters.With({ReasonName(letter.reason())}).Increment();
+  log_.Warning("dead letter", {{"reason", ReasonName(letter.reason())},
+                               {"detail", letter.detail()},
+                               {"account_id", letter.origin().provider().account_id()},
+                               {"reference", letter.origin().provider().reference()},
+                               {"trace_id", trace_id}});
+}
+
 void Webhook::Receive(http::Request request, http::Responder responder) {
   const absl::Time begin = clock_->Now();
   const auto refuse = [&](absl::string_view outcome, http::Response response) {
@@ -160,11 +170,7 @@ void Webhook::Receive(http::Request request, http::Responder responder) {
                     : Later("5", "the bus is away"));
   });
   for (deadletter::v1::DeadLetter& letter : normalised.dead_letters) {
-    metrics_->dead_letters.With({ReasonName(letter.reason())}).Increment();
-    log_.Warning("dead letter", {{"reason", ReasonName(letter.reason())},
-                                 {"account_id", letter.origin().provider().account_id()},
-                                 {"reference", letter.origin().provider().reference()},
-                                 {"trace_id", trace_id}});
+    NoteDeadLetter(letter, trace_id);
     publisher_->Publish(std::move(letter), trace, group.Add());
   }
   for (const receipt::v1::Receipt& receipt : normalised.receipts) {

@@ -35,6 +35,9 @@ class Webhook {
   // Adds both routes.
   void Register(http::Router* router);
 
+  // Counts and logs one: of a webhook's own, or of a message that the publisher diverts.
+  void NoteDeadLetter(const deadletter::v1::DeadLetter& letter, absl::string_view trace_id) const;
+
   int pending() const { return pending_; }
 
  private:

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "libs/base/mutex.h"
 #include "libs/base/timeout.h"
 #include "libs/bus/embedded.h"
 #include "libs/service/service.h"
@@ -59,7 +60,7 @@ class WhatsappTest : public ::testing::Test {
 
   service::Context Context() {
     return {.clock = clock_,
-            .log = telemetry::Logger(),
+            .log = log_,
             .metrics = metrics_,
             .readiness = readiness_,
             .endpoint = endpoint_,
@@ -98,7 +99,19 @@ class WhatsappTest : public ::testing::Test {
     return all;
   }
 
+  // What has been logged, line by line.
+  std::vector<std::string> lines() const {
+    MutexLock lock(lines_mutex_);
+    return lines_;
+  }
+
   const SystemClock clock_;
+  mutable Mutex lines_mutex_;
+  std::vector<std::string> lines_ ABSL_GUARDED_BY(lines_mutex_);
+  const telemetry::Logger log_{{.write = [this](absl::string_view line) {
+    MutexLock lock(lines_mutex_);
+    lines_.emplace_back(line);
+  }}};
   const wissel::testing::TempDir dir_;
   telemetry::Registry metrics_;
   telemetry::Readiness readiness_;

@@ -29,6 +29,8 @@ namespace {
 using deadletter::v1::DeadLetter;
 using message::v1::InboundMessage;
 using receipt::v1::Receipt;
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -365,6 +367,34 @@ TEST_F(IngestTest, RefusesAccountsThatContradictEachOther) {
   settings_.accounts[1].phone_number_id = settings_.accounts[0].phone_number_id;
   EXPECT_THAT(WhatsappApp::New(*bus_, std::nullopt, settings_, Context()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("phone_number_id")));
+}
+
+// Every message of such an account would be refused later, after its webhook has got its 200.
+TEST_F(IngestTest, RefusesAccountsOutOfTheContractsBounds) {
+  const auto refusal = [this](auto change) {
+    WhatsappSettings settings = settings_;
+    change(settings.accounts[1]);
+    return WhatsappApp::New(*bus_, std::nullopt, settings, Context()).status();
+  };
+  EXPECT_THAT(refusal([](AccountSettings& a) { a.workspace_id = "Web_Shop"; }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("workspace_id")));
+  EXPECT_THAT(refusal([](AccountSettings& a) { a.routing_group_id = std::string(65, 'a'); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("routing_group_id")));
+  EXPECT_THAT(refusal([](AccountSettings& a) { a.account_id = std::string(129, 'a'); }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("account_id")));
+}
+
+TEST_F(IngestTest, AMessageRefusedForItsBoundsIsLoggedAndCounted) {
+  Start(channel::Role::kIngest);
+  std::string body = MediaWebhook("text", "1", "");
+  body.replace(body.find("wamid.M"), 7, std::string(999, 'w'));
+  EXPECT_EQ(PostSigned(body), 200);
+  const std::vector<DeadLetter> letters = DeadLetters();
+  ASSERT_THAT(letters, SizeIs(1));
+  EXPECT_THAT(letters[0].detail(), HasSubstr("provider_message_id"));
+  EXPECT_THAT(metrics_.Expose(),
+              HasSubstr("wissel_whatsapp_dead_letters_total{reason=\"invalid\"} 1"));
+  EXPECT_THAT(lines(), Contains(AllOf(HasSubstr("dead letter"), HasSubstr("provider_message_id"))));
 }
 
 }  // namespace
