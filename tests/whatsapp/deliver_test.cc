@@ -13,6 +13,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using wissel::testing::IsOk;
+using wissel::testing::StatusIs;
 using Fault = stubs::GraphStub::Fault;
 using namespace receipt::v1;  // NOLINT: the states, by their names.
 
@@ -199,6 +201,68 @@ TEST_F(DeliverTest, KeepsToTheNumbersPace) {
   ASSERT_THAT(book, SizeIs(30));
   // 20 at once, 10 more at 20 a second.
   EXPECT_GE(book[29].time - book[0].time, absl::Milliseconds(400));
+}
+
+// A bus that does not acknowledge what was appended before the time for it is over.
+class LateBus final : public bus::Bus {
+ public:
+  explicit LateBus(bus::Bus& bus) : bus_(bus) {}
+
+  absl::StatusOr<int> PartitionCount(bus::Topic topic) override {
+    return bus_.PartitionCount(topic);
+  }
+  absl::StatusOr<std::optional<bus::TopicSettings>> SettingsOf(bus::Topic topic) override {
+    return bus_.SettingsOf(topic);
+  }
+  absl::Status EnsureTopics(const std::vector<bus::TopicSpec>& specs) override {
+    return bus_.EnsureTopics(specs);
+  }
+  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions options) override {
+    class Late final : public bus::Appender {
+     public:
+      explicit Late(std::unique_ptr<bus::Appender> real) : real_(std::move(real)) {}
+      void Append(bus::Outgoing record, Done done) override {
+        real_->Append(std::move(record), std::move(done));
+      }
+      absl::Status Admit(const bus::Outgoing& record) const override {
+        return real_->Admit(record);
+      }
+      absl::Status Flush(absl::Duration) override { return absl::DeadlineExceededError("late"); }
+
+     private:
+      const std::unique_ptr<bus::Appender> real_;
+    };
+    return std::make_unique<Late>(bus_.NewAppender(options));
+  }
+  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic topic, int32_t partition,
+                                                          bus::ReaderOptions options) override {
+    return bus_.OpenReader(topic, partition, std::move(options));
+  }
+  absl::StatusOr<std::unique_ptr<bus::Membership>> Join(absl::string_view group, bus::Topic topic,
+                                                        bus::MemberOptions options) override {
+    return bus_.Join(group, topic, std::move(options));
+  }
+  absl::Status TruncateBefore(bus::Topic topic, int32_t partition, int64_t offset) override {
+    return bus_.TruncateBefore(topic, partition, offset);
+  }
+  absl::Status Health() override { return bus_.Health(); }
+
+ private:
+  bus::Bus& bus_;
+};
+
+TEST_F(DeliverTest, ADrainWaitsForTheCallThatRunsThoughTheBusIsLate) {
+  LateBus late(*bus_);
+  settings_.role = channel::Role::kAll;
+  auto app = WhatsappApp::New(late, std::nullopt, settings_, Context());
+  ASSERT_THAT(app, IsOk());
+  graph_->FailNext({.kind = Fault::Kind::kDelay, .delay = absl::Milliseconds(200)});
+  Reply("m1", Text("on its way"));
+  const Timeout limit(absl::Seconds(20));
+  while (graph_->book().empty() && !limit.Expired()) absl::SleepFor(absl::Milliseconds(2));
+  EXPECT_THAT((*app)->Drain(absl::Seconds(20)), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  app->reset();
+  ASSERT_TRUE(router_->WaitFor("m1", DELIVERY_STATE_SENT));
 }
 
 TEST_F(DeliverTest, NothingIsDoubledUnderFaultsAndRestarts) {
