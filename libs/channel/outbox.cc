@@ -145,9 +145,10 @@ void Outbox::OnEvent(absl::string_view key, absl::string_view traceparent,
       return OnNotTaken(event.input_dead_lettered().input_id(),
                         event.input_dead_lettered().detail(), now);
     case EventKind::kConversationForgotten: {
-      const auto order = order_.find(event.conversation_forgotten().conversation_id());
-      if (order == order_.end()) return;
-      const std::deque<std::string> outbound_ids = order->second;
+      // The held ones too, which stand in no order any more.
+      const auto own = by_conversation_.find(event.conversation_forgotten().conversation_id());
+      if (own == by_conversation_.end()) return;
+      const std::set<std::string> outbound_ids = own->second;
       for (const std::string& id : outbound_ids) Erase(id, now);
       return;
     }
@@ -187,6 +188,7 @@ Outbox::Item& Outbox::Add(std::string key, const std::string& outbound_id,
                           const std::string& conversation_id,
                           const message::v1::OutboundMessage& message, bool by_bot) {
   Item& item = items_[outbound_id];
+  by_conversation_[conversation_id].insert(outbound_id);
   const size_t slash = key.find('/');
   item.delivery = {
       .outbound_id = outbound_id,
@@ -510,6 +512,9 @@ void Outbox::Erase(const std::string& outbound_id, absl::Time now) {
   SetPhase(item, Phase::kNone);
   Schedule(item, absl::InfiniteFuture());
   LeaveOrder(item, now);
+  const auto own = by_conversation_.find(item.delivery.conversation_id);
+  own->second.erase(outbound_id);
+  if (own->second.empty()) by_conversation_.erase(own);
   items_.erase(it);
 }
 

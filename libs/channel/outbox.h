@@ -197,7 +197,8 @@ class Outbox {
   void AwaitAnswerTo(const std::string& receipt_id, Item& item);
 
   const Options options_;
-  std::map<std::string, Item> items_;                                // By outbound id.
+  std::map<std::string, Item> items_;  // By outbound id.
+  absl::flat_hash_map<std::string, std::set<std::string>> by_conversation_;
   absl::flat_hash_map<std::string, std::deque<std::string>> order_;  // By conversation.
   std::set<std::pair<absl::Time, std::string>> due_;
   std::set<std::pair<absl::Time, std::string>> waiting_;  // Due, but for want of a slot.

@@ -520,6 +520,34 @@ TEST_F(OutboxTest, ForgetsWithItsConversation) {
   EXPECT_EQ(outbox.in_flight(), 0);
 }
 
+TEST_F(OutboxTest, ForgetsWhatIsHeldWithItsConversation) {
+  Outbox outbox = MakeOutbox();
+  Settle(outbox);
+  Reply(outbox, "m1");
+  Reply(outbox, "other", "c2");
+  Settle(outbox);
+  for (const Outbox::Call& call : std::vector(calls_)) {
+    Finish(outbox, call, {.kind = SendOutcome::Kind::kUncertain});
+  }
+  now_ += policy_.settle_wait;
+  Settle(outbox);
+  ASSERT_EQ(StateOf("m1"), receipt::v1::DELIVERY_STATE_HELD);
+  // As the next deliverer has it from the checkpoint, too.
+  Outbox next = MakeOutbox("d2");
+  state::v1::OutboxCheckpoint checkpoint;
+  for (state::v1::OutboxItem& item : outbox.Items()) *checkpoint.add_items() = std::move(item);
+  next.Restore(checkpoint, now_);
+  log::v1::Decision forgotten;
+  forgotten.add_events()->mutable_conversation_forgotten()->set_conversation_id("c1");
+  Log(forgotten, {&outbox, &next});
+  for (const Outbox* has : {&outbox, &next}) {
+    EXPECT_EQ(has->stats().held, 1);
+    const std::vector<state::v1::OutboxItem> items = has->Items();
+    ASSERT_THAT(items, SizeIs(1));
+    EXPECT_EQ(items[0].outbound_id(), "other");
+  }
+}
+
 TEST_F(OutboxTest, GivesUpWhatTheRouterKeepsIgnoring) {
   Outbox outbox = MakeOutbox();
   Settle(outbox);
