@@ -132,7 +132,7 @@ absl::Status Validate(const message::v1::InboundMessage& message) {
                        .routing_group_id = message.envelope().routing_group_id(),
                        .account_id = message.account().account_id()}),
       Bounds("envelope.id", message.envelope().id(), 36, 36),
-      Bounds("provider_message_id", message.provider_message_id(), 1, 998),
+      Bounds("provider_message_id", message.provider_message_id(), 1, kMaxProviderMessageIdBytes),
       Bounds("sender.address", message.sender().address(), 1, 320),
       Bounds("sender.display_name", message.sender().display_name(), 0, kMaxDisplayNameBytes),
       Bounds("sender.contact_id", message.sender().contact_id(), 36, 36),

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/hash.h"
@@ -24,6 +25,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::Pair;
 using wissel::testing::IsOk;
 using wissel::testing::StatusIs;
@@ -353,6 +355,42 @@ TEST_F(PublisherTest, AMessageTooLargeForARecordBecomesACutDeadLetter) {
   EXPECT_EQ(letter.reason(), deadletter::v1::REASON_TOO_LARGE);
   EXPECT_EQ(letter.raw().size(), 1000u);
   EXPECT_TRUE(letter.truncated());
+}
+
+// A provider would repeat what is refused for ever.
+TEST_F(PublisherTest, AMessageOfAnySizeEndsSomewhere) {
+  publisher_ = std::make_unique<Publisher>(bus_.get(), &clock_,
+                                           PublisherOptions{.max_dead_letter_raw_bytes = 1000});
+  WISSEL_ASSERT_OK(publisher_->Connect());
+  message::v1::InboundMessage message = Message();
+  message.set_language("nl");
+  constexpr size_t kMaxRecord = 64 << 10;
+  for (size_t text = kMaxRecord - 1000; text < kMaxRecord; text += 20) {
+    message.mutable_contents(0)->mutable_text()->set_text(std::string(text, 'x'));
+    EXPECT_THAT(Publish(message), IsOk()) << text;
+  }
+  EXPECT_THAT(ReadAll(bus::Topic::kInbound), Not(IsEmpty()));
+  EXPECT_THAT(ReadAll(bus::Topic::kDeadLetter), Not(IsEmpty()));
+}
+
+TEST_F(PublisherTest, AReferenceOfAnyLengthIsCut) {
+  publisher_ = std::make_unique<Publisher>(bus_.get(), &clock_,
+                                           PublisherOptions{.max_dead_letter_raw_bytes = 1000});
+  WISSEL_ASSERT_OK(publisher_->Connect());
+  message::v1::InboundMessage message = Message();
+  message.set_provider_message_id(std::string(300 << 10, 'x'));
+  EXPECT_THAT(Publish(message), IsOk());
+  message.set_provider_message_id(std::string(2 << 20, 'x'));
+  EXPECT_THAT(Publish(message), IsOk());
+  std::set<std::string> ids;
+  for (const bus::Record& record : ReadAll(bus::Topic::kDeadLetter)) {
+    deadletter::v1::DeadLetter letter;
+    ASSERT_TRUE(letter.ParseFromString(record.value));
+    ids.insert(letter.dead_letter_id());
+    EXPECT_EQ(letter.origin().provider().reference(), std::string(998, 'x'));
+    EXPECT_LT(record.key.size(), 1200u);
+  }
+  EXPECT_EQ(ids.size(), 2u) << "they are two, though they begin alike";
 }
 
 TEST_F(PublisherTest, TheSameOriginIsTheSameDeadLetter) {

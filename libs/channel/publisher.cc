@@ -75,11 +75,10 @@ void Publisher::Publish(message::v1::InboundMessage message, absl::string_view t
                   std::move(done));
   }
   if (message.language().empty()) message.set_language(LanguageOf(message));
-  bus::Outgoing record{.topic = bus::Topic::kInbound,
-                       .key = domain::RoutingKey(message.envelope().workspace_id(),
-                                                 message.envelope().routing_group_id()),
-                       .value = message.SerializeAsString(),
-                       .headers = {}};
+  bus::Outgoing record = RecordOf(
+      bus::Topic::kInbound,
+      domain::RoutingKey(message.envelope().workspace_id(), message.envelope().routing_group_id()),
+      message, traceparent);
   // The one refusal that no repeat can mend.
   if (connected() && appender_->Admit(record).code() == absl::StatusCode::kInvalidArgument) {
     return Divert(
@@ -87,8 +86,7 @@ void Publisher::Publish(message::v1::InboundMessage message, absl::string_view t
         absl::StrCat("message of ", record.value.size(), " bytes is larger than a record may be"),
         traceparent, std::move(done));
   }
-  Append(record.topic, std::move(record.key), std::move(record.value), message.GetTypeName(),
-         traceparent, std::move(done));
+  Append(std::move(record), std::move(done));
 }
 
 void Publisher::Divert(const message::v1::InboundMessage& message, deadletter::v1::Reason reason,
@@ -101,38 +99,48 @@ void Publisher::Divert(const message::v1::InboundMessage& message, deadletter::v
 
 void Publisher::Publish(const receipt::v1::Receipt& receipt, absl::string_view traceparent,
                         Done done) {
-  Append(
-      bus::Topic::kReceipts,
-      domain::RoutingKey(receipt.envelope().workspace_id(), receipt.envelope().routing_group_id()),
-      receipt.SerializeAsString(), receipt.GetTypeName(), traceparent, std::move(done));
+  Append(RecordOf(bus::Topic::kReceipts,
+                  domain::RoutingKey(receipt.envelope().workspace_id(),
+                                     receipt.envelope().routing_group_id()),
+                  receipt, traceparent),
+         std::move(done));
 }
 
 void Publisher::Publish(deadletter::v1::DeadLetter letter, absl::string_view traceparent,
                         Done done) {
-  DeriveId(&letter);
+  DeriveId(&letter);  // From all of the reference.
+  if (letter.origin().has_provider()) {
+    std::string& reference = *letter.mutable_origin()->mutable_provider()->mutable_reference();
+    reference.resize(TruncateUtf8(reference, kMaxProviderMessageIdBytes).size());
+  }
   *letter.mutable_time() = ToProto(clock_->Now());
   letter.set_detail(std::string(TruncateUtf8(ToUtf8(letter.detail()), kMaxErrorDetailBytes)));
   if (letter.raw().size() > options_.max_dead_letter_raw_bytes) {
     letter.mutable_raw()->resize(options_.max_dead_letter_raw_bytes);
     letter.set_truncated(true);
   }
-  Append(bus::Topic::kDeadLetter, OriginKey(letter.origin()), letter.SerializeAsString(),
-         letter.GetTypeName(), traceparent, std::move(done));
+  Append(RecordOf(bus::Topic::kDeadLetter, OriginKey(letter.origin()), letter, traceparent),
+         std::move(done));
 }
 
-void Publisher::Append(bus::Topic topic, std::string key, std::string value, absl::string_view type,
-                       absl::string_view traceparent, Done done) {
+bus::Outgoing Publisher::RecordOf(bus::Topic topic, std::string key,
+                                  const google::protobuf::Message& message,
+                                  absl::string_view traceparent) const {
   const int partitions = topic == bus::Topic::kDeadLetter ? dead_letter_partitions_ : partitions_;
-  if (partitions <= 0) {
-    return std::move(done)(absl::UnavailableError("the bus has not been reached yet"));
-  }
   bus::Outgoing record{.topic = topic,
-                       .partition = bus::PartitionOf(key, partitions),
+                       .partition = partitions > 0 ? bus::PartitionOf(key, partitions) : 0,
                        .key = std::move(key),
-                       .value = std::move(value),
-                       .headers = {bus::ContentTypeHeader(type)}};
+                       .value = message.SerializeAsString(),
+                       .headers = {bus::ContentTypeHeader(message.GetTypeName())}};
   if (!traceparent.empty()) {
     record.headers.emplace_back(std::string(telemetry::kTraceParent), std::string(traceparent));
+  }
+  return record;
+}
+
+void Publisher::Append(bus::Outgoing record, Done done) {
+  if (!connected()) {
+    return std::move(done)(absl::UnavailableError("the bus has not been reached yet"));
   }
   appender_->Append(std::move(record),
                     [done = std::move(done)](absl::StatusOr<int64_t> offset) mutable {

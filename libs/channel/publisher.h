@@ -8,6 +8,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "google/protobuf/message.h"
 #include "libs/base/clock.h"
 #include "libs/bus/bus.h"
 #include "wissel/deadletter/v1/deadletter.pb.h"
@@ -53,7 +54,7 @@ class Publisher {
   void Publish(message::v1::InboundMessage message, absl::string_view traceparent, Done done);
   // Envelope filled in by the caller, its id with ReceiptId.
   void Publish(const receipt::v1::Receipt& receipt, absl::string_view traceparent, Done done);
-  // Sets id and time, cuts `raw`.
+  // Sets id and time, cuts `raw` and the reference.
   void Publish(deadletter::v1::DeadLetter letter, absl::string_view traceparent, Done done);
 
   // Waits until everything published so far has been answered.
@@ -62,8 +63,11 @@ class Publisher {
  private:
   void Divert(const message::v1::InboundMessage& message, deadletter::v1::Reason reason,
               absl::string_view detail, absl::string_view traceparent, Done done);
-  void Append(bus::Topic topic, std::string key, std::string value, absl::string_view type,
-              absl::string_view traceparent, Done done);
+  // As it will be appended, headers and all: what Admit says of it holds.
+  bus::Outgoing RecordOf(bus::Topic topic, std::string key,
+                         const google::protobuf::Message& message,
+                         absl::string_view traceparent) const;
+  void Append(bus::Outgoing record, Done done);
 
   bus::Bus* const bus_;
   const Clock* const clock_;

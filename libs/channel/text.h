@@ -10,6 +10,7 @@ namespace wissel::channel {
 // The contract's limits on text, in bytes of UTF-8.
 inline constexpr size_t kMaxTextBytes = 256 << 10;
 inline constexpr size_t kMaxDisplayNameBytes = 256;
+inline constexpr size_t kMaxProviderMessageIdBytes = 998;
 inline constexpr size_t kMaxFileNameBytes = 255;
 inline constexpr size_t kMaxRawBytes = 64 << 10;
 inline constexpr size_t kMaxErrorDetailBytes = 1024;

@@ -385,6 +385,11 @@ class Normaliser {
                   absl::StrCat("status \"", Clean(status, 64), "\" is not handled"),
                   WebhookOfItem("statuses", value, /*contacts=*/nullptr));
     }
+    if (id.size() > channel::kMaxProviderMessageIdBytes) {
+      return Dead(deadletter::v1::REASON_INVALID,
+                  absl::StrCat("status with an \"id\" of ", id.size(), " bytes"),
+                  WebhookOfItem("statuses", value, /*contacts=*/nullptr));
+    }
     receipt::v1::Receipt receipt;
     receipt.mutable_envelope()->set_workspace_id(account_->workspace_id);
     receipt.mutable_envelope()->set_routing_group_id(account_->routing_group_id);

@@ -182,6 +182,24 @@ TEST(NormaliseTest, Statuses) {
   EXPECT_THAT(out.dead_letters[0].detail(), HasSubstr("warning"));
 }
 
+TEST(NormaliseTest, AStatusWithAnIdOutOfBoundsIsADeadLetter) {
+  const auto status = [](size_t id_bytes) {
+    return Normalise(
+        absl::StrCat(
+            R"({"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages",)",
+            R"("value":{"metadata":{"phone_number_id":"1060001"},"statuses":[{"id":")",
+            std::string(id_bytes, 'x'), R"(","status":"sent"}]}}]}]})"),
+        Lookup);
+  };
+  EXPECT_THAT(status(998).receipts, SizeIs(1));
+  for (const size_t bytes : {size_t{999}, size_t{300} << 10, size_t{2} << 20}) {
+    const Normalised out = status(bytes);
+    EXPECT_THAT(out.receipts, IsEmpty());
+    ASSERT_THAT(out.dead_letters, SizeIs(1));
+    EXPECT_THAT(out.dead_letters[0].detail(), HasSubstr("id"));
+  }
+}
+
 TEST(NormaliseTest, ABatchIsTakenApartOneByOne) {
   const Normalised out = FromFile("batch");
   ASSERT_THAT(out.messages, SizeIs(3));
