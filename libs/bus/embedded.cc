@@ -98,7 +98,8 @@ struct Pending {
 struct PartitionState {
   Bounds bounds;
   CondVar grown;
-  std::vector<std::weak_ptr<Wakeup>> wakeups;
+  // Of the readers that are there, one each.
+  std::multiset<std::shared_ptr<Wakeup>> wakeups;
 };
 
 struct Member {
@@ -141,7 +142,8 @@ class EmbeddedBus final : public Bus {
   void Enqueue(std::shared_ptr<AppenderState> appender, Outgoing record, size_t size,
                Appender::Done done);
   Bounds GetBounds(Topic topic, int32_t partition);
-  void Watch(Topic topic, int32_t partition, std::weak_ptr<Wakeup> wakeup);
+  void Watch(Topic topic, int32_t partition, std::shared_ptr<Wakeup> wakeup);
+  void Unwatch(Topic topic, int32_t partition, const std::shared_ptr<Wakeup>& wakeup);
   absl::StatusOr<std::vector<Record>> Read(Topic topic, int32_t partition, int64_t offset,
                                            size_t max, absl::Duration timeout);
   absl::StatusOr<Assignment> PollGroup(Group& group, int64_t member, absl::Duration timeout);
@@ -237,6 +239,10 @@ class EmbeddedReader final : public Reader {
       bus_.Watch(topic, partition, wakeup_);
       wakeup_->Notify();  // What is there already counts as new.
     }
+  }
+
+  ~EmbeddedReader() override {
+    if (wakeup_ != nullptr) bus_.Unwatch(topic_, partition_, wakeup_);
   }
 
   absl::StatusOr<std::vector<Record>> Poll(size_t max, absl::Duration timeout) override {
@@ -376,7 +382,7 @@ absl::Status EmbeddedBus::TruncateBefore(Topic topic, int32_t partition, int64_t
                                               "/", partition, " ends at ", bounds.end));
   }
   WISSEL_RETURN_IF_ERROR(writer_log_->Truncate(topic, partition, offset));
-  std::vector<std::weak_ptr<Wakeup>> wakeups;
+  std::multiset<std::shared_ptr<Wakeup>> wakeups;
   {
     MutexLock lock(mutex_);
     PartitionState& state = State(topic, partition);
@@ -384,9 +390,7 @@ absl::Status EmbeddedBus::TruncateBefore(Topic topic, int32_t partition, int64_t
     state.grown.NotifyAll();
     wakeups = state.wakeups;
   }
-  for (const auto& weak : wakeups) {
-    if (const auto wakeup = weak.lock()) wakeup->Notify();
-  }
+  for (const auto& wakeup : wakeups) wakeup->Notify();
   return absl::OkStatus();
 }
 
@@ -435,11 +439,15 @@ Bounds EmbeddedBus::GetBounds(Topic topic, int32_t partition) {
   return State(topic, partition).bounds;
 }
 
-void EmbeddedBus::Watch(Topic topic, int32_t partition, std::weak_ptr<Wakeup> wakeup) {
+void EmbeddedBus::Watch(Topic topic, int32_t partition, std::shared_ptr<Wakeup> wakeup) {
+  MutexLock lock(mutex_);
+  State(topic, partition).wakeups.insert(std::move(wakeup));
+}
+
+void EmbeddedBus::Unwatch(Topic topic, int32_t partition, const std::shared_ptr<Wakeup>& wakeup) {
   MutexLock lock(mutex_);
   auto& wakeups = State(topic, partition).wakeups;
-  std::erase_if(wakeups, [](const auto& weak) { return weak.expired(); });
-  wakeups.push_back(std::move(wakeup));
+  wakeups.erase(wakeups.find(wakeup));
 }
 
 absl::StatusOr<std::vector<Record>> EmbeddedBus::Read(Topic topic, int32_t partition,
@@ -527,9 +535,7 @@ void EmbeddedBus::Commit(std::vector<Pending> batch) {
         PartitionState& state = State(place.first, place.second);
         state.bounds.end = end;
         state.grown.NotifyAll();
-        for (const auto& weak : state.wakeups) {
-          if (auto wakeup = weak.lock()) wakeups.insert(std::move(wakeup));
-        }
+        wakeups.insert(state.wakeups.begin(), state.wakeups.end());
       }
     }
   }

@@ -7,9 +7,11 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/clock.h"
+#include "libs/bus/wakeup.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/temp_dir.h"
 
@@ -126,6 +128,55 @@ TEST(EmbeddedFile, FullDiskLosesNothingAcknowledged) {
   WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus, NewEmbeddedBus(options));
   EXPECT_EQ(Keys(*bus, acknowledged / 2).size(),
             static_cast<size_t>(acknowledged - acknowledged / 2 + 1));
+}
+
+// Counts what is allocated and not yet freed: of a shared object, for as long as anybody has so
+// much as a weak pointer to it.
+template <typename T>
+struct CountingAllocator {
+  using value_type = T;
+
+  explicit CountingAllocator(int* blocks) : blocks(blocks) {}
+  template <typename U>
+  CountingAllocator(const CountingAllocator<U>& other) : blocks(other.blocks) {}  // NOLINT
+
+  T* allocate(size_t n) {
+    ++*blocks;
+    return std::allocator<T>().allocate(n);
+  }
+  void deallocate(T* p, size_t n) {
+    --*blocks;
+    std::allocator<T>().deallocate(p, n);
+  }
+  bool operator==(const CountingAllocator&) const = default;
+
+  int* blocks;
+};
+
+// A router's wakeup lives as long as the router, and its readers come and go.
+TEST(EmbeddedBus, AReaderThatIsGoneLeavesNothingOfItsWakeupBehind) {
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus, NewEmbeddedBus({.partitions = 1}));
+  int blocks = 0;
+  auto wakeup = std::allocate_shared<Wakeup>(CountingAllocator<Wakeup>(&blocks));
+  const auto open = [&] {
+    return bus->OpenReader(Topic::kInbound, 0, {.offset = 0, .wakeup = wakeup}).value();
+  };
+  for (int i = 0; i < 1000; ++i) open();
+  wakeup.reset();
+  EXPECT_EQ(blocks, 0);
+}
+
+TEST(EmbeddedBus, AReaderThatStaysIsStillToldWhenOneOfTheSameWakeupIsGone) {
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus, NewEmbeddedBus({.partitions = 1}));
+  const auto wakeup = std::make_shared<Wakeup>();
+  const auto open = [&] {
+    return bus->OpenReader(Topic::kInbound, 0, {.offset = 0, .wakeup = wakeup}).value();
+  };
+  const auto stays = open();
+  open();
+  wakeup->Wait(absl::ZeroDuration());
+  WISSEL_ASSERT_OK(AppendOne(*bus->NewAppender({}), Numbered(0)));
+  EXPECT_TRUE(wakeup->Wait(kLong));
 }
 
 // A child appends and says what was acknowledged until it is killed in the middle of it.
