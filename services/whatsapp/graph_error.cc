@@ -32,6 +32,12 @@ std::string AcceptedId(absl::string_view body) {
   return first.is_object() ? Text(first.get_object(), "id") : "";
 }
 
+// "131047", or "100/33" with a subcode.
+std::string CodeOf(const GraphError& error) {
+  return error.subcode == 0 ? absl::StrCat(error.code)
+                            : absl::StrCat(error.code, "/", error.subcode);
+}
+
 }  // namespace
 
 std::optional<GraphError> ParseGraphError(absl::string_view body) {
@@ -42,6 +48,10 @@ std::optional<GraphError> ParseGraphError(absl::string_view body) {
   const json::value* code = error.if_contains("code");
   if (code == nullptr || !code->is_int64()) return std::nullopt;
   GraphError out{.code = code->get_int64(), .detail = Text(error, "message")};
+  if (const json::value* subcode = error.if_contains("error_subcode");
+      subcode != nullptr && subcode->is_int64()) {
+    out.subcode = subcode->get_int64();
+  }
   if (const json::value* data = error.if_contains("error_data"); data && data->is_object()) {
     if (std::string details = Text(data->get_object(), "details"); !details.empty()) {
       out.detail = std::move(details);
@@ -50,7 +60,11 @@ std::optional<GraphError> ParseGraphError(absl::string_view body) {
   return out;
 }
 
-ErrorClass Classify(int64_t code) {
+ErrorClass Classify(const GraphError& error) {
+  const int64_t code = error.code;
+  // The number of the path is not there for this token: deleted, another's, or a permission that
+  // was taken away.
+  if (code == 100 && error.subcode == 33) return ErrorClass::kReauthorise;
   if (code >= 200 && code <= 299) return ErrorClass::kReauthorise;      // API permission
   if (code >= 132000 && code <= 132999) return ErrorClass::kPermanent;  // the template
   switch (code) {
@@ -75,6 +89,7 @@ ErrorClass Classify(int64_t code) {
     case 368:     // temporarily blocked for policy violations
     case 131005:  // access denied
     case 131031:  // the account is locked
+    case 131037:  // the number's display name has not been approved
     case 131042:  // no way of payment
     case 131045:  // the number's certificate
     case 133010:  // the number is not registered
@@ -115,10 +130,9 @@ channel::SendOutcome OutcomeOf(const http::FetchResult& result, absl::Time now) 
   }
   outcome.retry_after = result.RetryAfter(now);
   const std::optional<GraphError> error = ParseGraphError(result.body);
-  outcome.error.set_provider_code(error ? absl::StrCat(error->code)
-                                        : absl::StrCat("HTTP ", result.status));
+  outcome.error.set_provider_code(error ? CodeOf(*error) : absl::StrCat("HTTP ", result.status));
   outcome.error.set_detail(error ? error->detail : "");
-  switch (error ? Classify(error->code) : ErrorClass::kUnknown) {
+  switch (error ? Classify(*error) : ErrorClass::kUnknown) {
     case ErrorClass::kRetry:
     case ErrorClass::kSlowDown:
       outcome.kind = Kind::kRetry;

@@ -129,8 +129,7 @@ void GraphSender::Note(const Account& account, const http::FetchResult& result) 
   if (result.ok()) return pace.Succeeded();
   if (result.fate != http::Fate::kAnswered) return;
   const std::optional<GraphError> error = ParseGraphError(result.body);
-  if ((error && Classify(error->code) == ErrorClass::kSlowDown) ||
-      (!error && result.status == 429)) {
+  if ((error && Classify(*error) == ErrorClass::kSlowDown) || (!error && result.status == 429)) {
     pace.SlowDown(now, result.RetryAfter(now));
   }
 }

@@ -56,6 +56,20 @@ TEST(GraphErrorTest, EachCodeHasItsConsequence) {
   }
 }
 
+TEST(GraphErrorTest, AccessThatWasLostIsNoFaultOfTheMessage) {
+  const channel::SendOutcome outcome = OutcomeOf(
+      Answered(
+          400,
+          R"({"error":{"message":"Unsupported post request. Object with ID '1060001' does not )"
+          R"(exist, cannot be loaded due to missing permissions, or does not support this )"
+          R"(operation.","type":"GraphMethodException","code":100,"error_subcode":33,)"
+          R"("fbtrace_id":"A1"}})"),
+      absl::UnixEpoch());
+  EXPECT_EQ(outcome.kind, Kind::kReauthorise);
+  EXPECT_EQ(outcome.error.provider_code(), "100/33");
+  EXPECT_EQ(KindOf(400, 131037), Kind::kReauthorise) << "the display name is not approved";
+}
+
 TEST(GraphErrorTest, UnknownErrorsGoByWhatCanBeKnown) {
   EXPECT_EQ(KindOf(400, 999999), Kind::kFailed);
   EXPECT_EQ(KindOf(500, 999999), Kind::kUncertain);
