@@ -107,6 +107,7 @@ ErrorClass Classify(const GraphError& error) {
     case 131051:  // unsupported message type
     case 131052:  // media cannot be downloaded
     case 131053:  // media cannot be uploaded
+    case 131062:  // not to a business-scoped user id: an authentication template
     case 135000:  // parameters cannot be combined
       return ErrorClass::kPermanent;
     default:

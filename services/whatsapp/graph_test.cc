@@ -51,7 +51,8 @@ TEST(GraphErrorTest, EachCodeHasItsConsequence) {
   for (const int code : {0, 3, 10, 190, 200, 299, 368, 131005, 131031, 131042}) {
     EXPECT_EQ(KindOf(400, code), Kind::kReauthorise) << code;
   }
-  for (const int code : {100, 131008, 131009, 131026, 131047, 131051, 131053, 132001, 132015}) {
+  for (const int code :
+       {100, 131008, 131009, 131026, 131047, 131051, 131053, 131062, 132001, 132015}) {
     EXPECT_EQ(KindOf(400, code), Kind::kFailed) << code;
   }
 }
@@ -148,6 +149,21 @@ TEST_F(OutboundTest, Text) {
       {"type", "text"},
       {"text", {{"body", "hoi \"jij\"\n\xF0\x9F\x98\x80"}, {"preview_url", false}}}};
   EXPECT_EQ(Build(), expected);
+}
+
+// Customers with a user name may have no number: Meta's business-scoped user id stands for it.
+TEST_F(OutboundTest, ANumberAndAUserIdHaveFieldsOfTheirOwn) {
+  delivery_.message.add_contents()->mutable_text()->set_text("hoi");
+  for (const char* number : {"31612345678", "+31612345678"}) {
+    delivery_.message.mutable_recipient()->set_address(number);
+    EXPECT_EQ(Build().at("to"), number);
+    EXPECT_FALSE(Build().contains("recipient"));
+  }
+  for (const char* id : {"US.123", "US.ENT.11815799212886844830"}) {
+    delivery_.message.mutable_recipient()->set_address(id);
+    EXPECT_EQ(Build().at("recipient"), id);
+    EXPECT_FALSE(Build().contains("to"));
+  }
 }
 
 TEST_F(OutboundTest, MediaByItsKindOrType) {

@@ -1,8 +1,11 @@
 #include "services/whatsapp/outbound.h"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/strip.h"
 #include "libs/base/status_macros.h"
 
 namespace wissel::whatsapp {
@@ -11,6 +14,12 @@ namespace {
 namespace json = boost::json;
 using message::v1::Content;
 using message::v1::Media;
+
+// Else it is a business-scoped user id, such as "US.13491208655302741918".
+bool IsPhoneNumber(absl::string_view address) {
+  absl::ConsumePrefix(&address, "+");
+  return std::all_of(address.begin(), address.end(), absl::ascii_isdigit);
+}
 
 // Where the sender did not say what it is, its media type does.
 absl::StatusOr<absl::string_view> TypeOf(const Media& media) {
@@ -65,7 +74,8 @@ absl::StatusOr<std::string> BuildOutbound(const channel::OutboundDelivery& deliv
   }
   json::object body{{"messaging_product", "whatsapp"},
                     {"recipient_type", "individual"},
-                    {"to", message.recipient().address()},
+                    {IsPhoneNumber(message.recipient().address()) ? "to" : "recipient",
+                     message.recipient().address()},
                     {"biz_opaque_callback_data", delivery.outbound_id}};
   if (!message.in_reply_to_provider_message_id().empty()) {
     body["context"] = {{"message_id", message.in_reply_to_provider_message_id()}};

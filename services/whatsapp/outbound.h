@@ -12,7 +12,8 @@ namespace wissel::whatsapp {
 // media that can take it as its caption. `media_id` is the uploaded media's. The outbound id goes
 // along as biz_opaque_callback_data, which Meta repeats in every status. Pure.
 //   INVALID_ARGUMENT  the contents cannot be sent as one message; for people
-// Source: developers.facebook.com/docs/whatsapp/cloud-api/reference/messages
+// Sources: developers.facebook.com/docs/whatsapp/cloud-api/reference/messages and
+// …/whatsapp/business-scoped-user-ids (`recipient`, for who has no phone number)
 absl::StatusOr<std::string> BuildOutbound(const channel::OutboundDelivery& delivery,
                                           absl::string_view media_id);
 
