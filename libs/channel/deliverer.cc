@@ -181,9 +181,7 @@ class DelivererImpl final : public Deliverer {
         std::visit([this](auto& n) { On(n); }, news);
       }
       for (auto& [number, partition] : partitions_) progress |= ReadLog(number, partition);
-      for (auto& [number, partition] : partitions_) {
-        if (partition.reader) Act(number, partition);
-      }
+      ActOnAll();
       AppendDue();
       if (report_.Expired()) Report();
       if (!progress) wakeup_->Wait(WaitTime());
@@ -338,14 +336,36 @@ class DelivererImpl final : public Deliverer {
     return !entries->empty();
   }
 
-  void Act(int32_t number, Partition& partition) {
-    int in_flight = 0;
-    for (const auto& [other, p] : partitions_) {
-      if (p.outbox) in_flight += p.outbox->in_flight();
+  // Behind the partition that has begun something last comes the next, so that the backlog of one
+  // starves no other.
+  void ActOnAll() {
+    auto it = partitions_.upper_bound(begun_last_);
+    for (size_t i = 0; i < partitions_.size(); ++i, ++it) {
+      if (it == partitions_.end()) it = partitions_.begin();
+      if (it->second.reader) Act(it->first, it->second);
     }
+  }
+
+  // How many more attempts the partition may begin: of all, half at most while others wait.
+  int SlotsOf(int32_t number, const Outbox& outbox) const {
+    int in_flight = 0;
+    bool others_wait = false;
+    for (const auto& [other, p] : partitions_) {
+      if (!p.outbox) continue;
+      in_flight += p.outbox->in_flight();
+      others_wait |= other != number && p.outbox->waits_for_slot();
+    }
+    const int most = options_.policy.max_in_flight;
+    if (!others_wait) return most - in_flight;
+    return std::min(most - in_flight, std::max(1, most / 2) - outbox.in_flight());
+  }
+
+  void Act(int32_t number, Partition& partition) {
+    const int before = partition.outbox->in_flight();
     partition.outbox->Step(
-        clock_->Now(), options_.policy.max_in_flight - in_flight,
+        clock_->Now(), SlotsOf(number, *partition.outbox),
         [this](const OutboundDelivery& delivery) { return sender_->Admit(delivery); });
+    if (partition.outbox->in_flight() > before) begun_last_ = number;
     Outbox::Effects effects = partition.outbox->TakeEffects();
     for (const Outbox::GivenUp& given_up : effects.given_up) {
       log_.Error("not delivered: the router does not take what is reported of it",
@@ -520,6 +540,7 @@ class DelivererImpl final : public Deliverer {
   std::unique_ptr<bus::Membership> membership_;
   Timeout rejoin_{absl::ZeroDuration()};
   std::map<int32_t, Partition> partitions_;
+  int32_t begun_last_ = -1;
   std::map<uint64_t, PendingAppend> appends_;
   uint64_t next_append_ = 0;
   int calls_ = 0;

@@ -56,6 +56,15 @@ class FakeSender : public Sender {
     return done;
   }
 
+  // Those that have been asked for and not answered, once `calls` have been asked for in all.
+  std::vector<std::string> WaitForCalls(size_t calls) {
+    MutexLock lock(mutex_);
+    while (book_.size() < calls) changed_.Wait(mutex_);
+    std::vector<std::string> ids;
+    for (const auto& [id, done] : waiting_) ids.push_back(id);
+    return ids;
+  }
+
   std::vector<std::string> book() const {
     MutexLock lock(mutex_);
     return book_;
@@ -216,6 +225,47 @@ TEST_F(DelivererTest, NothingIsSentWhileTheRouterIsAwayAndNothingTooLate) {
   EXPECT_TRUE(router_.WaitFor("m1", receipt::v1::DELIVERY_STATE_SENT));
   EXPECT_THAT(sender.book(), ElementsAre("m0", "m1"));
   EXPECT_EQ(router_.Find("m1")->attempt, 2);
+}
+
+TEST_F(DelivererTest, OnePartitionsBacklogDoesNotStarveTheOthers) {
+  const auto key_in = [](int32_t partition) {
+    for (int i = 0;; ++i) {
+      const std::string key = absl::StrCat("shop/group", i);
+      if (bus::PartitionOf(key, 2) == partition) return key;
+    }
+  };
+  for (const int slots : {1, 2}) {
+    const std::string run = absl::StrCat("run", slots, "-");
+    FakeSender sender;
+    policy_.max_in_flight = slots;
+    policy_.call_timeout = absl::Hours(1);
+    auto deliverer = Start(&sender, run);
+    for (int i = 0; i < 200; ++i) {
+      Reply(absl::StrCat(run, i), absl::StrCat(run, "c", i), key_in(0));
+    }
+    size_t calls = static_cast<size_t>(slots);
+    sender.WaitForCalls(calls);
+    const std::string other = run + "other";
+    Reply(other, run + "c", key_in(1));
+    const Timeout limit(absl::Seconds(20));
+    while (deliverer->stats().open < 201 && !limit.Expired()) {
+      absl::SleepFor(absl::Milliseconds(2));
+    }
+    for (int i = 0; i < 4; ++i) {
+      for (const std::string& id : sender.WaitForCalls(calls)) {
+        std::move(sender.Take(id))({.kind = SendOutcome::Kind::kAccepted});
+        ++calls;
+      }
+    }
+    EXPECT_THAT(sender.book(), Contains(other));
+    sender.AnswerAtOnce();
+    for (const std::string& id : sender.WaitForCalls(calls)) {
+      std::move(sender.Take(id))({.kind = SendOutcome::Kind::kAccepted});
+    }
+    for (int i = 0; i < 200; ++i) {
+      EXPECT_TRUE(router_.WaitFor(absl::StrCat(run, i), receipt::v1::DELIVERY_STATE_SENT));
+    }
+  }
 }
 
 TEST_F(DelivererTest, TwoDeliverersShareThePartitions) {

@@ -137,6 +137,8 @@ class Outbox {
 
   bool started() const { return started_; }
   int in_flight() const { return in_flight_; }
+  // Whether something was due at the last Step and found no slot.
+  bool waits_for_slot() const { return !stopped_ && !waiting_.empty(); }
   Stats stats() const;
 
  private:
