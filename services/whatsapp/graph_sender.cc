@@ -91,7 +91,7 @@ void GraphSender::Send(const channel::OutboundDelivery& delivery, Done done) {
   graph_->Upload(*account, *path, media->blob().content_type(), media->blob().file_name(),
                  [this, account, delivery, limit = Timeout(graph_->settings().call_timeout * 2),
                   done = std::move(done)](http::FetchResult result) mutable {
-                   Note(*account, result);
+                   NoteRefusal(*account, result);
                    // The attempt may be given up by others when its time is over: no message after
                    // that.
                    if (limit.Expired())
@@ -117,20 +117,22 @@ void GraphSender::SendMessage(const Account& account, const channel::OutboundDel
   if (!body.ok()) return std::move(done)(Outcome(Kind::kFailed, body.status().message()));
   graph_->Send(account, *std::move(body),
                [this, &account, done = std::move(done)](http::FetchResult result) mutable {
-                 Note(account, result);
+                 if (result.ok()) {
+                   MutexLock lock(mutex_);
+                   paces_.at(&account).Succeeded();
+                 }
+                 NoteRefusal(account, result);
                  std::move(done)(OutcomeOf(result, clock_->Now()));
                });
 }
 
-void GraphSender::Note(const Account& account, const http::FetchResult& result) {
+void GraphSender::NoteRefusal(const Account& account, const http::FetchResult& result) {
   const absl::Time now = clock_->Now();
-  MutexLock lock(mutex_);
-  NumberPace& pace = paces_.at(&account);
-  if (result.ok()) return pace.Succeeded();
-  if (result.fate != http::Fate::kAnswered) return;
+  if (result.ok() || result.fate != http::Fate::kAnswered) return;
   const std::optional<GraphError> error = ParseGraphError(result.body);
   if ((error && Classify(*error) == ErrorClass::kSlowDown) || (!error && result.status == 429)) {
-    pace.SlowDown(now, result.RetryAfter(now));
+    MutexLock lock(mutex_);
+    paces_.at(&account).SlowDown(now, result.RetryAfter(now));
   }
 }
 

@@ -25,6 +25,7 @@ class NumberPace {
   // The provider says that the number is too fast: each time in a row twice as long, up to 5
   // minutes.
   void SlowDown(absl::Time now, absl::Duration at_least);
+  // A message was taken; an upload says nothing of how fast messages may be.
   void Succeeded() { next_pause_ = kFirstPause; }
 
  private:
@@ -53,7 +54,8 @@ class GraphSender final : public channel::Sender {
 
   void SendMessage(const Account& account, const channel::OutboundDelivery& delivery,
                    const std::string& media_id, Done done);
-  void Note(const Account& account, const http::FetchResult& result);
+  // Pauses the number where the answer says that it is too fast.
+  void NoteRefusal(const Account& account, const http::FetchResult& result);
 
   const Accounts* const accounts_;
   Graph* const graph_;

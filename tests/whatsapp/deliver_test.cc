@@ -1,8 +1,14 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/clock.h"
+#include "libs/base/notification.h"
 #include "libs/channel/blob.h"
 #include "libs/channel/testing/tiny_router.h"
+#include "libs/http/client.h"
+#include "services/whatsapp/accounts.h"
+#include "services/whatsapp/graph.h"
+#include "services/whatsapp/graph_sender.h"
 #include "tests/whatsapp/fixture.h"
 
 namespace wissel::whatsapp {
@@ -263,6 +269,28 @@ TEST_F(DeliverTest, ADrainWaitsForTheCallThatRunsThoughTheBusIsLate) {
   EXPECT_THAT((*app)->Drain(absl::Seconds(20)), StatusIs(absl::StatusCode::kDeadlineExceeded));
   app->reset();
   ASSERT_TRUE(router_->WaitFor("m1", DELIVERY_STATE_SENT));
+}
+
+TEST_F(DeliverTest, AnUploadThatSucceedsDoesNotShortenThePauseOfItsNumber) {
+  const Accounts accounts(settings_.accounts);
+  const auto client = http::Client::Create({}).value();
+  Graph graph(settings_.graph, client.get());
+  const auto blobs = channel::NewFolderBlobStore({.folder = settings_.blobs.folder}).value();
+  ManualClock clock;
+  GraphSender sender(&accounts, &graph, blobs.get(), &clock);
+  channel::OutboundDelivery delivery{
+      .outbound_id = "m1", .workspace_id = "shop", .message = Text("kijk")};
+  *delivery.message.add_contents()->mutable_media()->mutable_blob() =
+      blobs->Put("bytes", {.content_type = "image/png", .file_name = "a.png"}).value();
+  graph_->FailNext({.kind = Fault::Kind::kError, .status = 429, .code = 130429}, 3);
+  for (const absl::Duration pause : {absl::Seconds(2), absl::Seconds(4), absl::Seconds(8)}) {
+    ASSERT_EQ(sender.Admit(delivery), absl::ZeroDuration());
+    Notification done;
+    sender.Send(delivery, [&](const channel::SendOutcome&) { done.Notify(); });
+    done.Wait();
+    EXPECT_EQ(sender.Admit(delivery), pause);
+    clock.Advance(pause);
+  }
 }
 
 TEST_F(DeliverTest, NothingIsDoubledUnderFaultsAndRestarts) {
