@@ -136,7 +136,10 @@ class DelivererImpl final : public Deliverer {
         metrics_(*metrics, ChannelKindName(options_.kind)),
         wakeup_(std::make_shared<bus::Wakeup>()),
         mailbox_(std::make_shared<Mailbox>(wakeup_)),
-        store_(options_.redis ? std::make_unique<OutboxStore>(*options_.redis, log_) : nullptr),
+        // Together less than the time in which the group wants to hear of us.
+        store_(options_.redis ? std::make_unique<OutboxStore>(*options_.redis, log_,
+                                                              options_.session_timeout / 4)
+                              : nullptr),
         appender_(bus->NewAppender({})) {
     thread_ = StartThread("deliverer", [this] { Run(); });
   }
@@ -180,6 +183,7 @@ class DelivererImpl final : public Deliverer {
         progress = true;
         std::visit([this](auto& n) { On(n); }, news);
       }
+      opened_ = false;
       for (auto& [number, partition] : partitions_) progress |= ReadLog(number, partition);
       ActOnAll();
       AppendDue();
@@ -256,7 +260,6 @@ class DelivererImpl final : public Deliverer {
   }
 
   void Open(int32_t number, Partition& partition) {
-    if (!partition.reopen.Expired()) return;
     const std::optional<state::v1::OutboxCheckpoint> checkpoint = Load(number);
     bus::LogReaderOptions reading{.from = {}, .wakeup = wakeup_, .on_void = {}};
     if (checkpoint) reading.from = FromPlace(checkpoint->place());
@@ -317,7 +320,12 @@ class DelivererImpl final : public Deliverer {
   }
 
   bool ReadLog(int32_t number, Partition& partition) {
-    if (!partition.reader) Open(number, partition);
+    if (!partition.reader) {
+      if (!partition.reopen.Expired()) return false;
+      // It may take its time: one between two looks at the membership.
+      if (std::exchange(opened_, true)) return true;
+      Open(number, partition);
+    }
     if (!partition.reader) return false;
     absl::StatusOr<std::vector<bus::LogEntry>> entries =
         partition.reader->Poll(kPollRecords, absl::ZeroDuration());
@@ -545,6 +553,7 @@ class DelivererImpl final : public Deliverer {
   uint64_t next_append_ = 0;
   int calls_ = 0;
   bool draining_ = false;
+  bool opened_ = false;  // A partition, in this round.
   int64_t records_ = 0;
   Timeout report_{absl::ZeroDuration()};
 

@@ -2,8 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <map>
+#include <set>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +17,7 @@
 #include "libs/telemetry/trace.h"
 #include "libs/testing/redis_server.h"
 #include "libs/testing/status_matchers.h"
+#include "libs/testing/temp_dir.h"
 
 namespace wissel::channel {
 namespace {
@@ -356,6 +361,45 @@ TEST_F(CheckpointTest, ThatOfAnotherLogIsNotBelieved) {
                        other.get(), &sender, &clock_, telemetry::Logger(), &metrics_);
   EXPECT_TRUE(router.WaitFor("n1", receipt::v1::DELIVERY_STATE_SENT));
   EXPECT_THAT(sender.book(), ElementsAre("n1"));
+}
+
+// Redis takes the connection and says nothing: waiting for it must not cost the partitions.
+TEST_F(DelivererTest, ARedisThatHangsDoesNotThrowADelivererOutOfItsGroup) {
+  const wissel::testing::TempDir folder;
+  sockaddr_un address{.sun_family = AF_UNIX, .sun_path = {}};
+  folder.Join("redis").copy(address.sun_path, sizeof(address.sun_path) - 1);
+  const int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_EQ(bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(listen(listener, 100), 0);
+
+  const auto bus = bus::NewEmbeddedBus({.partitions = 6}).value();
+  testing::TinyRouter router(bus.get());
+  FakeSender sender;
+  constexpr absl::Duration kSession = absl::Seconds(4);
+  const auto other =
+      bus->Join("deliver-whatsapp", bus::Topic::kLog, {.session_timeout = absl::Minutes(10)})
+          .value();
+  std::set<int32_t> others;
+  const auto poll = [&] {
+    const bus::Assignment change = other->Poll(absl::Milliseconds(10)).value();
+    for (const int32_t number : change.revoked) others.erase(number);
+    others.insert(change.assigned.begin(), change.assigned.end());
+  };
+  while (others.size() < 6) poll();
+  const auto deliverer = Deliverer::Start(
+      {.kind = common::v1::CHANNEL_KIND_WHATSAPP,
+       .deliverer_id = "d1",
+       .policy = policy_,
+       .session_timeout = kSession,
+       .redis = store::RedisOptions{.address = address.sun_path,
+                                    .command_timeout = kSession + absl::Seconds(1)}},
+      bus.get(), &sender, &clock_, log_, &metrics_);
+  while (others.size() > 3) poll();
+  while (deliverer->stats().started < 3) {
+    poll();
+    ASSERT_EQ(others.size(), 3u) << "the deliverer has lost its place";
+  }
+  close(listener);  // What is still to be kept fails at once.
 }
 
 TEST_F(CheckpointTest, WithoutRedisItWorksAllTheSame) {

@@ -1,5 +1,6 @@
 #include "libs/channel/outbox_store.h"
 
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -29,6 +30,12 @@ std::string Checksum(absl::string_view bytes) {
   return absl::StrCat(absl::Hex(StableHash64(bytes), absl::kZeroPad16));
 }
 
+store::RedisOptions Hurried(store::RedisOptions options, absl::Duration patience) {
+  options.connect_timeout = std::min(options.connect_timeout, patience);
+  options.command_timeout = std::min(options.command_timeout, patience);
+  return options;
+}
+
 }  // namespace
 
 state::v1::LogPlace ToPlace(const bus::LogPosition& position) {
@@ -53,10 +60,10 @@ bus::LogPosition FromPlace(const state::v1::LogPlace& place) {
                    .owner = place.owner()}};
 }
 
-OutboxStore::OutboxStore(store::RedisOptions redis, telemetry::Logger log)
+OutboxStore::OutboxStore(store::RedisOptions redis, telemetry::Logger log, absl::Duration patience)
     : options_(std::move(redis)),
       log_(std::move(log)),
-      reading_(options_),
+      reading_(Hurried(options_, patience)),
       writer_(StartThread("outbox-store", [this] { Run(); })) {}
 
 OutboxStore::~OutboxStore() {

@@ -23,11 +23,12 @@ bus::LogPosition FromPlace(const state::v1::LogPlace& place);
 // there, does not add up or comes from another release is folded anew, and an older one only costs
 // more folding, so that writers need not be kept apart.
 //
-// Load is for one thread at a time and may block for Redis's time-outs; Save is thread-safe and
-// does not block: a thread writes the latest of each.
+// Load is for one thread at a time and may block for `patience`, for connecting and for the answer
+// each; Save is thread-safe and does not block: a thread writes the latest of each.
 class OutboxStore {
  public:
-  OutboxStore(store::RedisOptions redis, telemetry::Logger log);
+  OutboxStore(store::RedisOptions redis, telemetry::Logger log,
+              absl::Duration patience = absl::InfiniteDuration());
   // Writes what waits, once.
   ~OutboxStore();
   OutboxStore(const OutboxStore&) = delete;
