@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "libs/channel/ack_group.h"
 #include "libs/telemetry/trace.h"
 #include "services/whatsapp/normalise.h"
@@ -12,6 +13,8 @@
 
 namespace wissel::whatsapp {
 namespace {
+
+using message::v1::InboundMessage;
 
 constexpr absl::string_view kSignatureHeader = "X-Hub-Signature-256";
 
@@ -182,18 +185,26 @@ void Webhook::Receive(http::Request request, http::Responder responder) {
     log_.Debug("message accepted", {{"account_id", message.message.account().account_id()},
                                     {"reference", message.message.provider_message_id()},
                                     {"trace_id", trace_id}});
+    const InboundMessage& inbound = message.message;
+    const std::string& workspace = inbound.envelope().workspace_id();
+    const std::string& account_id = inbound.account().account_id();
+    // What a customer writes behind a photo waits for it: the log's order is the conversation's.
+    auto place =
+        order_.Take(absl::StrCat(workspace, "/", account_id, "/", inbound.sender().address()));
+    auto publish = [this, trace, place = std::move(place),
+                    part = group.Add()](absl::StatusOr<InboundMessage> fetched) mutable {
+      order_.Ready(place,
+                   [this, trace, part = std::move(part), fetched = std::move(fetched)]() mutable {
+                     if (!fetched.ok()) return std::move(part)(fetched.status());
+                     publisher_->Publish(*std::move(fetched), trace, std::move(part));
+                   });
+    };
     if (message.media.empty() && message.raw.empty()) {
-      publisher_->Publish(std::move(message.message), trace, group.Add());
+      publish(std::move(message.message));
       continue;
     }
-    const Account* account = accounts_->ById(message.message.envelope().workspace_id(),
-                                             message.message.account().account_id());
-    media_->Fetch(*account, std::move(message),
-                  [this, trace, part = group.Add()](
-                      absl::StatusOr<message::v1::InboundMessage> fetched) mutable {
-                    if (!fetched.ok()) return std::move(part)(fetched.status());
-                    publisher_->Publish(*std::move(fetched), trace, std::move(part));
-                  });
+    const Account* account = accounts_->ById(workspace, account_id);
+    media_->Fetch(*account, std::move(message), std::move(publish));
   }
 }
 

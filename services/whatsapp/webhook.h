@@ -12,6 +12,7 @@
 #include "services/whatsapp/config.h"
 #include "services/whatsapp/media.h"
 #include "services/whatsapp/metrics.h"
+#include "services/whatsapp/sender_order.h"
 
 namespace wissel::whatsapp {
 
@@ -60,6 +61,7 @@ class Webhook {
   Metrics* const metrics_;
   const telemetry::Logger log_;
   std::vector<App> apps_;
+  SenderOrder order_;
   std::atomic<int> pending_ = 0;
 };
 

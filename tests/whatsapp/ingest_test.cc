@@ -31,6 +31,7 @@ using message::v1::InboundMessage;
 using receipt::v1::Receipt;
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -361,6 +362,49 @@ TEST_F(IngestTest, RefusesLimitsThatContradictEachOther) {
   settings_.delivery.policy.call_timeout = settings_.graph.call_timeout;
   EXPECT_THAT(WhatsappApp::New(*bus_, std::nullopt, settings_, Context()),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("call_timeout")));
+}
+
+TEST_F(IngestTest, WhatACustomerWritesStaysInOrderThoughAMediaIsSlow) {
+  Start(channel::Role::kIngest);
+  const std::string media = graph_->AddMedia("bytes", "image/png");
+  const auto message = [](const std::string& from, const std::string& id,
+                          const std::string& content) {
+    return absl::StrCat(R"({"from":")", from, R"(","id":")", id, R"(",)", content, "}");
+  };
+  const auto webhook = [](const std::string& messages) {
+    return absl::StrCat(
+        R"({"object":"whatsapp_business_account","entry":[{"changes":[{"field":"messages",)",
+        R"("value":{"metadata":{"phone_number_id":"1060001"},"messages":[)", messages, "]}}]}]}");
+  };
+  const std::string text = R"("type":"text","text":{"body":"x"})";
+  graph_->HoldMedia();
+  std::jthread one([&] {
+    EXPECT_EQ(PostSigned(webhook(absl::StrCat(
+                  message("31611111111", "photo",
+                          absl::StrCat(R"("type":"image","image":{"id":")", media, R"("})")),
+                  ",", message("31611111111", "text", text)))),
+              200);
+  });
+  const auto found = [this](int messages) {
+    const Timeout limit(absl::Seconds(20));
+    const std::string line = absl::StrCat("wissel_whatsapp_messages_total ", messages, "\n");
+    while (metrics_.Expose().find(line) == std::string::npos && !limit.Expired()) {
+      absl::SleepFor(absl::Milliseconds(2));
+    }
+    return !limit.Expired();
+  };
+  ASSERT_TRUE(found(2));
+  std::jthread two(
+      [&] { EXPECT_EQ(PostSigned(webhook(message("31611111111", "later", text))), 200); });
+  ASSERT_TRUE(found(3));
+  // Another customer's need not wait.
+  EXPECT_EQ(PostSigned(webhook(message("31622222222", "other", text))), 200);
+  graph_->ReleaseMedia();
+  one.join();
+  two.join();
+  std::vector<std::string> ids;
+  for (const InboundMessage& m : Messages()) ids.push_back(m.provider_message_id());
+  EXPECT_THAT(ids, ElementsAre("other", "photo", "text", "later"));
 }
 
 TEST_F(IngestTest, RefusesAccountsThatContradictEachOther) {

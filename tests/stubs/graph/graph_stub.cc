@@ -289,7 +289,29 @@ void GraphStub::OnUpload(const http::Request& request, http::Responder responder
   responder.Send(http::JsonResponse(200, json::serialize(json::object{{"id", id}})));
 }
 
-void GraphStub::OnGet(const http::Request& request, http::Responder responder) {
+void GraphStub::HoldMedia() {
+  MutexLock lock(mutex_);
+  hold_media_ = true;
+}
+
+void GraphStub::ReleaseMedia() {
+  std::vector<std::pair<http::Request, http::Responder>> held;
+  {
+    MutexLock lock(mutex_);
+    hold_media_ = false;
+    held = std::exchange(held_media_, {});
+  }
+  for (auto& [request, responder] : held) OnGet(std::move(request), std::move(responder));
+}
+
+void GraphStub::OnGet(http::Request request, http::Responder responder) {
+  {
+    MutexLock lock(mutex_);
+    if (hold_media_) {
+      held_media_.emplace_back(std::move(request), std::move(responder));
+      return;
+    }
+  }
   const std::vector<std::string> parts = absl::StrSplit(request.path, '/', absl::SkipEmpty());
   if (parts.size() == 1 && parts[0] == "_book") return responder.Send(Book());
   if (http::FindHeader(request.headers, "Authorization") !=

@@ -9,6 +9,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -98,6 +99,9 @@ class GraphStub {
 
   // Bytes that GET /{id} leads to.
   std::string AddMedia(std::string bytes, std::string content_type);
+  // Until ReleaseMedia no GET is answered.
+  void HoldMedia();
+  void ReleaseMedia();
   // What was uploaded under an id, or nothing.
   std::optional<std::string> Uploaded(const std::string& media_id) const;
 
@@ -129,7 +133,7 @@ class GraphStub {
   void OnSend(const std::string& phone_number_id, const http::Request& request,
               http::Responder responder);
   void OnUpload(const http::Request& request, http::Responder responder);
-  void OnGet(const http::Request& request, http::Responder responder);
+  void OnGet(http::Request request, http::Responder responder);
   void OnControl(const http::Request& request, http::Responder responder);
   http::Response Book() const;
 
@@ -154,6 +158,8 @@ class GraphStub {
   std::vector<Accepted> book_ ABSL_GUARDED_BY(mutex_);
   std::vector<http::Responder> hanging_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Media> media_ ABSL_GUARDED_BY(mutex_);
+  bool hold_media_ ABSL_GUARDED_BY(mutex_) = false;
+  std::vector<std::pair<http::Request, http::Responder>> held_media_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string> uploads_ ABSL_GUARDED_BY(mutex_);
   std::multimap<absl::Time, Webhook> webhooks_ ABSL_GUARDED_BY(mutex_);
   WebhookStats stats_ ABSL_GUARDED_BY(mutex_);
