@@ -33,7 +33,8 @@ class BlobStore {
   virtual absl::StatusOr<message::v1::BlobRef> PutFile(const std::string& path,
                                                        const BlobInfo& info) = 0;
 
-  // A path for a file that is being made. What is left behind there is removed after a day.
+  // A path for a file that is being made. What is left behind there for a day is removed when the
+  // store is opened.
   virtual std::string NewTempPath() = 0;
 
   // A local file with the blob's bytes, not to be written, there as long as the store.

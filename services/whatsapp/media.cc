@@ -50,10 +50,12 @@ void MediaFetcher::Fetch(const Account& account, NormalisedMessage normalised, D
     const std::string path = blobs_->NewTempPath();
     graph_->Download(account, media.media_id, path,
                      [this, work, media, path](std::string reason, std::string content_type) {
-                       Post([this, work, media, path, reason = std::move(reason),
-                             content_type = std::move(content_type)] {
-                         Store(*work, media, path, reason, content_type);
-                       });
+                       const bool posted =
+                           Post([this, work, media, path, reason = std::move(reason),
+                                 content_type = std::move(content_type)] {
+                             Store(*work, media, path, reason, content_type);
+                           });
+                       if (!posted) unlink(path.c_str());
                      });
   }
   if (!work->normalised.raw.empty()) {
@@ -86,10 +88,10 @@ void MediaFetcher::Store(Work& work, const MediaToFetch& media, const std::strin
   }
 }
 
-void MediaFetcher::Post(absl::AnyInvocable<void()> task) {
+bool MediaFetcher::Post(absl::AnyInvocable<void()> task) {
   // Full or closed: the task is dropped, and with it its part of the message, which keeps the
   // reason that it began with.
-  tasks_.TryPush(std::move(task));
+  return tasks_.TryPush(std::move(task));
 }
 
 }  // namespace wissel::whatsapp

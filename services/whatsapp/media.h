@@ -34,7 +34,8 @@ class MediaFetcher {
 
   void Store(Work& work, const MediaToFetch& media, const std::string& path,
              const std::string& reason, const std::string& content_type);
-  void Post(absl::AnyInvocable<void()> task);
+  // False where it is dropped.
+  bool Post(absl::AnyInvocable<void()> task);
 
   Graph* const graph_;
   channel::BlobStore* const blobs_;
