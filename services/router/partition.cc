@@ -35,6 +35,10 @@ absl::string_view WorkspaceOf(const bus::Record& record) {
   return id.size() <= kMaxWorkspaceIdBytes && IsUtf8(id) ? id : "";
 }
 
+domain::Refusal LargerThanARecord() {
+  return {deadletter::v1::REASON_TOO_LARGE, "its decision is larger than a record"};
+}
+
 // A customer's message goes into the log with the bytes that it came with: they are most of a
 // decision, and to write them anew would cost more than anything else about it.
 void KeepBytes(const message::v1::InboundMessage& message, std::string bytes,
@@ -314,16 +318,24 @@ absl::StatusOr<size_t> Partition::TakeConfigs() {
       continue;
     }
     if (!config_history_.Accept(config)) continue;
+    const config::v1::WorkspaceConfig* const before =
+        engine_->state().FindConfig(config.workspace_id());
+    if (shared_.undecidable_configs.contains({partition_, record.offset}) &&
+        (before == nullptr || before->version() < config.version())) {
+      // What is in force stays so until the next version.
+      WISSEL_RETURN_IF_ERROR(PutAside(record, LargerThanARecord()).status());
+      continue;
+    }
     log::v1::InputCause cause;
     cause.set_topic(common::v1::INPUT_TOPIC_CONFIG);
     cause.set_partition(0);
     cause.set_offset(record.offset);
     log::v1::Decision* const decision = engine_->Decide(cause, config, shared_.clock.Now());
     if (decision == nullptr) continue;
+    WISSEL_RETURN_IF_ERROR(Append(*decision, shared_.metrics.configs, &record));
     shared_.log.Info("configuration in force", {{"partition", partition_},
                                                 {"workspace", config.workspace_id()},
                                                 {"version", config.version()}});
-    WISSEL_RETURN_IF_ERROR(Append(*decision, shared_.metrics.configs, &record));
     ++made;
   }
   return made;
@@ -419,8 +431,7 @@ absl::Status Partition::DecideAs(const Input& input, Intake::Input& next) {
   if (const auto it = shared_.undecidable.find(partition_); it != shared_.undecidable.end() &&
                                                             it->second.topic() == cause.topic() &&
                                                             it->second.offset() == cause.offset()) {
-    return DeadLetter(record, std::move(cause),
-                      {deadletter::v1::REASON_TOO_LARGE, "its decision is larger than a record"});
+    return DeadLetter(record, std::move(cause), LargerThanARecord());
   }
   if (next.message == nullptr) {
     return DeadLetter(record, std::move(cause),
@@ -594,7 +605,12 @@ absl::StatusOr<bool> Partition::TryAppend(log::v1::Decision& decision, absl::str
   }
   if (absl::IsInvalidArgument(stamp.status()) && decision.cause().has_input()) {
     // It has been applied, so there is no way on from here but to begin again without it.
-    shared_.undecidable[partition_] = decision.cause().input();
+    const log::v1::InputCause& input = decision.cause().input();
+    if (input.topic() == common::v1::INPUT_TOPIC_CONFIG) {
+      shared_.undecidable_configs.emplace(partition_, input.offset());
+    } else {
+      shared_.undecidable[partition_] = input;
+    }
   }
   if (!stamp.ok()) return stamp.status();
   last_sequence_ = stamp->sequence;

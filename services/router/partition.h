@@ -5,7 +5,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -43,6 +45,9 @@ struct Shared {
   // By partition, the input whose decision was larger than a record: a dead letter when it comes
   // again.
   std::map<int32_t, log::v1::InputCause> undecidable = {};
+  // The same of configurations, by partition and offset: every one of them is read again by
+  // whoever takes over.
+  std::set<std::pair<int32_t, int64_t>> undecidable_configs = {};
 };
 
 // One partition in this router's hands: folds its log, claims it, then decides its inputs and

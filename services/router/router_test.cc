@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -95,7 +96,7 @@ class RouterTest : public ::testing::Test {
   }
   void Put(const command::v1::Command& c) { Put(bus::Topic::kCommands, c.SerializeAsString()); }
   void Put(const config::v1::WorkspaceConfig& c) {
-    Put(bus::Topic::kConfig, c.SerializeAsString());
+    Put(bus::Topic::kConfig, c.SerializeAsString(), c.workspace_id());
   }
 
   // Reads the log on until `wanted` has been true of an event; false when patience ends.
@@ -433,6 +434,58 @@ TEST_F(SmallRecordsTest, AnInputWhoseDecisionNoRecordHoldsIsADeadLetter) {
   ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
   EXPECT_EQ(seen_[Event::kInputDeadLettered], 1);
   EXPECT_TRUE(router.Drain().ok());
+}
+
+// The shop's, of so many bytes.
+config::v1::WorkspaceConfig LargeConfig(absl::string_view workspace_id, int64_t version,
+                                        size_t bytes) {
+  config::v1::WorkspaceConfig config = ShopConfig(version);
+  config.set_workspace_id(std::string(workspace_id));
+  while (config.ByteSizeLong() < bytes) {
+    config.mutable_display_name()->append(std::max<size_t>(1, (bytes - config.ByteSizeLong()) / 2),
+                                          'd');
+  }
+  return config;
+}
+
+// The topic takes it, and no decision can hold it: what was in force before stays so, and the next
+// version is decided.
+TEST_F(SmallRecordsTest, AConfigurationWhoseDecisionNoRecordHoldsIsADeadLetter) {
+  RouterSettings settings;
+  settings.claim_backoff = absl::Milliseconds(10);
+  settings.max_input_bytes = kMaxRecordBytes / 2;
+  Put(ShopConfig(1));
+  {
+    Router router(*bus_, settings);
+    ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
+    Put(LargeConfig("acme", 2, kMaxRecordBytes - 20));
+    Put(LargeConfig("rival", 1, kMaxRecordBytes - 20));
+    Put(ShopConfig(3));
+    Put(Text("31600000001", 1, "nl"));
+    ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+    EXPECT_EQ(seen_[Event::kConfigApplied], 2);
+    EXPECT_EQ(state_.configs().at("acme").version(), 3);
+    EXPECT_EQ(state_.configs().count("rival"), 0u);
+    // Again after each take-over: the same letters.
+    std::set<std::string> ids;
+    for (const deadletter::v1::DeadLetter& letter : DeadLetters()) {
+      ids.insert(letter.dead_letter_id());
+      EXPECT_EQ(letter.reason(), deadletter::v1::REASON_TOO_LARGE);
+      EXPECT_EQ(letter.detail(), "its decision is larger than a record");
+      EXPECT_EQ(letter.origin().record().topic(), "wissel.config.v1");
+      EXPECT_TRUE(letter.truncated());
+    }
+    EXPECT_EQ(ids.size(), 2u);
+    EXPECT_TRUE(router.Drain().ok());
+  }
+  // One behind which another is in force is no longer looked at; the other is found again.
+  const size_t before = DeadLetters().size();
+  Router second(*bus_, settings);
+  Put(Text("31600000002", 1, "nl"));
+  ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+  EXPECT_TRUE(second.Drain().ok());
+  ASSERT_EQ(DeadLetters().size(), before + 1);
+  EXPECT_EQ(DeadLetters().back().workspace_id(), "rival");
 }
 
 TEST_F(RouterTest, NoKeyAndNoHeaderHoldsAPartitionUp) {
