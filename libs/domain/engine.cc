@@ -593,17 +593,17 @@ log::v1::Decision* Engine::Restate(absl::Time now, size_t max_bytes) {
   log::v1::Cause& cause = NewCause();
   cause.mutable_restate()->set_round(restate_->round);
   Begin(cause, now);
+  size_t bytes = 0;
   if (starts) {
     Event& event = NewEvent();
     event.mutable_restate_started()->set_round(restate_->round);
     *event.mutable_restate_started()->mutable_partition() = state_.partition();
+    bytes = event.ByteSizeLong();
     Emit(event);
   }
-  size_t bytes = 0;
   while (!restate_->todo.empty()) {
     const PieceKey piece = restate_->todo.back();
-    // Configurations all stand in the first step: the events behind it need them.
-    if ((bytes >= max_bytes && piece.kind != PieceKind::kConfig) || still_open(piece)) break;
+    if (bytes >= max_bytes || still_open(piece)) break;
     restate_->todo.pop_back();
     Event& event = NewEvent();
     switch (piece.kind) {
@@ -613,6 +613,11 @@ log::v1::Decision* Engine::Restate(absl::Time now, size_t max_bytes) {
         *event.mutable_config_restated()->mutable_config() = *config;
         for (const std::string& group : HeldGroups(*config)) {
           event.mutable_config_restated()->add_held_routing_group_ids(group);
+        }
+        // It fitted into a record when it was applied: with nothing beside it, it does again.
+        if (bytes > 0 && bytes + event.ByteSizeLong() > max_bytes) {
+          restate_->todo.push_back(piece);
+          return decision_;
         }
         break;
       }

@@ -120,10 +120,17 @@ class Engine {
   // True where a restating round should start: never yet, one was interrupted, or the last began
   // `interval` ago.
   bool RestateDue(absl::Duration interval, absl::Time now) const;
-  // The next step of a round, of about `max_bytes`; starts one where none is in progress. Null: ask
-  // again a second later. The round is over when restating() turns false.
+  // The next step of a round, of about `max_bytes`, or of one configuration that is larger; starts
+  // one where none is in progress. Null: ask again a second later. The round is over when
+  // restating() turns false.
   log::v1::Decision* Restate(absl::Time now, size_t max_bytes);
   bool restating() const { return restate_.has_value(); }
+  // Configurations are still to come in this round. Nothing else may be decided before them: who
+  // folds from its start on would not know the configuration that it was decided under.
+  bool restating_configs() const {
+    return restate_.has_value() && !restate_->todo.empty() &&
+           restate_->todo.back().kind == PieceKind::kConfig;
+  }
 
  private:
   // In one decision, about: a record has its limit, 1 MiB less what the bus adds. One more step

@@ -343,5 +343,29 @@ TEST(Bounds, ALargeMessageLeavesTheRestToTheNextDecision) {
   }
 }
 
+// Two of them fill more than a record. Who folds from the round's start on knows all of them before
+// anything else.
+TEST(Bounds, ConfigurationsAreRestatedOneByOneWhereTheyAreLarge) {
+  Shop shop;
+  for (const char* workspace : {"large", "larger", "small", "smaller"}) {
+    WorkspaceConfig config = ShopConfig();
+    config.set_workspace_id(workspace);
+    if (workspace[0] == 'l') config.set_display_name(std::string(550'000, 'd'));
+    shop.Apply(config);
+  }
+  shop.Open("31600000001", "nl");
+  const size_t cut = shop.log().size();
+  shop.Restate(128 << 10);
+  EXPECT_EQ(shop.log().size(), cut + 4);  // with the shop's own, one, one, and the small two.
+  State cut_off;
+  cut_off.BeginsAfterCut();
+  for (size_t i = cut; i < shop.log().size(); ++i) {
+    EXPECT_LT(shop.log()[i].ByteSizeLong(), kMostBytes);
+    cut_off.Apply(shop.log()[i]);
+  }
+  EXPECT_TRUE(cut_off.whole());
+  EXPECT_EQ(cut_off.Hash(), shop.state().Hash());
+}
+
 }  // namespace
 }  // namespace wissel::domain

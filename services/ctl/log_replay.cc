@@ -224,9 +224,7 @@ class PartitionReplayer {
   static size_t RestatedBytes(const Decision& recorded) {
     size_t bytes = 0;
     for (const conversation::v1::Event& event : recorded.events()) {
-      if (!event.has_restate_started() && !event.has_restate_completed()) {
-        bytes += event.ByteSizeLong();
-      }
+      if (!event.has_restate_completed()) bytes += event.ByteSizeLong();
     }
     return bytes;
   }

@@ -59,6 +59,25 @@ TEST_F(LogReplayTest, EveryDecisionComesOutAsItWasRecorded) {
   EXPECT_GE(replay.claims, 7);
 }
 
+// However many of them a step holds.
+TEST_F(LogReplayTest, ConfigurationsAreRestatedAsTheyWere) {
+  int n = 0;
+  for (const size_t bytes : {10, 5'000, 100, 1'500, 1'500, 1'500, 4'000}) {
+    config::v1::WorkspaceConfig config;
+    config.set_workspace_id(absl::StrCat("workspace-", ++n));
+    config.set_version(1);
+    config.add_routing_groups()->set_routing_group_id("main");
+    config.set_display_name(std::string(bytes, 'd'));
+    shop_.Apply(config);
+  }
+  shop_.Open("31600000001", "nl");
+  const int64_t before = Replay().decisions;
+  shop_.Restate();
+  const PartitionReplay replay = Replay();
+  EXPECT_GE(replay.decisions, before + 5);
+  EXPECT_EQ(replay.identical, replay.decisions);
+}
+
 TEST_F(LogReplayTest, OnlyTheRangeIsCounted) {
   shop_.Open("31600000001", "nl");
   shop_.Wait(absl::Hours(1));

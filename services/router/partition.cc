@@ -513,22 +513,28 @@ absl::StatusOr<size_t> Partition::TakeRestating() {
     }
     restate_claimed_ = false;
   }
-  log::v1::Decision* const decision =
-      engine_->Restate(now, static_cast<size_t>(shared_.settings.restate_step_bytes));
-  if (decision == nullptr) {
-    next_restate_ = now + absl::Milliseconds(100);
-    return 0;
-  }
-  next_restate_ = now + absl::Seconds(1) * static_cast<double>(decision->ByteSizeLong()) /
-                            static_cast<double>(shared_.settings.restate_bytes_per_second);
-  if (!engine_->restating()) {
-    shared_.metrics.restate_rounds.Increment();
-    next_restate_ = absl::InfinitePast();
-    shared_.metrics.conversations.With({absl::StrCat(partition_)})
-        .Set(static_cast<double>(engine_->state().conversations().size()));
-  }
-  WISSEL_RETURN_IF_ERROR(Append(*decision, shared_.metrics.restatings, nullptr));
-  return 1;
+  size_t bytes = 0;
+  size_t made = 0;
+  do {
+    log::v1::Decision* const decision =
+        engine_->Restate(now, static_cast<size_t>(shared_.settings.restate_step_bytes));
+    if (decision == nullptr) {
+      next_restate_ = now + absl::Milliseconds(100);
+      return made;
+    }
+    bytes += decision->ByteSizeLong();
+    next_restate_ = now + absl::Seconds(1) * static_cast<double>(bytes) /
+                              static_cast<double>(shared_.settings.restate_bytes_per_second);
+    if (!engine_->restating()) {
+      shared_.metrics.restate_rounds.Increment();
+      next_restate_ = absl::InfinitePast();
+      shared_.metrics.conversations.With({absl::StrCat(partition_)})
+          .Set(static_cast<double>(engine_->state().conversations().size()));
+    }
+    WISSEL_RETURN_IF_ERROR(Append(*decision, shared_.metrics.restatings, nullptr));
+    ++made;
+  } while (engine_->restating_configs());
+  return made;
 }
 
 void Partition::ShowWaiting() {

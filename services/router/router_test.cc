@@ -488,6 +488,32 @@ TEST_F(SmallRecordsTest, AConfigurationWhoseDecisionNoRecordHoldsIsADeadLetter) 
   EXPECT_EQ(DeadLetters().back().workspace_id(), "rival");
 }
 
+// Nothing else is decided before all of them are restated: it may need them.
+TEST_F(SmallRecordsTest, ConfigurationsAreRestatedInSeveralRecordsWhereOneDoesNotHoldThem) {
+  RouterSettings settings;
+  settings.restate_step_bytes = 8'000;
+  settings.batch = 1;
+  for (const char* workspace : {"acme", "rival", "third"}) Put(LargeConfig(workspace, 1, 11'000));
+  for (int i = 0; i < 50; ++i) Put(Text(absl::StrCat(31600000000 + i), 1, "nl"));
+  Router router(*bus_, settings);
+  bool started = false;
+  int restated = 0;
+  bool between = false;
+  ASSERT_TRUE(ReadUntil([&](const Event& e) {
+    if (e.has_config_restated()) {
+      ++restated;
+    } else if (started && restated < 3) {
+      between = true;
+    }
+    started = started || e.has_restate_started();
+    return e.has_restate_completed();
+  }));
+  EXPECT_EQ(restated, 3);
+  EXPECT_FALSE(between);
+  while (seen_[Event::kMessageReceived] < 50) ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+  EXPECT_TRUE(router.Drain().ok());
+}
+
 TEST_F(RouterTest, NoKeyAndNoHeaderHoldsAPartitionUp) {
   Put(ShopConfig());
   Router router(*bus_);
