@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -39,6 +40,7 @@ class Validator {
     if (!IsSlug(config_.workspace_id())) {
       Error("workspace_id", absl::StrCat("\"", config_.workspace_id(), "\"; ", kSlugRule));
     }
+    Size();
     Groups();
     Accounts();
     for (const routing::PolicyFinding& finding : routing::CheckPolicy(config_)) {
@@ -76,6 +78,41 @@ class Validator {
   }
   void Group(absl::string_view path, const std::string& id) {
     if (groups_.count(id) == 0) Error(path, absl::StrCat("no routing group \"", id, "\""));
+  }
+
+  void Size() {
+    size_t bytes = config_.ByteSizeLong();
+    for (const RoutingGroup& group : config_.routing_groups()) {
+      bytes += group.routing_group_id().size() + 3;
+    }
+    if (bytes <= kMaxConfigBytes) return;
+    const std::pair<size_t, std::string> largest = LargestField();
+    Error(largest.second,
+          absl::StrCat(largest.first, " of the configuration's ", bytes, " bytes; at most ",
+                       kMaxConfigBytes,
+                       " in all, as one record of the log holds it: shorten ids and names, or make "
+                       "two workspaces of it"));
+  }
+  // Its bytes and its name.
+  std::pair<size_t, std::string> LargestField() const {
+    const google::protobuf::Reflection& reflection = *config_.GetReflection();
+    std::vector<const google::protobuf::FieldDescriptor*> fields;
+    reflection.ListFields(config_, &fields);
+    std::pair<size_t, std::string> largest;
+    for (const google::protobuf::FieldDescriptor* field : fields) {
+      size_t bytes = 0;
+      if (field->is_repeated()) {
+        for (int i = 0; i < reflection.FieldSize(config_, field); ++i) {
+          bytes += reflection.GetRepeatedMessage(config_, field, i).ByteSizeLong();
+        }
+      } else if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) {
+        bytes = reflection.GetMessage(config_, field).ByteSizeLong();
+      } else if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_STRING) {
+        bytes = reflection.GetString(config_, field).size();
+      }
+      largest = std::max(largest, {bytes, field->name()});
+    }
+    return largest;
   }
 
   void Groups() {

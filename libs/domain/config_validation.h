@@ -1,11 +1,16 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
 #include "wissel/config/v1/config.pb.h"
 
 namespace wissel::domain {
+
+// Of a configuration in all, serialised, with the ids of its routing groups once more: so much the
+// decision says that puts it in force, and what else follows leaves off there (ADR 4).
+inline constexpr size_t kMaxConfigBytes = 896 << 10;
 
 // Whether a workspace's configuration can be put in force, and what a person should look at. Each
 // line names its place first: `queues[sales].required_skills[lang:fr].proficiency: 11; from 1 to

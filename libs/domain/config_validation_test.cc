@@ -3,12 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "absl/strings/str_cat.h"
 #include "libs/domain/testing.h"
 
 namespace wissel::domain {
 namespace {
 
 using config::v1::WorkspaceConfig;
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -92,6 +94,34 @@ TEST(ValidateConfig, KeepsTheContractsBounds) {
                           "channels[CHANNEL_KIND_WHATSAPP].weight_units: 1001; from 0 to 1000",
                           "conversations.removed_work: requeued or kept",
                           StartsWith("conversations.forget_after: 1m; from 72h")));
+}
+
+// 10,000 agents of 80 bytes are not too many; another thousand are.
+TEST(ValidateConfig, IsNoLargerThanItsDecisionMayBe) {
+  WorkspaceConfig config = Sound();
+  const auto hire = [&config](int agents) {
+    for (int i = 0; i < agents; ++i) {
+      config::v1::Agent agent = config.agents(0);
+      agent.set_agent_id(absl::StrCat("agent-", 10'000 + config.agents_size()));
+      agent.set_display_name("");
+      agent.set_display_name(std::string(80 - agent.ByteSizeLong() - 2, 'n'));
+      *config.add_agents() = agent;
+    }
+  };
+  hire(10'000);
+  EXPECT_THAT(Errors(config), IsEmpty());
+  hire(1'500);
+  const size_t agents = 80 * 11'500;
+  EXPECT_THAT(Errors(config), ElementsAre(AllOf(StartsWith(absl::StrCat("agents: ", agents / 1000)),
+                                                HasSubstr("bytes; at most 917504 in all"))));
+  config = Sound();
+  // Said again by the partitions that have them.
+  for (int i = 0; i < 7'500; ++i) {
+    config.add_routing_groups()->set_routing_group_id(
+        absl::StrCat(10'000 + i, std::string(59, 'g')));
+  }
+  EXPECT_LT(config.ByteSizeLong(), 600'000u);
+  EXPECT_THAT(Errors(config), ElementsAre(StartsWith("routing_groups: ")));
 }
 
 TEST(ValidateConfig, WarnsOfAQueueNobodyServes) {

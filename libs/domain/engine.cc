@@ -106,7 +106,8 @@ const std::string& ClockedConversation(const Event& event) {
 }  // namespace
 
 bool Engine::Full() {
-  if (decision_->events_size() < kFewEvents) return false;
+  const bool configures = decision_->cause().input().topic() == common::v1::INPUT_TOPIC_CONFIG;
+  if (decision_->events_size() < kFewEvents && !configures) return false;
   for (; measured_ < decision_->events_size(); ++measured_) {
     bytes_ += decision_->events(measured_).ByteSizeLong();
   }

@@ -137,7 +137,8 @@ class Engine {
   // makes less than the difference: a few events, one explanation.
   static constexpr int kMaxEvents = 500;
   static constexpr size_t kMaxBytes = 896 << 10;
-  // So few never fill it: one input and explanations, which are bounded.
+  // So few never fill it, but a configuration and more: one input and explanations, which are
+  // bounded.
   static constexpr int kFewEvents = 8;
 
   // --- decision in the making
@@ -355,9 +356,10 @@ class Engine {
   // --- configuration
   const config::v1::WorkspaceConfig& Config(absl::string_view workspace_id) const;
   void Configure(const config::v1::WorkspaceConfig& config);
-  // Says which queues of the configuration before are kept though this one no longer has them.
+  // Says which queues of the configuration before are kept though this one no longer has them, as
+  // far as they find room beside it.
   void KeepRemovedQueues(const config::v1::WorkspaceConfig& before,
-                         const config::v1::WorkspaceConfig& config);
+                         const conversation::v1::ConfigApplied& applied);
   static bool WaitsOrIsOffered(const state::v1::ConversationState& conversation);
   // Keeps count of what the kept queues still hold.
   void TellClosing(const std::string& conversation_id);

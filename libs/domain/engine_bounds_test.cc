@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "libs/domain/config_validation.h"
 #include "libs/domain/engine.h"
 #include "libs/domain/testing.h"
 #include "libs/domain/testing_shop.h"
@@ -365,6 +366,49 @@ TEST(Bounds, ConfigurationsAreRestatedOneByOneWhereTheyAreLarge) {
   }
   EXPECT_TRUE(cut_off.whole());
   EXPECT_EQ(cut_off.Hash(), shop.state().Hash());
+}
+
+// Of as many bytes as it may have.
+WorkspaceConfig Fill(WorkspaceConfig config) {
+  const size_t bytes = config.ByteSizeLong();
+  config.set_display_name(std::string(kMaxConfigBytes - bytes - 16, 'd'));
+  return config;
+}
+
+TEST(Bounds, ALargeConfigurationLeavesTheRestToTheNextDecision) {
+  WorkspaceConfig config = Talkative();
+  EraseIf(*config.mutable_agents(), [](const auto& a) { return a.agent_id() == "bram"; });
+  config.mutable_queues(0)->mutable_relaxation_steps(7)->mutable_widen_to_agent_ids()->RemoveLast();
+  Shop shop(config);
+  for (int i = 0; i < 20; ++i) shop.Open(absl::StrCat(31600000000 + i), "nl");
+  shop.Wait(absl::Seconds(90));
+  const std::string helper = config.agents(0).agent_id();
+  shop.Online(helper);
+  config.set_version(2);
+  config.mutable_agents(0)->set_capacity_units(20);
+  const Decision applied = shop.Apply(Fill(config));
+  EXPECT_LT(applied.ByteSizeLong(), kMostBytes);
+  shop.Wait(absl::ZeroDuration());
+  EXPECT_EQ(Count(shop.state(), ConversationStatus::CONVERSATION_STATUS_OFFERED), 20);
+  for (const Decision& decision : shop.log()) EXPECT_LT(decision.ByteSizeLong(), kMostBytes);
+}
+
+TEST(Bounds, QueuesAreKeptAsFarAsThereIsRoomBesideTheConfiguration) {
+  WorkspaceConfig config = Crowded();
+  config.mutable_conversations()->set_removed_work(config::v1::REMOVED_WORK_KEPT);
+  QueueIn(config, "nl").set_display_name(std::string(130'000, 'n'));
+  for (const bool filled : {false, true}) {
+    Shop shop(config);
+    shop.Open("31600000001", "nl");
+    WorkspaceConfig without = config;
+    without.set_version(2);
+    EraseIf(*without.mutable_queues(), [](const auto& q) { return q.queue_id() == "nl"; });
+    without.mutable_agents(0)->clear_queue_ids();
+    without.mutable_agents(0)->add_queue_ids("en");
+    const Decision applied = shop.Apply(filled ? Fill(without) : without);
+    EXPECT_EQ(applied.events(0).has_queue_closing(), !filled);
+    EXPECT_LT(applied.ByteSizeLong(), kMostBytes);
+  }
 }
 
 }  // namespace

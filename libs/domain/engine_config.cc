@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/proto_time.h"
+#include "libs/domain/config_validation.h"
 #include "libs/domain/engine.h"
 
 namespace wissel::domain {
@@ -19,7 +20,7 @@ using state::v1::QueueState;
 
 namespace {
 
-// Of kept queues in one decision, which holds the configuration too, and a record has its limit.
+// Of kept queues in one decision, which holds the configuration too. Beside a large one less.
 constexpr size_t kMaxKeptBytes = 128 << 10;
 
 bool Contains(const google::protobuf::RepeatedPtrField<std::string>& values,
@@ -133,9 +134,8 @@ log::v1::Decision* Engine::Decide(const log::v1::InputCause& cause, const Worksp
   const WorkspaceConfig* before = state_.FindConfig(config.workspace_id());
   const std::vector<std::string> held = HeldGroups(config);
   if (before == nullptr ? held.empty() : before->version() >= config.version()) return nullptr;
+  static_assert(kMaxConfigBytes <= kMaxBytes);
   Begin(cause, absl::StrCat(config.workspace_id(), "@", config.version()), now);
-
-  if (before != nullptr) KeepRemovedQueues(*before, config);
 
   // Those, too, who are gone with it.
   for (const auto& [key, agent] : state_.agents()) {
@@ -147,6 +147,7 @@ log::v1::Decision* Engine::Decide(const log::v1::InputCause& cause, const Worksp
     event.mutable_config_applied()->add_held_routing_group_ids(group);
   }
   event.mutable_config_applied()->set_removed_stay(true);
+  if (before != nullptr) KeepRemovedQueues(*before, event.config_applied());
   Emit(event);
   Configure(config);
 
@@ -162,7 +163,9 @@ log::v1::Decision* Engine::Decide(const log::v1::InputCause& cause, const Worksp
   return &Finish();
 }
 
-void Engine::KeepRemovedQueues(const WorkspaceConfig& before, const WorkspaceConfig& config) {
+void Engine::KeepRemovedQueues(const WorkspaceConfig& before,
+                               const conversation::v1::ConfigApplied& applied) {
+  const WorkspaceConfig& config = applied.config();
   if (config.conversations().removed_work() != config::v1::REMOVED_WORK_KEPT) return;
   std::set<std::string> occupied;
   for (const auto& [id, c] : state_.conversations()) {
@@ -170,17 +173,20 @@ void Engine::KeepRemovedQueues(const WorkspaceConfig& before, const WorkspaceCon
       occupied.insert(c->queue_id());
     }
   }
+  size_t room = kMaxBytes - std::min(kMaxBytes, applied.ByteSizeLong());
   size_t bytes = 0;
   for (const config::v1::Queue& queue : before.queues()) {
     if (!occupied.contains(queue.queue_id())) continue;
     if (state_.FindQueue(config.workspace_id(), queue.queue_id()) == nullptr) continue;
     KeptQueue kept = Describe(before, queue);
     if (!KeepsQueue(config, kept) || bytes + kept.ByteSizeLong() > kMaxKeptBytes) continue;
-    bytes += kept.ByteSizeLong();
     Event& event = NewEvent();
     event.mutable_queue_closing()->set_workspace_id(config.workspace_id());
     event.mutable_queue_closing()->set_routing_group_id(queue.routing_group_id());
-    *event.mutable_queue_closing()->mutable_kept() = std::move(kept);
+    *event.mutable_queue_closing()->mutable_kept() = kept;
+    if (event.ByteSizeLong() > room) continue;
+    room -= event.ByteSizeLong();
+    bytes += kept.ByteSizeLong();
     Emit(event);
   }
 }
