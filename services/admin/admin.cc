@@ -66,6 +66,11 @@ absl::StatusOr<v1::ApplyConfigResponse> Admin::ApplyConfig(const rpc::Principal&
   if (!findings.errors.empty()) return refuse(findings.errors);
   WISSEL_ASSIGN_OR_RETURN(const config::v1::WorkspaceConfig before,
                           configs_.Get(config.workspace_id()));
+  // What follows looks at what it comes after, so it must come right after that.
+  if (config.version() != before.version() + 1 && !(request.dry_run() && config.version() == 0)) {
+    metrics_.applies.With({"conflict"}).Increment();
+    return NotNext(before.version(), config.version());
+  }
   if (const auto errors = CheckSuccession(before, config); !errors.empty()) return refuse(errors);
 
   v1::ApplyConfigResponse response;

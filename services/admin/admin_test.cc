@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <set>
 #include <thread>
 
@@ -75,6 +76,47 @@ class PlacelessBus : public testing::AwayBus {
 
  private:
   bus::Bus& bus_;
+};
+
+// A bus on which something happens before a reader asks for the end, for the how-manieth time.
+class OvertakingBus : public testing::AwayBus {
+ public:
+  OvertakingBus(bus::Bus& bus, std::function<void(int reads)> before)
+      : AwayBus(&bus), bus_(bus), before_(std::move(before)) {}
+
+  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions options) override {
+    return bus_.NewAppender(options);
+  }
+  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic topic, int32_t partition,
+                                                          bus::ReaderOptions options) override {
+    class Overtaken : public bus::Reader {
+     public:
+      Overtaken(OvertakingBus& bus, std::unique_ptr<bus::Reader> reader)
+          : bus_(bus), reader_(std::move(reader)) {}
+      absl::StatusOr<std::vector<bus::Record>> Poll(size_t max, absl::Duration timeout) override {
+        return reader_->Poll(max, timeout);
+      }
+      absl::Status Seek(int64_t offset) override { return reader_->Seek(offset); }
+      int64_t position() const override { return reader_->position(); }
+      absl::StatusOr<int64_t> StartOffset() override { return reader_->StartOffset(); }
+      absl::StatusOr<int64_t> EndOffset() override {
+        bus_.before_(++bus_.reads_);
+        return reader_->EndOffset();
+      }
+
+     private:
+      OvertakingBus& bus_;
+      const std::unique_ptr<bus::Reader> reader_;
+    };
+    auto reader = bus_.OpenReader(topic, partition, std::move(options));
+    if (!reader.ok()) return reader.status();
+    return std::make_unique<Overtaken>(*this, *std::move(reader));
+  }
+
+ private:
+  bus::Bus& bus_;
+  const std::function<void(int)> before_;
+  int reads_ = 0;
 };
 
 class AdminTest : public ::testing::Test {
@@ -170,6 +212,39 @@ TEST_F(AdminTest, ARoutingGroupInForceStays) {
   with.mutable_config()->set_version(2);
   with.mutable_config()->mutable_routing_groups(1)->set_display_name("no longer used");
   WISSEL_EXPECT_OK(admin->ApplyConfig(Of("acme"), with));
+}
+
+// Sent for the version after one that its reader does not see yet.
+TEST_F(AdminTest, ARoutingGroupThatComesInBetweenStays) {
+  WISSEL_ASSERT_OK(NewAdmin()->ApplyConfig(Of("acme"), Request(1)));
+  OvertakingBus overtaking(*bus_, [this](int reads) {
+    if (reads != 2) return;
+    config::v1::WorkspaceConfig other = Config(2);
+    other.add_routing_groups()->set_routing_group_id("second");
+    Append(bus::Topic::kConfig, 0, "acme", other.SerializeAsString());
+  });
+  Admin admin(overtaking, clock_, metrics_, {});
+  EXPECT_THAT(admin.ApplyConfig(Of("acme"), Request(3)),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("version 1 is in force")));
+  EXPECT_THAT(admin.ApplyConfig(Of("acme"), Request(2)),
+              StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("version 2 is in force")));
+  EXPECT_THAT(admin.ApplyConfig(Of("acme"), Request(3)),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("routing_groups[second]")));
+}
+
+TEST_F(AdminTest, ADryRunLooksAtTheVersionToo) {
+  const auto admin = NewAdmin();
+  for (int64_t version : {1, 2, 3}) {
+    WISSEL_ASSERT_OK(admin->ApplyConfig(Of("acme"), Request(version)));
+  }
+  for (int64_t version : {1, 3, 5}) {
+    EXPECT_THAT(
+        admin->ApplyConfig(Of("acme"), Request(version, /*dry_run=*/true)),
+        StatusIs(absl::StatusCode::kFailedPrecondition, HasSubstr("version 3 is in force")));
+  }
+  WISSEL_EXPECT_OK(admin->ApplyConfig(Of("acme"), Request(4, /*dry_run=*/true)));
+  // Whatever is in force.
+  WISSEL_EXPECT_OK(admin->ApplyConfig(Of("acme"), Request(0, /*dry_run=*/true)));
 }
 
 TEST_F(AdminTest, OfConcurrentAppliesExactlyOneWins) {

@@ -20,6 +20,11 @@ constexpr absl::Duration kAppendTimeout = absl::Minutes(2);
 
 }  // namespace
 
+absl::Status NotNext(int64_t in_force, int64_t version) {
+  return absl::FailedPreconditionError(absl::StrCat(
+      "version ", in_force, " is in force: the next is ", in_force + 1, ", not ", version));
+}
+
 absl::Status ConfigTopic::CatchUp(Appended* ours) {
   if (reader_ == nullptr) {
     WISSEL_ASSIGN_OR_RETURN(reader_, bus_.OpenReader(bus::Topic::kConfig, kPartition, {}));
@@ -50,17 +55,13 @@ absl::StatusOr<config::v1::WorkspaceConfig> ConfigTopic::Get(const std::string& 
   return found == configs_.end() ? config::v1::WorkspaceConfig() : found->second;
 }
 
-absl::Status ConfigTopic::NotNext(const config::v1::WorkspaceConfig& config) {
-  const int64_t in_force = history_.VersionOf(config.workspace_id());
-  return absl::FailedPreconditionError(absl::StrCat("version ", in_force,
-                                                    " is in force: the next is ", in_force + 1,
-                                                    ", not ", config.version()));
-}
-
 absl::Status ConfigTopic::Apply(const config::v1::WorkspaceConfig& config) {
   MutexLock lock(mutex_);
   WISSEL_RETURN_IF_ERROR(CatchUp(nullptr));
-  if (config.version() != history_.VersionOf(config.workspace_id()) + 1) return NotNext(config);
+  if (const int64_t in_force = history_.VersionOf(config.workspace_id());
+      config.version() != in_force + 1) {
+    return NotNext(in_force, config.version());
+  }
 
   if (appender_ == nullptr) appender_ = bus_.NewAppender({});
   struct Answer {
@@ -88,7 +89,8 @@ absl::Status ConfigTopic::Apply(const config::v1::WorkspaceConfig& config) {
   if (absl::Status status = CatchUp(&ours); !status.ok()) {
     return Annotate(status, "appended, it may be in force; reading it back");
   }
-  return ours.counts ? absl::OkStatus() : NotNext(config);
+  return ours.counts ? absl::OkStatus()
+                     : NotNext(history_.VersionOf(config.workspace_id()), config.version());
 }
 
 }  // namespace wissel::admin

@@ -15,6 +15,9 @@
 
 namespace wissel::admin {
 
+// FAILED_PRECONDITION: the version is not the one after `in_force`.
+absl::Status NotNext(int64_t in_force, int64_t version);
+
 // The workspaces' configurations, read from their topic and appended to it. Thread-safe; calls
 // block on the log, and take turns.
 //
@@ -45,8 +48,6 @@ class ConfigTopic {
   };
   // Reads to the end, and tells whether `ours`, if any, counts.
   absl::Status CatchUp(Appended* ours) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status NotNext(const config::v1::WorkspaceConfig& config)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   bus::Bus& bus_;
   Mutex mutex_;
