@@ -103,7 +103,11 @@ absl::Status FromGrpc(const grpc::Status& status) {
   if (number < 0 || number > static_cast<int>(grpc::StatusCode::UNAUTHENTICATED)) {
     return absl::UnknownError(absl::StrCat("gRPC status ", number, ": ", status.error_message()));
   }
-  return absl::Status(FromGrpcCode(status.error_code()), status.error_message());
+  const absl::StatusCode code = FromGrpcCode(status.error_code());
+  if (code != absl::StatusCode::kOk && status.error_message().empty()) {
+    return absl::Status(code, absl::StatusCodeToString(code));
+  }
+  return absl::Status(code, status.error_message());
 }
 
 }  // namespace wissel::rpc

@@ -10,7 +10,7 @@ namespace wissel::rpc {
 grpc::Status ToGrpc(const absl::Status& status);
 
 /// The reverse. A code outside the range that gRPC defines becomes UNKNOWN with the number in the
-/// message.
+/// message. An empty message becomes the code's name.
 absl::Status FromGrpc(const grpc::Status& status);
 
 }  // namespace wissel::rpc

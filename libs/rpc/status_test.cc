@@ -15,6 +15,13 @@ TEST(Status, EveryCodeSurvivesTheWire) {
   }
 }
 
+TEST(Status, NoFailureIsWithoutWords) {
+  const absl::Status status = FromGrpc(grpc::Status(grpc::StatusCode::UNIMPLEMENTED, ""));
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnimplemented);
+  EXPECT_EQ(status.message(), "UNIMPLEMENTED");
+  EXPECT_TRUE(FromGrpc(grpc::Status::OK).ok());
+}
+
 TEST(Status, CodeOutsideTheRangeBecomesUnknownWithItsNumber) {
   // None of gRPC's, but one that the enumeration can hold.
   const absl::Status status = FromGrpc(grpc::Status(static_cast<grpc::StatusCode>(30), "odd"));

@@ -151,7 +151,7 @@ absl::Status AgentStream::RunOnce() {
   if (leaving) context.TryCancel();
   const grpc::Status status = stream->Finish();
   if (leaving || status.ok()) return absl::UnavailableError("the gateway ended the stream");
-  return rpc::FromGrpc(status);
+  return FromCall(options_.client, agent::v1::AgentService::service_full_name(), status);
 }
 
 void AgentStream::Run() {

@@ -145,8 +145,7 @@ ExitCode RunCommand(int argc, const char* const* argv, Session& session) {
   session.does_without_context = absl::c_linear_search(kWithoutContext, command);
   absl::Status status = session.Resolve();
   if (status.ok()) status = session.action();
-  // A comparison that found a difference has said so already.
-  if (!status.ok() && !status.message().empty()) {
+  if (!status.ok() && !IsDifference(status)) {
     session.err << "wisselctl: " << status.message() << "\n";
   }
   return ExitCodeOf(status);

@@ -22,6 +22,7 @@
 #include "libs/bus/embedded.h"
 #include "libs/http/server.h"
 #include "libs/rpc/jwt.h"
+#include "libs/rpc/server.h"
 #include "libs/testing/shop_log.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/temp_dir.h"
@@ -255,6 +256,26 @@ TEST(Cli, ExitCodesTellWhatWentWrong) {
   EXPECT_EQ(Wisselctl({"log", "tail", "--log-file", "/nowhere"}).code, 2);
   EXPECT_EQ(
       Wisselctl({"conversations", "list", "--server", "127.0.0.1:1", "--insecure-local"}).code, 4);
+}
+
+TEST(Cli, AnotherServicesPortIsSaid) {
+  const wissel::testing::TempDir dir;
+  const std::string token = Write(dir, "token", "a.b.c\n");
+  const std::string shop = Write(dir, "shop.yaml", "workspace_id: shop\n");
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto server, rpc::Server::Start({}, {}));
+  const std::string target = absl::StrCat("localhost:", server->port());
+  const std::vector<std::vector<const char*>> commands = {{"diff", "-f", shop.c_str()},
+                                                          {"apply", "-f", shop.c_str()},
+                                                          {"conversations", "list"},
+                                                          {"conversations", "tail"},
+                                                          {"agent", "work"}};
+  for (std::vector<const char*> arguments : commands) {
+    arguments.insert(arguments.end(), {"--server", target.c_str(), "--insecure-local",
+                                       "--token-file", token.c_str()});
+    const Result result = Wisselctl(arguments);
+    EXPECT_EQ(result.code, 2) << arguments[0];
+    EXPECT_THAT(result.err, HasSubstr(absl::StrCat(target, " has no wissel."))) << arguments[0];
+  }
 }
 
 TEST(Cli, AMalformedTokenIsRefusedUnshown) {

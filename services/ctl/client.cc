@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
+#include "libs/rpc/status.h"
 
 namespace wissel::ctl {
 
@@ -16,9 +17,19 @@ absl::StatusOr<Client> MakeClient(const Session& session, Session::Service servi
     }
   }
   WISSEL_ASSIGN_OR_RETURN(std::string token, session.Token(who));
-  return Client{.channel = rpc::MakeChannel(options),
+  return Client{.target = options.target,
+                .channel = rpc::MakeChannel(options),
                 .token = std::move(token),
                 .timeout = session.timeout()};
+}
+
+absl::Status FromCall(const Client& client, absl::string_view service, const grpc::Status& status) {
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED && status.error_message().empty()) {
+    return absl::UnimplementedError(
+        absl::StrCat(client.target, " has no ", service,
+                     ", or an older one: is it the port of another service?"));
+  }
+  return rpc::FromGrpc(status);
 }
 
 absl::Status FromHttp(absl::string_view url, const http::FetchResult& result) {

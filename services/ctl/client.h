@@ -12,13 +12,13 @@
 #include "absl/time/time.h"
 #include "libs/http/client.h"
 #include "libs/rpc/channel.h"
-#include "libs/rpc/status.h"
 #include "services/ctl/session.h"
 
 namespace wissel::ctl {
 
 // A way to the server, with a token.
 struct Client {
+  std::string target;  // host:port
   std::shared_ptr<grpc::Channel> channel;
   std::string token;
   absl::Duration timeout;
@@ -28,6 +28,10 @@ struct Client {
 absl::StatusOr<Client> MakeClient(const Session& session, Session::Service service,
                                   absl::string_view who);
 
+// What a failed call to `service`, by its full name, comes to: rpc::FromGrpc, and for a server that
+// does not know the call, who was asked for what.
+absl::Status FromCall(const Client& client, absl::string_view service, const grpc::Status& status);
+
 // What an HTTP server's answer comes to.
 //   UNAVAILABLE          none came, or its proxy had none (502, 503, 504)
 //   INTERNAL             another failure of the server's
@@ -36,22 +40,17 @@ absl::StatusOr<Client> MakeClient(const Session& session, Session::Service servi
 absl::Status FromHttp(absl::string_view url, const http::FetchResult& result);
 
 // One unary call within the session's timeout.
-template <class Service, class Method, class Request>
-auto Call(const Client& client, Method method, const Request& request) {
+template <class Service, class Base, class Request, class Response>
+absl::StatusOr<Response> Call(const Client& client,
+                              grpc::Status (Base::*method)(grpc::ClientContext*, const Request&,
+                                                           Response*),
+                              const Request& request) {
   const auto stub = Service::NewStub(client.channel);
-  return CallStub(client, *stub, method, request);
-}
-
-template <class Stub, class Base, class Request, class Response>
-absl::StatusOr<Response> CallStub(const Client& client, Stub& stub,
-                                  grpc::Status (Base::*method)(grpc::ClientContext*, const Request&,
-                                                               Response*),
-                                  const Request& request) {
   grpc::ClientContext context;
   rpc::Prepare({.timeout = client.timeout, .token = client.token}, context);
   Response response;
-  const grpc::Status status = (stub.*method)(&context, request, &response);
-  if (!status.ok()) return rpc::FromGrpc(status);
+  const grpc::Status status = ((*stub).*method)(&context, request, &response);
+  if (!status.ok()) return FromCall(client, Service::service_full_name(), status);
   return response;
 }
 

@@ -14,6 +14,11 @@ enum class ExitCode {
   kNotFound = 5,
 };
 
+// What a comparison returns that found a difference and has printed it: kFailed, and nothing more
+// is said.
+absl::Status FoundDifference();
+bool IsDifference(const absl::Status& status);
+
 ExitCode ExitCodeOf(const absl::Status& status);
 
 }  // namespace wissel::ctl

@@ -17,6 +17,7 @@
 #include "libs/store/redis.h"
 #include "libs/views/checkpoint.h"
 #include "services/ctl/connections.h"
+#include "services/ctl/exit_code.h"
 #include "services/ctl/log_source.h"
 #include "services/ctl/output.h"
 
@@ -443,7 +444,7 @@ absl::Status VerifyLog(Session& session, VerifyFlags flags) {
     return absl::UnavailableError(
         "the log is folded, but who is NOT ASKED above could not be reached: its word is missing");
   }
-  return ok ? absl::OkStatus() : absl::UnknownError("");
+  return ok ? absl::OkStatus() : FoundDifference();
 }
 
 }  // namespace wissel::ctl

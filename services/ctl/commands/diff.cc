@@ -5,6 +5,7 @@
 #include "libs/base/status_macros.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/config_file.h"
+#include "services/ctl/exit_code.h"
 
 namespace wissel::ctl {
 namespace {
@@ -16,7 +17,7 @@ absl::Status Diff(Session& s, const std::string& file) {
   } else {
     PrintDifferences(response, s.out);
   }
-  return response.differences().empty() ? absl::OkStatus() : absl::UnknownError("");
+  return response.differences().empty() ? absl::OkStatus() : FoundDifference();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
 #include "services/ctl/commands/commands.h"
+#include "services/ctl/exit_code.h"
 #include "services/ctl/log_replay.h"
 #include "services/ctl/log_source.h"
 #include "services/ctl/output.h"
@@ -122,7 +123,7 @@ absl::Status AsRecorded(Session& s, const ReplayRange& range) {
   } else {
     PrintJson(reports, sum, s.out);
   }
-  return sum.same() ? absl::OkStatus() : absl::UnknownError("");
+  return sum.same() ? absl::OkStatus() : FoundDifference();
 }
 
 absl::Status Run(Session& s, const Flags& f) {

@@ -9,6 +9,7 @@
 #include "libs/base/status_macros.h"
 #include "services/ctl/client.h"
 #include "services/ctl/commands/commands.h"
+#include "services/ctl/exit_code.h"
 #include "wissel/admin/v1/admin_service.grpc.pb.h"
 
 namespace wissel::ctl {
@@ -37,7 +38,7 @@ absl::Status Print(Session& s, const Response& response) {
   } else {
     PrintMessage(response, s.format(), s.out);
   }
-  return fine ? absl::OkStatus() : absl::UnknownError("");
+  return fine ? absl::OkStatus() : FoundDifference();
 }
 
 absl::Status Create(Session& s, int partitions, int replication) {
