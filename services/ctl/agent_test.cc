@@ -41,6 +41,8 @@ constexpr char kTwo[] = "6a1fffff-1111-5222-8333-444455556666";
 class Agents final : public agent::v1::AgentService::Service {
  public:
   using Stream = grpc::ServerReaderWriter<agent::v1::ConnectResponse, agent::v1::ConnectRequest>;
+  // In place of what GetWork answers.
+  std::function<agent::v1::Snapshot()> work;
   // In place of what Connect does.
   std::function<grpc::Status(Stream&)> connect;
   bool is_agent = true;
@@ -72,7 +74,7 @@ class Agents final : public agent::v1::AgentService::Service {
   grpc::Status GetWork(grpc::ServerContext*, const agent::v1::GetWorkRequest*,
                        agent::v1::GetWorkResponse* response) override {
     if (!is_agent) return {grpc::StatusCode::FAILED_PRECONDITION, "the caller is no agent"};
-    *response->mutable_snapshot() = Work();
+    *response->mutable_snapshot() = work ? work() : Work();
     return grpc::Status::OK;
   }
   grpc::Status Execute(grpc::ServerContext*, const agent::v1::ExecuteRequest* request,
@@ -187,6 +189,44 @@ TEST_F(AgentTest, AScriptBeginsWhenTheDeskIsKnown) {
   EXPECT_EQ(resolve.code, 0) << resolve.err;
   ASSERT_THAT(agents_.commands, SizeIs(1));
   EXPECT_EQ(agents_.commands[0].resolve().conversation_id(), kOne);
+}
+
+TEST_F(AgentTest, AnOfferSaysWhoWroteWhat) {
+  agents_.connect = [](Agents::Stream& stream) {
+    agent::v1::ConnectRequest request;
+    stream.Read(&request);
+    agent::v1::ConnectResponse response;
+    response.mutable_welcome()->set_agent_id("anna");
+    stream.Write(response);
+    auto& offered = *response.mutable_events()->add_events()->mutable_offered();
+    offered.set_conversation_id(kOne);
+    offered.set_offer_id(kTwo);
+    offered.set_agent_id("anna");
+    stream.Write(response);
+    while (stream.Read(&request)) {
+      response.mutable_outcome()->set_command_id(request.command().envelope().id());
+      stream.Write(response);
+    }
+    return grpc::Status::OK;
+  };
+  int asked = 0;
+  agents_.work = [&] {
+    agent::v1::Snapshot snapshot;
+    // The views are behind the stream at first.
+    if (++asked == 1) return snapshot;
+    agent::v1::WorkItem& item = *snapshot.add_items();
+    item.mutable_conversation()->set_conversation_id(kOne);
+    item.mutable_conversation()->mutable_contact()->set_display_name("Jan de Vries");
+    if (asked == 2) return snapshot;
+    message::v1::InboundMessage& message = *item.add_messages()->mutable_inbound();
+    message.add_contents()->mutable_text()->set_text("Waar blijft mijn fiets?");
+    return snapshot;
+  };
+  const Result result = Script("wait offer\naccept\nlist\n");
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("offered to anna until -\n  6a1f0000  offered  Jan de Vries  "
+                                    "\"Waar blijft mijn fiets?\"  (offer until -)\n"));
+  EXPECT_EQ(asked, 3);
 }
 
 TEST_F(AgentTest, WithJsonEveryLineOfTheOutputIsAMessage) {

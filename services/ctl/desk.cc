@@ -269,26 +269,49 @@ void Desk::LeaveCompany(const std::string& conversation_id) {
   if (!has_it && !IsCompany(item)) items_.erase(conversation_id);
 }
 
+std::vector<std::string> Desk::Strangers() const {
+  std::vector<std::string> ids;
+  for (const auto& [id, item] : items_) {
+    if (!item.conversation.has_contact()) ids.push_back(id);
+  }
+  return ids;
+}
+
+std::string Desk::Meet(const agent::v1::WorkItem& work) {
+  const auto it = items_.find(work.conversation().conversation_id());
+  if (it == items_.end() || it->second.conversation.has_contact()) return "";
+  state::v1::ConversationState& conversation = it->second.conversation;
+  // How it stands the stream has told, and later.
+  *conversation.mutable_contact() = work.conversation().contact();
+  *conversation.mutable_account() = work.conversation().account();
+  conversation.set_subject(work.conversation().subject());
+  if (it->second.last.empty()) it->second.last = LastOf(work);
+  return LineOf(it->second);
+}
+
+std::string Desk::LineOf(const Item& item) const {
+  const std::string& id = item.conversation.conversation_id();
+  std::string line =
+      absl::StrCat(id == in_hand_ ? "> " : "  ", ShortId(id), "  ", StatusOf(item.conversation),
+                   "  ", ContactName(item.conversation));
+  if (IsCompany(item)) {
+    const std::string& whose = item.conversation.agent_id();
+    absl::StrAppend(&line, "  (looking on", whose.empty() ? "" : ", with ", whose, ")");
+  }
+  if (!item.conversation.subject().empty()) {
+    absl::StrAppend(&line, "  \"", OneLine(item.conversation.subject(), 40), "\"");
+  }
+  if (!item.last.empty()) absl::StrAppend(&line, "  ", item.last);
+  if (!item.offer_id.empty()) {
+    absl::StrAppend(&line, "  (offer until ", FormatTime(item.conversation.offer().expire_time()),
+                    ")");
+  }
+  return line;
+}
+
 std::vector<std::string> Desk::List() const {
   std::vector<std::string> lines;
-  for (const auto& [id, item] : items_) {
-    std::string line =
-        absl::StrCat(id == in_hand_ ? "> " : "  ", ShortId(id), "  ", StatusOf(item.conversation),
-                     "  ", ContactName(item.conversation));
-    if (IsCompany(item)) {
-      const std::string& whose = item.conversation.agent_id();
-      absl::StrAppend(&line, "  (looking on", whose.empty() ? "" : ", with ", whose, ")");
-    }
-    if (!item.conversation.subject().empty()) {
-      absl::StrAppend(&line, "  \"", OneLine(item.conversation.subject(), 40), "\"");
-    }
-    if (!item.last.empty()) absl::StrAppend(&line, "  ", item.last);
-    if (!item.offer_id.empty()) {
-      absl::StrAppend(&line, "  (offer until ", FormatTime(item.conversation.offer().expire_time()),
-                      ")");
-    }
-    lines.push_back(std::move(line));
-  }
+  for (const auto& [id, item] : items_) lines.push_back(LineOf(item));
   if (lines.empty()) lines.push_back("  nothing on your desk");
   return lines;
 }

@@ -44,6 +44,13 @@ class Desk {
   // Takes a conversation in hand, by its id or the beginning of it. Errors as Parse.
   absl::Status Use(absl::string_view id);
 
+  // The conversations of which the desk does not know whose they are: what a stream shows of one
+  // begins with its offer.
+  std::vector<std::string> Strangers() const;
+  // Takes in who writes what, of a stranger that is still on the desk. Its line, as List has it;
+  // empty where it is none.
+  std::string Meet(const agent::v1::WorkItem& work);
+
   // A line for each offer and conversation.
   std::vector<std::string> List() const;
   // The same as a message of the stream, in place of List's lines. Without messages.
@@ -64,6 +71,7 @@ class Desk {
   void ApplySnapshot(const agent::v1::Snapshot& snapshot);
   void ApplyEvent(const conversation::v1::Event& event, const std::string& routing_group_id);
   Item& ItemOf(const std::string& conversation_id);
+  std::string LineOf(const Item& item) const;
   // The place of a message that has one.
   template <class Message>
   void Keep(const Message& message);

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cerrno>
 #include <deque>
 #include <fstream>
@@ -41,6 +42,9 @@ agent::v1::GetWorkRequest LookOn() {
   request.set_observe(true);
   return request;
 }
+
+// How long the views may take to show what the stream has offered.
+constexpr absl::Duration kIntroduction = absl::Seconds(1);
 
 // Events that `wait` has not looked at yet, at most; older ones are forgotten.
 constexpr size_t kMaxUnseenEvents = 10'000;
@@ -105,7 +109,8 @@ class Terminal {
         WISSEL_ASSIGN_OR_RETURN(options.cursors, ParseCursors(*cursors));
       }
     }
-    if (!options.cursors.empty()) LoadDesk(options.client);
+    client_ = options.client;
+    if (!options.cursors.empty()) LoadDesk();
     {
       MutexLock lock(mutex_);
       for (const auto& [group, cursor] : options.cursors) resumed_.insert(group);
@@ -137,8 +142,8 @@ class Terminal {
  private:
   // A stream that resumes brings no snapshot: the desk is asked for on its own. What the stream
   // then repeats changes nothing.
-  void LoadDesk(const Client& client) {
-    const auto work = Call<AgentService>(client, &AgentService::StubInterface::GetWork, LookOn());
+  void LoadDesk() {
+    const auto work = Call<AgentService>(client_, &AgentService::StubInterface::GetWork, LookOn());
     if (!work.ok()) return;
     ConnectResponse response;
     *response.mutable_snapshot() = work->snapshot();
@@ -148,10 +153,45 @@ class Terminal {
     desk_.Apply(response);
   }
 
+  // Who writes what in the conversations that the stream has just offered or given: the lines of
+  // the desk. Asks until the views have their messages, for a moment.
+  std::vector<std::string> Introduce(std::set<std::string> strangers) ABSL_LOCKS_EXCLUDED(mutex_) {
+    std::vector<std::string> lines;
+    const Timeout limit(kIntroduction);
+    while (!strangers.empty()) {
+      Client client = client_;
+      client.timeout = std::min(client.timeout, kIntroduction);
+      const auto work = Call<AgentService>(client, &AgentService::StubInterface::GetWork, LookOn());
+      if (!work.ok()) break;
+      const bool last = limit.Expired();
+      MutexLock lock(mutex_);
+      for (const auto& item : work->snapshot().items()) {
+        if (item.messages().empty() && !work->snapshot().messages_missing() && !last) continue;
+        if (strangers.erase(item.conversation().conversation_id()) == 0) continue;
+        std::string line = desk_.Meet(item);
+        if (!line.empty()) lines.push_back(std::move(line));
+      }
+      if (last) break;
+      if (!strangers.empty()) changed_.WaitFor(mutex_, absl::Milliseconds(50));
+    }
+    return lines;
+  }
+
   void OnResponse(const ConnectResponse& response) {
+    std::vector<std::string> lines;
+    std::set<std::string> strangers;
+    {
+      MutexLock lock(mutex_);
+      lines = desk_.Apply(response);
+      if (response.has_heartbeat()) return SaveCursors();
+      if (response.has_events() && s_.format() == Format::kTable) {
+        for (std::string& id : desk_.Strangers()) {
+          if (asked_.insert(id).second) strangers.insert(std::move(id));
+        }
+      }
+    }
+    for (std::string& line : Introduce(std::move(strangers))) lines.push_back(std::move(line));
     MutexLock lock(mutex_);
-    const std::vector<std::string> lines = desk_.Apply(response);
-    if (response.has_heartbeat()) return SaveCursors();
     if (response.has_welcome()) OnWelcome(response.welcome());
     if (response.has_snapshot()) awaited_.erase(response.snapshot().routing_group_id());
     if (s_.format() != Format::kTable) {
@@ -361,10 +401,12 @@ class Terminal {
   const AgentFlags& f_;
   const bool prompts_;
   std::string typed_;  // read, but not yet a line
+  Client client_;
 
   Mutex mutex_;  // also of s_.out and s_.err
   CondVar changed_;
   Desk desk_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::string> asked_ ABSL_GUARDED_BY(mutex_);  // whose contact was looked up
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;
   std::set<std::string> resumed_ ABSL_GUARDED_BY(mutex_);  // groups, from a cursor
   std::set<std::string> awaited_ ABSL_GUARDED_BY(mutex_);  // groups whose snapshot is yet to come
