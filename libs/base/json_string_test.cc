@@ -17,6 +17,14 @@ TEST(JsonString, EscapesWhatJsonMustEscape) {
   EXPECT_EQ(Quoted("é€😀"), "\"é€😀\"");
 }
 
+TEST(JsonString, EscapesWhatSteersATerminal) {
+  EXPECT_EQ(Quoted("\u0080\u009b\u009f\u00a0"), "\"\\u0080\\u009b\\u009f\u00a0\"");
+  EXPECT_EQ(Quoted("\u061c\u200b\u200f\u2028\u202e\u2066\u2069\ufeff"),
+            R"("\u061c\u200b\u200f\u2028\u202e\u2066\u2069\ufeff")");
+  EXPECT_EQ(EscapeSteering("{\n  \"a\": \"é\u009b\u202e😀\"}"),
+            "{\n  \"a\": \"é\\u009b\\u202e😀\"}");
+}
+
 TEST(JsonString, ReplacesEachByteThatIsNotUtf8) {
   EXPECT_EQ(Quoted("a\xff"), "\"a\xef\xbf\xbd\"");
   EXPECT_EQ(Quoted("\xe2\x82"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");

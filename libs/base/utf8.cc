@@ -21,6 +21,19 @@ size_t Utf8Length(absl::string_view text) {
   return length;
 }
 
+char32_t DecodeUtf8(absl::string_view text) {
+  const size_t length = Utf8Length(text);
+  const auto lead = static_cast<uint8_t>(text[0]);
+  char32_t c = length <= 1 ? lead : lead & (0x7fu >> length);
+  for (size_t i = 1; i < length; ++i) c = c << 6 | (static_cast<uint8_t>(text[i]) & 0x3f);
+  return c;
+}
+
+bool IsSteering(char32_t c) {
+  return c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x61c || (c >= 0x200b && c <= 0x200f) ||
+         (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff;
+}
+
 bool IsUtf8(absl::string_view text) {
   while (!text.empty()) {
     uint64_t word = 0;

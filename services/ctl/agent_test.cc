@@ -22,6 +22,7 @@
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/temp_dir.h"
 #include "services/ctl/cli.h"
+#include "services/ctl/testing.h"
 #include "wissel/agent/v1/agent_service.grpc.pb.h"
 #include "wissel/history/v1/history_service.grpc.pb.h"
 
@@ -99,6 +100,8 @@ class Agents final : public agent::v1::AgentService::Service {
 
 class History final : public history::v1::HistoryService::Service {
  public:
+  common::v1::ContactPoint contact;  // of every conversation
+
   grpc::Status GetConversation(grpc::ServerContext*,
                                const history::v1::GetConversationRequest* request,
                                history::v1::GetConversationResponse* response) override {
@@ -106,6 +109,7 @@ class History final : public history::v1::HistoryService::Service {
       return {grpc::StatusCode::NOT_FOUND, "no such conversation"};
     }
     response->mutable_conversation()->set_conversation_id(request->conversation_id());
+    *response->mutable_conversation()->mutable_contact() = contact;
     response->mutable_conversation()->set_routing_group_id("second");
     return grpc::Status::OK;
   }
@@ -114,7 +118,9 @@ class History final : public history::v1::HistoryService::Service {
                                  const history::v1::ListConversationsRequest* request,
                                  history::v1::ListConversationsResponse* response) override {
     const bool resolved = request->status() == state::v1::CONVERSATION_STATUS_RESOLVED;
-    response->add_conversations()->set_conversation_id(resolved ? kTwo : kOne);
+    auto& conversation = *response->add_conversations();
+    conversation.set_conversation_id(resolved ? kTwo : kOne);
+    *conversation.mutable_contact() = contact;
     if (request->page_token().empty()) response->set_next_page_token("again");
     return grpc::Status::OK;
   }
@@ -127,11 +133,6 @@ class History final : public history::v1::HistoryService::Service {
 
 class AgentTest : public ::testing::Test {
  protected:
-  struct Result {
-    int code = 0;
-    std::string out;
-    std::string err;
-  };
   void SetUp() override {
     WISSEL_ASSERT_OK_AND_ASSIGN(server_, rpc::Server::Start({}, {&agents_, &history_}));
     std::ofstream(dir_.path() + "/token") << "a.b.c\n";
@@ -227,6 +228,28 @@ TEST_F(AgentTest, AnOfferSaysWhoWroteWhat) {
   EXPECT_THAT(result.out, HasSubstr("offered to anna until -\n  6a1f0000  offered  Jan de Vries  "
                                     "\"Waar blijft mijn fiets?\"  (offer until -)\n"));
   EXPECT_EQ(asked, 3);
+}
+
+TEST_F(AgentTest, WhatACustomerWroteCannotSteerTheTerminal) {
+  history_.contact.set_display_name(kHostileName);
+  agents_.work = [&] {
+    agent::v1::Snapshot snapshot;
+    auto& conversation = *snapshot.add_items()->mutable_conversation();
+    conversation.set_conversation_id(kOne);
+    *conversation.mutable_contact() = history_.contact;
+    return snapshot;
+  };
+  const std::vector<std::vector<const char*>> commands = {{"conversations", "list"},
+                                                          {"conversations", "show", kOne},
+                                                          {"agent", "work", "--as", "anna"}};
+  for (const char* format : {"table", "json", "yaml"}) {
+    for (std::vector<const char*> arguments : commands) {
+      arguments.insert(arguments.end(), {"-o", format});
+      const Result result = Wisselctl(arguments);
+      EXPECT_THAT(result.out, HasSubstr("Jan")) << arguments[0] << result.err;
+      EXPECT_EQ(SteeringIn(result), "") << arguments[1] << format;
+    }
+  }
 }
 
 TEST_F(AgentTest, WithJsonEveryLineOfTheOutputIsAMessage) {

@@ -359,6 +359,26 @@ TEST(Cli, OutboxAsYaml) {
   EXPECT_EQ(result.out, "- outbound_id: \"o1\"\n  attempt: 2\n  message:\n    text: \"12\"\n");
 }
 
+TEST(Cli, TheOutboxCannotSteerTheTerminal) {
+  const wissel::testing::TempDir dir;
+  http::Router router;
+  router.Handle("GET", "/outbox", [](http::Request, http::Responder responder) {
+    responder.Send({.status = 200,
+                    .body = absl::StrCat(R"([{"message":{"recipient":{"address":"Jan\u001b)",
+                                         "\u009b31m\u202e", R"("}}}])"),
+                    .content_type = "application/json",
+                    .headers = {}});
+  });
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto server, http::Server::Start({}, std::move(router)));
+  const std::string context =
+      Write(dir, "c.yaml", absl::StrCat("outbox: http://127.0.0.1:", server->port(), "/outbox\n"));
+  for (const char* format : {"table", "json", "yaml"}) {
+    const Result result = Wisselctl({"outbox", "list", "-o", format, "--context", context.c_str()});
+    EXPECT_THAT(result.out, HasSubstr("Jan")) << result.err;
+    EXPECT_EQ(SteeringIn(result), "") << format;
+  }
+}
+
 TEST(Cli, HttpAnswersHaveTheirExitCodes) {
   const wissel::testing::TempDir dir;
   int status = 200;

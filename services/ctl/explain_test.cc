@@ -155,6 +155,21 @@ TEST_F(ExplainTest, TheClocksStandBesideTheStretches) {
   EXPECT_EQ(sla.at("stretches").at(0).at("seconds"), 120.0);
 }
 
+TEST_F(ExplainTest, WhatACustomerWroteCannotSteerTheTerminal) {
+  message::v1::InboundMessage message = domain::testing::Text("31600000001", 1, "nl");
+  message.mutable_sender()->set_display_name(kHostileName);
+  message.mutable_contents(0)->mutable_text()->set_text(kHostileName);
+  id_ = shop_.Receive(message).events(0).conversation_opened().conversation_id();
+  for (const char* format : {"table", "json"}) {
+    const Result explained = Explain({"-o", format});
+    EXPECT_THAT(explained.out, HasSubstr("Jan")) << explained.err;
+    EXPECT_EQ(SteeringIn(explained), "") << format;
+    const Result log = Wisselctl({"log", "tail", "--log-file", path_.c_str(), "-o", format});
+    EXPECT_THAT(log.out, HasSubstr("Jan")) << log.err;
+    EXPECT_EQ(SteeringIn(log), "") << format;
+  }
+}
+
 TEST_F(ExplainTest, NumbersTheEventsAndSaysHowEachAgentStood) {
   shop_.Online("anna");
   id_ = shop_.Open("31600000001", "nl");

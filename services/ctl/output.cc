@@ -6,7 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "libs/base/json_string.h"
 #include "libs/base/proto_time.h"
+#include "libs/base/utf8.h"
 #include "services/ctl/proto_yaml.h"
 
 namespace wissel::ctl {
@@ -26,7 +28,7 @@ std::string Json(const google::protobuf::Message& message, bool indent) {
   const auto status = google::protobuf::util::MessageToJsonString(message, &text, options);
   // Only an invalid Timestamp or Duration cannot be printed.
   if (!status.ok()) return "{}";
-  return text;
+  return EscapeSteering(text);
 }
 
 }  // namespace
@@ -59,19 +61,17 @@ void PrintMessage(const google::protobuf::Message& message, Format format, std::
 
 std::string OneLine(absl::string_view text, size_t max) {
   std::string line;
-  size_t points = 0;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (StartsCodePoint(text[i]) && ++points > max) return line + "…";
-    // C0 controls and DEL; C1 controls are U+0080..U+009F, in UTF-8 C2 80..C2 9F.
-    if (c < 0x20 || c == 0x7f) {
+  for (size_t points = 0; !text.empty(); ++points) {
+    if (points == max) return line + "…";
+    const size_t length = Utf8Length(text);
+    if (length == 0) {
+      line += "\xef\xbf\xbd";
+    } else if (IsSteering(DecodeUtf8(text))) {
       line += ' ';
-    } else if (c == 0xc2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xa0) {
-      line += ' ';
-      ++i;
     } else {
-      line += text[i];
+      absl::StrAppend(&line, text.substr(0, length));
     }
+    text.remove_prefix(std::max<size_t>(length, 1));
   }
   return line;
 }

@@ -26,6 +26,12 @@ TEST(OneLine, WhatACustomerWroteCannotSteerTheTerminal) {
                     100),
             "x 31m");
   EXPECT_EQ(OneLine("é\xc2\xa0ü", 100), "é\xc2\xa0ü");
+  EXPECT_EQ(OneLine("a\u202eb\u2066c\u2028d\u200be\ufefff", 100), "a b c d e f");
+  EXPECT_EQ(OneLine("a\x9b"
+                    "b",
+                    100),
+            "a\xef\xbf\xbd"
+            "b");
 }
 
 TEST(OneLine, CutsBetweenCodePoints) { EXPECT_EQ(OneLine("ééééé", 3), "ééé…"); }

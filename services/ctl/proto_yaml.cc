@@ -6,6 +6,7 @@
 #include <google/protobuf/util/time_util.h>
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <set>
 #include <vector>
 
@@ -17,6 +18,8 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "libs/base/base64.h"
+#include "libs/base/json_string.h"
+#include "libs/base/utf8.h"
 #include "libs/config/yaml.h"
 
 namespace wissel::ctl {
@@ -236,6 +239,19 @@ std::string DurationText(const google::protobuf::Duration& d) {
   return absl::FormatDuration(value);
 }
 
+// Whether no reader takes it for a number, a truth value or nothing, and a terminal can show it.
+bool IsPlain(absl::string_view text) {
+  double number = 0;
+  if (text.empty() || absl::SimpleAtod(text, &number) || text == "true" || text == "false" ||
+      text == "null" || text == "~") {
+    return false;
+  }
+  for (; !text.empty(); text.remove_prefix(std::max<size_t>(Utf8Length(text), 1))) {
+    if (IsSteering(DecodeUtf8(text))) return false;
+  }
+  return true;
+}
+
 void EmitMessage(const Message& message, YAML::Emitter& out);
 
 // `index` -1: the field is not a list.
@@ -248,11 +264,7 @@ void EmitValue(const Message& message, const FieldDescriptor& field, int index,
       std::string text =
           list ? r.GetRepeatedString(message, &field, index) : r.GetString(message, &field);
       if (field.type() == FieldDescriptor::TYPE_BYTES) text = Base64Encode(text);
-      // What a reader could take for a number, a truth value or nothing is quoted.
-      double number = 0;
-      const bool plain = !text.empty() && !absl::SimpleAtod(text, &number) && text != "true" &&
-                         text != "false" && text != "null" && text != "~";
-      if (!plain) out << YAML::DoubleQuoted;
+      if (!IsPlain(text)) out << YAML::DoubleQuoted;
       out << text;
       return;
     }
@@ -343,7 +355,7 @@ std::string ProtoToYaml(const Message& message) {
   YAML::Emitter out;
   out.SetIndent(2);
   EmitMessage(message, out);
-  return absl::StrCat(out.c_str(), "\n");
+  return absl::StrCat(EscapeSteering(out.c_str()), "\n");
 }
 
 }  // namespace wissel::ctl

@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "libs/base/utf8.h"
 #include "libs/testing/temp_dir.h"
 #include "services/ctl/cli.h"
 #include "services/ctl/session.h"
@@ -37,6 +38,22 @@ inline Result Wisselctl(std::vector<const char*> arguments) {
   Session session(in, out, err);
   const int code = Run(static_cast<int>(arguments.size()), arguments.data(), session);
   return {code, out.str(), err.str()};
+}
+
+// A customer's name that would clear the screen, colour it and turn the line's direction.
+constexpr char kHostileName[] = "Jan\x1b[2J\u009b31m\u202e\u2066\u200b Piet";
+
+// What in a command's output would reach the terminal of it; empty where nothing does.
+inline std::string SteeringIn(const Result& result) {
+  std::string found;
+  const std::string all = result.out + result.err;
+  for (absl::string_view text = all; !text.empty();) {
+    const size_t length = std::max<size_t>(Utf8Length(text), 1);
+    const char32_t c = DecodeUtf8(text);
+    if (c != '\n' && IsSteering(c)) absl::StrAppend(&found, " ", static_cast<uint32_t>(c));
+    text.remove_prefix(length);
+  }
+  return found;
 }
 
 inline std::string Write(const wissel::testing::TempDir& dir, const char* name,

@@ -15,6 +15,7 @@ namespace {
 
 using ::google::protobuf::util::MessageDifferencer;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr char kShop[] = R"(workspace_id: shop
 routing_groups: [{routing_group_id: desk}]
@@ -64,6 +65,17 @@ TEST(WorkspaceYaml, WhatIsWrittenReadsBackEqual) {
   const auto again = ParseWorkspaceYaml("f.yaml", yaml);
   ASSERT_TRUE(again.ok()) << again.status() << "\n" << yaml;
   EXPECT_TRUE(MessageDifferencer::Equals(*config, *again)) << yaml;
+}
+
+TEST(WorkspaceYaml, NothingInItSteersATerminal) {
+  config::v1::WorkspaceConfig config;
+  config.set_workspace_id("shop");
+  config.set_display_name("a\u009b31m\u202eb\x1b[1m");
+  const std::string yaml = FormatWorkspaceYaml(config);
+  for (const char* steering : {"\u009b", "\u202e", "\x1b"}) {
+    EXPECT_THAT(yaml, Not(HasSubstr(steering))) << yaml;
+  }
+  EXPECT_EQ(ParseWorkspaceYaml("f.yaml", yaml)->display_name(), config.display_name()) << yaml;
 }
 
 TEST(WorkspaceYaml, NamesFileLineKeyAndWhatWasExpected) {

@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "libs/base/json_string.h"
 #include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/domain/state.h"
@@ -101,7 +102,7 @@ void PrintStepJson(const Step& step, std::ostream& out) {
   if (!step.agents_known) json["agents_known"] = false;
   if (!step.agents.empty()) json["agents"] = StandingsJson(step.agents);
   if (!step.not_sought.empty()) json["not_sought"] = step.not_sought;
-  out << boost::json::serialize(json) << "\n";
+  out << EscapeSteering(boost::json::serialize(json)) << "\n";
 }
 
 // Somebody was chosen: as it stood before.

@@ -4,6 +4,7 @@
 #include <boost/json.hpp>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/json_string.h"
 #include "libs/base/status_macros.h"
 #include "libs/http/client.h"
 #include "services/ctl/client.h"
@@ -49,16 +50,16 @@ absl::Status List(Session& s) {
       {.total_timeout = s.timeout(), .max_response_bytes = 64 << 20, .idempotent = true});
   WISSEL_RETURN_IF_ERROR(FromHttp(url, result));
   if (s.format() == Format::kJson) {
-    s.out << result.body << "\n";
+    s.out << EscapeSteering(result.body) << "\n";
     return absl::OkStatus();
   }
   boost::system::error_code error;
   const boost::json::value all = boost::json::parse(result.body, error);
   if (error || !all.is_array()) return absl::DataLossError(absl::StrCat(url, ": not an outbox"));
   if (s.format() == Format::kYaml) {
-    YAML::Emitter yaml(s.out);
+    YAML::Emitter yaml;
     Emit(all, yaml);
-    s.out << "\n";
+    s.out << EscapeSteering(yaml.c_str()) << "\n";
     return absl::OkStatus();
   }
   Table table({"TIME", "ACCOUNT", "TO", "CONVERSATION", "TEXT"});

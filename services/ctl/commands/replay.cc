@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "libs/base/json_string.h"
 #include "libs/base/status_macros.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/exit_code.h"
@@ -85,7 +86,7 @@ void PrintJson(const std::vector<PartitionReplay>& reports, const Sum& sum, std:
         {"replayed", first->replayed.has_value() ? boost::json::value(ToJsonLine(*first->replayed))
                                                  : boost::json::value()}};
   }
-  out << boost::json::serialize(json) << "\n";
+  out << EscapeSteering(boost::json::serialize(json)) << "\n";
 }
 
 void PrintText(const Sum& sum, std::ostream& out) {
