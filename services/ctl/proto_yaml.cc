@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -239,11 +240,14 @@ std::string DurationText(const google::protobuf::Duration& d) {
   return absl::FormatDuration(value);
 }
 
-// Whether no reader takes it for a number, a truth value or nothing, and a terminal can show it.
+// Whether no reader of YAML, of 1.1 neither, takes it for a number, a date, a truth value or
+// nothing, and a terminal can show it.
 bool IsPlain(absl::string_view text) {
-  double number = 0;
-  if (text.empty() || absl::SimpleAtod(text, &number) || text == "true" || text == "false" ||
-      text == "null" || text == "~") {
+  static constexpr absl::string_view kWords[] = {"",    "~",  "=",  "<<",  "true", "false", "null",
+                                                 "yes", "no", "on", "off", "y",    "n"};
+  if (absl::c_linear_search(kWords, absl::AsciiStrToLower(text))) return false;
+  if (!text.empty() && (absl::ascii_isdigit(static_cast<unsigned char>(text[0])) ||
+                        absl::StrContains("+-.", text[0]))) {
     return false;
   }
   for (; !text.empty(); text.remove_prefix(std::max<size_t>(Utf8Length(text), 1))) {

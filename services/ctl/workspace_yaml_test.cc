@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "absl/strings/str_cat.h"
 #include "services/ctl/proto_yaml.h"
 #include "wissel/conversation/v1/events.pb.h"
 
@@ -65,6 +66,24 @@ TEST(WorkspaceYaml, WhatIsWrittenReadsBackEqual) {
   const auto again = ParseWorkspaceYaml("f.yaml", yaml);
   ASSERT_TRUE(again.ok()) << again.status() << "\n" << yaml;
   EXPECT_TRUE(MessageDifferencer::Equals(*config, *again)) << yaml;
+}
+
+TEST(WorkspaceYaml, WhatAnotherReaderWouldTakeForNoTextIsQuoted) {
+  for (const std::string text :
+       {"no", "Yes", "ON", "off", "y",    "N",     "True",       "FALSE", "Null", "~", "",  "12",
+        "-1", "+31", ".5", "1e3", "0x1f", "1_000", "2026-01-01", "1:30",  ".inf", "=", "<<"}) {
+    config::v1::WorkspaceConfig config;
+    config.set_workspace_id("shop");
+    config.add_queues()->add_rules()->add_languages(text);
+    const std::string yaml = FormatWorkspaceYaml(config);
+    EXPECT_THAT(yaml, HasSubstr(absl::StrCat("[\"", text, "\"]")));
+    const auto again = ParseWorkspaceYaml("f.yaml", yaml);
+    ASSERT_TRUE(again.ok()) << again.status() << "\n" << yaml;
+    EXPECT_TRUE(MessageDifferencer::Equals(config, *again)) << yaml;
+  }
+  config::v1::WorkspaceConfig config;
+  config.add_queues()->add_rules()->add_languages("nope");
+  EXPECT_THAT(FormatWorkspaceYaml(config), HasSubstr("[nope]"));
 }
 
 TEST(WorkspaceYaml, NothingInItSteersATerminal) {
