@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -131,6 +132,9 @@ class Validator {
       const std::string& id = account.account().account_id();
       const std::string path = absl::StrCat("accounts[", id, "]");
       Id(path, id, kMaxIdBytes, accounts_);
+      if (!absl::c_all_of(id, absl::ascii_isgraph)) {
+        Error(path, "an id with other characters; visible ASCII, no spaces");
+      }
       if (account.account().kind() == ChannelKind::CHANNEL_KIND_UNSPECIFIED) {
         Error(absl::StrCat(path, ".account.kind"), "not set");
       }

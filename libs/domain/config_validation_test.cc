@@ -49,6 +49,24 @@ TEST(ValidateConfig, IdsAreSlugs) {
   EXPECT_THAT(Errors(config), ElementsAre(HasSubstr("workspace_id: \"Shop\"")));
 }
 
+TEST(ValidateConfig, IdsAreWordsOfVisibleAscii) {
+  for (const char* id : {"an na", "an\x1b[31mna", "an\tna", "zoë", "an\x7fna"}) {
+    WorkspaceConfig config = Sound();
+    *config.add_accounts() = config.accounts(0);
+    config.mutable_accounts()->rbegin()->mutable_account()->set_account_id(id);
+    config.mutable_accounts()->rbegin()->set_address("elsewhere");
+    *config.add_agents() = config.agents(0);
+    config.mutable_agents()->rbegin()->set_agent_id(id);
+    *config.add_queues() = config.queues(0);
+    config.mutable_queues()->rbegin()->set_queue_id(id);
+    EXPECT_THAT(Errors(config), ::testing::SizeIs(3)) << id;
+  }
+  WorkspaceConfig config = Sound();
+  *config.add_agents() = config.agents(0);
+  config.mutable_agents()->rbegin()->set_agent_id("zoe.de-vries+desk@shop.example/2");
+  EXPECT_THAT(Errors(config), IsEmpty());
+}
+
 TEST(ValidateConfig, NamesEveryReferenceToNothing) {
   WorkspaceConfig config = Sound();
   config.mutable_accounts(0)->set_routing_group_id("nowhere");

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -108,8 +109,15 @@ class Checker {
                                " to ", absl::FormatDuration(max)));
     }
   }
-  // An id that is there and new.
+  // An id that people type as one word.
   void Id(absl::string_view path, const std::string& id, std::set<std::string>& known) {
+    Name(path, id, known);
+    if (!absl::c_all_of(id, absl::ascii_isgraph)) {
+      Error(path, "an id with other characters; visible ASCII, no spaces");
+    }
+  }
+  // What is there and new.
+  void Name(absl::string_view path, const std::string& id, std::set<std::string>& known) {
     if (id.empty() || id.size() > kMaxIdBytes) {
       Error(path, absl::StrCat("an id of ", id.size(), " bytes; 1 to ", kMaxIdBytes));
     } else if (!known.insert(id).second) {
@@ -614,7 +622,7 @@ class Checker {
     std::set<std::string> tiers;
     for (const auto& tier : priority.tiers()) {
       const std::string path = absl::StrCat("priority.tiers[", tier.tier(), "]");
-      Id(path, tier.tier(), tiers);
+      Name(path, tier.tier(), tiers);
       Range(absl::StrCat(path, ".points"), tier.points(), 0, kMaxPoints);
     }
     std::set<int64_t> values;
@@ -627,7 +635,7 @@ class Checker {
     std::set<std::string> states;
     for (const auto& state : priority.order_states()) {
       const std::string path = absl::StrCat("priority.order_states[", state.order_state(), "]");
-      Id(path, state.order_state(), states);
+      Name(path, state.order_state(), states);
       Range(absl::StrCat(path, ".points"), state.points(), 0, kMaxPoints);
     }
     std::set<int32_t> shares;

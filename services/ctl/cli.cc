@@ -5,6 +5,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "libs/base/version.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/completion.h"
@@ -146,7 +147,11 @@ ExitCode RunCommand(int argc, const char* const* argv, Session& session) {
   absl::Status status = session.Resolve();
   if (status.ok()) status = session.action();
   if (!status.ok() && !IsDifference(status)) {
-    session.err << "wisselctl: " << status.message() << "\n";
+    // It may name what a server or a file holds.
+    session.err << "wisselctl: ";
+    for (const absl::string_view line : absl::StrSplit(status.message(), '\n')) {
+      session.err << OneLine(line, line.size()) << "\n";
+    }
   }
   return ExitCodeOf(status);
 }

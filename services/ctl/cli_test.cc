@@ -28,6 +28,7 @@
 #include "libs/testing/temp_dir.h"
 #include "services/ctl/exit_code.h"
 #include "services/ctl/testing.h"
+#include "wissel/admin/v1/admin_service.grpc.pb.h"
 
 namespace wissel::ctl {
 namespace {
@@ -276,6 +277,55 @@ TEST(Cli, AnotherServicesPortIsSaid) {
     EXPECT_EQ(result.code, 2) << arguments[0];
     EXPECT_THAT(result.err, HasSubstr(absl::StrCat(target, " has no wissel."))) << arguments[0];
   }
+}
+
+// Of a shop whose ids would steer the terminal.
+class HostileAdmin final : public admin::v1::AdminService::Service {
+ public:
+  bool refuses = false;
+  grpc::Status GetConfig(grpc::ServerContext*, const admin::v1::GetConfigRequest*,
+                         admin::v1::GetConfigResponse*) override {
+    return {grpc::StatusCode::NOT_FOUND, "none"};
+  }
+  grpc::Status ApplyConfig(grpc::ServerContext*, const admin::v1::ApplyConfigRequest*,
+                           admin::v1::ApplyConfigResponse* response) override {
+    const std::string place = absl::StrCat("agents[", kHostileName, "]");
+    if (refuses) return {grpc::StatusCode::INVALID_ARGUMENT, absl::StrCat(place, ": why")};
+    for (const auto kind : {admin::v1::Difference::KIND_ADDED, admin::v1::Difference::KIND_REMOVED,
+                            admin::v1::Difference::KIND_CHANGED}) {
+      admin::v1::Difference& difference = *response->add_differences();
+      difference.set_kind(kind);
+      difference.set_path(place);
+      difference.set_before(kHostileName);
+      difference.set_after(kHostileName);
+    }
+    response->add_warnings(place);
+    return grpc::Status::OK;
+  }
+};
+
+TEST(Cli, WhatDiffersCannotSteerTheTerminal) {
+  const wissel::testing::TempDir dir;
+  HostileAdmin admin;
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto server, rpc::Server::Start({}, {&admin}));
+  const std::string target = absl::StrCat("localhost:", server->port());
+  const std::string token = Write(dir, "token", "a.b.c\n");
+  const std::string shop = Write(dir, "shop.yaml", "workspace_id: shop\n");
+  const auto diff = [&](const char* format) {
+    return Wisselctl({"diff", "-f", shop.c_str(), "--server", target.c_str(), "--insecure-local",
+                      "--token-file", token.c_str(), "-o", format});
+  };
+  for (const char* format : {"table", "json", "yaml"}) {
+    const Result result = diff(format);
+    EXPECT_EQ(result.code, 1) << result.err;
+    EXPECT_THAT(result.out, HasSubstr("Jan"));
+    EXPECT_EQ(SteeringIn(result), "") << format;
+  }
+  admin.refuses = true;
+  const Result refused = diff("table");
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("Jan"));
+  EXPECT_EQ(SteeringIn(refused), "");
 }
 
 TEST(Cli, AMalformedTokenIsRefusedUnshown) {

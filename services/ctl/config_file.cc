@@ -39,7 +39,7 @@ absl::Status CheckConfig(const Session& session, const std::string& file,
                          const config::v1::WorkspaceConfig& config) {
   const domain::ConfigFindings findings = domain::ValidateConfig(config);
   for (const std::string& warning : findings.warnings) {
-    session.err << "! " << file << ": " << warning << "\n";
+    session.err << "! " << file << ": " << OneLine(warning, warning.size()) << "\n";
   }
   if (findings.errors.empty()) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -50,20 +50,21 @@ absl::Status CheckConfig(const Session& session, const std::string& file,
 
 void PrintDifferences(const admin::v1::ApplyConfigResponse& response, std::ostream& out) {
   using admin::v1::Difference;
+  const auto line = [&](absl::string_view text) { out << OneLine(text, text.size()) << "\n"; };
   for (const Difference& d : response.differences()) {
     switch (d.kind()) {
       case Difference::KIND_ADDED:
-        out << "+ " << d.path() << (d.after().empty() ? "" : ": ") << d.after() << "\n";
+        line(absl::StrCat("+ ", d.path(), d.after().empty() ? "" : ": ", d.after()));
         break;
       case Difference::KIND_REMOVED:
-        out << "- " << d.path() << (d.before().empty() ? "" : ": ") << d.before() << "\n";
+        line(absl::StrCat("- ", d.path(), d.before().empty() ? "" : ": ", d.before()));
         break;
       default:
-        out << "~ " << d.path() << ": " << d.before() << " → " << d.after() << "\n";
+        line(absl::StrCat("~ ", d.path(), ": ", d.before(), " → ", d.after()));
         break;
     }
   }
-  for (const auto& warning : response.warnings()) out << "! " << warning << "\n";
+  for (const auto& warning : response.warnings()) line(absl::StrCat("! ", warning));
 }
 
 }  // namespace wissel::ctl
