@@ -27,6 +27,10 @@ void KafkaSettings::Describe(config::Binder& b) {
              {.min = absl::Seconds(1), .max = absl::Minutes(10)});
   b.Duration("request_timeout", &request_timeout, "How long a broker's answer is waited for.",
              {.min = absl::Milliseconds(100), .max = absl::Minutes(2)});
+  b.Require(!brokers.empty(), "brokers: expected HOST:PORT");
+  b.Require(sasl_mechanism == "SCRAM-SHA-256" || sasl_mechanism == "SCRAM-SHA-512" ||
+                sasl_mechanism == "PLAIN",
+            "sasl_mechanism: expected SCRAM-SHA-256, SCRAM-SHA-512 or PLAIN");
 }
 
 absl::StatusOr<std::unique_ptr<bus::Bus>> OpenKafka(const KafkaSettings& settings,

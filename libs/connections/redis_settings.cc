@@ -18,6 +18,8 @@ void RedisSettings::Describe(config::Binder& b) {
              {.min = absl::Milliseconds(10), .max = absl::Minutes(1)});
   b.Duration("command_timeout", &command_timeout, "How long an answer may take.",
              {.min = absl::Milliseconds(10), .max = absl::Minutes(5)});
+  const absl::Status usable = ToOptions().status();
+  b.Require(usable.ok(), usable.message());
 }
 
 absl::StatusOr<store::RedisOptions> RedisSettings::ToOptions() const {

@@ -24,7 +24,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr size_t kMinSecretBytes = 32;
 constexpr int kMinRsaBits = 2048;
 constexpr size_t kEs256CoordinateBytes = 32;
 constexpr size_t kMaxJsonDepth = 8;

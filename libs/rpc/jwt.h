@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -12,6 +13,9 @@
 typedef struct evp_pkey_st EVP_PKEY;
 
 namespace wissel::rpc {
+
+/// Of a shared secret for HS256 (RFC 7518, 3.2).
+constexpr size_t kMinSecretBytes = 32;
 
 /// The signature algorithms that are accepted (RFC 7518, 3.1). `none` is not one of them.
 enum class JwtAlgorithm { kHs256, kRs256, kEs256 };

@@ -5,8 +5,10 @@
 #include <limits>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/status_macros.h"
+#include "libs/rpc/jwt.h"
 
 namespace wissel::rpc {
 namespace {
@@ -70,8 +72,9 @@ void AuthSettings::Describe(config::Binder& b) {
   b.SecretText("hs256_secret", &hs256_secret,
                "The secret that tokens are signed with by HS256, 32 bytes or more.");
   b.Text("hs256_key_id", &hs256_key_id, "The key id (kid) of that secret, if tokens carry one.");
-  b.Text("jwks_file", &jwks_file, "A JSON Web Key Set for RS256 and ES256 tokens.");
-  b.Text("jwks_url", &jwks_url, "Where to fetch one; not together with jwks_file.");
+  b.File("jwks_file", &jwks_file, "A JSON Web Key Set for RS256 and ES256 tokens.");
+  b.Text("jwks_url", &jwks_url,
+         "Where to fetch one, http:// or https://; not together with jwks_file.");
   b.Text("issuer", &issuer, "The issuer (iss) that tokens must name; empty: any.");
   b.Text("audience", &audience, "The audience (aud) that tokens must name; empty: any.");
   b.Duration("leeway", &leeway, "For clocks that differ, on a token's times.",
@@ -80,6 +83,11 @@ void AuthSettings::Describe(config::Binder& b) {
              "How often the key set is read again.", {.min = absl::Seconds(10)});
   b.Bytes("max_token_bytes", &max_token_bytes, "A larger token is refused.",
           {.min = 256, .max = 64 << 10});
+  b.Require(hs256_secret.empty() || hs256_secret.value().size() >= kMinSecretBytes,
+            absl::StrCat("hs256_secret: expected ", kMinSecretBytes, " bytes or more"));
+  b.Require(jwks_url.empty() || absl::StartsWith(jwks_url, "http://") ||
+                absl::StartsWith(jwks_url, "https://"),
+            "jwks_url: expected http:// or https://");
   b.Require(jwks_file.empty() || jwks_url.empty(), "give jwks_file or jwks_url, not both");
   b.Require(!hs256_secret.empty() || !jwks_file.empty() || !jwks_url.empty(),
             "nobody could call: give hs256_secret, jwks_file or jwks_url");

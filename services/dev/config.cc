@@ -19,7 +19,7 @@ void WhatsappProvider::Describe(config::Binder& b) {
 
 void Settings::Describe(config::Binder& b) {
   b.Text("state", &state, "Folder that everything is kept in; made when it is not there.");
-  b.Text("workspace_file", &workspace_file,
+  b.File("workspace_file", &workspace_file,
          "Workspace file that is put in force when none is: on the first start.");
   b.Text("kafka", &kafka,
          "HOST:PORT of a Kafka to use; empty: the embedded log, a file in `state`.");

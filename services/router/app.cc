@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <map>
 #include <string>
 #include <thread>
@@ -259,12 +258,6 @@ std::unique_ptr<service::App> NewApp(const RouterSettings& settings, bus::Bus& b
 
 absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
                                                     const service::Context& context) {
-  if ((settings.router.chaos_ignore_reader_rule || settings.router.chaos_ignore_seen) &&
-      std::getenv("WISSEL_CHAOS_CANARY") == nullptr) {
-    return absl::InvalidArgumentError(
-        "router.chaos_*: for the chaos test only; set WISSEL_CHAOS_CANARY=1 if that is what you "
-        "mean");
-  }
   WISSEL_ASSIGN_OR_RETURN(store::RedisOptions redis, settings.redis.ToOptions());
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<bus::Bus> bus,
                           connections::OpenKafka(settings.kafka, "wissel-router", context.log));

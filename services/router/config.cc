@@ -1,6 +1,14 @@
 #include "services/router/config.h"
 
+#include <cstdlib>
+
 namespace wissel::router {
+namespace {
+
+// What a decision holds beside its input.
+constexpr int64_t kDecisionBytes = 128 << 10;
+
+}  // namespace
 
 void RouterSettings::Describe(config::Binder& b) {
   b.Text("group", &group, "The consumer group whose members share the partitions.");
@@ -40,12 +48,17 @@ void RouterSettings::Describe(config::Binder& b) {
   b.Bool("chaos_ignore_seen", &chaos_ignore_seen,
          "For the chaos test's canary only: decides repeated inputs again. Needs "
          "WISSEL_CHAOS_CANARY=1 in the environment.");
+  b.Require((!chaos_ignore_reader_rule && !chaos_ignore_seen) ||
+                std::getenv("WISSEL_CHAOS_CANARY") != nullptr,
+            "chaos_*: for the chaos test only; set WISSEL_CHAOS_CANARY=1 if that is what you mean");
 }
 
 void Settings::Describe(config::Binder& b) {
   b.Group("kafka", &kafka, "Where the log is.");
   b.Group("redis", &redis, "Where the checkpoints are.");
   b.Group("router", &router, "How the router works.");
+  b.Require(router.max_input_bytes + kDecisionBytes <= kafka.max_record_bytes,
+            "router.max_input_bytes: expected 128 KiB less than kafka.max_record_bytes, or below");
 }
 
 }  // namespace wissel::router
