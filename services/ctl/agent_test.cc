@@ -101,6 +101,7 @@ class Agents final : public agent::v1::AgentService::Service {
 class History final : public history::v1::HistoryService::Service {
  public:
   common::v1::ContactPoint contact;  // of every conversation
+  bool empty = false;
 
   grpc::Status GetConversation(grpc::ServerContext*,
                                const history::v1::GetConversationRequest* request,
@@ -117,6 +118,7 @@ class History final : public history::v1::HistoryService::Service {
   grpc::Status ListConversations(grpc::ServerContext*,
                                  const history::v1::ListConversationsRequest* request,
                                  history::v1::ListConversationsResponse* response) override {
+    if (empty) return grpc::Status::OK;
     const bool resolved = request->status() == state::v1::CONVERSATION_STATUS_RESOLVED;
     auto& conversation = *response->add_conversations();
     conversation.set_conversation_id(resolved ? kTwo : kOne);
@@ -448,6 +450,20 @@ TEST_F(AgentTest, TailGoesOnWhenAGatewayGoesAway) {
                        "--token-file", (dir_.path() + "/token").c_str()})
                 .code,
             3);
+}
+
+TEST_F(AgentTest, AListOfNothingIsAListToAScript) {
+  history_.empty = true;
+  const Result nothing = Wisselctl({"conversations", "list", "-o", "json"});
+  EXPECT_EQ(nothing.code, 0) << nothing.err;
+  EXPECT_EQ(nothing.out, "{\n \"conversations\": []\n}\n");
+  agents_.work = [] {
+    agent::v1::Snapshot snapshot;
+    snapshot.set_routing_group_id("desk");
+    return snapshot;
+  };
+  EXPECT_EQ(Wisselctl({"agent", "work", "--as", "anna", "-o", "json"}).out,
+            "{\n \"items\": [],\n \"routing_group_id\": \"desk\"\n}\n");
 }
 
 TEST_F(AgentTest, ListByContactLeavesNothingOut) {

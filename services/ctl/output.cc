@@ -4,7 +4,10 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "libs/base/json_string.h"
 #include "libs/base/proto_time.h"
@@ -29,6 +32,22 @@ std::string Json(const google::protobuf::Message& message, bool indent) {
   // Only an invalid Timestamp or Duration cannot be printed.
   if (!status.ok()) return "{}";
   return EscapeSteering(text);
+}
+
+// `json` of `message`, as Json indents it, with the lists that are empty: what a script asks for is
+// there.
+std::string WithEmptyLists(const google::protobuf::Message& message, absl::string_view json) {
+  const google::protobuf::Descriptor& type = *message.GetDescriptor();
+  std::vector<std::string> lists;
+  for (int i = 0; i < type.field_count(); ++i) {
+    const google::protobuf::FieldDescriptor& field = *type.field(i);
+    if (field.is_repeated() && message.GetReflection()->FieldSize(message, &field) == 0) {
+      lists.push_back(absl::StrCat("\n \"", field.name(), "\": []"));
+    }
+  }
+  if (lists.empty() || !absl::ConsumePrefix(&json, "{")) return std::string(json);
+  const bool nothing_else = absl::StartsWith(json, "}");
+  return absl::StrCat("{", absl::StrJoin(lists, ","), nothing_else ? "\n" : ",", json);
 }
 
 }  // namespace
@@ -56,7 +75,8 @@ void Table::Print(std::ostream& out) const {
 std::string ToJsonLine(const google::protobuf::Message& message) { return Json(message, false); }
 
 void PrintMessage(const google::protobuf::Message& message, Format format, std::ostream& out) {
-  out << (format == Format::kYaml ? ProtoToYaml(message) : Json(message, true));
+  out << (format == Format::kYaml ? ProtoToYaml(message)
+                                  : WithEmptyLists(message, Json(message, true)));
 }
 
 std::string OneLine(absl::string_view text, size_t max) {
