@@ -11,8 +11,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/time/time.h"
+#include "libs/base/json_string.h"
 #include "libs/base/proto_time.h"
+#include "libs/base/proto_words.h"
 
 namespace wissel::admin {
 namespace {
@@ -22,34 +23,62 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-std::string OneLine(const Message& message) {
-  google::protobuf::TextFormat::Printer printer;
-  printer.SetSingleLineMode(true);
-  printer.SetUseUtf8StringEscaping(true);
-  std::string text;
-  printer.PrintToString(message, &text);
-  if (!text.empty() && text.back() == ' ') text.pop_back();
-  return text;
+bool IsDuration(const FieldDescriptor& field) {
+  return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+         field.message_type()->full_name() == "google.protobuf.Duration";
 }
 
-// A single value, or element `index` of a repeated one.
+std::string ItemText(const Message& item);
+
+// A single value, or element `index` of a repeated one, as the workspace's file has it.
 std::string ValueText(const Message& message, const FieldDescriptor& field, int index) {
-  if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
-    const Reflection& reflection = *message.GetReflection();
-    const Message& value = index < 0 ? reflection.GetMessage(message, &field)
-                                     : reflection.GetRepeatedMessage(message, &field, index);
-    if (value.GetDescriptor()->full_name() == "google.protobuf.Duration") {
+  const Reflection& reflection = *message.GetReflection();
+  std::string text;
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_MESSAGE: {
+      const Message& value = index < 0 ? reflection.GetMessage(message, &field)
+                                       : reflection.GetRepeatedMessage(message, &field, index);
+      if (!IsDuration(field)) return ItemText(value);
       google::protobuf::Duration duration;
       duration.CopyFrom(value);
-      return absl::FormatDuration(FromProto(duration));
+      return DurationText(FromProto(duration));
     }
-    return OneLine(value);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return ShortEnumName(*(index < 0 ? reflection.GetEnum(message, &field)
+                                       : reflection.GetRepeatedEnum(message, &field, index)));
+    case FieldDescriptor::CPPTYPE_STRING:
+      AppendJsonString(index < 0 ? reflection.GetString(message, &field)
+                                 : reflection.GetRepeatedString(message, &field, index),
+                       &text);
+      return text;
+    default:
+      google::protobuf::TextFormat::Printer().PrintFieldValueToString(message, &field, index,
+                                                                      &text);
+      return text;
   }
-  std::string text;
-  google::protobuf::TextFormat::Printer printer;
-  printer.SetUseUtf8StringEscaping(true);
-  printer.PrintFieldValueToString(message, &field, index, &text);
-  return text;
+}
+
+std::string ListText(const Message& message, const FieldDescriptor& field) {
+  std::vector<std::string> values;
+  for (int i = 0; i < message.GetReflection()->FieldSize(message, &field); ++i) {
+    values.push_back(ValueText(message, field, i));
+  }
+  return absl::StrCat("[", absl::StrJoin(values, ", "), "]");
+}
+
+// What is set of it.
+std::string ItemText(const Message& item) {
+  std::vector<const FieldDescriptor*> fields;
+  item.GetReflection()->ListFields(item, &fields);
+  return absl::StrCat("{",
+                      absl::StrJoin(fields, ", ",
+                                    [&](std::string* out, const FieldDescriptor* field) {
+                                      absl::StrAppend(out, field->name(), ": ",
+                                                      field->is_repeated()
+                                                          ? ListText(item, *field)
+                                                          : ValueText(item, *field, -1));
+                                    }),
+                      "}");
 }
 
 // What tells an item from the others; empty where only its place does.
@@ -59,13 +88,13 @@ std::string IdOf(const Message& item) {
   if (const FieldDescriptor* account = type.FindFieldByName("account")) {
     return IdOf(reflection.GetMessage(item, account));
   }
-  for (const char* name :
-       {"routing_group_id", "account_id", "queue_id", "agent_id", "skill_id", "kind"}) {
+  for (const char* name : {"routing_group_id", "account_id", "queue_id", "agent_id", "skill_id",
+                           "kind", "calendar_id", "sla_policy_id", "tier"}) {
     // An agent's or queue's group is not its id: those come first in their messages.
     const FieldDescriptor* field = type.FindFieldByName(name);
     if (field == nullptr || field->number() != (field->name() == "account_id" ? 2 : 1)) continue;
     if (field->cpp_type() == FieldDescriptor::CPPTYPE_ENUM) {
-      return reflection.GetEnum(item, field)->name();
+      return ShortEnumName(*reflection.GetEnum(item, field));
     }
     return reflection.GetString(item, field);
   }
@@ -84,7 +113,7 @@ class Differ {
       if (field.is_repeated()) {
         is_message ? CompareItems(path, field, before, after)
                    : CompareLists(path, field, before, after);
-      } else if (is_message && field.message_type()->full_name() != "google.protobuf.Duration") {
+      } else if (is_message && !IsDuration(field)) {
         Compare(path, before.GetReflection()->GetMessage(before, &field),
                 after.GetReflection()->GetMessage(after, &field));
       } else {
@@ -120,15 +149,8 @@ class Differ {
   // Lists of plain values are values.
   void CompareLists(const std::string& path, const FieldDescriptor& field, const Message& before,
                     const Message& after) {
-    const auto text = [&](const Message& message) {
-      std::vector<std::string> values;
-      for (int i = 0; i < message.GetReflection()->FieldSize(message, &field); ++i) {
-        values.push_back(ValueText(message, field, i));
-      }
-      return absl::StrCat("[", absl::StrJoin(values, ", "), "]");
-    };
-    std::string a = text(before);
-    std::string b = text(after);
+    std::string a = ListText(before, field);
+    std::string b = ListText(after, field);
     if (a != b) Add(v1::Difference::KIND_CHANGED, path, std::move(a), std::move(b));
   }
 
@@ -159,7 +181,7 @@ class Differ {
         kept_before.push_back(id);
         Compare(place, *a.by_id.at(id), *found->second);
       } else {
-        Add(v1::Difference::KIND_REMOVED, place, OneLine(*a.by_id.at(id)), "");
+        Add(v1::Difference::KIND_REMOVED, place, ItemText(*a.by_id.at(id)), "");
       }
     }
     std::vector<std::string> kept_after;
@@ -168,12 +190,14 @@ class Differ {
         kept_after.push_back(id);
       } else {
         Add(v1::Difference::KIND_ADDED, absl::StrCat(path, "[", id, "]"), "",
-            OneLine(*b.by_id.at(id)));
+            ItemText(*b.by_id.at(id)));
       }
     }
-    if (path == "queues" && kept_before != kept_after) {
-      Add(v1::Difference::KIND_CHANGED, "queues (order)", absl::StrJoin(kept_before, ", "),
-          absl::StrJoin(kept_after, ", "));
+    // Of these the first that fits is taken.
+    const bool ordered = path == "queues" || path == "sla_policies";
+    if (ordered && kept_before != kept_after) {
+      Add(v1::Difference::KIND_CHANGED, absl::StrCat(path, " (order)"),
+          absl::StrJoin(kept_before, ", "), absl::StrJoin(kept_after, ", "));
     }
   }
 

@@ -49,7 +49,7 @@ TEST(Diff, NamesValuesByTheIdsOfTheirItems) {
                           "agents[anna].skills[lang:nl].proficiency: 8 -> 9",
                           "agents[anna].capacity_units: 2 -> 5",
                           "agents[bram].queue_ids: [\"nl\"] -> [\"nl\", \"en\"]",
-                          "channels[CHANNEL_KIND_WHATSAPP].weight_units: 1 -> 2"));
+                          "channels[whatsapp].weight_units: 1 -> 2"));
 }
 
 TEST(Diff, ItemsComeAndGo) {
@@ -66,13 +66,59 @@ TEST(Diff, ItemsComeAndGo) {
   EXPECT_EQ(differences[1].path(), "agents[dirk]");
 }
 
-TEST(Diff, OrderCountsForQueuesOnly) {
-  const auto before = domain::testing::ShopConfig();
+TEST(Diff, WhatIsPutInFrontIsOneDifference) {
+  config::v1::WorkspaceConfig before;
+  for (const char* id : {"office", "night"}) before.add_calendars()->set_calendar_id(id);
+  for (const char* id : {"first", "later"}) {
+    config::v1::SlaPolicy& policy = *before.add_sla_policies();
+    policy.set_sla_policy_id(id);
+    policy.set_calendar_id("office");
+  }
+  for (const char* tier : {"gold", "silver"})
+    before.mutable_priority()->add_tiers()->set_tier(tier);
+  auto after = before;
+  const auto to_front = [](auto* items) {
+    for (int i = items->size() - 1; i > 0; --i) items->SwapElements(i, i - 1);
+  };
+  after.add_calendars()->set_calendar_id("holidays");
+  to_front(after.mutable_calendars());
+  after.add_sla_policies()->set_sla_policy_id("vip");
+  to_front(after.mutable_sla_policies());
+  after.mutable_priority()->add_tiers()->set_tier("platinum");
+  to_front(after.mutable_priority()->mutable_tiers());
+  EXPECT_THAT(
+      Lines(Diff(before, after)),
+      ::testing::UnorderedElementsAre("calendars[holidays]:  -> {calendar_id: \"holidays\"}",
+                                      "sla_policies[vip]:  -> {sla_policy_id: \"vip\"}",
+                                      "priority.tiers[platinum]:  -> {tier: \"platinum\"}"));
+}
+
+TEST(Diff, SpeaksAsTheFileDoes) {
+  const config::v1::WorkspaceConfig before;
+  auto after = before;
+  config::v1::Queue& queue = *after.add_queues();
+  queue.set_queue_id("nl");
+  queue.set_strategy(config::v1::STRATEGY_BEST_SKILL);
+  queue.mutable_offer_timeout()->set_seconds(90);
+  queue.add_rules()->add_languages("nl");
+  after.mutable_conversations()->mutable_reopen_window()->set_seconds(3 * 86'400);
+  EXPECT_THAT(Lines(Diff(before, after)),
+              ElementsAre("queues[nl]:  -> {queue_id: \"nl\", rules: [{languages: [\"nl\"]}], "
+                          "strategy: best_skill, offer_timeout: 1m30s}",
+                          "conversations.reopen_window: 0 -> 3d"));
+}
+
+TEST(Diff, OrderCountsWhereTheFirstThatFitsIsTaken) {
+  auto before = domain::testing::ShopConfig();
+  for (const char* id : {"gold", "rest"}) before.add_sla_policies()->set_sla_policy_id(id);
   auto after = before;
   after.mutable_agents()->SwapElements(0, 1);
   EXPECT_THAT(Diff(before, after), IsEmpty());
   after.mutable_queues()->SwapElements(0, 1);
-  EXPECT_THAT(Lines(Diff(before, after)), ElementsAre("queues (order): nl, en -> en, nl"));
+  after.mutable_sla_policies()->SwapElements(0, 1);
+  EXPECT_THAT(Lines(Diff(before, after)),
+              ElementsAre("queues (order): nl, en -> en, nl",
+                          "sla_policies (order): gold, rest -> rest, gold"));
 }
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "libs/base/base64.h"
 #include "libs/base/json_string.h"
+#include "libs/base/proto_time.h"
 #include "libs/base/utf8.h"
 #include "libs/config/yaml.h"
 
@@ -38,12 +39,6 @@ constexpr size_t kMaxFileBytes = 4 << 20;
 
 // A google.protobuf.Duration holds this many seconds either way.
 constexpr int64_t kMaxDurationSeconds = 315'576'000'000;
-
-// What all values of an enum begin with, "STRATEGY_": by convention that of its zero value.
-absl::string_view PrefixOf(const EnumDescriptor& type) {
-  absl::string_view zero = type.value(0)->name();
-  return absl::ConsumeSuffix(&zero, "UNSPECIFIED") ? zero : absl::string_view();
-}
 
 bool IsDuration(const Descriptor& type) { return type.full_name() == "google.protobuf.Duration"; }
 bool IsTimestamp(const Descriptor& type) { return type.full_name() == "google.protobuf.Timestamp"; }
@@ -232,14 +227,6 @@ class Loader {
   std::vector<std::string> errors_;
 };
 
-std::string DurationText(const google::protobuf::Duration& d) {
-  const absl::Duration value = absl::Seconds(d.seconds()) + absl::Nanoseconds(d.nanos());
-  if (value > absl::Hours(24) && value % absl::Hours(24) == absl::ZeroDuration()) {
-    return absl::StrCat(value / absl::Hours(24), "d");
-  }
-  return absl::FormatDuration(value);
-}
-
 // Whether no reader of YAML, of 1.1 neither, takes it for a number, a date, a truth value or
 // nothing, and a terminal can show it.
 bool IsPlain(absl::string_view text) {
@@ -301,7 +288,7 @@ void EmitValue(const Message& message, const FieldDescriptor& field, int index,
       const Message& child =
           list ? r.GetRepeatedMessage(message, &field, index) : r.GetMessage(message, &field);
       if (IsDuration(*child.GetDescriptor())) {
-        out << DurationText(static_cast<const google::protobuf::Duration&>(child));
+        out << DurationText(FromProto(static_cast<const google::protobuf::Duration&>(child)));
       } else if (IsTimestamp(*child.GetDescriptor())) {
         out << TimeUtil::ToString(static_cast<const google::protobuf::Timestamp&>(child));
       } else {
@@ -335,10 +322,6 @@ void EmitMessage(const Message& message, YAML::Emitter& out) {
 }
 
 }  // namespace
-
-std::string ShortEnumName(const google::protobuf::EnumValueDescriptor& value) {
-  return absl::AsciiStrToLower(absl::StripPrefix(value.name(), PrefixOf(*value.type())));
-}
 
 absl::Status YamlToProto(absl::string_view file, absl::string_view yaml, Message& message) {
   const absl::StatusOr<Node> root = config::ParseYaml(yaml, kMaxFileBytes);

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "libs/base/proto_words.h"
 
 namespace wissel::ctl {
 
@@ -22,9 +23,6 @@ absl::Status YamlToProto(absl::string_view file, absl::string_view yaml,
 
 // The reverse; fields at their default are left out. What YamlToProto reads back is equal.
 std::string ProtoToYaml(const google::protobuf::Message& message);
-
-// An enum value's short name: "longest_idle" for STRATEGY_LONGEST_IDLE.
-std::string ShortEnumName(const google::protobuf::EnumValueDescriptor& value);
 
 // As ShortEnumName, for a value of any proto enum; the number where it has no name.
 template <class Enum>
