@@ -19,6 +19,7 @@
 #include "google/protobuf/stubs/logging.h"
 #include "libs/base/check.h"
 #include "libs/base/notification.h"
+#include "libs/base/status.h"
 #include "libs/base/thread.h"
 #include "libs/base/version.h"
 
@@ -257,7 +258,7 @@ int Serve(const Program& program, const CommonSettings& common) {
   telemetry::Readiness::Condition serving = readiness.Add("serving");
 
   if (const absl::Status started = endpoint.Start(common.telemetry_listen); !started.ok()) {
-    log.Error("cannot start", {{"status", started}});
+    log.Error("cannot start", {{"status", Annotate(started, "telemetry.listen")}});
     return kFailed;
   }
   log.Info(

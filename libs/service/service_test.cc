@@ -185,7 +185,7 @@ TEST(Service, FailuresExitWithOneAndSayWhy) {
   // An address for documentation, which is nobody's (RFC 5737).
   Child listen({"--set", "telemetry.listen=192.0.2.1:9464"});
   EXPECT_EQ(listen.Wait(), kFailed);
-  EXPECT_THAT(listen.output(), HasSubstr("cannot listen on 192.0.2.1:9464"));
+  EXPECT_THAT(listen.output(), HasSubstr("telemetry.listen: cannot listen on 192.0.2.1:9464"));
 }
 
 TEST(Service, WhatIsWrongWithItsConfigurationIsALineEachAndExitsWithTwo) {

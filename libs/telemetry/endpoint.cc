@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/base/check.h"
 #include "libs/base/json_string.h"
+#include "libs/base/listen_error.h"
 #include "libs/base/notification.h"
 #include "libs/base/thread.h"
 
@@ -195,8 +196,9 @@ absl::Status Endpoint::Start(const std::string& address) {
                            nullptr};
   server->context = mg_start(&callbacks, server.get(), options);
   if (server->context == nullptr) {
+    const std::string why = WhyNotListen(address);
     return absl::UnavailableError(
-        absl::StrCat("cannot listen on ", address, ": ", server->start_error));
+        absl::StrCat("cannot listen on ", address, ": ", why.empty() ? server->start_error : why));
   }
   server->started = true;
   mg_set_request_handler(server->context, "/", &Server::OnRequest, this);

@@ -131,7 +131,8 @@ TEST_F(EndpointTest, SaysWhyItCannotStart) {
   Endpoint second(registry_, readiness_);
   const absl::Status taken = second.Start(absl::StrCat("127.0.0.1:", endpoint_.port()));
   EXPECT_EQ(taken.code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(taken.message()), HasSubstr(absl::StrCat(endpoint_.port())));
+  EXPECT_THAT(std::string(taken.message()),
+              HasSubstr(absl::StrCat(endpoint_.port(), ": Address already in use")));
   EXPECT_FALSE(second.Start("nonsense").ok());
 }
 
