@@ -452,6 +452,15 @@ TEST_F(AgentTest, TailGoesOnWhenAGatewayGoesAway) {
             3);
 }
 
+TEST_F(AgentTest, WhoIsMeantIsAskedForByName) {
+  for (const std::vector<const char*>& words :
+       {std::vector<const char*>{"agent"}, {"agent", "work"}, {"agent", "do", "list"}}) {
+    const Result result = Wisselctl(words);
+    EXPECT_EQ(result.code, 4);
+    EXPECT_THAT(result.err, HasSubstr("whose token? Give --as NAME: anna, supervisor\n"));
+  }
+}
+
 TEST_F(AgentTest, AListOfNothingIsAListToAScript) {
   history_.empty = true;
   const Result nothing = Wisselctl({"conversations", "list", "-o", "json"});

@@ -14,6 +14,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "libs/base/base64.h"
@@ -222,8 +223,13 @@ absl::StatusOr<std::string> Session::Token(absl::string_view fallback) const {
   const std::string who = flags.as.empty() ? std::string(fallback) : flags.as;
   const auto found = context_.token_files.find(who);
   if (found != context_.token_files.end()) return from_file(found->second);
+  if (who.empty() && !context_.token_files.empty()) {
+    const auto name = [](std::string* out, const auto& entry) { out->append(entry.first); };
+    return absl::UnauthenticatedError(absl::StrCat(
+        "whose token? Give --as NAME: ", absl::StrJoin(context_.token_files, ", ", name)));
+  }
   return absl::UnauthenticatedError(
-      absl::StrCat("no token for ", who,
+      absl::StrCat("no token", who.empty() ? "" : " for ", who,
                    ": give --token-file FILE, WISSEL_TOKEN, or --as one of the "
                    "context's token_files"));
 }
