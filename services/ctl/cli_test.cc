@@ -460,6 +460,27 @@ TEST(Cli, HttpAnswersHaveTheirExitCodes) {
   EXPECT_THAT(result.err, Not(HasSubstr("status 0")));
 }
 
+TEST(Cli, InjectSaysWhatOfAWebhookBecomesADeadLetter) {
+  const wissel::testing::TempDir dir;
+  http::Router router;
+  router.Handle("POST", "/hook", [](http::Request, http::Responder responder) {
+    responder.Send({.status = 200, .body = "", .content_type = "text/plain", .headers = {}});
+  });
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto server, http::Server::Start({}, std::move(router)));
+  const std::string url = absl::StrCat("http://127.0.0.1:", server->port(), "/hook");
+  const std::string secret = Write(dir, "secret", "geheim\n");
+  const auto inject = [&](const char* file) {
+    return Wisselctl(
+        {"inject", "whatsapp", file, "--url", url.c_str(), "--secret-file", secret.c_str()});
+  };
+  const Result good = inject("deploy/examples/messages/where-is-my-bike.json");
+  EXPECT_EQ(good.out, "accepted\n");
+  EXPECT_EQ(good.err, "");
+  const Result bad = inject(Write(dir, "hook.json", "no JSON").c_str());
+  EXPECT_EQ(bad.out, "accepted\n");
+  EXPECT_THAT(bad.err, HasSubstr("hook.json: a dead letter, see `wisselctl deadletter list`: "));
+}
+
 TEST(Cli, WhatNeedsNoServerNeedsNoContext) {
   const wissel::testing::TempDir dir;
   const std::string bad = Write(dir, "bad.yaml", "sevrer: x\n");

@@ -7,6 +7,7 @@
 #include "libs/http/client.h"
 #include "services/ctl/client.h"
 #include "services/ctl/commands/commands.h"
+#include "services/whatsapp/normalise.h"
 #include "services/whatsapp/signature.h"
 
 namespace wissel::ctl {
@@ -21,6 +22,18 @@ struct InjectFlags {
   std::string secret_file;
   std::string account;
 };
+
+// The webhook takes whatever is signed: a provider would send again what it refused.
+void WarnOfDeadLetters(Session& s, const std::string& file, absl::string_view json) {
+  const whatsapp::AccountRef any;
+  const whatsapp::Normalised webhook =
+      whatsapp::Normalise(json, [&any](absl::string_view) { return &any; });
+  for (const deadletter::v1::DeadLetter& letter : webhook.dead_letters) {
+    s.err << "! " << file
+          << ": a dead letter, see `wisselctl deadletter list`: " << OneLine(letter.detail(), 200)
+          << "\n";
+  }
+}
 
 absl::Status Inject(Session& s, InjectFlags f) {
   if (f.url.empty()) {
@@ -52,6 +65,7 @@ absl::Status Inject(Session& s, InjectFlags f) {
   s.out << "accepted";
   if (!result.body.empty()) s.out << ": " << OneLine(result.body, 200);
   s.out << "\n";
+  if (f.channel == "whatsapp") WarnOfDeadLetters(s, f.file, body);
   return absl::OkStatus();
 }
 
