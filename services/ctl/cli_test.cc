@@ -632,19 +632,21 @@ std::string Run(const std::string& command) {
 }
 
 // What bash itself makes of the script.
-std::string Complete(const std::string& script, const std::vector<std::string>& words) {
+std::string Complete(const std::string& script, const std::vector<std::string>& words,
+                     absl::string_view last = "\"\"") {
   return Run(absl::StrCat("bash -c 'source ", script, "; COMP_WORDS=(", absl::StrJoin(words, " "),
-                          " ''); COMP_CWORD=", words.size(),
+                          " ", last, "); COMP_CWORD=", words.size(),
                           "; _wisselctl; echo \"${COMPREPLY[*]}\"'"));
 }
 
 // What zsh itself makes of the script, and gives to its completion system.
-std::string ZshComplete(const std::string& script, const std::vector<std::string>& words) {
+std::string ZshComplete(const std::string& script, const std::vector<std::string>& words,
+                        absl::string_view last = "\"\"") {
   return Run(
-      absl::StrCat("zsh -f -c 'compdef() { :; }; _files() { print files; }; "
+      absl::StrCat("zsh -f -c 'compdef() { :; }; compset() { :; }; _files() { print files; }; "
                    "_describe() { print -r -- \"${choices[*]}\"; }; source ",
-                   script, "; words=(", absl::StrJoin(words, " "),
-                   " \"\"); CURRENT=", words.size() + 1, "; _wisselctl'"));
+                   script, "; words=(", absl::StrJoin(words, " "), " ", last,
+                   "); CURRENT=", words.size() + 1, "; _wisselctl'"));
 }
 
 TEST(Cli, ZshCompletesCommandsFlagsAndClosedSets) {
@@ -663,6 +665,7 @@ TEST(Cli, ZshCompletesCommandsFlagsAndClosedSets) {
   EXPECT_THAT(ZshComplete(script, {"wisselctl", "--server", "log", "conversations"}),
               StartsWith("list:"));
   EXPECT_EQ(ZshComplete(script, {"wisselctl", "apply", "-f"}), "files\n");
+  EXPECT_EQ(ZshComplete(script, {"wisselctl", "log", "tail"}, "--output=j"), "table json yaml\n");
 }
 
 TEST(Cli, BashCompletesCommandsFlagsAndClosedSets) {
@@ -678,6 +681,11 @@ TEST(Cli, BashCompletesCommandsFlagsAndClosedSets) {
   EXPECT_THAT(Complete(script, {"wisselctl", "--server", "log", "conversations"}),
               StartsWith("list show tail "));
   EXPECT_EQ(Complete(script, {"wisselctl", "apply", "-f"}), "\n");
+  // Bash takes the "=" for a word.
+  EXPECT_EQ(Complete(script, {"wisselctl", "--output"}, "="), "table json yaml\n");
+  EXPECT_EQ(Complete(script, {"wisselctl", "--output", "="}, "t"), "table\n");
+  EXPECT_THAT(Complete(script, {"wisselctl", "--server", "=", "log", "conversations"}),
+              StartsWith("list show tail "));
 }
 
 TEST(Cli, ReferencePageHasEveryCommand) {

@@ -88,6 +88,7 @@ std::vector<Node> NodesOf(const CLI::App& app) {
 constexpr char kFindPath[] = R"(
   local command=wisselctl word skip=
   for word in "${before[@]}"; do
+    if [[ $word == "=" ]]; then skip=1; continue; fi
     if [[ -n $skip ]]; then skip=; continue; fi
     case " $taking " in *" $word "*) skip=1; continue;; esac
     case "$command $word" in
@@ -121,7 +122,10 @@ std::string BashCompletion(const CLI::App& app) {
       "# bash completion for wisselctl. Use: source <(wisselctl completion bash)\n"
       "_wisselctl() {\n"
       "  local cur=\"${COMP_WORDS[COMP_CWORD]}\" prev=\"${COMP_WORDS[COMP_CWORD-1]}\"\n"
-      "  local before=(\"${COMP_WORDS[@]:1:COMP_CWORD-1}\")\n";
+      "  local before=(\"${COMP_WORDS[@]:1:COMP_CWORD-1}\")\n"
+      // The "=" of "--flag=value" is a word of its own.
+      "  if [[ $cur == \"=\" ]]; then cur=\n"
+      "  elif [[ $prev == \"=\" ]]; then prev=\"${COMP_WORDS[COMP_CWORD-2]}\"; fi\n";
   absl::StrAppend(&out, FindPath(nodes), "  local choices=\n  case \"$command\" in\n");
   for (const Node& node : nodes) {
     absl::StrAppend(&out, "    \"", node.path, "\")\n");
@@ -155,7 +159,10 @@ std::string ZshCompletion(const CLI::App& app) {
       "_wisselctl() {\n"
       "  local prev=\"${words[CURRENT-1]}\"\n"
       "  local -a before choices\n"
-      "  before=(\"${(@)words[2,CURRENT-1]}\")\n";
+      "  before=(\"${(@)words[2,CURRENT-1]}\")\n"
+      "  if [[ ${words[CURRENT]} == --*=* ]]; then\n"
+      "    prev=\"${words[CURRENT]%%=*}\"; compset -P \"*=\"\n"
+      "  fi\n";
   absl::StrAppend(&out, FindPath(nodes), "  case \"$command\" in\n");
   for (const Node& node : nodes) {
     absl::StrAppend(&out, "    \"", node.path, "\")\n      case \"$prev\" in\n");
