@@ -32,6 +32,17 @@ bool StartsAndEndsPlainly(absl::string_view text) {
   return !text.empty() && !absl::ascii_isspace(text.front()) && !absl::ascii_isspace(text.back());
 }
 
+// As absl::ParseDuration does, and whole days, "7d".
+bool TakeDuration(absl::string_view text, absl::Duration* duration) {
+  int64_t days = 0;
+  absl::string_view number = text;
+  if (absl::ConsumeSuffix(&number, "d") && absl::SimpleAtoi(number, &days)) {
+    *duration = days * absl::Hours(24);
+    return true;
+  }
+  return absl::ParseDuration(text, duration);
+}
+
 bool ParseBytes(absl::string_view text, int64_t* bytes) {
   if (!StartsAndEndsPlainly(text) || !absl::ascii_isdigit(text.front())) return false;
   int64_t factor = 1;
@@ -205,7 +216,7 @@ void Binder::Duration(absl::string_view key, absl::Duration* value, absl::string
                      .set =
                          [value, options](absl::string_view text) {
                            absl::Duration given;
-                           if (!StartsAndEndsPlainly(text) || !absl::ParseDuration(text, &given) ||
+                           if (!StartsAndEndsPlainly(text) || !TakeDuration(text, &given) ||
                                given < options.min || given > options.max) {
                              return false;
                            }

@@ -327,6 +327,19 @@ TEST_F(ConfigTest, LinksAndPipesAreRead) {
   close(ends[0]);
 }
 
+TEST(Duration, TakesDaysAsAWorkspaceFileDoes) {
+  absl::Duration interval;
+  const auto load = [&](absl::string_view text) {
+    return LoadText([&](Binder& b) { b.Duration("interval", &interval, "How often."); },
+                    absl::StrCat("interval: ", text), "f.yaml");
+  };
+  EXPECT_TRUE(load("7d").ok()) << load("7d");
+  EXPECT_EQ(interval, absl::Hours(7 * 24));
+  for (const char* wrong : {"367d", "-1d", "1.5d", "d", "9223372036854775807d"}) {
+    EXPECT_FALSE(load(wrong).ok()) << wrong;
+  }
+}
+
 TEST_F(ConfigTest, AddressesToListenOnAndFilesAreLookedAt) {
   struct {
     std::string listen;
