@@ -47,6 +47,7 @@ class Agents final : public agent::v1::AgentService::Service {
   // In place of what Connect does.
   std::function<grpc::Status(Stream&)> connect;
   bool is_agent = true;
+  bool refuses = false;  // what Execute is asked for
   std::vector<command::v1::Command> commands;
 
   grpc::Status Connect(grpc::ServerContext*,
@@ -82,6 +83,11 @@ class Agents final : public agent::v1::AgentService::Service {
                        agent::v1::ExecuteResponse* response) override {
     commands.push_back(request->command());
     response->mutable_outcome()->set_command_id(request->command().envelope().id());
+    if (refuses) {
+      auto& rejected = *response->mutable_outcome()->mutable_rejected();
+      rejected.set_reason(conversation::v1::CommandRejected::REASON_WRONG_STATE);
+      *response->mutable_outcome()->add_events()->mutable_command_rejected() = rejected;
+    }
     return grpc::Status::OK;
   }
 
@@ -459,6 +465,14 @@ TEST_F(AgentTest, WhoIsMeantIsAskedForByName) {
     EXPECT_EQ(result.code, 4);
     EXPECT_THAT(result.err, HasSubstr("whose token? Give --as NAME: anna, supervisor\n"));
   }
+}
+
+TEST_F(AgentTest, ARefusalIsSaidOnce) {
+  agents_.refuses = true;
+  const Result result = Wisselctl({"agent", "do", "--as", "anna", "resolve"});
+  EXPECT_EQ(result.code, 4);
+  EXPECT_EQ(result.out, "");
+  EXPECT_THAT(result.err, HasSubstr("refused, wrong_state"));
 }
 
 TEST_F(AgentTest, AListOfNothingIsAListToAScript) {

@@ -525,7 +525,7 @@ absl::Status Do(Session& s, const AgentFlags& f) {
       Call<AgentService>(client, &AgentService::StubInterface::Execute, request));
   if (s.format() != Format::kTable) {
     PrintMessage(executed.outcome(), s.format(), s.out);
-  } else {
+  } else if (!executed.outcome().has_rejected()) {
     for (const auto& event : executed.outcome().events()) s.out << Describe(event) << "\n";
   }
   return StatusOf(executed.outcome());
