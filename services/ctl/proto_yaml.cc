@@ -38,6 +38,7 @@ using Node = config::YamlNode;
 constexpr size_t kMaxFileBytes = 4 << 20;
 
 // A google.protobuf.Duration holds this many seconds either way.
+constexpr size_t kMaxErrors = 20;
 constexpr int64_t kMaxDurationSeconds = 315'576'000'000;
 
 bool IsDuration(const Descriptor& type) { return type.full_name() == "google.protobuf.Duration"; }
@@ -92,7 +93,9 @@ class Loader {
 
   absl::Status status() const {
     if (errors_.empty()) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrJoin(errors_, "\n"));
+    std::string text = absl::StrJoin(errors_, "\n");
+    if (more_ > 0) absl::StrAppend(&text, "\n", file_, ": and ", more_, " more");
+    return absl::InvalidArgumentError(text);
   }
 
  private:
@@ -103,6 +106,10 @@ class Loader {
   }
 
   void Fail(int line, absl::string_view path, absl::string_view expected, absl::string_view found) {
+    if (errors_.size() == kMaxErrors) {
+      ++more_;
+      return;
+    }
     errors_.push_back(absl::StrCat(file_, ":", line, ": ", path, path.empty() ? "" : ": ",
                                    "expected ", expected, found));
   }
@@ -225,6 +232,7 @@ class Loader {
 
   const std::string file_;
   std::vector<std::string> errors_;
+  size_t more_ = 0;  // errors beyond kMaxErrors
 };
 
 // Whether no reader of YAML, of 1.1 neither, takes it for a number, a date, a truth value or

@@ -16,7 +16,7 @@ namespace wissel::ctl {
 
 // Fills `message` from `yaml`. Strict: an unknown or repeated key, a wrong type, a number out of
 // range, an empty value or a second member of a oneof is an error, and so is what a configuration
-// has no use for (libs/config/yaml.h). INVALID_ARGUMENT lists everything that is wrong, a line
+// has no use for (libs/config/yaml.h). INVALID_ARGUMENT lists what is wrong, the first 20 a line
 // each: "file:line: path: what was expected". At most 4 MiB.
 absl::Status YamlToProto(absl::string_view file, absl::string_view yaml,
                          google::protobuf::Message& message);

@@ -129,6 +129,15 @@ TEST(WorkspaceYaml, ListsEverythingThatIsWrong) {
                 .size());
 }
 
+TEST(WorkspaceYaml, OfManyErrorsTheFirstAreSaid) {
+  std::string yaml = "workspace_id: shop\n";
+  for (int i = 0; i < 60'000; ++i) absl::StrAppend(&yaml, "k", i, ": 1\n");
+  const std::string error = ErrorOf(yaml);
+  EXPECT_THAT(error, HasSubstr("f.yaml:21: k19: expected one of"));
+  EXPECT_THAT(error, Not(HasSubstr("k20:")));
+  EXPECT_THAT(error, ::testing::EndsWith("\nf.yaml: and 59980 more"));
+}
+
 TEST(WorkspaceYaml, AnErrorIsOneLineWhateverTheFileHolds) {
   EXPECT_EQ(ErrorOf("workspace_id: shop\n\"a\\nb\": 1\n").substr(0, 28),
             "f.yaml:2: a\\nb: expected one");
