@@ -392,12 +392,12 @@ TEST(Cli, LogTailFromBeyondTheEndSaysWhereTheEndIs) {
   EXPECT_THAT(beyond.err, HasSubstr("beyond the end, which is [0]@"));
 }
 
-TEST(Cli, OutboxAsYaml) {
+TEST(Cli, OutboxAsYamlAndTable) {
   const wissel::testing::TempDir dir;
   http::Router router;
   router.Handle("GET", "/outbox", [](http::Request, http::Responder responder) {
     responder.Send({.status = 200,
-                    .body = R"([{"outbound_id":"o1","attempt":2,"message":{"text":"12"}}])",
+                    .body = R"([{"time":"2026-01-01T08:00:00.123456789Z","attempt":2}])",
                     .content_type = "application/json",
                     .headers = {}});
   });
@@ -406,7 +406,9 @@ TEST(Cli, OutboxAsYaml) {
       Write(dir, "c.yaml", absl::StrCat("outbox: http://127.0.0.1:", server->port(), "/outbox\n"));
   const Result result = Wisselctl({"outbox", "list", "-o", "yaml", "--context", context.c_str()});
   EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_EQ(result.out, "- outbound_id: \"o1\"\n  attempt: 2\n  message:\n    text: \"12\"\n");
+  EXPECT_EQ(result.out, "- time: \"2026-01-01T08:00:00.123456789Z\"\n  attempt: 2\n");
+  const Result table = Wisselctl({"outbox", "list", "--context", context.c_str()});
+  EXPECT_THAT(table.out, HasSubstr("\n2026-01-01 08:00:00.123  "));
 }
 
 TEST(Cli, TheOutboxCannotSteerTheTerminal) {

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/json_string.h"
+#include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/http/client.h"
 #include "services/ctl/client.h"
@@ -64,7 +65,10 @@ absl::Status List(Session& s) {
   }
   Table table({"TIME", "ACCOUNT", "TO", "CONVERSATION", "TEXT"});
   for (const auto& item : all.get_array()) {
-    table.Add({At(item, "/time"), At(item, "/message/account/account_id"),
+    absl::Time time;
+    std::string when = At(item, "/time");
+    if (absl::ParseTime(absl::RFC3339_full, when, &time, nullptr)) when = FormatTime(ToProto(time));
+    table.Add({when, At(item, "/message/account/account_id"),
                OneLine(At(item, "/message/recipient/address"), 40), At(item, "/conversation_id"),
                OneLine(At(item, "/message/contents/0/text/text"), 80)});
   }
