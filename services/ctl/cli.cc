@@ -20,6 +20,8 @@ Exit codes: 0 done; 1 failed, or a comparison found a difference; 2 the command 
 names is not right; 3 a server could not be reached or did not answer in time; 4 refused, or the
 state of things does not allow it; 5 not found.
 
+Times in tables are UTC.
+
 Secrets never stand on the command line: a token comes from --token-file or WISSEL_TOKEN.
 
 Examples:

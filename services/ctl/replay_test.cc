@@ -5,11 +5,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "libs/base/proto_time.h"
 #include "libs/bus/embedded.h"
 #include "libs/sim/recording.h"
 #include "libs/testing/shop_log.h"
 #include "libs/testing/status_matchers.h"
 #include "services/ctl/log_source.h"
+#include "services/ctl/output.h"
 #include "services/ctl/testing.h"
 #include "services/ctl/workspace_yaml.h"
 
@@ -92,6 +94,16 @@ TEST_F(ReplayTest, SaysHowManyAreTheSame) {
   const Result all = Replay();
   EXPECT_EQ(all.code, 0) << all.err;
   EXPECT_THAT(all.out, ContainsRegex("[1-9][0-9]* decisions, [1-9][0-9]* identical"));
+}
+
+TEST_F(ReplayTest, ATimeIsTakenAsTheTablesPrintIt) {
+  Work();
+  const std::string from = FormatTime(ToProto(shop_.now + absl::Hours(1)));
+  const Result empty = Replay({"--from", from.c_str()});
+  EXPECT_EQ(empty.code, 4) << empty.err;
+  EXPECT_THAT(empty.err, HasSubstr("nothing was decided in that time"));
+  const std::string whole = FormatTime(ToProto(shop_.now - absl::Hours(1000)));
+  EXPECT_EQ(Replay({"--from", whole.c_str()}).code, 0);
 }
 
 TEST_F(ReplayTest, ARangeInWhichNothingIsComparedIsNoSuccess) {

@@ -34,10 +34,13 @@ struct Flags {
 absl::Status ParseTime(const char* flag, const std::string& text, absl::Time& time) {
   if (text.empty()) return absl::OkStatus();
   std::string error;
-  // It reads "infinite-future" as well.
-  if (absl::ParseTime(absl::RFC3339_full, text, &time, &error) && time != absl::InfinitePast() &&
-      time != absl::InfiniteFuture()) {
-    return absl::OkStatus();
+  // The second is what FormatTime prints.
+  for (const char* format : {absl::RFC3339_full, "%Y-%m-%d %H:%M:%E*S"}) {
+    // It reads "infinite-future" as well.
+    if (absl::ParseTime(format, text, &time, &error) && time != absl::InfinitePast() &&
+        time != absl::InfiniteFuture()) {
+      return absl::OkStatus();
+    }
   }
   return absl::InvalidArgumentError(
       absl::StrCat(flag, ": expected a time such as 2026-03-02T08:00:00Z, found \"", text, "\""));
