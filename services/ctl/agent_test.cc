@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <netinet/in.h>
+#include <pty.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -166,9 +167,22 @@ class AgentTest : public ::testing::Test {
     EXPECT_EQ(pipe(ends), 0);
     EXPECT_EQ(write(ends[1], bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
     close(ends[1]);
+    return Reading(ends[0], std::move(arguments));
+  }
+  // The same at a terminal.
+  Result TypingAtATerminal(absl::string_view bytes, std::vector<const char*> arguments) {
+    int ends[2];
+    EXPECT_EQ(openpty(&ends[1], &ends[0], nullptr, nullptr, nullptr), 0);
+    EXPECT_EQ(write(ends[1], bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+    const int terminal = ends[1];
+    const Result result = Reading(ends[0], std::move(arguments));
+    close(terminal);
+    return result;
+  }
+  Result Reading(int input, std::vector<const char*> arguments) {
     const int before = dup(STDIN_FILENO);
-    dup2(ends[0], STDIN_FILENO);
-    close(ends[0]);
+    dup2(input, STDIN_FILENO);
+    close(input);
     const Result result = Wisselctl(std::move(arguments), std::cin);
     dup2(before, STDIN_FILENO);
     close(before);
@@ -354,6 +368,29 @@ TEST_F(AgentTest, TheLastLineNeedsNoEnd) {
   EXPECT_EQ(result.code, 0) << result.err;
   ASSERT_THAT(agents_.commands, SizeIs(2));
   EXPECT_EQ(agents_.commands[1].set_presence().reason(), "lunch");
+}
+
+TEST_F(AgentTest, ThePromptStandsOnce) {
+  agents_.connect = [](Agents::Stream& stream) {
+    agent::v1::ConnectRequest request;
+    stream.Read(&request);
+    agent::v1::ConnectResponse response;
+    response.mutable_welcome()->set_agent_id("anna");
+    stream.Write(response);
+    while (stream.Read(&request)) {
+      auto* event = response.mutable_events()->add_events()->mutable_conversation_opened();
+      event->set_conversation_id(kOne);
+      stream.Write(response);
+      response.mutable_outcome()->set_command_id(request.command().envelope().id());
+      stream.Write(response);
+    }
+    return grpc::Status::OK;
+  };
+  const Result result = TypingAtATerminal("away lunch\ndance\nquit\n", {"agent", "--as", "anna"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_THAT(result.out, HasSubstr("anna> "));
+  EXPECT_THAT(result.out, Not(HasSubstr("anna> anna> ")));
+  EXPECT_THAT(result.err, HasSubstr("unknown word \"dance\""));
 }
 
 TEST_F(AgentTest, TheCursorFileKeepsTheGroupsOfWhichNothingCame) {

@@ -197,7 +197,7 @@ class Terminal {
     if (s_.format() != Format::kTable) {
       s_.out << ToJsonLine(response) << std::endl;
     } else {
-      if (prompts_ && !lines.empty()) s_.out << "\r";
+      if (!lines.empty()) LeavePrompt();
       for (const auto& line : lines) s_.out << line << "\n";
       if (!lines.empty()) Prompt();
       s_.out << std::flush;
@@ -236,8 +236,13 @@ class Terminal {
     }
   }
 
+  // What is printed next overwrites the prompt.
+  void LeavePrompt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (std::exchange(at_prompt_, false)) s_.out << "\r";
+  }
+
   void Prompt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    if (!prompts_) return;
+    if (!prompts_ || std::exchange(at_prompt_, true)) return;
     s_.out << desk_.agent_id();
     if (!desk_.in_hand().empty()) s_.out << " " << ShortId(desk_.in_hand());
     s_.out << "> " << std::flush;
@@ -373,10 +378,16 @@ class Terminal {
       Prompt();
     }
     while (ReadLine(in, line) && line != "quit") {
+      {
+        MutexLock lock(mutex_);
+        at_prompt_ = false;  // the line's end has left it
+      }
       const absl::Status status = RunLine(line);
       MutexLock lock(mutex_);
       // A refusal has been printed with its outcome.
       if (!status.ok() && !absl::IsFailedPrecondition(status)) {
+        LeavePrompt();
+        s_.out << std::flush;
         s_.err << status.message() << "\n" << std::flush;
       }
       Prompt();
@@ -407,6 +418,7 @@ class Terminal {
   CondVar changed_;
   Desk desk_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string> asked_ ABSL_GUARDED_BY(mutex_);  // whose contact was looked up
+  bool at_prompt_ ABSL_GUARDED_BY(mutex_) = false;
   bool connected_ ABSL_GUARDED_BY(mutex_) = false;
   std::set<std::string> resumed_ ABSL_GUARDED_BY(mutex_);  // groups, from a cursor
   std::set<std::string> awaited_ ABSL_GUARDED_BY(mutex_);  // groups whose snapshot is yet to come
