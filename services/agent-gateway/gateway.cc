@@ -106,17 +106,43 @@ void Gateway::ConnectAgent(const Seat& seat, const std::string& session_id,
   connect.set_session_id(session_id);
   connect.set_gateway_id(options_.id.value());
   *connect.mutable_lease() = ToProto(options_.lease);
-  commands_.SendOwn(seat, std::move(command), std::move(done));
+  commands_.SendOwn(seat, std::move(command),
+                    [this, session_id, done = std::move(done)](const absl::Status& status) {
+                      if (status.ok()) {
+                        MutexLock lock(sessions_mutex_);
+                        logged_.insert(session_id);
+                      }
+                      done(status);
+                    });
 }
 
 void Gateway::DisconnectAgent(const Seat& seat, const std::string& session_id) {
   command::v1::Command command;
   command.mutable_disconnect_agent()->set_agent_id(seat.agent.value());
   command.mutable_disconnect_agent()->set_session_id(session_id);
-  commands_.SendOwn(seat, std::move(command), [log = log_](const absl::Status& status) {
-    // The router then sees this session go when the gateway does.
-    if (!status.ok()) log.Warning("agent's disconnection not logged", {{"status", status}});
+  commands_.SendOwn(seat, std::move(command), [this, seat, session_id](const absl::Status& status) {
+    if (!status.ok()) {
+      log_.Warning("agent's disconnection not logged yet", {{"status", status}});
+    }
+    MutexLock lock(sessions_mutex_);
+    if (status.ok()) {
+      logged_.erase(session_id);
+      return;
+    }
+    // The router may know of a session, too, whose beginning is not known to be in the log.
+    if (logged_.contains(session_id) || unsaid_.size() < options_.max_streams) {
+      unsaid_.insert_or_assign(session_id, seat);
+    }
   });
+}
+
+void Gateway::DisconnectAgain() {
+  std::map<std::string, Seat> unsaid;
+  {
+    MutexLock lock(sessions_mutex_);
+    unsaid.swap(unsaid_);
+  }
+  for (const auto& [session_id, seat] : unsaid) DisconnectAgent(seat, session_id);
 }
 
 void Gateway::GoAway() {
@@ -145,6 +171,7 @@ void Gateway::ClockLoop(std::stop_token /*stop*/) {
     unary_sessions_.Tick(now);
     if (now >= next_renewal) {
       RenewLeases();
+      DisconnectAgain();
       unary_sessions_.Mend();
       next_renewal = now + options_.lease_renewal;
     }

@@ -121,7 +121,8 @@ class Gateway {
   /// Tells the router of a session of the agent's, and keeps it alive from now on, with all others
   /// of this gateway's on the partition.
   void ConnectAgent(const Seat& seat, const std::string& session_id, CommandPort::Done done);
-  /// Tells the router that it is over.
+  /// Tells the router that it is over; again with the leases until that is in the log, or it would
+  /// last as long as the gateway.
   void DisconnectAgent(const Seat& seat, const std::string& session_id);
 
   bool ready() const { return directory_.loaded(); }
@@ -133,6 +134,7 @@ class Gateway {
   void ClockLoop(std::stop_token stop);
   void TickAll();
   void RenewLeases();
+  void DisconnectAgain();
   void Beat();
   absl::Status Add(std::shared_ptr<Tickable> tickable, size_t limit,
                    std::map<const Tickable*, std::shared_ptr<Tickable>>& all)
@@ -143,6 +145,14 @@ class Gateway {
   Metrics& metrics_;
   const telemetry::Logger log_;
   Directory directory_;
+
+  // Outlives the commands' way out, which answers what is in flight when it goes.
+  Mutex sessions_mutex_;
+  // Agents' sessions that are in the log, as far as is known; not those whose end is, too.
+  absl::flat_hash_set<std::string> logged_ ABSL_GUARDED_BY(sessions_mutex_);
+  // Those that are over without the log saying so.
+  std::map<std::string, Seat> unsaid_ ABSL_GUARDED_BY(sessions_mutex_);
+
   CommandPort commands_;
   UnarySessions unary_sessions_{*this};
 

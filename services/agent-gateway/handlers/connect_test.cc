@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <thread>
 
 #include "libs/testing/away_bus.h"
@@ -394,6 +395,76 @@ TEST_F(ConnectTest, LeasesAreRenewedForAllAgentsAtOnceAndObserversHaveNone) {
   EXPECT_EQ(connects, 1);
   EXPECT_EQ(disconnects, 1);
   EXPECT_GE(renewals, 1);
+}
+
+// A bus that takes no end of a session while it is told to refuse.
+class RefusingBus : public testing::AwayBus {
+ public:
+  explicit RefusingBus(bus::Bus& bus) : AwayBus(&bus), bus_(bus) {}
+
+  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic topic, int32_t partition,
+                                                          bus::ReaderOptions options) override {
+    return bus_.OpenReader(topic, partition, std::move(options));
+  }
+  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions options) override {
+    class Refusing : public bus::Appender {
+     public:
+      Refusing(std::unique_ptr<bus::Appender> appender, RefusingBus& bus)
+          : appender_(std::move(appender)), bus_(bus) {}
+      void Append(bus::Outgoing record, Done done) override {
+        Command command;
+        if (bus_.refuses && command.ParseFromString(record.value) &&
+            command.has_disconnect_agent()) {
+          done(absl::UnavailableError("the broker is away"));
+          ++bus_.refused;
+          return;
+        }
+        appender_->Append(std::move(record), std::move(done));
+      }
+      absl::Status Admit(const bus::Outgoing& record) const override {
+        return appender_->Admit(record);
+      }
+      absl::Status Flush(absl::Duration timeout) override { return appender_->Flush(timeout); }
+
+     private:
+      const std::unique_ptr<bus::Appender> appender_;
+      RefusingBus& bus_;
+    };
+    return std::make_unique<Refusing>(bus_.NewAppender(std::move(options)), *this);
+  }
+
+  std::atomic<bool> refuses = true;
+  std::atomic<int> refused = 0;
+
+ private:
+  bus::Bus& bus_;
+};
+
+// Its lease is everybody's on this gateway, and goes on.
+TEST_F(ConnectTest, ASessionWhoseEndCouldNotBeLoggedEndsWhenItCan) {
+  RefusingBus bus(*bus_);
+  RunningGateway gateway({.bus = &bus, .authenticator = authenticator_.get(), .clock = &clock_},
+                         Quick(), partitions_);
+  while (!gateway.gateway->ready()) std::this_thread::yield();
+  TestStream boss(gateway, Token("boss", {"supervisor"}), WholeWorkspace());
+  boss.AwaitSnapshot();
+  TestStream anna(gateway, Token("anna"));
+  const std::string session = anna.AwaitWelcome().session_id();
+  boss.AwaitEvent(Event::kAgentConnected);
+  anna.Cancel();
+  const auto was_refused = [&bus](int times) {
+    const absl::Time give_up = absl::Now() + absl::Seconds(20);
+    while (bus.refused < times && absl::Now() < give_up) std::this_thread::yield();
+    return bus.refused >= times;
+  };
+  ASSERT_TRUE(was_refused(1));
+  clock_.Advance(Quick().lease_renewal);
+  ASSERT_TRUE(was_refused(2));
+  bus.refuses = false;
+  clock_.Advance(Quick().lease_renewal);
+  const auto gone = boss.AwaitEvent(Event::kAgentDisconnected).agent_disconnected();
+  EXPECT_EQ(gone.session_id(), session);
+  EXPECT_EQ(gone.reason(), conversation::v1::AgentDisconnected::REASON_COMMANDED);
 }
 
 // A configuration that comes back with an agent knows nothing of the stream that stayed open.
