@@ -39,10 +39,6 @@ Engine::Engine(State state, Options options)
   // Nor whose risk was due.
   for (const auto& [queue_key, ids] : told_)
     timers_.Set(TimerKind::kEstimate, queue_key, state_.time());
-  // Nor what it was late to let overflow.
-  for (const std::string& id : state_.Keys(PieceKind::kConversation)) {
-    SetLateOverflowTimer(*state_.FindConversation(id));
-  }
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -182,14 +182,11 @@ class Engine {
   void Leave(const std::string& conversation_id);
   void Give(const std::string& conversation_id, const std::string& agent_id);
   conversation::v1::Explanation Explain(const state::v1::ConversationState& conversation) const;
-  // What the queue's rules do with a conversation that has just begun to wait, or has waited long
-  // enough for one of them. True where it changed whom it waits for.
+  // What those of the queue's rules do with a conversation that wait to be looked at. True where it
+  // changed whom it waits for.
   bool Overflow(const std::string& conversation_id);
-  // For the next of the rules that have not been looked at yet: those due from `unseen` on, when
-  // the timer was set so far, or later than now.
-  void SetOverflowTimer(const state::v1::ConversationState& conversation, absl::Time unseen);
-  // For the first of the rules that ought to have been applied by now.
-  void SetLateOverflowTimer(const state::v1::ConversationState& conversation);
+  // For the first of the rules that have not been looked at yet.
+  void SetOverflowTimer(const state::v1::ConversationState& conversation);
 
   // --- SLA
   // Puts the policy that its queue, channel, tier and priority call for in force.

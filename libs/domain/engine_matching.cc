@@ -22,9 +22,16 @@ namespace {
 
 constexpr int kMaxOverflowsInADecision = 8;
 
-bool Applied(const ConversationState& c, int rule) {
-  return std::binary_search(c.overflow_rules_applied().begin(), c.overflow_rules_applied().end(),
-                            rule);
+// Neither applied nor passed over.
+bool IsPending(const ConversationState& c, int rule) {
+  const auto& applied = c.overflow_rules_applied();
+  const auto& passed_over = c.overflow_rules_passed_over();
+  return !std::binary_search(applied.begin(), applied.end(), rule) &&
+         !std::binary_search(passed_over.begin(), passed_over.end(), rule);
+}
+
+absl::Time DueOf(const ConversationState& c, const config::v1::OverflowRule& rule) {
+  return FromProto(c.waiting_since()) + FromProto(rule.after());
 }
 
 }  // namespace
@@ -92,7 +99,6 @@ void Engine::Advance(const std::string& routing_key, routing::Matcher& matcher) 
 void Engine::SyncConversation(const std::string& id) {
   // What waits keeps a timer that is late, so that what it is for still comes.
   const absl::Time exclusion_due = timers_.DueOf(TimerKind::kConversation, id);
-  const absl::Time overflow_due = timers_.DueOf(TimerKind::kOverflow, id);
   timers_.Clear(TimerKind::kConversation, id);
   timers_.Clear(TimerKind::kOverflow, id);
   timers_.Clear(TimerKind::kSla, id);
@@ -126,7 +132,7 @@ void Engine::SyncConversation(const std::string& id) {
           end > now_ || end == exclusion_due) {
         timers_.Set(TimerKind::kConversation, id, end);
       }
-      SetOverflowTimer(*c, overflow_due);
+      SetOverflowTimer(*c);
       TellWaits(*c, true);
       return;
     }
@@ -409,42 +415,30 @@ void Engine::Give(const std::string& conversation_id, const std::string& agent_i
 // ---------------------------------------------------------------------------------------------
 // Overflow
 
-void Engine::SetOverflowTimer(const ConversationState& c, absl::Time unseen) {
+void Engine::SetOverflowTimer(const ConversationState& c) {
   const config::v1::Queue* queue = QueueOf(c);
   if (queue == nullptr) return;
   absl::Time next = absl::InfiniteFuture();
   for (int i = 0; i < queue->overflow_rules_size(); ++i) {
-    const absl::Time due =
-        FromProto(c.waiting_since()) + FromProto(queue->overflow_rules(i).after());
-    // A rule is looked at when the conversation is queued and when its time comes, not in between.
-    if ((due > now_ || due >= unseen) && !Applied(c, i)) next = std::min(next, due);
+    if (IsPending(c, i)) next = std::min(next, DueOf(c, queue->overflow_rules(i)));
   }
   if (next != absl::InfiniteFuture()) timers_.Set(TimerKind::kOverflow, c.conversation_id(), next);
-}
-
-void Engine::SetLateOverflowTimer(const ConversationState& c) {
-  if (c.status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) return;
-  const config::v1::Queue* queue = QueueOf(c);
-  if (queue == nullptr) return;
-  absl::Time first = absl::InfiniteFuture();
-  for (int i = 0; i < queue->overflow_rules_size(); ++i) {
-    const config::v1::OverflowRule& rule = queue->overflow_rules(i);
-    // Of one that depends on how many wait nobody knows whether it was looked at.
-    if (Applied(c, i) || rule.above_waiting() > 0) continue;
-    first = std::min(first, FromProto(c.waiting_since()) + FromProto(rule.after()));
-  }
-  if (first <= now_) timers_.Set(TimerKind::kOverflow, c.conversation_id(), first);
 }
 
 bool Engine::Overflow(const std::string& conversation_id) {
   const ConversationState& c = *state_.FindConversation(conversation_id);
   const config::v1::Queue* queue = QueueOf(c);
-  if (queue == nullptr || overflows_[conversation_id] >= kMaxOverflowsInADecision) return false;
+  if (queue == nullptr) return false;
+  const bool too_often = overflows_[conversation_id] >= kMaxOverflowsInADecision;
+  const int32_t waiting = MatcherOf(c)->WaitingCount(queue->queue_id());
+  std::vector<int> passed_over;
   for (int i = 0; i < queue->overflow_rules_size(); ++i) {
     const config::v1::OverflowRule& rule = queue->overflow_rules(i);
-    if (Applied(c, i) || FromProto(c.waiting_since()) + FromProto(rule.after()) > now_) continue;
-    const int32_t waiting = MatcherOf(c)->WaitingCount(queue->queue_id());
-    if (rule.above_waiting() > 0 && waiting <= rule.above_waiting()) continue;
+    if (!IsPending(c, i) || DueOf(c, rule) > now_) continue;
+    if (too_often || (rule.above_waiting() > 0 && waiting <= rule.above_waiting())) {
+      passed_over.push_back(i);
+      continue;
+    }
     ++overflows_[conversation_id];
     Event& event = NewEvent();
     conversation::v1::Overflowed& overflowed = *event.mutable_overflowed();
@@ -486,6 +480,15 @@ bool Engine::Overflow(const std::string& conversation_id) {
         break;
     }
   }
+  if (passed_over.empty()) return false;
+  Event& event = NewEvent();
+  conversation::v1::OverflowPassedOver& passed = *event.mutable_overflow_passed_over();
+  passed.set_conversation_id(conversation_id);
+  passed.set_queue_id(queue->queue_id());
+  passed.mutable_rules()->Add(passed_over.begin(), passed_over.end());
+  passed.set_waiting(waiting);
+  Emit(event);
+  TouchConversation(conversation_id);
   return false;
 }
 

@@ -156,27 +156,101 @@ TEST(Overflow, ARuleThatIsLateStillComesWhateverHappensBeforeIt) {
   }
 }
 
-TEST(Overflow, ARuleThatIsNewDoesNotComeForWhoHasWaitedLongerAlready) {
+TEST(Overflow, ARuleThatIsNewComesAtOnceForWhoHasWaitedLongerAlready) {
   Shop shop;
-  shop.Open("44700000001", "en");
-  shop.now += absl::Seconds(61);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 30; ++i) {
+    ids.push_back(shop.Open(absl::StrCat(44700000000 + i), "en"));
+    shop.now += absl::Seconds(1);
+  }
+  shop.now += absl::Seconds(45);
   WorkspaceConfig config = CallsBackAfterAMinute();
   config.set_version(2);
-  shop.Apply(config);
-  EXPECT_THAT(shop.Wait(absl::Minutes(10)), IsEmpty());
+  EXPECT_EQ(Find({shop.Apply(config)}, Event::kOverflowed), nullptr)
+      << "however many wait: by timers, not in one decision";
+  const std::vector<Decision> fired = shop.Wait(absl::ZeroDuration());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    EXPECT_EQ(CallbacksFor(ids[i], fired), i < 16 ? 1 : 0) << i;
+  }
+  EXPECT_EQ(CallbacksFor(ids.back(), shop.Wait(absl::Minutes(1))), 1);
+}
+
+config::v1::OverflowRule SendsText(absl::string_view text) {
+  config::v1::OverflowRule rule;
+  *rule.mutable_after() = ToProto(absl::Seconds(10));
+  rule.set_send_text(std::string(text));
+  return rule;
+}
+
+TEST(Overflow, WhatHasBeenDoneIsNotDoneAgainByAnotherConfiguration) {
+  WorkspaceConfig config = CallsBackAfterAMinute();
+  *QueueIn(config, "en").add_overflow_rules() = SendsText("moment");
+  Shop shop(config);
+  const std::string id = shop.Open("44700000001", "en");
+  shop.Wait(absl::Seconds(61));
+  ASSERT_THAT(shop.Conversation(id).overflow_rules_applied(), ElementsAre(0, 1));
+  const auto apply = [&](std::vector<config::v1::OverflowRule> rules) {
+    config.set_version(config.version() + 1);
+    QueueIn(config, "en").mutable_overflow_rules()->Assign(rules.begin(), rules.end());
+    shop.Apply(config);
+    return shop.Wait(absl::Minutes(1));
+  };
+  const config::v1::OverflowRule callback = QueueIn(config, "en").overflow_rules(0);
+  config::v1::OverflowRule anyone;
+  anyone.set_to_anyone(true);
+  // In another order, with one that is new.
+  std::vector<Decision> fired = apply({SendsText("moment"), anyone, callback});
+  EXPECT_THAT(shop.Conversation(id).overflow_rules_applied(), ElementsAre(0, 1, 2));
+  EXPECT_EQ(Find(fired, Event::kOverflowed)->overflowed().rule(), 1);
+  EXPECT_EQ(Find(fired, Event::kReplySent), nullptr);
+  EXPECT_EQ(Find(fired, Event::kCallbackRequested), nullptr);
+  // One that says something else.
+  EXPECT_THAT(apply({SendsText("a moment, please"), callback}), IsEmpty());
+  EXPECT_THAT(shop.Conversation(id).overflow_rules_applied(), ElementsAre(0, 1));
+  // It is gone, and comes back.
+  EXPECT_THAT(apply({callback}), IsEmpty());
+  EXPECT_THAT(shop.Conversation(id).overflow_rules_applied(), ElementsAre(0));
+  EXPECT_NE(Find(apply({SendsText("a moment, please"), callback}), Event::kReplySent), nullptr);
 }
 
 TEST(Overflow, ASuccessorDoesWhatTheLastOwnerWasLateWith) {
-  Shop shop(CallsBackAfterAMinute());
+  for (const int32_t above_waiting : {0, 1, 2}) {
+    SCOPED_TRACE(absl::StrCat("above ", above_waiting));
+    WorkspaceConfig config = CallsBackAfterAMinute();
+    QueueIn(config, "en").mutable_overflow_rules(0)->set_above_waiting(above_waiting);
+    Shop shop(config);
+    const std::string id = shop.Open("44700000001", "en");
+    shop.now += absl::Seconds(61);
+    const std::string later = shop.Open("44700000002", "en");
+    Engine successor(shop.state().Copy(), {.holds = [](absl::string_view) { return true; }});
+    std::vector<Decision> fired;
+    while (successor.NextTimer() <= shop.now) fired.push_back(*successor.DecideTimer(shop.now));
+    EXPECT_EQ(CallbacksFor(id, fired), above_waiting < 2 ? 1 : 0);
+    EXPECT_EQ(CallbacksFor(later, fired), 0);
+    EXPECT_EQ(successor.NextTimer(), shop.now + absl::Minutes(1));
+  }
+}
+
+TEST(Overflow, ASuccessorDoesNotLookAgainAtARuleThatWasPassedOver) {
+  WorkspaceConfig config = CallsBackAfterAMinute();
+  QueueIn(config, "en").mutable_overflow_rules(0)->set_above_waiting(1);
+  Shop shop(config);
   const std::string id = shop.Open("44700000001", "en");
-  shop.now += absl::Seconds(61);
-  const std::string later = shop.Open("44700000002", "en");
+  const std::vector<Decision> looked = shop.Wait(absl::Seconds(60));
+  const Event* passed_over = Find(looked, Event::kOverflowPassedOver);
+  ASSERT_NE(passed_over, nullptr);
+  EXPECT_THAT(passed_over->overflow_passed_over().rules(), ElementsAre(0));
+  EXPECT_EQ(passed_over->overflow_passed_over().waiting(), 1);
+  shop.Open("44700000002", "en");
   Engine successor(shop.state().Copy(), {.holds = [](absl::string_view) { return true; }});
   std::vector<Decision> fired;
   while (successor.NextTimer() <= shop.now) fired.push_back(*successor.DecideTimer(shop.now));
-  EXPECT_EQ(CallbacksFor(id, fired), 1);
-  EXPECT_EQ(CallbacksFor(later, fired), 0);
-  EXPECT_EQ(successor.NextTimer(), shop.now + absl::Minutes(1));
+  EXPECT_EQ(CallbacksFor(id, fired), 0);
+  // It is where it is queued again.
+  Command update = BySupervisor("update");
+  update.mutable_update_conversation()->set_conversation_id(id);
+  update.mutable_update_conversation()->set_choose_queue_again(true);
+  EXPECT_EQ(CallbacksFor(id, {shop.Do(update)}), 1);
 }
 
 TEST(Overflow, ATextIsSentToPeopleOnly) {

@@ -281,6 +281,8 @@ class State {
   void PutConfig(const config::v1::WorkspaceConfig& config,
                  const google::protobuf::RepeatedPtrField<std::string>& held_groups,
                  Removed removed);
+  // What was done by overflow rules is of rules as the configuration numbers them now.
+  void RenumberOverflowRules(const config::v1::WorkspaceConfig& config);
   void PutAgents(const config::v1::WorkspaceConfig& config,
                  const google::protobuf::RepeatedPtrField<std::string>& held_groups,
                  Removed removed);
@@ -314,6 +316,7 @@ class State {
   void On(const conversation::v1::AgentPresenceChanged& e);
   void On(const conversation::v1::AgentCapacityChanged& e);
   void On(const conversation::v1::Overflowed& e);
+  void On(const conversation::v1::OverflowPassedOver& e);
   void On(const conversation::v1::ConversationUpdated& e);
   template <typename E>
   void OnCompany(const E& e);

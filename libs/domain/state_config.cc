@@ -1,6 +1,7 @@
 // The fold of configurations: whom and what a partition has, and what outlives its removal.
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@ namespace wissel::domain {
 
 using config::v1::WorkspaceConfig;
 using state::v1::AgentState;
+using state::v1::ConversationState;
 using state::v1::QueueState;
 
 namespace {
@@ -29,6 +31,44 @@ bool HasAgent(const WorkspaceConfig& config, const std::string& agent_id) {
 bool HasGroup(const WorkspaceConfig& config, const std::string& routing_group_id) {
   return std::any_of(config.routing_groups().begin(), config.routing_groups().end(),
                      [&](const auto& g) { return g.routing_group_id() == routing_group_id; });
+}
+
+using OverflowRules = google::protobuf::RepeatedPtrField<config::v1::OverflowRule>;
+
+// Which of the rules before have become which of those after.
+struct Renumbered {
+  std::map<int, int> same;  // say the same
+  std::map<int, int> all;   // or else do the same kind of thing, in their order
+};
+
+Renumbered Renumber(const OverflowRules& before, const OverflowRules& after) {
+  Renumbered numbers;
+  std::set<int> taken;
+  const auto pair_up = [&](const auto& equal, std::map<int, int>& pairs) {
+    for (int i = 0; i < before.size(); ++i) {
+      if (numbers.same.contains(i)) continue;
+      for (int j = 0; j < after.size(); ++j) {
+        if (!equal(before[i], after[j]) || !taken.insert(j).second) continue;
+        pairs.emplace(i, j);
+        break;
+      }
+    }
+  };
+  pair_up(
+      [](const auto& a, const auto& b) { return a.SerializeAsString() == b.SerializeAsString(); },
+      numbers.same);
+  pair_up([](const auto& a, const auto& b) { return a.action_case() == b.action_case(); },
+          numbers.all);
+  numbers.all.insert(numbers.same.begin(), numbers.same.end());
+  return numbers;
+}
+
+void Replace(google::protobuf::RepeatedField<int32_t>& rules, const std::map<int, int>& numbers) {
+  std::set<int32_t> replaced;
+  for (const int32_t rule : rules) {
+    if (const auto it = numbers.find(rule); it != numbers.end()) replaced.insert(it->second);
+  }
+  rules.Assign(replaced.begin(), replaced.end());
 }
 
 bool KeepsWork(const WorkspaceConfig& config, const std::string& routing_group_id) {
@@ -115,10 +155,36 @@ void State::PutConfig(const WorkspaceConfig& config,
                       Removed removed) {
   WorkspaceConfig& in_force = configs_[config.workspace_id()];
   CompileSla(in_force, config);
+  RenumberOverflowRules(config);
   in_force = config;
   Touch(PieceKind::kConfig, config.workspace_id());
   PutAgents(config, held_groups, removed);
   PutQueues(config, held_groups, removed);
+}
+
+void State::RenumberOverflowRules(const WorkspaceConfig& config) {
+  std::map<std::string, Renumbered> changed;
+  for (const config::v1::Queue& queue : config.queues()) {
+    const config::v1::Queue* before = FindQueueConfig(config.workspace_id(), queue.queue_id());
+    if (before == nullptr) continue;
+    Renumbered numbers = Renumber(before->overflow_rules(), queue.overflow_rules());
+    const auto stays = [](const auto& pair) { return pair.first == pair.second; };
+    if (numbers.same.size() == static_cast<size_t>(before->overflow_rules_size()) &&
+        std::all_of(numbers.same.begin(), numbers.same.end(), stays)) {
+      continue;
+    }
+    changed.emplace(queue.queue_id(), std::move(numbers));
+  }
+  if (changed.empty()) return;
+  for (const auto& [id, c] : conversations_) {
+    const auto numbers = changed.find(c->queue_id());
+    if (numbers == changed.end() || c->workspace_id() != config.workspace_id()) continue;
+    if (c->overflow_rules_applied().empty() && c->overflow_rules_passed_over().empty()) continue;
+    ConversationState& renumbered = *Conversation(id);
+    // What has only been changed may apply now, but what has been applied is not applied again.
+    Replace(*renumbered.mutable_overflow_rules_passed_over(), numbers->second.same);
+    Replace(*renumbered.mutable_overflow_rules_applied(), numbers->second.all);
+  }
 }
 
 void State::PutAgents(const WorkspaceConfig& config,

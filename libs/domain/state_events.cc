@@ -114,6 +114,8 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
     case Kind::kAgentRemoved:
       return EraseAgent(
           AgentKey(event.agent_removed().workspace_id(), event.agent_removed().agent_id()));
+    case Kind::kOverflowPassedOver:
+      return On(event.overflow_passed_over());
     case Kind::kQueueClosing:
       if (auto* queue = Queue(event.queue_closing().workspace_id(),
                               event.queue_closing().kept().queue().queue_id())) {
@@ -268,6 +270,7 @@ void State::On(const conversation::v1::Queued& e) {
     c->clear_overflow_rules_applied();
     c->clear_overflowed_to_anyone();
   }
+  c->clear_overflow_rules_passed_over();
   SetPlace(*c, ConversationStatus::CONVERSATION_STATUS_QUEUED, e.queue_id());
   c->set_sticky_agent_id(e.sticky_agent_id());
   *c->mutable_waiting_since() = e.waiting_since();
@@ -525,6 +528,14 @@ void State::On(const conversation::v1::Overflowed& e) {
   applied.Add(e.rule());
   std::sort(applied.begin(), applied.end());
   c->set_overflowed_to_anyone(c->overflowed_to_anyone() || e.to_anyone());
+}
+
+void State::On(const conversation::v1::OverflowPassedOver& e) {
+  ConversationState* c = Conversation(e.conversation_id());
+  if (c == nullptr) return;
+  auto& passed_over = *c->mutable_overflow_rules_passed_over();
+  passed_over.MergeFrom(e.rules());
+  std::sort(passed_over.begin(), passed_over.end());
 }
 
 void State::On(const conversation::v1::ConversationUpdated& e) {

@@ -284,6 +284,17 @@ config::v1::WorkspaceConfig RandomDay::AnotherConfig(const State& state) {
     default:
       break;
   }
+  for (config::v1::Queue& queue : *config.mutable_queues()) {
+    config::v1::OverflowRule callback;
+    *callback.mutable_after() = ToProto(absl::Seconds(7));
+    callback.set_request_callback(true);
+    auto& rules = *queue.mutable_overflow_rules();
+    if (Pick(2) == 0 && !rules.empty()) rules.DeleteSubrange(0, 1);
+    if (Pick(2) == 0) {
+      *rules.Add() = callback;
+      std::rotate(rules.pointer_begin(), rules.pointer_end() - 1, rules.pointer_end());
+    }
+  }
   if (Pick(3) != 0) {
     const std::string gone = Queue();
     EraseIf(*config.mutable_queues(), [&](const auto& q) { return q.queue_id() == gone; });

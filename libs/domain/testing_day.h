@@ -44,6 +44,7 @@ class RandomDay {
       Event::kOfferTimedOut,
       Event::kOfferWithdrawn,
       Event::kOverflowed,
+      Event::kOverflowPassedOver,
       Event::kParked,
       Event::kQueueClosed,
       Event::kQueueClosing,

@@ -48,6 +48,23 @@ WorkspaceConfig Effective(const State& state) {
   return config;
 }
 
+// Null where there is none.
+const config::v1::Queue* FindQueue(const WorkspaceConfig& config, const std::string& queue_id) {
+  for (const config::v1::Queue& queue : config.queues()) {
+    if (queue.queue_id() == queue_id) return &queue;
+  }
+  return nullptr;
+}
+
+// How many wait in the queue.
+int64_t CountWaiting(const State& state, const std::string& queue_id) {
+  return std::count_if(
+      state.conversations().begin(), state.conversations().end(), [&](const auto& entry) {
+        return entry.second->status() == ConversationStatus::CONVERSATION_STATUS_QUEUED &&
+               entry.second->queue_id() == queue_id;
+      });
+}
+
 routing::AgentLoad LoadOf(const state::v1::AgentState& agent) {
   routing::AgentLoad load;
   load.available = agent.presence() == command::v1::PRESENCE_AVAILABLE && !agent.sessions().empty();
@@ -209,12 +226,13 @@ std::string EngineModel::See(const Event& event) {
         end_promises(seen);
       }
       return "";
-    case Event::kOverflowed: {
-      Seen& seen = seen_[event.overflowed().conversation_id()];
-      seen.rules_applied.insert(event.overflowed().rule());
-      seen.anyone |= event.overflowed().to_anyone();
+    case Event::kConfigApplied:
+      SeeConfig(event.config_applied().config());
       return "";
-    }
+    case Event::kOverflowed:
+      return SeeOverflowed(event.overflowed());
+    case Event::kOverflowPassedOver:
+      return SeePassedOver(event.overflow_passed_over());
     case Event::kSlaEscalated: {
       const auto& e = event.sla_escalated();
       auto& [points, steps] = seen_[e.conversation_id()].escalated[e.metric()];
@@ -247,6 +265,67 @@ std::string EngineModel::See(const Event& event) {
     }
     default:
       return "";
+  }
+}
+
+std::string EngineModel::CheckLookedAt(const Seen& seen, const config::v1::Queue& queue,
+                                       int rule) const {
+  const absl::Time due = seen.place + FromProto(queue.overflow_rules(rule).after());
+  if (!seen.rules_applied.contains(rule) && !seen.rules_passed_over.contains(rule) &&
+      due <= state_.time()) {
+    return "";
+  }
+  return absl::StrCat("rule ", rule, " of ", queue.queue_id(), ", due at ", absl::FormatTime(due),
+                      ", is looked at too early or again\n");
+}
+
+std::string EngineModel::SeeOverflowed(const conversation::v1::Overflowed& e) {
+  Seen& seen = seen_[e.conversation_id()];
+  const WorkspaceConfig config = Effective(state_);
+  const config::v1::Queue& queue = *FindQueue(config, seen.queue_id);
+  const config::v1::OverflowRule& rule = queue.overflow_rules(e.rule());
+  std::string wrong = CheckLookedAt(seen, queue, e.rule());
+  if (rule.above_waiting() > 0 && CountWaiting(state_, seen.queue_id) <= rule.above_waiting()) {
+    absl::StrAppend(&wrong, e.conversation_id(), " overflows from a queue that is too short\n");
+  }
+  seen.rules_applied.insert(e.rule());
+  seen.anyone |= rule.to_anyone();
+  return wrong;
+}
+
+std::string EngineModel::SeePassedOver(const conversation::v1::OverflowPassedOver& e) {
+  Seen& seen = seen_[e.conversation_id()];
+  const WorkspaceConfig config = Effective(state_);
+  const config::v1::Queue& queue = *FindQueue(config, seen.queue_id);
+  std::string wrong;
+  for (const int32_t rule : e.rules()) {
+    absl::StrAppend(&wrong, CheckLookedAt(seen, queue, rule));
+    if (CountWaiting(state_, seen.queue_id) > queue.overflow_rules(rule).above_waiting()) {
+      absl::StrAppend(&wrong, e.conversation_id(), " does not overflow\n");
+    }
+    seen.rules_passed_over.insert(rule);
+  }
+  return wrong;
+}
+
+// No two rules of a queue are written alike.
+void EngineModel::SeeConfig(const WorkspaceConfig& config) {
+  if (state_.FindConfig(kWorkspace) == nullptr) return;
+  const WorkspaceConfig effective = Effective(state_);
+  for (auto& [id, seen] : seen_) {
+    const config::v1::Queue* before = FindQueue(effective, seen.queue_id);
+    const config::v1::Queue* after = FindQueue(config, seen.queue_id);
+    if (before == nullptr || after == nullptr) continue;
+    for (auto* rules : {&seen.rules_applied, &seen.rules_passed_over}) {
+      std::set<std::string> written;
+      for (const int rule : std::exchange(*rules, {})) {
+        if (rule >= before->overflow_rules_size()) continue;
+        written.insert(before->overflow_rules(rule).SerializeAsString());
+      }
+      for (int rule = 0; rule < after->overflow_rules_size(); ++rule) {
+        if (written.contains(after->overflow_rules(rule).SerializeAsString())) rules->insert(rule);
+      }
+    }
   }
 }
 
@@ -297,6 +376,7 @@ std::string EngineModel::SeeQueued(const conversation::v1::Queued& e) {
     seen.rules_applied.clear();
     seen.anyone = false;
   }
+  seen.rules_passed_over.clear();
   if (e.queue_id() != seen.queue_id) {
     for (auto& [metric, gained] : seen.escalated) gained.second = 0;
   }
@@ -340,12 +420,8 @@ std::map<std::pair<TimerKind, std::string>, absl::Time> EngineModel::WantedTimer
     it->second = std::min(it->second, due);
   };
   const WorkspaceConfig config = Effective(state_);
-  const auto queue_of = [&](const ConversationState& c) {
-    return std::find_if(config.queues().begin(), config.queues().end(),
-                        [&](const auto& queue) { return queue.queue_id() == c.queue_id(); });
-  };
   for (const auto& [id, c] : state_.conversations()) {
-    const auto queue = queue_of(*c);
+    const config::v1::Queue* queue = FindQueue(config, c->queue_id());
     const Seen& seen = seen_.at(id);
     if (c->has_sla()) want(TimerKind::kSla, id, state_.SlaClockOf(*c).NextDue());
     switch (c->status()) {
@@ -353,12 +429,11 @@ std::map<std::pair<TimerKind, std::string>, absl::Time> EngineModel::WantedTimer
         if (FromProto(c->exclusion_expire_time()) > state_.time()) {
           want(TimerKind::kConversation, id, FromProto(c->exclusion_expire_time()));
         }
-        for (int rule = 0; queue != config.queues().end() && rule < queue->overflow_rules_size();
-             ++rule) {
-          const absl::Time due = seen.place + FromProto(queue->overflow_rules(rule).after());
-          if (due > state_.time() && !seen.rules_applied.contains(rule)) {
-            want(TimerKind::kOverflow, id, due);
-          }
+        if (queue == nullptr) break;
+        for (int rule = 0; rule < queue->overflow_rules_size(); ++rule) {
+          if (seen.rules_applied.contains(rule) || seen.rules_passed_over.contains(rule)) continue;
+          want(TimerKind::kOverflow, id,
+               seen.place + FromProto(queue->overflow_rules(rule).after()));
         }
         break;
       case ConversationStatus::CONVERSATION_STATUS_OFFERED:
@@ -389,8 +464,8 @@ std::map<std::pair<TimerKind, std::string>, absl::Time> EngineModel::WantedTimer
     }
     if (!agent.has_offline_time()) continue;
     for (const auto& [id, c] : state_.conversations()) {
-      const auto queue = queue_of(*c);
-      if (c->agent_id() == agent.agent_id() && queue != config.queues().end() &&
+      const config::v1::Queue* queue = FindQueue(config, c->queue_id());
+      if (c->agent_id() == agent.agent_id() && queue != nullptr &&
           c->status() == ConversationStatus::CONVERSATION_STATUS_ACTIVE &&
           c->account().kind() == common::v1::CHANNEL_KIND_EMAIL && queue->has_owner_limit()) {
         want(TimerKind::kOwnerGone, key,

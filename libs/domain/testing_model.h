@@ -35,8 +35,10 @@ class EngineModel {
     // Where it waits or waited, and since when.
     std::string queue_id;
     absl::Time place = absl::InfinitePast();
-    // Of the queue's overflow rules, since it got that place in it.
+    // Of the queue's overflow rules: those applied since it got that place in it, and those passed
+    // over since it was last queued.
     std::set<int> rules_applied;
+    std::set<int> rules_passed_over;
     bool anyone = false;
     // Points and relaxation steps by clock, in its present cycle.
     std::map<config::v1::SlaMetric, std::pair<int32_t, int32_t>> escalated;
@@ -55,6 +57,11 @@ class EngineModel {
   // Takes an event in, before the state does. What is wrong with it.
   std::string See(const conversation::v1::Event& event);
   std::string SeeQueued(const conversation::v1::Queued& queued);
+  std::string SeeOverflowed(const conversation::v1::Overflowed& overflowed);
+  std::string SeePassedOver(const conversation::v1::OverflowPassedOver& passed_over);
+  // What is wrong with looking at the queue's rule now.
+  std::string CheckLookedAt(const Seen& seen, const config::v1::Queue& queue, int rule) const;
+  void SeeConfig(const config::v1::WorkspaceConfig& config);
   bool IsAnswer(const conversation::v1::ReplySent& reply) const;
 
   std::string CheckGiven(const std::string& conversation_id, const std::string& agent_id,

@@ -84,6 +84,8 @@ Matter MatterOf(const Event& event) {
       return OfConversation(event.conversation_merged());
     case Kind::kOverflowed:
       return OfConversation(event.overflowed());
+    case Kind::kOverflowPassedOver:
+      return OfConversation(event.overflow_passed_over());
     case Kind::kCallbackRequested:
       return OfConversation(event.callback_requested());
     case Kind::kConversationUpdated:

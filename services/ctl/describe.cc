@@ -464,6 +464,10 @@ std::string Describe(const Event& event) {
               ? ""
               : absl::StrCat(": its text is not sent, as a machine wrote last (",
                              Word(event.overflowed().text_withheld_for()), ")"));
+    case Event::kOverflowPassedOver:
+      return absl::StrCat("does not overflow from ", event.overflow_passed_over().queue_id(),
+                          ", where ", event.overflow_passed_over().waiting(), " wait, by rule ",
+                          absl::StrJoin(event.overflow_passed_over().rules(), ", "));
     case Event::kCallbackRequested:
       return "the customer is offered to be called or written back";
     case Event::kConversationUpdated: {
