@@ -33,7 +33,8 @@ Engine::Engine(State state, Options options)
   }
   // What the last owner had not yet given out will be; it suffices to ask for the agents.
   newly_waiting_.clear();
-  if (!changed_agents_.empty() || !stray_.empty() || !unmeasured_.empty() || !leaving_.empty()) {
+  if (!changed_agents_.empty() || !stray_.empty() || !unmeasured_.empty() ||
+      !consulting_strangers_.empty() || !leaving_.empty()) {
     timers_.Set(TimerKind::kMatch, "", state_.time());
   }
   // Nor whose risk was due.

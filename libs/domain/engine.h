@@ -277,6 +277,10 @@ class Engine {
   void GiveUpOwner(const state::v1::AgentState& agent);
   // When the next of those is due; InfiniteFuture: never.
   absl::Time NextOwnerGone(const state::v1::AgentState& agent) const;
+  // Who is consulted, but is not (any more) one of the routing group's agents.
+  std::vector<std::string> ConsultedStrangers(
+      const state::v1::ConversationState& conversation) const;
+  void EndConsult(const std::string& conversation_id, const std::string& agent_id);
   // Those consulted and those who joined leave.
   void EndCompany(const state::v1::ConversationState& conversation);
   void EndJoining(const std::string& conversation_id, const state::v1::JoinedSupervisor& joined);
@@ -401,6 +405,8 @@ class Engine {
   std::set<std::string> stray_;
   // Conversations whose SLA policy is gone.
   std::set<std::string> unmeasured_;
+  // Conversations that strangers are consulted on.
+  std::set<std::string> consulting_strangers_;
   // Agents whom the configuration no longer has and who may have nothing left, by AgentKey.
   std::set<std::string> leaving_;
   // What waits in queues that are kept or is on offer from them, by QueueKey.

@@ -513,20 +513,31 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::EndConsult
     return Rejection{CommandRejected::REASON_WRONG_STATE,
                      absl::StrCat(c.agent_id(), " is not being consulted")};
   }
-  Event& event = NewEvent();
-  event.mutable_consult_ended()->set_conversation_id(c.conversation_id());
-  event.mutable_consult_ended()->set_agent_id(c.agent_id());
-  Emit(event);
+  EndConsult(c.conversation_id(), c.agent_id());
   return std::nullopt;
+}
+
+std::vector<std::string> Engine::ConsultedStrangers(const ConversationState& c) const {
+  std::vector<std::string> strangers;
+  const routing::Matcher* matcher = MatcherOf(c);
+  if (matcher == nullptr) return strangers;
+  for (const std::string& agent_id : c.consulted_agent_ids()) {
+    if (matcher->policy().FindAgent(agent_id) == nullptr) strangers.push_back(agent_id);
+  }
+  return strangers;
+}
+
+void Engine::EndConsult(const std::string& conversation_id, const std::string& agent_id) {
+  Event& event = NewEvent();
+  event.mutable_consult_ended()->set_conversation_id(conversation_id);
+  event.mutable_consult_ended()->set_agent_id(agent_id);
+  Emit(event);
 }
 
 void Engine::EndCompany(const ConversationState& c) {
   const std::string id = c.conversation_id();
   while (!c.consulted_agent_ids().empty()) {
-    Event& event = NewEvent();
-    event.mutable_consult_ended()->set_conversation_id(id);
-    event.mutable_consult_ended()->set_agent_id(c.consulted_agent_ids(0));
-    Emit(event);
+    EndConsult(id, std::string(c.consulted_agent_ids(0)));
   }
   while (!c.joined_supervisors().empty()) EndJoining(id, c.joined_supervisors(0));
 }

@@ -1,7 +1,9 @@
 // Who is with a conversation beside its agent: whoever is consulted, and supervisors who joined.
 
 #include <string>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "libs/domain/engine.h"
@@ -11,14 +13,19 @@
 namespace wissel::domain {
 namespace {
 
+using config::v1::WorkspaceConfig;
 using conversation::v1::CommandRejected;
 using conversation::v1::Event;
 using domain::testing::BySupervisor;
 using domain::testing::Command;
 using domain::testing::CommandBy;
+using domain::testing::Decision;
+using domain::testing::EraseIf;
+using domain::testing::Find;
 using domain::testing::Kinds;
 using domain::testing::Refusal;
 using domain::testing::Shop;
+using domain::testing::ShopConfig;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
@@ -44,6 +51,39 @@ TEST(Consult, TheOneConsultedReadsAlongAndEndsIt) {
   EXPECT_THAT(Kinds(shop.Do(end)), ElementsAre(Event::kConsultEnded));
   EXPECT_THAT(shop.Conversation(id).consulted_agent_ids(), IsEmpty());
   EXPECT_THAT(shop.engine().state().CompanyOf("acme", "anna"), IsEmpty());
+}
+
+TEST(Consult, EndsWhenTheConfigurationHasTheOneConsultedNoLongerOrElsewhere) {
+  for (const bool removed : {true, false}) {
+    for (const auto work : {config::v1::REMOVED_WORK_REQUEUED, config::v1::REMOVED_WORK_KEPT}) {
+      SCOPED_TRACE(absl::StrCat(removed ? "removed, " : "moved, ", work));
+      Shop shop;
+      shop.Online("bram");
+      const std::string id = shop.Open("31600000001", "nl");
+      shop.Do(shop.Accept(id));
+      for (const char* agent : {"anna", "carol"}) {
+        Command consult = CommandBy("bram", absl::StrCat("consult ", agent));
+        consult.mutable_consult()->set_conversation_id(id);
+        consult.mutable_consult()->set_agent_id(agent);
+        shop.Do(consult);
+      }
+      WorkspaceConfig config = ShopConfig(2);
+      config.mutable_conversations()->set_removed_work(work);
+      config.add_routing_groups()->set_routing_group_id("other");
+      if (removed) {
+        EraseIf(*config.mutable_agents(), [](const auto& a) { return a.agent_id() == "anna"; });
+      } else {
+        config.mutable_agents(0)->set_routing_group_id("other");
+      }
+      const std::vector<Decision> applied = {shop.Apply(config)};
+      const Event* ended = Find(applied, Event::kConsultEnded);
+      ASSERT_NE(ended, nullptr);
+      EXPECT_EQ(ended->consult_ended().agent_id(), "anna");
+      EXPECT_THAT(shop.Conversation(id).consulted_agent_ids(), ElementsAre("carol"));
+      EXPECT_THAT(shop.engine().state().CompanyOf("acme", "anna"), IsEmpty());
+      EXPECT_EQ(shop.Conversation(id).agent_id(), "bram");
+    }
+  }
 }
 
 TEST(Company, WhoIsConsultedAndHasJoinedStaysUntilBothAreOver) {

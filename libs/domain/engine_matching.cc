@@ -115,6 +115,7 @@ void Engine::SyncConversation(const std::string& id) {
     }
     if (LacksSlaPolicy(*c)) unmeasured_.insert(id);
   }
+  if (!ConsultedStrangers(*c).empty()) consulting_strangers_.insert(id);
   routing::Matcher* matcher = MatcherOf(*c);
   if (c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) {
     if (matcher != nullptr) matcher->RemoveWaiting(id);
@@ -219,6 +220,13 @@ void Engine::Match() {
     const ConversationState* c = state_.FindConversation(id);
     if (c != nullptr && LacksSlaPolicy(*c)) ChooseSla(*c);
   }
+  while (!consulting_strangers_.empty() && !Full()) {
+    const std::string id = *consulting_strangers_.begin();
+    consulting_strangers_.erase(consulting_strangers_.begin());
+    const ConversationState* c = state_.FindConversation(id);
+    if (c == nullptr) continue;
+    for (const std::string& agent_id : ConsultedStrangers(*c)) EndConsult(id, agent_id);
+  }
   Sync();
   for (const std::string& id : overflowing_) newly_waiting_.insert(id);
   overflowing_.clear();
@@ -255,7 +263,7 @@ void Engine::Match() {
     }
   }
   if (!changed_agents_.empty() || !newly_waiting_.empty() || !stray_.empty() ||
-      !unmeasured_.empty()) {
+      !unmeasured_.empty() || !consulting_strangers_.empty()) {
     timers_.Set(TimerKind::kMatch, "", now_);
   }
 }

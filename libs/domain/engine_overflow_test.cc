@@ -15,6 +15,8 @@ namespace {
 
 using config::v1::WorkspaceConfig;
 using conversation::v1::Event;
+using domain::testing::BySupervisor;
+using domain::testing::Command;
 using domain::testing::Decision;
 using domain::testing::Find;
 using domain::testing::Promise;
@@ -24,6 +26,7 @@ using domain::testing::ShopConfig;
 using domain::testing::Text;
 using domain::testing::WaitConnected;
 using state::v1::ConversationStatus;
+using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 

@@ -78,6 +78,13 @@ void CheckInvariants(const State& state, Loads& before) {
     ASSERT_EQ(queue.waiting(), waiting[queue.queue_id()]) << key;
   }
   const config::v1::WorkspaceConfig& config = *state.FindConfig("acme");
+  for (const auto& [id, c] : state.conversations()) {
+    for (const std::string& consulted : c->consulted_agent_ids()) {
+      ASSERT_TRUE(std::any_of(config.agents().begin(), config.agents().end(), [&](const auto& a) {
+        return a.agent_id() == consulted;
+      })) << consulted;
+    }
+  }
   for (const auto& [key, agent] : state.agents()) {
     if (!agent.leaving()) continue;
     ASSERT_GT(agent.used_units(), 0) << key;
