@@ -364,7 +364,8 @@ void Engine::EndWrapUps(const AgentState& agent, absl::string_view which) {
     }
   }
   for (std::string& id : over) {
-    if (which == kExpiredWrapUps && Full()) return;  // the timer is set again, due at once
+    // Of what has expired the timer is set again, due at once.
+    if (Full()) return;
     Event& event = NewEvent();
     event.mutable_wrap_up_ended()->set_workspace_id(workspace_id);
     event.mutable_wrap_up_ended()->set_routing_group_id(group);

@@ -2,6 +2,7 @@
 // what is left over is done by whoever goes on.
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -272,6 +273,56 @@ TEST(Bounds, ManyConversationsWhoseSlaPolicyIsGone) {
   EXPECT_EQ(measured(TakeOver(shop.engine().state(), shop.now)), kMany);
   shop.Wait(absl::ZeroDuration());
   EXPECT_EQ(measured(shop.engine().state()), kMany);
+  EXPECT_LE(Largest(shop.log()), kMostEvents);
+}
+
+TEST(Bounds, ManyConversationsOnWhichSomebodyWhoGoesIsConsulted) {
+  WorkspaceConfig config = ShopConfig();
+  config.mutable_agents(1)->set_capacity_units(100'000);
+  QueueIn(config, "nl").set_auto_accept(true);
+  EraseIf(*config.mutable_agents(), [](const auto& a) { return a.agent_id() == "carol"; });
+  Shop shop(config);
+  shop.Online("bram");
+  OpenMany(shop);
+  std::vector<std::string> ids;
+  for (const auto& [id, c] : shop.engine().state().conversations()) ids.push_back(id);
+  for (const std::string& id : ids) {
+    Command consult = domain::testing::CommandBy("bram", absl::StrCat("consult ", id));
+    consult.mutable_consult()->set_conversation_id(id);
+    consult.mutable_consult()->set_agent_id("anna");
+    shop.Do(consult);
+  }
+  const auto consulted = [](const State& state) { return state.CompanyOf("acme", "anna").size(); };
+  ASSERT_EQ(consulted(shop.engine().state()), kMany);
+  config.set_version(2);
+  config.mutable_agents()->DeleteSubrange(0, 1);
+  shop.Apply(config);
+  EXPECT_GT(consulted(shop.engine().state()), 0);
+  EXPECT_EQ(consulted(TakeOver(shop.engine().state(), shop.now)), 0);
+  shop.Wait(absl::ZeroDuration());
+  EXPECT_EQ(consulted(shop.engine().state()), 0);
+  EXPECT_LE(Largest(shop.log()), kMostEvents);
+}
+
+TEST(Bounds, AllTheAfterWorkOfAnAgentThatIsEndedAtOnce) {
+  WorkspaceConfig config = Crowded();
+  QueueIn(config, "nl").set_auto_accept(true);
+  *QueueIn(config, "nl").mutable_wrap_up_time() = ToProto(absl::Hours(1));
+  Shop shop(config);
+  shop.Online("bram");
+  OpenMany(shop);
+  for (const std::string& id :
+       std::set<std::string>(shop.engine().state().ConversationsOf("acme", "bram"))) {
+    shop.Do(shop.Resolve("bram", id));
+  }
+  const auto left = [&] { return shop.Agent("bram").wrap_ups_size(); };
+  ASSERT_EQ(left(), kMany);
+  Command end = domain::testing::CommandBy("bram", "end");
+  end.mutable_end_wrap_up()->set_agent_id("bram");
+  shop.Do(end);
+  EXPECT_EQ(left(), kMany - 500);
+  shop.Wait(absl::Hours(1));
+  EXPECT_EQ(left(), 0);
   EXPECT_LE(Largest(shop.log()), kMostEvents);
 }
 
