@@ -288,7 +288,8 @@ struct Event {
 
 class Reader {
  public:
-  Reader(int first_year, int last_year) : first_(first_year, 1, 1), end_(last_year + 1, 1, 1) {}
+  Reader(int first_year, int last_year, const HolidayOptions& options)
+      : options_(options), first_(first_year, 1, 1), end_(last_year + 1, 1, 1) {}
 
   absl::Status Read(const std::vector<Line>& lines) {
     std::vector<std::pair<std::string, int>> open;
@@ -326,12 +327,14 @@ class Reader {
     }
     if (lines.empty()) return Error(1, "an iCalendar file begins with BEGIN:VCALENDAR");
     if (taken_ == 0 && left_out_ > 0) {
-      return absl::InvalidArgumentError(absl::StrCat("no event takes up time: all of them (",
-                                                     left_out_,
-                                                     ") are TRANSP:TRANSPARENT or cancelled"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("no event takes up time: all of them (", left_out_,
+                       ") are cancelled or, as many public calendars have it, TRANSP:TRANSPARENT"));
     }
     return absl::OkStatus();
   }
+
+  int left_out() const { return left_out_; }
 
   std::vector<Holiday> Holidays() && {
     std::vector<Holiday> holidays;
@@ -364,10 +367,21 @@ class Reader {
     return absl::OkStatus();
   }
 
+  static absl::Status Unsupported(const Event& event, const char* name) {
+    WISSEL_ASSIGN_OR_RETURN(const Line* line, event.AtMostOne(name));
+    if (line == nullptr) return absl::OkStatus();
+    return Error(line->number, absl::StrCat(name,
+                                            " is not supported; EXDATE;VALUE=DATE takes "
+                                            "a date out of what comes back"));
+  }
+
   absl::Status Take(const Event& event) {
+    // One date of another event, moved or cancelled: it would stay where it was.
+    WISSEL_RETURN_IF_ERROR(Unsupported(event, "RECURRENCE-ID"));
     WISSEL_ASSIGN_OR_RETURN(const Line* transparency, event.AtMostOne("TRANSP"));
     WISSEL_ASSIGN_OR_RETURN(const Line* status, event.AtMostOne("STATUS"));
-    if ((transparency != nullptr && absl::EqualsIgnoreCase(transparency->value, "TRANSPARENT")) ||
+    if ((!options_.transparent && transparency != nullptr &&
+         absl::EqualsIgnoreCase(transparency->value, "TRANSPARENT")) ||
         (status != nullptr && absl::EqualsIgnoreCase(status->value, "CANCELLED"))) {
       ++left_out_;
       return absl::OkStatus();
@@ -375,14 +389,7 @@ class Reader {
     if (++taken_ > kMaxEvents) {
       return Error(event.line, absl::StrCat("more than ", kMaxEvents, " events"));
     }
-    for (const char* name : {"RECURRENCE-ID", "EXRULE"}) {
-      WISSEL_ASSIGN_OR_RETURN(const Line* line, event.AtMostOne(name));
-      if (line != nullptr) {
-        return Error(line->number, absl::StrCat(name,
-                                                " is not supported; EXDATE;VALUE=DATE takes "
-                                                "a date out of what comes back"));
-      }
-    }
+    WISSEL_RETURN_IF_ERROR(Unsupported(event, "EXRULE"));
 
     WISSEL_ASSIGN_OR_RETURN(const Line* start_line, event.AtMostOne("DTSTART"));
     if (start_line == nullptr) return Error(event.line, "the event has no DTSTART");
@@ -461,6 +468,7 @@ class Reader {
     return absl::OkStatus();
   }
 
+  const HolidayOptions options_;
   const absl::CivilDay first_;
   const absl::CivilDay end_;
   std::map<absl::CivilDay, std::vector<std::string>> days_;
@@ -472,7 +480,8 @@ class Reader {
 }  // namespace
 
 absl::StatusOr<std::vector<Holiday>> ParseHolidays(absl::string_view text, int first_year,
-                                                   int last_year) {
+                                                   int last_year, const HolidayOptions& options,
+                                                   int* left_out) {
   if (first_year < Calendar::kFirstYear || last_year > Calendar::kLastYear ||
       first_year > last_year) {
     return absl::InvalidArgumentError(absl::StrCat("the years ", first_year, " to ", last_year,
@@ -484,8 +493,9 @@ absl::StatusOr<std::vector<Holiday>> ParseHolidays(absl::string_view text, int f
         absl::StrCat("the file is larger than ", kMaxHolidayFileBytes, " bytes"));
   }
   WISSEL_ASSIGN_OR_RETURN(const std::vector<Line> lines, ParseLines(text));
-  Reader reader(first_year, last_year);
+  Reader reader(first_year, last_year, options);
   WISSEL_RETURN_IF_ERROR(reader.Read(lines));
+  if (left_out != nullptr) *left_out = reader.left_out();
   return std::move(reader).Holidays();
 }
 

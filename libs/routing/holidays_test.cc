@@ -184,6 +184,8 @@ TEST(HolidaysTest, WhatWouldChangeTheDaysIsNeverIgnored) {
   EXPECT_THAT(with("EXRULE:FREQ=YEARLY"), StatusIs(kInvalid, HasSubstr("line 5: EXRULE is not")));
   EXPECT_THAT(with("RECURRENCE-ID;VALUE=DATE:20261225"),
               StatusIs(kInvalid, HasSubstr("line 5: RECURRENCE-ID is not supported")));
+  EXPECT_THAT(with("RECURRENCE-ID;VALUE=DATE:20261225\nSTATUS:CANCELLED"),
+              StatusIs(kInvalid, HasSubstr("line 5: RECURRENCE-ID is not supported")));
   EXPECT_THAT(with("RRULE:FREQ=YEARLY\nRRULE:FREQ=YEARLY"),
               StatusIs(kInvalid, HasSubstr("line 6: a second RRULE")));
   for (const char* rule :
@@ -237,6 +239,16 @@ TEST(HolidaysTest, WhatIsNoICalendarFile) {
 TEST(HolidaysTest, AFileWithoutAnythingThatCountsIsAnError) {
   EXPECT_THAT(ErrorOf("DTSTART;VALUE=DATE:20261225\nTRANSP:TRANSPARENT"),
               StatusIs(kInvalid, HasSubstr("no event takes up time: all of them (1) are")));
+}
+
+TEST(HolidaysTest, WhatTakesUpNoTimeCountsWhereAskedFor) {
+  int left_out = -1;
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto usual, ParseHolidays(kDutch, 2026, 2026, {}, &left_out));
+  EXPECT_EQ(left_out, 2);
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto all,
+                              ParseHolidays(kDutch, 2026, 2026, {.transparent = true}, &left_out));
+  EXPECT_EQ(left_out, 1) << "the cancelled one";
+  EXPECT_EQ(all.size(), usual.size() + 1);
 }
 
 TEST(HolidaysTest, FoldingMaySplitACharacter) {

@@ -91,6 +91,7 @@ TEST(Cli, HolidaysBecomeSpecialDays) {
   EXPECT_EQ(good.code, 0) << good.err;
   EXPECT_THAT(good.out, HasSubstr("special_days:\n"));
   EXPECT_THAT(good.out, HasSubstr("{date: \"2026-12-25\", name: \"Kerst"));
+  EXPECT_THAT(good.err, HasSubstr("left out 2 events that are cancelled or take up no time"));
   const Result other = Wisselctl({"holidays", "CMakeLists.txt", "--from", "2026", "--to", "2026"});
   EXPECT_EQ(other.code, 2);
   EXPECT_THAT(other.err, HasSubstr("CMakeLists.txt: line 1: "));

@@ -15,6 +15,7 @@ struct Flags {
   std::string file;
   int first_year = 0;
   int last_year = 0;
+  bool transparent = false;
 };
 
 absl::Status Holidays(Session& s, const Flags& f) {
@@ -23,10 +24,17 @@ absl::Status Holidays(Session& s, const Flags& f) {
         absl::StrCat("--from ", f.first_year, " is later than --to ", f.last_year));
   }
   WISSEL_ASSIGN_OR_RETURN(const std::string text, ReadInput(f.file, routing::kMaxHolidayFileBytes));
-  const auto holidays = routing::ParseHolidays(text, f.first_year, f.last_year);
+  int left_out = 0;
+  const auto holidays = routing::ParseHolidays(text, f.first_year, f.last_year,
+                                               {.transparent = f.transparent}, &left_out);
   if (!holidays.ok()) {
     return absl::Status(holidays.status().code(),
                         absl::StrCat(f.file, ": ", holidays.status().message()));
+  }
+  if (left_out > 0) {
+    s.err << absl::StrCat(
+        f.file, ": left out ", left_out, left_out == 1 ? " event that is" : " events that are",
+        " cancelled", f.transparent ? "" : " or take up no time (--transparent has those)", "\n");
   }
   s.out << "special_days:\n";
   for (const auto& holiday : *holidays) {
@@ -57,6 +65,8 @@ void AddHolidays(CLI::App& app, Session& s) {
       ->type_name("YEAR")
       ->check(CLI::Range(1970, 2099))
       ->required();
+  command->add_flag("--transparent", f->transparent,
+                    "Events that take up no time count too: many public calendars mark all so");
   command->callback([&s, f] { s.action = [&s, f] { return Holidays(s, *f); }; });
 }
 
