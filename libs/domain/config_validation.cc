@@ -166,6 +166,14 @@ class Validator {
     if (policy.has_forget_after()) {
       Range("conversations.forget_after", policy.forget_after(), ReopenWindow(policy), longest);
     }
+    for (const config::v1::Queue& queue : config_.queues()) {
+      const absl::Duration window = FromProto(queue.sticky_window());
+      if (window <= ForgetAfter(policy)) continue;
+      findings_.warnings.push_back(absl::StrCat(
+          "queues[", queue.queue_id(), "].sticky_window: ", absl::FormatDuration(window),
+          ", but a resolved conversation and its agent are forgotten after ",
+          absl::FormatDuration(ForgetAfter(policy)), " (conversations.forget_after)"));
+    }
   }
 
   const WorkspaceConfig& config_;

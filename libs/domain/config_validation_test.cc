@@ -39,6 +39,17 @@ TEST(ValidateConfig, HasNothingToSayAboutASoundOne) {
   EXPECT_THAT(Warnings(Sound()), IsEmpty());
 }
 
+TEST(ValidateConfig, WhoIsForgottenCannotGoFirst) {
+  WorkspaceConfig config = Sound();
+  *config.mutable_queues(0)->mutable_sticky_window() = ToProto(absl::Hours(14 * 24));
+  EXPECT_THAT(
+      Warnings(config),
+      ElementsAre("queues[nl].sticky_window: 336h, but a resolved conversation and its agent "
+                  "are forgotten after 168h (conversations.forget_after)"));
+  *config.mutable_conversations()->mutable_forget_after() = ToProto(absl::Hours(14 * 24));
+  EXPECT_THAT(Warnings(config), IsEmpty());
+}
+
 TEST(ValidateConfig, AnEmptyOneLacksItsIdAndGroups) {
   EXPECT_THAT(Errors({}), ElementsAre(StartsWith("workspace_id:"), StartsWith("routing_groups:")));
 }

@@ -585,6 +585,32 @@ class Checker {
     }
   }
 
+  // What escalation sends to a queue has waited, so that the queue's own overflow rules may be due
+  // at once.
+  void EscalationReturns(const std::string& path, const std::string& to, const SlaPolicy& policy) {
+    std::set<std::string> reached = {to};
+    std::vector<std::string> left = {to};
+    while (!left.empty()) {
+      const std::string id = left.back();
+      left.pop_back();
+      for (const Queue& queue : config_.queues()) {
+        if (queue.queue_id() != id) continue;
+        for (const OverflowRule& rule : queue.overflow_rules()) {
+          if (rule.action_case() == OverflowRule::kToQueueId &&
+              reached.insert(rule.to_queue_id()).second) {
+            left.push_back(rule.to_queue_id());
+          }
+        }
+      }
+    }
+    reached.erase(to);
+    for (const std::string& id : reached) {
+      if (!policy.queue_ids().empty() && !Contains(policy.queue_ids(), id)) continue;
+      Warn(path, absl::StrCat("what it sends to queue \"", to, "\" may go on to queue \"", id,
+                              "\" at once, by overflow_rules whose time is up by then"));
+    }
+  }
+
   void Escalation(const std::string& path, const SlaPolicy& policy, const EscalationStep& step,
                   const std::set<int>& metrics) {
     if (!IsMetric(step.metric())) {
@@ -604,6 +630,8 @@ class Checker {
       case EscalationStep::kOverflowToQueueId:
         EscalationQueue(absl::StrCat(path, ".overflow_to_queue_id"), step.overflow_to_queue_id(),
                         policy);
+        EscalationReturns(absl::StrCat(path, ".overflow_to_queue_id"), step.overflow_to_queue_id(),
+                          policy);
         break;
       case EscalationStep::kTellSupervisors:
         if (!step.tell_supervisors()) {

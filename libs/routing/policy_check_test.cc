@@ -9,9 +9,11 @@
 namespace wissel::routing {
 namespace {
 
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 // A configuration with nothing to say about it, and what is added to it by the test.
@@ -244,6 +246,43 @@ TEST(CheckPolicy, OverflowMustNotLeadInACircle) {
                 })pb"),
               ElementsAre("queues[q].overflow_rules: lead in a circle: q to s to t to q",
                           "queues[u].overflow_rules: lead in a circle: u to u"));
+}
+
+TEST(CheckPolicy, WhatEscalationSendsAwayMayComeBack) {
+  const auto warnings = [](absl::string_view queues) {
+    return Warnings(absl::StrCat(R"pb(
+                                   queues {
+                                     queue_id: "q"
+                                     overflow_rules {
+                                       after { seconds: 60 }
+                                       send_text: "Sorry"
+                                     }
+                                   }
+                                   queues {
+                                     queue_id: "s"
+                                     overflow_rules {
+                                       after { seconds: 120 }
+                                       to_queue_id: "q"
+                                     }
+                                   }
+                                   sla_policies { sla_policy_id: "p"
+                                                  targets {
+                                                    metric: SLA_METRIC_FIRST_RESPONSE
+                                                    target { seconds: 600 }
+                                                  }
+                                                  escalation_steps {
+                                                    metric: SLA_METRIC_FIRST_RESPONSE
+                                                    percent: 50
+                                                    overflow_to_queue_id: "s"
+                                                  }
+                                 )pb",
+                                 queues, "}"));
+  };
+  EXPECT_THAT(warnings(""),
+              Contains("sla_policies[p].escalation_steps[0].overflow_to_queue_id: what it sends to "
+                       "queue \"s\" may go on to queue \"q\" at once, by overflow_rules whose time "
+                       "is up by then"));
+  EXPECT_THAT(warnings("queue_ids: 's'"), Not(Contains(HasSubstr("may go on"))));
 }
 
 TEST(CheckPolicy, ChannelsMustNotInterruptEachOther) {
