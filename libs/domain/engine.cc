@@ -240,6 +240,10 @@ void Engine::ReopenConversation(const std::string& conversation_id, bool by_cust
   event.mutable_reopened()->set_conversation_id(conversation_id);
   event.mutable_reopened()->set_by_customer(by_customer);
   Emit(event);
+  // Its after-work is not over, and need not keep its agent from it.
+  if (const AgentState* agent = state_.FindAgent(c.workspace_id(), last.agent_id)) {
+    EndWrapUps(*agent, conversation_id);
+  }
   Queue(conversation_id, Queued::REASON_REOPENED, now_, "", last);
 }
 

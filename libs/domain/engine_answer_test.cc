@@ -15,7 +15,9 @@ namespace {
 using config::v1::WorkspaceConfig;
 using conversation::v1::Event;
 using conversation::v1::Parked;
+using domain::testing::ByMail;
 using domain::testing::Command;
+using domain::testing::CommandBy;
 using domain::testing::Find;
 using domain::testing::Promise;
 using domain::testing::QueueIn;
@@ -23,6 +25,7 @@ using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
 using domain::testing::WaitConnected;
+using state::v1::ConversationStatus;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
@@ -123,6 +126,60 @@ TEST(Answer, WhatNobodyWroteDoesNotKeepAConversationAwake) {
     EXPECT_NE(Find(WaitConnected(shop, absl::Minutes(9)), Event::kParked), nullptr)
         << quiet.ShortDebugString();
   }
+}
+
+// Answered, and parked since the customer has been silent.
+struct Silent {
+  Silent() : shop(TextingConfig()) {
+    shop.Online("bram");
+    id = shop.Open("31600000001", "nl");
+    shop.Do(shop.Accept(id));
+    shop.now += absl::Seconds(1);
+    shop.Do(shop.Reply("bram", id));
+    WaitConnected(shop, absl::Minutes(11));
+  }
+  ConversationStatus Status() const { return shop.Conversation(id).status(); }
+
+  Shop shop;
+  std::string id;
+};
+
+TEST(Silence, CountsFromWhenItsAgentTookItUpAgain) {
+  Silent silent;
+  ASSERT_EQ(silent.Status(), ConversationStatus::CONVERSATION_STATUS_PARKED);
+  Command resume = CommandBy("bram", "resume");
+  resume.mutable_resume()->set_conversation_id(silent.id);
+  silent.shop.Do(resume);
+  EXPECT_EQ(Find(WaitConnected(silent.shop, absl::Minutes(9)), Event::kParked), nullptr);
+  EXPECT_EQ(silent.Status(), ConversationStatus::CONVERSATION_STATUS_ACTIVE);
+  EXPECT_NE(Find(WaitConnected(silent.shop, absl::Minutes(1)), Event::kParked), nullptr);
+}
+
+TEST(Silence, CountsFromWhenAnotherAgentTookItOver) {
+  Silent silent;
+  silent.shop.Online("anna");
+  Command transfer = CommandBy("bram", "transfer");
+  transfer.mutable_transfer()->set_conversation_id(silent.id);
+  transfer.mutable_transfer()->set_agent_id("anna");
+  silent.shop.Do(transfer);
+  silent.shop.Do(silent.shop.Accept(silent.id));
+  ASSERT_EQ(silent.Status(), ConversationStatus::CONVERSATION_STATUS_ACTIVE);
+  EXPECT_EQ(Find(WaitConnected(silent.shop, absl::Minutes(9)), Event::kParked), nullptr);
+}
+
+TEST(Silence, IsNoneWhereAQuestionHasBeenMergedIn) {
+  Silent silent;
+  Shop& shop = silent.shop;
+  const std::string mail = shop.Open(ByMail(Text("31600000001", 900, "nl")));
+  shop.Do(shop.Accept(mail));
+  Command merge = CommandBy("bram", "merge");
+  merge.mutable_merge_conversation()->set_conversation_id(mail);
+  merge.mutable_merge_conversation()->set_into_conversation_id(silent.id);
+  shop.Do(merge);
+  ASSERT_EQ(silent.Status(), ConversationStatus::CONVERSATION_STATUS_ACTIVE);
+  EXPECT_EQ(Find(WaitConnected(shop, absl::Minutes(20)), Event::kParked), nullptr);
+  shop.Do(shop.Reply("bram", silent.id));
+  EXPECT_NE(Find(WaitConnected(shop, absl::Minutes(10)), Event::kParked), nullptr);
 }
 
 }  // namespace

@@ -79,8 +79,8 @@ routing::Waiting Engine::WaitingOf(const ConversationState& c) const {
   waiting.extra_relaxation_steps = c.escalation_relax_steps();
   waiting.anyone = c.overflowed_to_anyone();
   waiting.sticky_agent_id = c.sticky_agent_id();
-  if (FromProto(c.exclusion_expire_time()) > now_) {
-    waiting.excluded_agent_ids.assign(c.excluded_agent_ids().begin(), c.excluded_agent_ids().end());
+  for (const state::v1::Exclusion& e : c.exclusions()) {
+    if (FromProto(e.expire_time()) > now_) waiting.excluded_agent_ids.push_back(e.agent_id());
   }
   return waiting;
 }
@@ -129,9 +129,12 @@ void Engine::SyncConversation(const std::string& id) {
       if (IsStray(*c)) stray_.insert(id);
       if (!matcher->IsWaiting(id)) newly_waiting_.insert(id);
       matcher->AddWaiting(WaitingOf(*c));
-      if (const absl::Time end = FromProto(c->exclusion_expire_time());
-          end > now_ || end == exclusion_due) {
-        timers_.Set(TimerKind::kConversation, id, end);
+      for (const state::v1::Exclusion& e : c->exclusions()) {
+        const absl::Time end = FromProto(e.expire_time());
+        if ((end > now_ || end == exclusion_due) &&
+            end < timers_.DueOf(TimerKind::kConversation, id)) {
+          timers_.Set(TimerKind::kConversation, id, end);
+        }
       }
       SetOverflowTimer(*c);
       TellWaits(*c, true);
@@ -143,7 +146,9 @@ void Engine::SyncConversation(const std::string& id) {
       if (const absl::Duration after = FromProto(policy.park_after());
           after > absl::ZeroDuration() &&
           FromProto(c->last_reply_time()) > FromProto(c->last_customer_time())) {
-        timers_.Set(TimerKind::kConversation, id, FromProto(c->last_reply_time()) + after);
+        const absl::Time since =
+            std::max(FromProto(c->last_reply_time()), FromProto(c->assign_time()));
+        timers_.Set(TimerKind::kConversation, id, since + after);
       }
       return;
     case ConversationStatus::CONVERSATION_STATUS_RESOLVED:

@@ -82,6 +82,8 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::MergeConve
     for (state::v1::EscalationGain& gain : gains) gain.clear_relax_steps();
   }
   const bool callback = source.has_callback_request_time();
+  const bool unanswered =
+      FromProto(source.last_customer_time()) > FromProto(source.last_reply_time());
 
   Event& resolved = NewEvent();
   resolved.mutable_resolved()->set_conversation_id(source_id);
@@ -95,6 +97,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::MergeConve
   *took.mutable_conversation_merged()->mutable_actor() = command.actor();
   *took.mutable_conversation_merged()->mutable_clocks() = std::move(clocks);
   *took.mutable_conversation_merged()->mutable_escalation_gains() = std::move(gains);
+  took.mutable_conversation_merged()->set_unanswered(unanswered);
   Emit(took);
   // It may ask for less now.
   if (target.status() == ConversationStatus::CONVERSATION_STATUS_QUEUED) {

@@ -251,8 +251,41 @@ TEST(Exclusion, WhoDeclinedIsAskedAgainWhateverHappensBeforeThat) {
   EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
 }
 
+TEST(Exclusion, IsOfOneAgentHoweverOftenOthersMissIt) {
+  WorkspaceConfig config = ShopConfig();
+  *QueueIn(config, "nl").mutable_offer_timeout() = ToProto(absl::Seconds(45));
+  QueueIn(config, "nl").set_max_missed_offers(10);
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Decline(id));
+  shop.Online("anna");
+  ASSERT_EQ(shop.Conversation(id).offer().agent_id(), "anna");
+  WaitConnected(shop, absl::Seconds(45));
+  EXPECT_EQ(shop.Conversation(id).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
+  // A minute after bram declined, fifteen seconds after anna missed it.
+  WaitConnected(shop, absl::Seconds(15));
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
+}
+
 // ---------------------------------------------------------------------------------------------
 // After-work
+
+TEST(WrapUp, EndsWhereItsCustomerWritesAgain) {
+  WorkspaceConfig config = ShopConfig();
+  *QueueIn(config, "en").mutable_wrap_up_time() = ToProto(absl::Minutes(5));
+  *QueueIn(config, "en").mutable_sticky_window() = ToProto(absl::Hours(1));
+  Shop shop(config);
+  shop.Online("carol");  // one unit
+  const std::string id = shop.Open("44700000001", "en");
+  shop.Do(shop.Accept(id));
+  shop.Do(shop.Resolve("carol", id));
+  ASSERT_EQ(shop.Agent("carol").wrap_ups_size(), 1);
+  shop.now += absl::Seconds(5);
+  shop.Receive(Text("44700000001", 100, "en"));
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "carol");
+  EXPECT_EQ(shop.Agent("carol").wrap_ups_size(), 0);
+}
 
 TEST(WrapUp, KeepsTheUnitsTakenUntilItIsOver) {
   WorkspaceConfig config = ShopConfig();

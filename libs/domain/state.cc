@@ -274,17 +274,21 @@ void State::EndOffer(absl::string_view conversation_id, absl::string_view offer_
 }
 
 void State::Exclude(ConversationState& c, const std::string& agent_id) {
-  if (FromProto(c.exclusion_expire_time()) <= time_) c.clear_excluded_agent_ids();
-  if (std::find(c.excluded_agent_ids().begin(), c.excluded_agent_ids().end(), agent_id) ==
-      c.excluded_agent_ids().end()) {
-    c.add_excluded_agent_ids(agent_id);
-  }
+  auto& exclusions = *c.mutable_exclusions();
+  exclusions.erase(std::remove_if(exclusions.begin(), exclusions.end(),
+                                  [&](const state::v1::Exclusion& e) {
+                                    return e.agent_id() == agent_id ||
+                                           FromProto(e.expire_time()) <= time_;
+                                  }),
+                   exclusions.end());
   absl::Duration cooldown = absl::Seconds(60);
   const config::v1::Queue* queue = FindQueueConfig(c.workspace_id(), c.queue_id());
   if (queue != nullptr && queue->has_decline_cooldown()) {
     cooldown = FromProto(queue->decline_cooldown());
   }
-  *c.mutable_exclusion_expire_time() = ToProto(time_ + cooldown);
+  state::v1::Exclusion& exclusion = *exclusions.Add();
+  exclusion.set_agent_id(agent_id);
+  *exclusion.mutable_expire_time() = ToProto(time_ + cooldown);
 }
 
 // Each comes once: what is repeated is not decided again.

@@ -327,8 +327,7 @@ void State::On(const conversation::v1::Assigned& e) {
   c->set_agent_id(e.agent_id());
   if (!c->has_assign_time()) *c->mutable_assign_time() = ToProto(time_);
   c->clear_resolve_time();
-  c->clear_excluded_agent_ids();
-  c->clear_exclusion_expire_time();
+  c->clear_exclusions();
   c->clear_overflow_due_to_queue_id();
   Give(*c, e.agent_id(), e.units());
   AgentState* agent = Agent(c->workspace_id(), e.agent_id());
@@ -343,8 +342,7 @@ void State::On(const conversation::v1::Transferred& e) {
   NoteHandled(*c);
   Release(*c);
   c->clear_agent_id();
-  c->clear_excluded_agent_ids();
-  c->clear_exclusion_expire_time();
+  c->clear_exclusions();
   // A person has chosen where it waits.
   if (!e.to_queue_id().empty()) c->clear_overflow_due_to_queue_id();
   SetStatus(*c, ConversationStatus::CONVERSATION_STATUS_QUEUED);
@@ -423,8 +421,7 @@ void State::On(const conversation::v1::Resolved& e) {
   if (c == nullptr) return;
   NoteHandled(*c);
   Release(*c);
-  c->clear_excluded_agent_ids();
-  c->clear_exclusion_expire_time();
+  c->clear_exclusions();
   c->clear_overflow_due_to_queue_id();
   c->clear_callback_request_time();
   NoteLeft(*c);

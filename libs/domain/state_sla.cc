@@ -181,6 +181,7 @@ void State::On(const conversation::v1::ConversationMerged& e) {
     c->set_merged_into_conversation_id(e.into_conversation_id());
     return;
   }
+  if (e.unanswered()) *c->mutable_last_customer_time() = ToProto(time_);
   if (!c->has_sla()) return;
   SlaEvent merged{.kind = SlaEvent::Kind::kMerged, .time = time_};
   for (const state::v1::SlaClock& clock : e.clocks()) {

@@ -124,8 +124,8 @@ Waiting EngineModel::WaitingOf(const ConversationState& c) const {
   }
   waiting.anyone = seen.anyone;
   waiting.sticky_agent_id = seen.sticky_agent_id;
-  if (FromProto(c.exclusion_expire_time()) > state_.time()) {
-    waiting.excluded_agent_ids = {c.excluded_agent_ids().begin(), c.excluded_agent_ids().end()};
+  for (const auto& [agent_id, until] : seen.excluded) {
+    if (until > state_.time()) waiting.excluded_agent_ids.push_back(agent_id);
   }
   return waiting;
 }
@@ -180,6 +180,18 @@ bool EngineModel::IsAnswer(const conversation::v1::ReplySent& reply) const {
   return !reply.actor().subject().empty();
 }
 
+void EngineModel::Exclude(const std::string& conversation_id, const std::string& agent_id) {
+  Seen& seen = seen_[conversation_id];
+  absl::Duration cooldown = absl::Minutes(1);
+  const WorkspaceConfig config = Effective(state_);
+  for (const auto& queue : config.queues()) {
+    if (queue.queue_id() == seen.queue_id && queue.has_decline_cooldown()) {
+      cooldown = FromProto(queue.decline_cooldown());
+    }
+  }
+  seen.excluded[agent_id] = state_.time() + cooldown;
+}
+
 std::string EngineModel::See(const Event& event) {
   // What is for an answer, or for news until the next.
   const auto end_promises = [](Seen& seen) {
@@ -201,14 +213,30 @@ std::string EngineModel::See(const Event& event) {
       return "";
     case Event::kQueued:
       return SeeQueued(event.queued());
-    case Event::kAssigned:
-      seen_[event.assigned().conversation_id()].agent_id = event.assigned().agent_id();
+    case Event::kAssigned: {
+      const auto& e = event.assigned();
+      Seen& seen = seen_[e.conversation_id()];
+      const ConversationState& before = *state_.FindConversation(e.conversation_id());
+      if (before.status() != ConversationStatus::CONVERSATION_STATUS_ACTIVE ||
+          before.agent_id() != e.agent_id()) {
+        seen.taken_up = state_.time();
+      }
+      seen.agent_id = e.agent_id();
+      seen.excluded.clear();
+      return "";
+    }
+    case Event::kOfferDeclined:
+      Exclude(event.offer_declined().conversation_id(), event.offer_declined().agent_id());
+      return "";
+    case Event::kOfferTimedOut:
+      Exclude(event.offer_timed_out().conversation_id(), event.offer_timed_out().agent_id());
       return "";
     case Event::kOffered:
       seen_[event.offered().conversation_id()].agent_id = "";
       return "";
     case Event::kTransferred:
       seen_[event.transferred().conversation_id()].agent_id = "";
+      seen_[event.transferred().conversation_id()].excluded.clear();
       return "";
     case Event::kParked:
       seen_[event.parked().conversation_id()].had = state_.time();
@@ -217,6 +245,7 @@ std::string EngineModel::See(const Event& event) {
       Seen& seen = seen_[event.resolved().conversation_id()];
       seen.had = state_.time();
       seen.resolved = true;
+      seen.excluded.clear();
       end_promises(seen);
       return "";
     }
@@ -426,8 +455,8 @@ std::map<std::pair<TimerKind, std::string>, absl::Time> EngineModel::WantedTimer
     if (c->has_sla()) want(TimerKind::kSla, id, state_.SlaClockOf(*c).NextDue());
     switch (c->status()) {
       case ConversationStatus::CONVERSATION_STATUS_QUEUED:
-        if (FromProto(c->exclusion_expire_time()) > state_.time()) {
-          want(TimerKind::kConversation, id, FromProto(c->exclusion_expire_time()));
+        for (const auto& [agent_id, until] : seen.excluded) {
+          if (until > state_.time()) want(TimerKind::kConversation, id, until);
         }
         if (queue == nullptr) break;
         for (int rule = 0; rule < queue->overflow_rules_size(); ++rule) {
@@ -443,7 +472,8 @@ std::map<std::pair<TimerKind, std::string>, absl::Time> EngineModel::WantedTimer
         if (config.conversations().has_park_after() && seen.answered.has_value() &&
             *seen.answered > FromProto(c->last_customer_time())) {
           want(TimerKind::kConversation, id,
-               *seen.answered + FromProto(config.conversations().park_after()));
+               std::max(*seen.answered, seen.taken_up) +
+                   FromProto(config.conversations().park_after()));
         }
         break;
       case ConversationStatus::CONVERSATION_STATUS_RESOLVED:

@@ -45,6 +45,10 @@ class EngineModel {
     // The same, of a conversation that has been merged into another.
     std::map<config::v1::SlaMetric, std::pair<int32_t, int32_t>> handed_on;
     std::optional<absl::Time> answered;
+    // When it last became somebody's.
+    absl::Time taken_up = absl::InfinitePast();
+    // Who declined or missed it, and until when they are not asked.
+    std::map<std::string, absl::Time> excluded;
     // Who had it last, and when that was: now, or until it was parked or resolved.
     std::string agent_id;
     absl::Time had;
@@ -63,6 +67,7 @@ class EngineModel {
   std::string CheckLookedAt(const Seen& seen, const config::v1::Queue& queue, int rule) const;
   void SeeConfig(const config::v1::WorkspaceConfig& config);
   bool IsAnswer(const conversation::v1::ReplySent& reply) const;
+  void Exclude(const std::string& conversation_id, const std::string& agent_id);
 
   std::string CheckGiven(const std::string& conversation_id, const std::string& agent_id,
                          const conversation::v1::Explanation& explanation) const;

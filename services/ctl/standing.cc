@@ -84,11 +84,15 @@ Reason AtLimit(const Obstacles& o, common::v1::ChannelKind kind) {
       {{"reason", "channel_limit"}, {"channel", channel}, {"held", o.held}, {"limit", o.limit}}};
 }
 
-Reason Excluded(const ConversationState& c) {
-  const std::string until = absl::FormatTime(
-      absl::RFC3339_full, FromProto(c.exclusion_expire_time()), absl::UTCTimeZone());
+Reason Excluded(const ConversationState& c, absl::string_view agent_id) {
+  const auto exclusion =
+      std::find_if(c.exclusions().begin(), c.exclusions().end(),
+                   [&](const state::v1::Exclusion& e) { return e.agent_id() == agent_id; });
+  const google::protobuf::Timestamp& end = exclusion->expire_time();
+  const std::string until =
+      absl::FormatTime(absl::RFC3339_full, FromProto(end), absl::UTCTimeZone());
   return {absl::StrCat("declined or missed it: may pull it, and is asked again from ",
-                       FormatTime(c.exclusion_expire_time()), " on"),
+                       FormatTime(end), " on"),
           {{"reason", "excluded"}, {"until", until}}};
 }
 
@@ -110,7 +114,7 @@ std::vector<Reason> ReasonsOf(const Obstacles& o, const AgentState& agent,
   if (o.not_available) reasons.push_back(NotAvailable(agent));
   if (o.no_room) reasons.push_back(NoRoom(o, agent));
   if (o.at_limit) reasons.push_back(AtLimit(o, c.account().kind()));
-  if (o.excluded) reasons.push_back(Excluded(c));
+  if (o.excluded) reasons.push_back(Excluded(c, agent.agent_id()));
   return reasons;
 }
 
