@@ -196,6 +196,9 @@ class Engine {
   // Says what the conversation's clocks have come to; what follows from it is left to Escalate.
   // Whether it has any.
   bool SayDue(const std::string& conversation_id);
+  // The same of all the workspace's conversations, as far as about `room` bytes go: before what is
+  // promised changes.
+  void SayDueOf(const std::string& workspace_id, size_t room);
   void Escalate();
   // What its clocks add to how urgent it is.
   void AddSla(const state::v1::ConversationState& conversation, routing::Waiting& waiting) const;

@@ -137,6 +137,8 @@ log::v1::Decision* Engine::Decide(const log::v1::InputCause& cause, const Worksp
   static_assert(kMaxConfigBytes <= kMaxBytes);
   Begin(cause, absl::StrCat(config.workspace_id(), "@", config.version()), now);
 
+  SayDueOf(config.workspace_id(), kMaxBytes - std::min(kMaxBytes, config.ByteSizeLong()));
+
   // Those, too, who are gone with it.
   for (const auto& [key, agent] : state_.agents()) {
     if (agent.workspace_id() == config.workspace_id()) touched_agents_.insert(key);
@@ -173,7 +175,7 @@ void Engine::KeepRemovedQueues(const WorkspaceConfig& before,
       occupied.insert(c->queue_id());
     }
   }
-  size_t room = kMaxBytes - std::min(kMaxBytes, applied.ByteSizeLong());
+  size_t room = kMaxBytes - std::min(kMaxBytes, bytes_ + applied.ByteSizeLong());
   size_t bytes = 0;
   for (const config::v1::Queue& queue : before.queues()) {
     if (!occupied.contains(queue.queue_id())) continue;

@@ -64,6 +64,20 @@ bool Engine::SayDue(const std::string& conversation_id) {
   return true;
 }
 
+void Engine::SayDueOf(const std::string& workspace_id, size_t room) {
+  std::vector<std::string> due;
+  for (const auto& [id, c] : state_.conversations()) {
+    if (c->workspace_id() == workspace_id && timers_.DueOf(TimerKind::kSla, id) <= now_) {
+      due.push_back(id);
+    }
+  }
+  std::sort(due.begin(), due.end());
+  for (const std::string& id : due) {
+    if (Full() || bytes_ >= room) return;
+    SayDue(id);
+  }
+}
+
 void Engine::Escalate() {
   for (size_t i = 0; i < escalating_.size(); ++i) {
     const auto [id, metric, percent] = escalating_[i];
@@ -110,7 +124,7 @@ void Engine::AddSla(const ConversationState& c, routing::Waiting& waiting) const
   for (const routing::SlaMetric metric :
        {routing::SlaMetric::kFirstResponse, routing::SlaMetric::kNextResponse}) {
     waiting.sla_due = std::min(waiting.sla_due, clock.DueTime(metric));
-    if (clock.metric(metric).state == routing::SlaClock::State::kRunning) {
+    if (clock.DueTime(metric) != absl::InfiniteFuture()) {
       said = std::max(said, clock.metric(metric).said_percent);
     }
   }

@@ -28,6 +28,7 @@ using domain::testing::ShopConfig;
 using domain::testing::Text;
 using domain::testing::WaitConnected;
 using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 TEST(Sla, WarnsThenBreachesOnceAndAnAnswerStopsTheClock) {
   WorkspaceConfig config = ShopConfig();
@@ -217,6 +218,131 @@ TEST(Sla, AChangedTargetCountsFromItsConfigurationOn) {
   const Event* breached = Find(fired, Event::kSlaBreached);
   ASSERT_NE(breached, nullptr);
   EXPECT_EQ(FromProto(breached->sla_breached().due_time()), start + absl::Minutes(3));
+}
+
+// ---------------------------------------------------------------------------------------------
+// A target that becomes tighter than what has been used
+
+std::vector<std::string> Said(const std::vector<Decision>& decisions) {
+  std::vector<std::string> said;
+  for (const Decision& decision : decisions) {
+    for (const Event& event : decision.events()) {
+      if (event.has_sla_warned()) said.push_back(absl::StrCat(event.sla_warned().percent(), " %"));
+      if (event.has_sla_breached()) said.push_back("breached");
+      if (event.has_sla_escalated()) said.push_back("escalated");
+    }
+  }
+  return said;
+}
+
+// Ten minutes for a first response in `nl`, three in `en`; a breach is escalated.
+WorkspaceConfig TenMinutesOrThree() {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10)).add_queue_ids("nl");
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(3)).add_queue_ids("en");
+  for (config::v1::SlaPolicy& policy : *config.mutable_sla_policies()) {
+    config::v1::EscalationStep& step = *policy.add_escalation_steps();
+    step.set_metric(config::v1::SLA_METRIC_FIRST_RESPONSE);
+    step.set_percent(100);
+    step.set_tell_supervisors(true);
+  }
+  return config;
+}
+
+Command Transfer(const std::string& id, const std::string& queue_id) {
+  Command transfer = domain::testing::BySupervisor(absl::StrCat("transfer ", id, queue_id));
+  transfer.mutable_transfer()->set_conversation_id(id);
+  transfer.mutable_transfer()->set_queue_id(queue_id);
+  return transfer;
+}
+
+TEST(Sla, AConfigurationWhoseTargetIsUsedUpAlreadyIsBreachedAtOnceAndOnce) {
+  WorkspaceConfig config = TenMinutesOrThree();
+  Shop shop(config);
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.now += absl::Minutes(5);
+  config.set_version(2);
+  *config.mutable_sla_policies(0)->mutable_targets(0)->mutable_target() = ToProto(absl::Minutes(3));
+  shop.Apply(config);
+  EXPECT_THAT(Said(shop.Wait(absl::ZeroDuration())), ElementsAre("80 %", "breached", "escalated"));
+  EXPECT_THAT(Said(shop.Wait(absl::Hours(1))), IsEmpty());
+}
+
+TEST(Sla, ATransferToAQueueWhosePromiseIsUsedUpAlreadyIsBreachedAtOnceAndOnce) {
+  Shop shop(TenMinutesOrThree());
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.now += absl::Minutes(5);
+  shop.Do(Transfer(id, "en"));
+  EXPECT_THAT(Said(shop.Wait(absl::ZeroDuration())), ElementsAre("80 %", "breached", "escalated"));
+  EXPECT_THAT(Said(shop.Wait(absl::Hours(1))), IsEmpty());
+}
+
+TEST(Sla, WhatWasUsedUpElsewhereIsBreachedAtOnceWhereItIsMergedInto) {
+  Shop shop(TenMinutesOrThree());
+  const std::string source = shop.Open("31600000001", "nl");
+  shop.now += absl::Minutes(5);
+  message::v1::InboundMessage mail = Text("31600000001", 900, "en");
+  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
+  mail.mutable_account()->set_account_id("shop-mail");
+  const std::string target = shop.Receive(mail).events(0).conversation_opened().conversation_id();
+  ASSERT_EQ(shop.Conversation(target).sla().sla_policy_id(), "policy-2");
+  Command merge = domain::testing::BySupervisor("merge");
+  merge.mutable_merge_conversation()->set_conversation_id(source);
+  merge.mutable_merge_conversation()->set_into_conversation_id(target);
+  shop.Do(merge);
+  EXPECT_THAT(Said(shop.Wait(absl::ZeroDuration())), ElementsAre("80 %", "breached", "escalated"));
+  EXPECT_THAT(Said(shop.Wait(absl::Hours(1))), IsEmpty());
+}
+
+TEST(Sla, WhatIsReopenedUnderATargetThatItHasUsedUpIsBreachedAtOnce) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_RESOLUTION, absl::Hours(1));
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  WaitConnected(shop, absl::Minutes(20));
+  shop.Do(shop.Resolve("bram", id));
+  config.set_version(2);
+  *config.mutable_sla_policies(0)->mutable_targets(0)->mutable_target() =
+      ToProto(absl::Minutes(10));
+  shop.Apply(config);
+  EXPECT_THAT(Said(WaitConnected(shop, absl::Minutes(1))), IsEmpty());
+  Command reopen = CommandBy("bram", "reopen");
+  reopen.mutable_reopen()->set_conversation_id(id);
+  const Decision& reopened = shop.Do(reopen);
+  std::vector<Decision> decisions = {reopened};
+  for (Decision& fired : shop.Wait(absl::ZeroDuration())) decisions.push_back(std::move(fired));
+  EXPECT_THAT(Said(decisions), ElementsAre("80 %", "breached"));
+  EXPECT_THAT(Said(WaitConnected(shop, absl::Hours(2))), IsEmpty());
+}
+
+TEST(Sla, WhatWasDueBeforeALongerTargetIsSaidBeforeIt) {
+  WorkspaceConfig config = TenMinutesOrThree();
+  Shop shop(config);
+  shop.Open("31600000001", "nl");
+  // The router was away, and finds the configuration before it has looked at its timers.
+  shop.now += absl::Minutes(11);
+  config.set_version(2);
+  *config.mutable_sla_policies(0)->mutable_targets(0)->mutable_target() =
+      ToProto(absl::Minutes(20));
+  const Decision& applied = shop.Apply(config);
+  EXPECT_THAT(Kinds(applied), ElementsAre(Event::kSlaWarned, Event::kSlaBreached,
+                                          Event::kConfigApplied, Event::kSlaEscalated));
+}
+
+TEST(Sla, WhatWasBreachedUnderAPolicyThatIsGoneIsNotSaidAgainOfOneThatItHasUsedUpToo) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(3));
+  Shop shop(config);
+  const std::string id = shop.Open("31600000001", "nl");
+  EXPECT_THAT(Said(shop.Wait(absl::Minutes(11))), ElementsAre("80 %", "breached"));
+  config.mutable_sla_policies()->DeleteSubrange(0, 1);
+  config.set_version(2);
+  shop.Apply(config);
+  ASSERT_EQ(shop.Conversation(id).sla().sla_policy_id(), "policy-2");
+  EXPECT_THAT(Said(shop.Wait(absl::Hours(1))), IsEmpty());
 }
 
 // ---------------------------------------------------------------------------------------------

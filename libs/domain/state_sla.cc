@@ -107,7 +107,7 @@ SlaClock State::SlaClockOf(const ConversationState& c) const {
 
 void State::Tell(ConversationState& c, SlaEvent event) {
   SlaClock clock = SlaClockOf(c);
-  clock.Apply(event);
+  clock.Fold(event);
   Store(clock.metrics(), *c.mutable_sla());
   if (told_ != nullptr && c.conversation_id() == watched_) told_->push_back(std::move(event));
 }

@@ -112,7 +112,7 @@ Waiting EngineModel::WaitingOf(const ConversationState& c) const {
     for (const routing::SlaMetric metric :
          {routing::SlaMetric::kFirstResponse, routing::SlaMetric::kNextResponse}) {
       waiting.sla_due = std::min(waiting.sla_due, clock.DueTime(metric));
-      if (clock.metric(metric).state != routing::SlaClock::State::kRunning) continue;
+      if (clock.DueTime(metric) == absl::InfiniteFuture()) continue;
       for (const auto& share : points.sla_proximity()) {
         if (clock.metric(metric).said_percent < share.percent() || share.percent() < reached) {
           continue;

@@ -149,13 +149,6 @@ SlaClock::SlaClock(std::shared_ptr<const SlaPolicy> policy, const Metrics& metri
     : policy_(policy != nullptr ? std::move(policy) : std::make_shared<const SlaPolicy>()),
       metrics_(metrics) {}
 
-std::vector<SlaNotice> SlaClock::Apply(const SlaEvent& event) {
-  std::vector<SlaNotice> notices = Advance(event.time);
-  Fold(event);
-  for (const SlaNotice& notice : Advance(event.time)) notices.push_back(notice);
-  return notices;
-}
-
 std::vector<SlaNotice> SlaClock::Advance(absl::Time now) {
   std::vector<SlaNotice> notices;
   for (const SlaMetric m : kSlaMetrics) {
@@ -355,9 +348,10 @@ void SlaClock::Halt(SlaMetric m, absl::Time t, State state) {
 }
 
 // After the target may have changed: what is used up of the new one and was said stays said; what
-// is not is said in its time.
+// is not is said in its time. Without a target nothing is said: the next one decides.
 void SlaClock::Rearm(SlaMetric m) {
   const absl::Duration target = policy_->target(m).time;
+  if (target == absl::InfiniteDuration()) return;
   absl::Duration rest;
   const int64_t reached =
       target > absl::ZeroDuration() ? absl::IDivDuration(metric(m).used * 100, target, &rest) : 100;

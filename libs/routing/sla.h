@@ -139,9 +139,9 @@ class SlaClock {
   const Metric& metric(SlaMetric metric) const { return metrics_[static_cast<size_t>(metric)]; }
   const SlaPolicy& policy() const { return *policy_; }
 
-  // Advances to the event's time, then folds it. Gives what is to be said by then, by itself or by
-  // what the event changed.
-  std::vector<SlaNotice> Apply(const SlaEvent& event);
+  // Says nothing: advance to the event's time before, for what had fallen due, and after, for what
+  // the event makes due at once.
+  void Fold(const SlaEvent& event);
   // What is to be said by `now`, in the order of time, each once a cycle.
   std::vector<SlaNotice> Advance(absl::Time now);
   // When there is next something to say; InfiniteFuture: not without another event.
@@ -161,7 +161,6 @@ class SlaClock {
   Metric& at(SlaMetric metric) { return metrics_[static_cast<size_t>(metric)]; }
   absl::Time Reaches(SlaMetric metric, int percent) const;
   const int* NextPercent(SlaMetric metric) const;
-  void Fold(const SlaEvent& event);
   void FoldReply(absl::Time t);
   void FoldWaiting(absl::Time t, bool for_customer);
   void FoldMerge(const SlaEvent& event);

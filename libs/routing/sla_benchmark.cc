@@ -22,8 +22,8 @@ absl::Time Minute(int64_t n) { return absl::FromUnixSeconds(1'795'593'600 + 60 *
 
 SlaClock Waiting(const std::shared_ptr<const SlaPolicy>& policy) {
   SlaClock clock(policy);
-  clock.Apply({.kind = SlaEvent::Kind::kOpened, .time = Minute(0)});
-  clock.Apply({.kind = SlaEvent::Kind::kCustomerMessage, .time = Minute(0)});
+  clock.Fold({.kind = SlaEvent::Kind::kOpened, .time = Minute(0)});
+  clock.Fold({.kind = SlaEvent::Kind::kCustomerMessage, .time = Minute(0)});
   return clock;
 }
 
@@ -45,8 +45,8 @@ void BM_SlaConversation(benchmark::State& state) {
   const std::shared_ptr<const SlaPolicy> policy = Policy();
   for (auto _ : state) {
     SlaClock clock = Waiting(policy);
-    clock.Apply({.kind = SlaEvent::Kind::kReply, .time = Minute(20)});
-    clock.Apply({.kind = SlaEvent::Kind::kResolved, .time = Minute(30)});
+    clock.Fold({.kind = SlaEvent::Kind::kReply, .time = Minute(20)});
+    clock.Fold({.kind = SlaEvent::Kind::kResolved, .time = Minute(30)});
     benchmark::DoNotOptimize(clock);
   }
 }

@@ -65,7 +65,11 @@ struct Told {
   explicit Told(const SlaPolicy& policy) : clock(std::make_shared<const SlaPolicy>(policy)) {}
 
   void Tell(const std::vector<SlaEvent>& events) {
-    for (const SlaEvent& event : events) Note(clock.Apply(event));
+    for (const SlaEvent& event : events) {
+      Note(clock.Advance(event.time));
+      clock.Fold(event);
+      Note(clock.Advance(event.time));
+    }
   }
   void Until(double minutes) { Note(clock.Advance(T(minutes))); }
   void Note(const std::vector<SlaNotice>& notices) {
@@ -484,6 +488,7 @@ class MinuteModel {
   }
   // What the policy's target has not reached may be said later.
   void Lower(SlaMetric metric) {
+    if (policy_->target(metric).time == absl::InfiniteDuration()) return;
     int& said = m(metric).said;
     while (said > 0 && m(metric).used * absl::Minutes(100) < policy_->target(metric).time * said) {
       --said;
