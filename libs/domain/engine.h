@@ -193,12 +193,15 @@ class Engine {
   void ChooseSla(const state::v1::ConversationState& conversation);
   // True for what is open and measured by a policy that the configuration no longer has.
   bool LacksSlaPolicy(const state::v1::ConversationState& conversation) const;
-  // Says what the conversation's clocks have come to; what follows from it is left to Escalate.
-  // Whether it has any.
+  // Says what the conversation's clocks have come to, and escalates. Whether it has any.
   bool SayDue(const std::string& conversation_id);
   // The same of all the workspace's conversations, as far as about `room` bytes go: before what is
   // promised changes.
   void SayDueOf(const std::string& workspace_id, size_t room);
+  // Takes its policy's steps for this share, but leaves one that moves it, and those behind it, to
+  // Escalate: whatever else is decided on comes first.
+  void TakeSteps(const std::string& conversation_id, config::v1::SlaMetric metric, int32_t percent);
+  void Take(const conversation::v1::SlaEscalated& step);
   void Escalate();
   // What its clocks add to how urgent it is.
   void AddSla(const state::v1::ConversationState& conversation, routing::Waiting& waiting) const;
@@ -415,9 +418,9 @@ class Engine {
   // What waits in queues that are kept or is on offer from them, by QueueKey.
   std::map<std::string, std::set<std::string>> closing_;
   struct Escalation {
-    std::string conversation_id;
-    config::v1::SlaMetric metric;
-    int32_t percent;
+    conversation::v1::SlaEscalated step;
+    // How many events the decision had when it became due.
+    int due;
   };
   std::vector<Escalation> escalating_;
   // Routing keys of matchers whose time has come, conversations whose overflow has.

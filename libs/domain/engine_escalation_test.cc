@@ -288,5 +288,89 @@ TEST(Escalation, OfAReopenedConversationOnlyTheResolutionsRemains) {
   EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
 }
 
+// ---------------------------------------------------------------------------------------------
+// Each step once a cycle, and the policy's that was used up
+
+// Ten minutes for a first response in `nl`, four hours in `en`, where a breach gives 500 points.
+WorkspaceConfig TenMinutesOrFourHours() {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10)).add_queue_ids("nl");
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Hours(4)).add_queue_ids("en");
+  config.mutable_sla_policies()->SwapElements(0, 1);
+  AddStep(config, 100).set_add_priority_points(500);
+  config.mutable_sla_policies()->SwapElements(0, 1);
+  return config;
+}
+
+Command ToQueue(const std::string& id, const std::string& queue_id, absl::string_view key) {
+  Command transfer = domain::testing::BySupervisor(key);
+  transfer.mutable_transfer()->set_conversation_id(id);
+  transfer.mutable_transfer()->set_queue_id(queue_id);
+  return transfer;
+}
+
+TEST(Escalation, ALongerTargetIsBreachedAgainButItsStepsAreNotTakenAgain) {
+  WorkspaceConfig config = TenMinutesOrFourHours();
+  AddStep(config, 100).set_add_priority_points(7);
+  AddStep(config, 50).set_add_priority_points(1);
+  Shop shop(config);
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Wait(absl::Minutes(11));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{8, 0}));
+  config.set_version(2);
+  *config.mutable_sla_policies(0)->mutable_targets(0)->mutable_target() = ToProto(absl::Hours(1));
+  shop.Apply(config);
+  const std::vector<Decision> fired = shop.Wait(absl::Hours(1));
+  EXPECT_NE(Find(fired, Event::kSlaBreached), nullptr);
+  EXPECT_EQ(Find(fired, Event::kSlaEscalated), nullptr);
+  EXPECT_EQ(GainedBy(shop, id), (Gained{8, 0}));
+  // Nor when it comes back to the policy, which it has used up still.
+  config.set_version(3);
+  *config.mutable_sla_policies(0)->mutable_targets(0)->mutable_target() =
+      ToProto(absl::Minutes(10));
+  shop.Apply(config);
+  shop.Do(ToQueue(id, "en", "there"));
+  shop.Do(ToQueue(id, "nl", "back"));
+  shop.Wait(absl::Hours(1));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{8, 0}));
+  // The other policy's are its own.
+  shop.Do(ToQueue(id, "en", "there again"));
+  shop.Wait(absl::Hours(2));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{508, 0}));
+  shop.Wait(absl::Hours(2));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{508, 0}));
+}
+
+TEST(Escalation, WhatWasDueBeforeATransferTakesTheStepsOfThePolicyBeforeIt) {
+  WorkspaceConfig config = TenMinutesOrFourHours();
+  AddStep(config, 100).set_add_priority_points(7);
+  AddStep(config, 100).set_overflow_to_queue_id("nl");
+  Shop shop(config);
+  shop.Online("carol");
+  const std::string id = shop.Open("31600000001", "nl");
+  // The router is behind: the command is decided before the timer.
+  shop.now += absl::Minutes(11);
+  const std::vector<Decision> decisions = {shop.Do(ToQueue(id, "en", "transfer"))};
+  EXPECT_EQ(GainedBy(shop, id), (Gained{7, 0}));
+  const Event* taken = Find(decisions, Event::kSlaEscalated);
+  ASSERT_NE(taken, nullptr);
+  EXPECT_EQ(taken->sla_escalated().sla_policy_id(), "policy-1");
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "en") << "a person has chosen";
+  shop.Wait(absl::Hours(5));
+  EXPECT_EQ(GainedBy(shop, id), (Gained{507, 0}));
+}
+
+TEST(Escalation, WhatWasDueBeforeAnAnswerGoesWithIt) {
+  WorkspaceConfig config = TenMinutesOrFourHours();
+  AddStep(config, 100).set_add_priority_points(7);
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  shop.now += absl::Minutes(11);
+  EXPECT_NE(Find({shop.Do(shop.Reply("bram", id))}, Event::kSlaEscalated), nullptr);
+  EXPECT_EQ(GainedBy(shop, id), (Gained{0, 0}));
+}
+
 }  // namespace
 }  // namespace wissel::domain

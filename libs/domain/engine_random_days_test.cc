@@ -215,6 +215,7 @@ TEST(RandomDay, GivesOutAndLooksAgainAsThePlainModelDoes) {
       ++settled;
       ASSERT_EQ(model.CheckWaiting(), "") << "step " << i;
       ASSERT_EQ(model.CheckTimers(shop.engine().timers()), "") << "step " << i;
+      ASSERT_EQ(model.CheckClocks(), "") << "step " << i;
       if (settled % 30 != 0) continue;
       // Whoever takes over now waits for the same.
       const Engine successor(shop.state().Copy(),

@@ -14,6 +14,30 @@ using conversation::v1::Queued;
 using state::v1::ConversationState;
 using state::v1::ConversationStatus;
 
+namespace {
+
+const config::v1::SlaPolicy* PolicyOf(const config::v1::WorkspaceConfig& config,
+                                      const ConversationState& c) {
+  const auto policy =
+      std::find_if(config.sla_policies().begin(), config.sla_policies().end(),
+                   [&](const auto& p) { return p.sla_policy_id() == c.sla().sla_policy_id(); });
+  return policy == config.sla_policies().end() ? nullptr : &*policy;
+}
+
+// The share up to which the policy's steps have been taken in the clock's cycle; 0: none.
+int32_t TakenUpTo(const ConversationState& c, config::v1::SlaMetric metric,
+                  absl::string_view sla_policy_id) {
+  for (const state::v1::EscalationGain& gain : c.escalation_gains()) {
+    if (gain.metric() != metric) continue;
+    for (const state::v1::TakenSteps& taken : gain.taken()) {
+      if (taken.sla_policy_id() == sla_policy_id) return taken.percent();
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
 void Engine::ChooseSla(const ConversationState& c) {
   const config::v1::WorkspaceConfig& config = Config(c.workspace_id());
   if (config.sla_policies().empty() && !c.has_sla()) return;
@@ -58,8 +82,8 @@ bool Engine::SayDue(const std::string& conversation_id) {
       event.mutable_sla_warned()->set_percent(notice.percent);
       *event.mutable_sla_warned()->mutable_due_time() = ToProto(notice.due_time);
     }
-    escalating_.push_back({conversation_id, metric, notice.percent});
     Emit(event);
+    TakeSteps(conversation_id, metric, notice.percent);
   }
   return true;
 }
@@ -78,36 +102,63 @@ void Engine::SayDueOf(const std::string& workspace_id, size_t room) {
   }
 }
 
+void Engine::TakeSteps(const std::string& conversation_id, config::v1::SlaMetric metric,
+                       int32_t percent) {
+  const ConversationState& c = *state_.FindConversation(conversation_id);
+  const config::v1::SlaPolicy* policy = PolicyOf(Config(c.workspace_id()), c);
+  if (policy == nullptr || percent <= TakenUpTo(c, metric, policy->sla_policy_id())) return;
+  bool moves = false;
+  for (int step = 0; step < policy->escalation_steps_size(); ++step) {
+    const config::v1::EscalationStep& escalation = policy->escalation_steps(step);
+    if (escalation.metric() != metric || escalation.percent() != percent) continue;
+    conversation::v1::SlaEscalated escalated;
+    escalated.set_conversation_id(conversation_id);
+    escalated.set_metric(metric);
+    escalated.set_step(step);
+    *escalated.mutable_escalation() = escalation;
+    escalated.set_sla_policy_id(policy->sla_policy_id());
+    moves = moves || !escalation.overflow_to_queue_id().empty();
+    if (moves) {
+      escalating_.push_back({std::move(escalated), decision_->events_size()});
+    } else {
+      Take(escalated);
+    }
+  }
+}
+
+void Engine::Take(const conversation::v1::SlaEscalated& step) {
+  const std::string& id = step.conversation_id();
+  Event& event = NewEvent();
+  *event.mutable_sla_escalated() = step;
+  TouchConversation(id);
+  Emit(event);
+  // It asks for less, or is more urgent: others may take it now.
+  if (state_.FindConversation(id)->status() == ConversationStatus::CONVERSATION_STATUS_QUEUED) {
+    newly_waiting_.insert(id);
+  }
+}
+
 void Engine::Escalate() {
   for (size_t i = 0; i < escalating_.size(); ++i) {
-    const auto [id, metric, percent] = escalating_[i];
+    const Escalation escalation = escalating_[i];
+    const std::string& id = escalation.step.conversation_id();
     const ConversationState* c = state_.FindConversation(id);
     if (c == nullptr) continue;
-    const config::v1::WorkspaceConfig& config = Config(c->workspace_id());
-    const auto policy =
-        std::find_if(config.sla_policies().begin(), config.sla_policies().end(),
-                     [&](const auto& p) { return p.sla_policy_id() == c->sla().sla_policy_id(); });
-    if (policy == config.sla_policies().end()) continue;
-    for (int step = 0; step < policy->escalation_steps_size(); ++step) {
-      const config::v1::EscalationStep& escalation = policy->escalation_steps(step);
-      if (escalation.metric() != metric || escalation.percent() != percent) continue;
-      Event& event = NewEvent();
-      event.mutable_sla_escalated()->set_conversation_id(id);
-      event.mutable_sla_escalated()->set_metric(metric);
-      event.mutable_sla_escalated()->set_step(step);
-      *event.mutable_sla_escalated()->mutable_escalation() = escalation;
-      TouchConversation(id);
-      Emit(event);
-      // What is on offer overflows when it is queued again; what an agent has taken does not.
-      if (c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED) continue;
-      // It asks for less, or waits elsewhere: others may take it now.
-      newly_waiting_.insert(id);
-      if (escalation.overflow_to_queue_id() != c->queue_id() &&
-          TakesNew(*c, escalation.overflow_to_queue_id())) {
-        Queue(id, Queued::REASON_ESCALATED, FromProto(c->waiting_since()),
-              escalation.overflow_to_queue_id());
-      }
+    Take(escalation.step);
+    // What is on offer overflows when it is queued again; what an agent has taken does not.
+    const std::string& queue_id = escalation.step.escalation().overflow_to_queue_id();
+    if (c->status() != ConversationStatus::CONVERSATION_STATUS_QUEUED ||
+        queue_id == c->queue_id() || !TakesNew(*c, queue_id)) {
+      continue;
     }
+    // A person has chosen where it waits.
+    const auto& events = decision_->events();
+    if (std::any_of(events.begin() + escalation.due, events.end(), [&id](const Event& event) {
+          return event.transferred().conversation_id() == id;
+        })) {
+      continue;
+    }
+    Queue(id, Queued::REASON_ESCALATED, FromProto(c->waiting_since()), queue_id);
   }
   escalating_.clear();
 }

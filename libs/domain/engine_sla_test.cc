@@ -328,7 +328,7 @@ TEST(Sla, WhatWasDueBeforeALongerTargetIsSaidBeforeIt) {
       ToProto(absl::Minutes(20));
   const Decision& applied = shop.Apply(config);
   EXPECT_THAT(Kinds(applied), ElementsAre(Event::kSlaWarned, Event::kSlaBreached,
-                                          Event::kConfigApplied, Event::kSlaEscalated));
+                                          Event::kSlaEscalated, Event::kConfigApplied));
 }
 
 TEST(Sla, WhatWasBreachedUnderAPolicyThatIsGoneIsNotSaidAgainOfOneThatItHasUsedUpToo) {

@@ -82,6 +82,16 @@ state::v1::EscalationGain& GainOf(ConversationState& c, SlaMetric metric) {
   return gains[static_cast<int>(at)];
 }
 
+void NoteTaken(const std::string& sla_policy_id, int32_t percent, state::v1::EscalationGain& gain) {
+  for (state::v1::TakenSteps& taken : *gain.mutable_taken()) {
+    if (taken.sla_policy_id() != sla_policy_id) continue;
+    taken.set_percent(std::max(taken.percent(), percent));
+    return;
+  }
+  gain.add_taken()->set_sla_policy_id(sla_policy_id);
+  gain.mutable_taken()->rbegin()->set_percent(percent);
+}
+
 // Everything that a policy's measuring depends on.
 std::string Fingerprint(const WorkspaceConfig& config, const config::v1::SlaPolicy& policy) {
   std::string bytes = policy.SerializeAsString();
@@ -139,6 +149,8 @@ void State::On(const conversation::v1::SlaEscalated& e) {
   state::v1::EscalationGain& gain = GainOf(*c, e.metric());
   gain.set_priority_points(gain.priority_points() + e.escalation().add_priority_points());
   gain.set_relax_steps(gain.relax_steps() + e.escalation().relax_steps());
+  NoteTaken(e.sla_policy_id().empty() ? c->sla().sla_policy_id() : e.sla_policy_id(),
+            e.escalation().percent(), gain);
   SumGains(*c);
   // It leaves for the other queue at once where it waits; where it is on offer, if nobody takes it.
   const std::string& overflow = e.escalation().overflow_to_queue_id();
@@ -204,6 +216,9 @@ void State::On(const conversation::v1::ConversationMerged& e) {
     state::v1::EscalationGain& gain = GainOf(*c, metric);
     gain.set_priority_points(std::max(gain.priority_points(), taken.priority_points()));
     gain.set_relax_steps(std::max(gain.relax_steps(), taken.relax_steps()));
+    for (const state::v1::TakenSteps& steps : taken.taken()) {
+      NoteTaken(steps.sla_policy_id(), steps.percent(), gain);
+    }
   }
   SumGains(*c);
 }

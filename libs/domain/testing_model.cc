@@ -12,6 +12,8 @@
 #include "libs/base/proto_time.h"
 #include "libs/domain/defaults.h"
 #include "libs/domain/testing.h"
+#include "libs/routing/sla.h"
+#include "libs/routing/sla_config.h"
 
 namespace wissel::domain::testing {
 
@@ -99,9 +101,9 @@ Waiting EngineModel::WaitingOf(const ConversationState& c) const {
   const Seen& seen = seen_.at(c.conversation_id());
   waiting.waiting_since = seen.place;
   waiting.priority.own = c.priority_points();
-  for (const auto& [metric, gained] : seen.escalated) {
-    waiting.priority.escalation += gained.first;
-    waiting.extra_relaxation_steps += gained.second;
+  for (const auto& [metric, cycle] : seen.cycles) {
+    waiting.priority.escalation += cycle.points;
+    waiting.extra_relaxation_steps += cycle.relax_steps;
   }
   for (const auto& tier : points.tiers()) {
     if (tier.tier() == c.facts().tier()) waiting.priority.tier = tier.points();
@@ -198,7 +200,7 @@ std::string EngineModel::See(const Event& event) {
     for (const auto metric :
          {config::v1::SLA_METRIC_FIRST_RESPONSE, config::v1::SLA_METRIC_NEXT_RESPONSE,
           config::v1::SLA_METRIC_PERIODIC_UPDATE}) {
-      seen.escalated.erase(metric);
+      seen.cycles.erase(metric);
     }
   };
   switch (event.kind_case()) {
@@ -264,21 +266,35 @@ std::string EngineModel::See(const Event& event) {
       return SeePassedOver(event.overflow_passed_over());
     case Event::kSlaEscalated: {
       const auto& e = event.sla_escalated();
-      auto& [points, steps] = seen_[e.conversation_id()].escalated[e.metric()];
-      points += e.escalation().add_priority_points();
-      steps += e.escalation().relax_steps();
+      Cycle& cycle = seen_[e.conversation_id()].cycles[e.metric()];
+      cycle.points += e.escalation().add_priority_points();
+      cycle.relax_steps += e.escalation().relax_steps();
+      if (cycle.steps_taken.insert({e.sla_policy_id(), e.step()}).second) return "";
+      return absl::StrCat(e.conversation_id(), " takes step ", e.step(), " of ", e.sla_policy_id(),
+                          " again\n");
+    }
+    case Event::kSlaWarned: {
+      const auto& e = event.sla_warned();
+      int32_t& said = seen_[e.conversation_id()].cycles[e.metric()].said_percent;
+      said = std::max(said, e.percent());
+      return "";
+    }
+    case Event::kSlaBreached: {
+      const auto& e = event.sla_breached();
+      int32_t& said = seen_[e.conversation_id()].cycles[e.metric()].said_percent;
+      said = std::max(said, 100);
       return "";
     }
     case Event::kConversationMerged: {
       const auto& e = event.conversation_merged();
       Seen& seen = seen_[e.conversation_id()];
       // Until it is resolved it has what it gained.
-      if (e.has_into_conversation_id()) seen.handed_on = seen.escalated;
+      if (e.has_into_conversation_id()) seen.handed_on = seen.cycles;
       const ConversationState* target = state_.FindConversation(e.conversation_id());
       if (!e.has_from_conversation_id() || !target->has_sla()) return "";
       const Seen& source = seen_[e.from_conversation_id()];
       const routing::SlaClock clock = state_.SlaClockOf(*target);
-      for (const auto& [clock_of, gained] : source.handed_on) {
+      for (const auto& [clock_of, theirs] : source.handed_on) {
         config::v1::SlaMetric metric = clock_of;
         if (metric == config::v1::SLA_METRIC_FIRST_RESPONSE ||
             metric == config::v1::SLA_METRIC_NEXT_RESPONSE) {
@@ -286,9 +302,13 @@ std::string EngineModel::See(const Event& event) {
                        ? config::v1::SLA_METRIC_FIRST_RESPONSE
                        : config::v1::SLA_METRIC_NEXT_RESPONSE;
         }
-        auto& [points, steps] = seen.escalated[metric];
-        points = std::max(points, gained.first);
-        if (source.queue_id == seen.queue_id) steps = std::max(steps, gained.second);
+        Cycle& ours = seen.cycles[metric];
+        ours.points = std::max(ours.points, theirs.points);
+        if (source.queue_id == seen.queue_id) {
+          ours.relax_steps = std::max(ours.relax_steps, theirs.relax_steps);
+        }
+        ours.steps_taken.insert(theirs.steps_taken.begin(), theirs.steps_taken.end());
+        ours.said_percent = std::max(ours.said_percent, theirs.said_percent);
       }
       return "";
     }
@@ -407,7 +427,7 @@ std::string EngineModel::SeeQueued(const conversation::v1::Queued& e) {
   }
   seen.rules_passed_over.clear();
   if (e.queue_id() != seen.queue_id) {
-    for (auto& [metric, gained] : seen.escalated) gained.second = 0;
+    for (auto& [metric, cycle] : seen.cycles) cycle.relax_steps = 0;
   }
   seen.queue_id = e.queue_id();
   seen.place = place;
@@ -541,6 +561,39 @@ std::string EngineModel::CheckTimers(const Timers& timers) const {
   for (const auto& [name, due] : wanted) {
     absl::StrAppend(&wrong, name.second, " lacks its timer of kind ", static_cast<int>(name.first),
                     " at ", absl::FormatTime(due), "\n");
+  }
+  return wrong;
+}
+
+std::string EngineModel::CheckClocks() const {
+  using routing::SlaMetric;
+  std::string wrong;
+  for (const auto& [id, c] : state_.conversations()) {
+    if (c->sla().sla_policy_id().empty() || !IsOpen(*c)) continue;
+    const Seen& seen = seen_.at(id);
+    const routing::SlaClock clock = state_.SlaClockOf(*c);
+    const auto runs = [&](SlaMetric metric) {
+      return clock.metric(metric).state == routing::SlaClock::State::kRunning;
+    };
+    if (c->status() != ConversationStatus::CONVERSATION_STATUS_PARKED &&
+        !(runs(SlaMetric::kResolution) && runs(SlaMetric::kRequesterWait))) {
+      absl::StrAppend(&wrong, id, " is open, and not all of its clocks run\n");
+    }
+    if (seen.answered.has_value() && runs(SlaMetric::kFirstResponse)) {
+      absl::StrAppend(&wrong, id, " has been answered, and waits for the first answer\n");
+    }
+    for (const SlaMetric metric : routing::kSlaMetrics) {
+      if (!runs(metric)) continue;
+      const auto cycle = seen.cycles.find(routing::ToProto(metric));
+      const int32_t said = cycle == seen.cycles.end() ? 0 : cycle->second.said_percent;
+      const routing::SlaPolicy::Target& target = clock.policy().target(metric);
+      for (const int percent : target.percents) {
+        if (percent > said && clock.Used(metric, state_.time()) >= target.time * percent / 100) {
+          absl::StrAppend(&wrong, id, " has used ", percent, " % of ",
+                          routing::SlaMetricName(metric), ", which was not said\n");
+        }
+      }
+    }
   }
   return wrong;
 }

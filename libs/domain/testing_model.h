@@ -26,10 +26,22 @@ class EngineModel {
   std::string CheckWaiting() const;
   // What is wrong with the timers: one that is missing, or for nothing. Under the same condition.
   std::string CheckTimers(const Timers& timers) const;
+  // What is wrong with what was said of the clocks, and with which of them run. Under the same
+  // condition.
+  std::string CheckClocks() const;
 
   const State& state() const { return state_; }
 
  private:
+  // What was said of a clock's cycle, and what followed.
+  struct Cycle {
+    int32_t points = 0;
+    int32_t relax_steps = 0;
+    // By policy and number.
+    std::set<std::pair<std::string, int32_t>> steps_taken;
+    int32_t said_percent = 0;
+  };
+
   // What it has seen of a conversation; of these rules it takes nothing from the state.
   struct Seen {
     // Where it waits or waited, and since when.
@@ -40,10 +52,10 @@ class EngineModel {
     std::set<int> rules_applied;
     std::set<int> rules_passed_over;
     bool anyone = false;
-    // Points and relaxation steps by clock, in its present cycle.
-    std::map<config::v1::SlaMetric, std::pair<int32_t, int32_t>> escalated;
+    // By clock, of its present cycle.
+    std::map<config::v1::SlaMetric, Cycle> cycles;
     // The same, of a conversation that has been merged into another.
-    std::map<config::v1::SlaMetric, std::pair<int32_t, int32_t>> handed_on;
+    std::map<config::v1::SlaMetric, Cycle> handed_on;
     std::optional<absl::Time> answered;
     // When it last became somebody's.
     absl::Time taken_up = absl::InfinitePast();

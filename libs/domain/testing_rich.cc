@@ -22,7 +22,8 @@ config::v1::WorkspaceConfig RichConfig(int64_t version) {
   for (int metric = 1; metric <= 5; ++metric) {
     config::v1::SlaTarget& target = *policy.add_targets();
     target.set_metric(static_cast<config::v1::SlaMetric>(metric));
-    *target.mutable_target() = ToProto(absl::Seconds(20 * metric + version));
+    // With most versions tighter.
+    *target.mutable_target() = ToProto(absl::Seconds(20 * metric + (100 - 7 * version) % 19));
     config::v1::EscalationStep& step = *policy.add_escalation_steps();
     step.set_metric(target.metric());
     step.set_percent(50 * metric);
@@ -38,6 +39,9 @@ config::v1::WorkspaceConfig RichConfig(int64_t version) {
   english.clear_calendar_id();
   english.add_queue_ids("en");
   english.set_bot_answers_count(true);
+  for (config::v1::SlaTarget& target : *english.mutable_targets()) {
+    *target.mutable_target() = ToProto(FromProto(target.target()) / 2);
+  }
   config.mutable_sla_policies()->SwapElements(0, 1);
   config.mutable_priority()->add_sla_proximity()->set_percent(60);
   config.mutable_priority()->mutable_sla_proximity(0)->set_points(40);
