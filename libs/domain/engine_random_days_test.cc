@@ -22,6 +22,7 @@ namespace wissel::domain {
 namespace {
 
 using conversation::v1::Event;
+using domain::testing::LaterRichConfig;
 using domain::testing::RandomDay;
 using domain::testing::RichConfig;
 using domain::testing::Shop;
@@ -197,7 +198,10 @@ TEST(RandomDay, GivesOutAndLooksAgainAsThePlainModelDoes) {
   int settled = 0;
   for (int day_number = 0; day_number < operations / kADay; ++day_number) {
     SCOPED_TRACE(absl::StrCat("day ", day_number));
-    const RandomDay::MakeConfig make_config = day_number % 4 != 0 ? RichConfig : ShopConfig;
+    // On every second day the first policies come while conversations are open.
+    const RandomDay::MakeConfig make_config = day_number % 4 == 0   ? ShopConfig
+                                              : day_number % 2 == 0 ? RichConfig
+                                                                    : LaterRichConfig;
     Shop shop(make_config(1));
     RandomDay day({.seed = 1000 + static_cast<uint32_t>(day_number),
                    .make_config = make_config,

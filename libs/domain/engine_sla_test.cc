@@ -1,14 +1,17 @@
 // What the engine says of SLA clocks, and when.
 
+#include <map>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "libs/domain/engine.h"
 #include "libs/domain/testing.h"
 #include "libs/domain/testing_shop.h"
+#include "libs/routing/sla_config.h"
 
 namespace wissel::domain {
 namespace {
@@ -223,12 +226,18 @@ TEST(Sla, AChangedTargetCountsFromItsConfigurationOn) {
 // ---------------------------------------------------------------------------------------------
 // A target that becomes tighter than what has been used
 
-std::vector<std::string> Said(const std::vector<Decision>& decisions) {
+// What was said of any conversation's clocks, or of this one's.
+std::vector<std::string> Said(const std::vector<Decision>& decisions, absl::string_view id = "") {
   std::vector<std::string> said;
   for (const Decision& decision : decisions) {
     for (const Event& event : decision.events()) {
-      if (event.has_sla_warned()) said.push_back(absl::StrCat(event.sla_warned().percent(), " %"));
-      if (event.has_sla_breached()) said.push_back("breached");
+      if (event.has_sla_warned() && absl::StartsWith(event.sla_warned().conversation_id(), id)) {
+        said.push_back(absl::StrCat(event.sla_warned().percent(), " %"));
+      }
+      if (event.has_sla_breached() &&
+          absl::StartsWith(event.sla_breached().conversation_id(), id)) {
+        said.push_back("breached");
+      }
       if (event.has_sla_escalated()) said.push_back("escalated");
     }
   }
@@ -430,6 +439,105 @@ TEST(Sla, WithoutAnyPolicyItStaysSoUntilItIsQueuedTransferredOrUpdated) {
   transfer.mutable_transfer()->set_conversation_id(id);
   transfer.mutable_transfer()->set_queue_id("en");
   shop.Do(transfer);
+  EXPECT_EQ(PolicyOf(shop, id), "policy-1");
+}
+
+// The configuration with its first policy: one to five hours, within the office's, by metric.
+WorkspaceConfig WithFirstPolicy(WorkspaceConfig config) {
+  config.set_version(config.version() + 1);
+  config::v1::Calendar& calendar = *config.add_calendars();
+  calendar.set_calendar_id("office");
+  calendar.set_time_zone("Europe/Amsterdam");
+  config::v1::CalendarWindow& window = *calendar.add_windows();
+  for (int day = 1; day <= 5; ++day) window.add_days(day);
+  window.set_open("09:00");
+  window.set_close("17:00");
+  config::v1::SlaPolicy& policy =
+      Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Hours(1));
+  policy.set_calendar_id("office");
+  for (int metric = 2; metric <= 5; ++metric) {
+    config::v1::SlaTarget& target = *policy.add_targets();
+    target.set_metric(static_cast<config::v1::SlaMetric>(metric));
+    *target.mutable_target() = ToProto(absl::Hours(metric));
+  }
+  return config;
+}
+
+// What its clocks say they have used, those that run.
+std::map<config::v1::SlaMetric, absl::Duration> Running(const Shop& shop, const std::string& id) {
+  std::map<config::v1::SlaMetric, absl::Duration> used;
+  const routing::SlaClock clock = shop.state().SlaClockOf(shop.Conversation(id));
+  for (const routing::SlaMetric metric : routing::kSlaMetrics) {
+    if (clock.metric(metric).state != routing::SlaClock::State::kRunning) continue;
+    used[routing::ToProto(metric)] = clock.Used(metric, shop.now);
+  }
+  return used;
+}
+
+TEST(Sla, ThatWasOpenBeforeThereWereAnyPoliciesIsMeasuredFromItsOpeningOnByTheFirst) {
+  const WorkspaceConfig config = ShopConfig();
+  Shop shop(config);
+  shop.now = absl::FromCivil(absl::CivilSecond(2025, 6, 16, 14), absl::UTCTimeZone());
+  shop.Online("bram");
+  const std::string answered = shop.Open("31600000001", "nl");
+  const std::string asked = shop.Open("31600000002", "nl");
+  const std::string silent = shop.Open("44700000001", "en");
+  for (const std::string& id : {answered, asked}) {
+    shop.Do(shop.Accept(id));
+    shop.Do(shop.Reply("bram", id));
+  }
+  shop.now += absl::Minutes(10);
+  shop.Receive(Text("31600000002", 99, "nl"));
+  // An hour until the office closed, and one of the next morning.
+  shop.now = absl::FromCivil(absl::CivilSecond(2025, 6, 17, 8), absl::UTCTimeZone());
+  shop.Apply(WithFirstPolicy(config));
+  EXPECT_EQ(PolicyOf(shop, answered), "");
+  for (const std::string& id : {answered, asked, silent}) {
+    Command update = domain::testing::BySupervisor(absl::StrCat("update ", id));
+    update.mutable_update_conversation()->set_conversation_id(id);
+    update.mutable_update_conversation()->set_priority_points(1);
+    shop.Do(update);
+  }
+  const std::vector<Decision> fired = shop.Wait(absl::ZeroDuration());
+  const absl::Duration all = absl::Hours(2);
+  using Used = std::map<config::v1::SlaMetric, absl::Duration>;
+  EXPECT_EQ(Running(shop, answered), (Used{{config::v1::SLA_METRIC_RESOLUTION, all},
+                                           {config::v1::SLA_METRIC_PERIODIC_UPDATE, all},
+                                           {config::v1::SLA_METRIC_REQUESTER_WAIT, all}}));
+  EXPECT_THAT(Said(fired, answered), IsEmpty());
+  EXPECT_EQ(Running(shop, asked),
+            (Used{{config::v1::SLA_METRIC_NEXT_RESPONSE, all - absl::Minutes(10)},
+                  {config::v1::SLA_METRIC_RESOLUTION, all},
+                  {config::v1::SLA_METRIC_PERIODIC_UPDATE, all},
+                  {config::v1::SLA_METRIC_REQUESTER_WAIT, all}}));
+  EXPECT_THAT(Said(fired, asked), ElementsAre("80 %"));
+  EXPECT_EQ(Running(shop, silent), (Used{{config::v1::SLA_METRIC_FIRST_RESPONSE, all},
+                                         {config::v1::SLA_METRIC_RESOLUTION, all},
+                                         {config::v1::SLA_METRIC_REQUESTER_WAIT, all}}));
+  EXPECT_THAT(Said(fired, silent), ElementsAre("80 %", "breached"));
+  // What was answered is not to be answered for the first time.
+  shop.Receive(Text("31600000001", 98, "nl"));
+  EXPECT_TRUE(Running(shop, answered).contains(config::v1::SLA_METRIC_NEXT_RESPONSE));
+  EXPECT_FALSE(Running(shop, answered).contains(config::v1::SLA_METRIC_FIRST_RESPONSE));
+}
+
+TEST(Sla, ThatWasResolvedBeforeThereWereAnyPoliciesHasUsedNothingWhenItIsReopened) {
+  const WorkspaceConfig config = ShopConfig();
+  Shop shop(config);
+  shop.now = absl::FromCivil(absl::CivilSecond(2025, 6, 16, 8), absl::UTCTimeZone());
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  shop.now += absl::Hours(6);
+  shop.Do(shop.Resolve("bram", id));
+  shop.Apply(WithFirstPolicy(config));
+  Command reopen = CommandBy("bram", "reopen");
+  reopen.mutable_reopen()->set_conversation_id(id);
+  shop.Do(reopen);
+  using Used = std::map<config::v1::SlaMetric, absl::Duration>;
+  EXPECT_EQ(Running(shop, id),
+            (Used{{config::v1::SLA_METRIC_RESOLUTION, absl::ZeroDuration()},
+                  {config::v1::SLA_METRIC_REQUESTER_WAIT, absl::ZeroDuration()}}));
   EXPECT_EQ(PolicyOf(shop, id), "policy-1");
 }
 

@@ -334,6 +334,12 @@ class State {
   // What escalation gave for an answer is over.
   static void EndGains(state::v1::ConversationState& conversation);
   static void SumGains(state::v1::ConversationState& conversation);
+  // For what is measured for the first time, by this policy: from its opening on, as far as that
+  // is still known. What is parked is so for the customer.
+  void BeginClocks(state::v1::ConversationState& conversation, const std::string& sla_policy_id);
+  // For what is reopened and was not measured before: it has used nothing, and was answered.
+  void BeginClocksAnew(state::v1::ConversationState& conversation);
+  bool HasSlaPolicies(absl::string_view workspace_id) const;
   void ChangeSlaPolicy(state::v1::ConversationState& conversation, const std::string& sla_policy_id,
                        std::shared_ptr<const routing::SlaPolicy> policy);
   void CompileSla(const config::v1::WorkspaceConfig& before,

@@ -224,8 +224,7 @@ void State::On(const conversation::v1::ConversationOpened& e) {
   if (e.has_facts()) *c.mutable_facts() = e.facts();
   c.set_status(ConversationStatus::CONVERSATION_STATUS_QUEUED);
   *c.mutable_open_time() = ToProto(time_);
-  if (const WorkspaceConfig* config = FindConfig(c.workspace_id());
-      config != nullptr && !config->sla_policies().empty()) {
+  if (HasSlaPolicies(c.workspace_id())) {
     c.mutable_sla();
     TellClock(c, SlaEvent::Kind::kOpened);
   }
@@ -435,6 +434,7 @@ void State::On(const conversation::v1::Resolved& e) {
 void State::On(const conversation::v1::Reopened& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
+  if (!c->has_sla() && HasSlaPolicies(c->workspace_id())) BeginClocksAnew(*c);
   TellClock(*c, SlaEvent::Kind::kReopened);
   c->clear_agent_id();
   c->clear_resolve_time();

@@ -111,6 +111,11 @@ std::shared_ptr<const routing::SlaPolicy> State::FindSlaPolicy(
   return policy == workspace->second.end() ? nullptr : policy->second;
 }
 
+bool State::HasSlaPolicies(absl::string_view workspace_id) const {
+  const WorkspaceConfig* config = FindConfig(workspace_id);
+  return config != nullptr && !config->sla_policies().empty();
+}
+
 SlaClock State::SlaClockOf(const ConversationState& c) const {
   return SlaClock(FindSlaPolicy(c.workspace_id(), c.sla().sla_policy_id()), MetricsOf(c.sla()));
 }
@@ -140,7 +145,40 @@ void State::ChangeSlaPolicy(ConversationState& c, const std::string& sla_policy_
 void State::On(const conversation::v1::SlaPolicyApplied& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
+  if (!c->has_sla()) return BeginClocks(*c, e.sla_policy_id());
   ChangeSlaPolicy(*c, e.sla_policy_id(), FindSlaPolicy(c->workspace_id(), e.sla_policy_id()));
+}
+
+void State::BeginClocks(ConversationState& c, const std::string& sla_policy_id) {
+  SlaEvent measured{.kind = SlaEvent::Kind::kPolicyChanged, .time = FromProto(c.open_time())};
+  measured.policy = FindSlaPolicy(c.workspace_id(), sla_policy_id);
+  c.mutable_sla()->set_sla_policy_id(sla_policy_id);
+  Tell(c, std::move(measured));
+  const auto tell = [&](SlaEvent::Kind kind, const google::protobuf::Timestamp& time) {
+    Tell(c, {.kind = kind, .time = FromProto(time)});
+  };
+  tell(SlaEvent::Kind::kOpened, c.open_time());
+  if (c.has_last_customer_time()) tell(SlaEvent::Kind::kCustomerMessage, c.open_time());
+  if (c.has_first_reply_time()) {
+    tell(SlaEvent::Kind::kReply, c.first_reply_time());
+    if (FromProto(c.last_reply_time()) > FromProto(c.first_reply_time())) {
+      tell(SlaEvent::Kind::kReply, c.last_reply_time());
+    }
+    if (FromProto(c.last_customer_time()) > FromProto(c.last_reply_time())) {
+      tell(SlaEvent::Kind::kCustomerMessage, c.last_customer_time());
+    }
+  }
+  if (c.status() == ConversationStatus::CONVERSATION_STATUS_PARKED && c.has_park_time()) {
+    tell(SlaEvent::Kind::kPending, c.park_time());
+  }
+}
+
+void State::BeginClocksAnew(ConversationState& c) {
+  c.mutable_sla();
+  for (const SlaEvent::Kind kind :
+       {SlaEvent::Kind::kOpened, SlaEvent::Kind::kCustomerMessage, SlaEvent::Kind::kResolved}) {
+    TellClock(c, kind);
+  }
 }
 
 void State::On(const conversation::v1::SlaEscalated& e) {

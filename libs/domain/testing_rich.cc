@@ -75,4 +75,10 @@ config::v1::WorkspaceConfig RichConfig(int64_t version) {
   return config;
 }
 
+config::v1::WorkspaceConfig LaterRichConfig(int64_t version) {
+  config::v1::WorkspaceConfig config = RichConfig(version);
+  if (version == 1) config.clear_sla_policies();
+  return config;
+}
+
 }  // namespace wissel::domain::testing
