@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "libs/base/mutex.h"
+#include "libs/base/timeout.h"
 #include "libs/bus/embedded.h"
 #include "libs/channel/testing/tiny_router.h"
 #include "libs/telemetry/trace.h"

@@ -25,7 +25,7 @@ TEST(AuthSettings, WhatCannotWorkIsNotTaken) {
   setenv("WISSEL_TEST_LONG", "0123456789abcdef0123456789abcdef", 1);
   const std::vector<std::pair<std::string, std::string>> wrong = {
       {"hs256_secret: {env: WISSEL_TEST_SHORT}", "hs256_secret: expected 32 bytes or more"},
-      {"jwks_file: nowhere.json", "jwks_file: expected the path of a file"},
+      {"jwks_file: nowhere.json", "jwks_file: found \"nowhere.json\""},
       {"jwks_url: foo", "jwks_url: expected http:// or https://"}};
   for (const auto& [yaml, error] : wrong) {
     const absl::Status status = Load(yaml);

@@ -105,7 +105,7 @@ TEST(Diff, SpeaksAsTheFileDoes) {
   EXPECT_THAT(Lines(Diff(before, after)),
               ElementsAre("queues[nl]:  -> {queue_id: \"nl\", rules: [{languages: [\"nl\"]}], "
                           "strategy: best_skill, offer_timeout: 1m30s}",
-                          "conversations.reopen_window: 0 -> 3d"));
+                          "conversations.reopen_window:  -> 3d"));
 }
 
 TEST(Diff, OrderCountsWhereTheFirstThatFitsIsTaken) {

@@ -24,7 +24,7 @@ TEST(Settings, WhatCannotWorkIsNotTaken) {
   const std::vector<std::pair<std::string, std::string>> wrong = {
       {"kafka: {brokers: \"\"}", "kafka: brokers: expected HOST:PORT"},
       {"kafka: {protocol: sasl_tls, sasl_mechanism: foo}", "kafka: sasl_mechanism: expected"},
-      {"redis: {address: foo}", "redis: foo"},
+      {"redis: {address: foo}", "redis: expected host:port"},
       {"redis: {tls: true}", "TLS to Redis is not in this build"},
       {"router: {chaos_ignore_seen: true}", "router: chaos_*"},
       {"router: {chaos_ignore_reader_rule: true}", "router: chaos_*"},

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -294,6 +295,49 @@ TEST_F(IngestTest, WhereTheBlobStoreIsFullTheMessageArrivesWithItsMediumMarkedSo
   }
   EXPECT_THAT(metrics_.Expose(),
               HasSubstr("wissel_whatsapp_media_total{outcome=\"unavailable\"} 4\n"));
+}
+
+// A blob store that is at one thing until it is let go.
+class HangingBlobs final : public FullBlobs {
+ public:
+  explicit HangingBlobs(std::string folder) : FullBlobs(std::move(folder), Fits::kDownload) {}
+
+  absl::StatusOr<message::v1::BlobRef> Put(absl::string_view bytes,
+                                           const channel::BlobInfo& info) override {
+    let_go_.Wait();
+    return FullBlobs::Put(bytes, info);
+  }
+  void LetGo() { let_go_.Notify(); }
+
+ private:
+  Notification let_go_;
+};
+
+TEST_F(IngestTest, AMediumThatFindsTheQueueFullLeavesNoFileBehind) {
+  const Accounts accounts(settings_.accounts);
+  Graph graph(settings_.graph, client_.get());
+  Metrics metrics(metrics_);
+  const wissel::testing::TempDir folder;
+  HangingBlobs blobs(folder.Join(""));
+  std::atomic<bool> full = false;
+  MediaFetcher fetcher(&graph, &blobs, &metrics);
+  for (int i = 0; i < 20'000 && !full; ++i) {
+    NormalisedMessage message;
+    message.raw = "{}";
+    fetcher.Fetch(*accounts.ByNumber("1060001"), std::move(message),
+                  [&](const absl::StatusOr<InboundMessage>&) { full = true; });
+  }
+  ASSERT_TRUE(full);
+  const std::string id = graph_->AddMedia("bytes of a picture", "image/jpeg");
+  Normalised webhook =
+      Normalise(MediaWebhook("image", id, "image/jpeg"),
+                [&](absl::string_view number) { return &accounts.ByNumber(number)->ref; });
+  Notification done;
+  fetcher.Fetch(*accounts.ByNumber("1060001"), std::move(webhook.messages[0]),
+                [&](const absl::StatusOr<InboundMessage>&) { done.Notify(); });
+  done.Wait();
+  EXPECT_TRUE(std::filesystem::is_empty(folder.Join("")));
+  blobs.LetGo();
 }
 
 TEST_F(IngestTest, WhatIsTooLongForTheLogIsKeptBeside) {
