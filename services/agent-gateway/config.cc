@@ -43,7 +43,7 @@ void GatewaySettings::Describe(config::Binder& b) {
              "How often each stream gets a heartbeat, with a cursor.",
              {.min = absl::Seconds(1), .max = absl::Hours(1)});
   b.Duration("command_timeout", &command_timeout,
-             "How long a unary call waits for an outcome, if its own deadline is not earlier.",
+             "How long a command's outcome is waited for, if a call's own deadline is not earlier.",
              {.min = absl::Seconds(1), .max = absl::Minutes(10)});
   b.Duration("end_grace", &end_grace,
              "How long a client that does not read has to hear that its stream ends.",

@@ -6,6 +6,9 @@
 
 namespace wissel::agent_gateway {
 
+inline constexpr absl::string_view kNoOutcomeYet =
+    "no outcome yet; the command may still be decided: repeat it with the same id";
+
 /// What became of the command that `entry` decides. `original` is the entry that decided it before,
 /// where this one only says so and the other is still known; else null. Without the events.
 agent::v1::CommandOutcome MakeOutcome(const Entry& entry, const Entry* original);

@@ -115,8 +115,7 @@ void CommandCall::OnOutcome(const Entry& entry, const Entry* original) {
 
 void CommandCall::Tick(absl::Time now) {
   if (now - started_ < gateway_.options().command_timeout) return;
-  GiveUp(absl::DeadlineExceededError(
-      "no outcome yet; the command may still be decided: repeat it with the same id"));
+  GiveUp(absl::DeadlineExceededError(kNoOutcomeYet));
 }
 
 void CommandCall::GiveUp(const absl::Status& status) {

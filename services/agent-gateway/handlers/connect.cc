@@ -211,7 +211,10 @@ void AgentStream::Tick(absl::Time now) {
   }
   const bool live =
       std::all_of(feeds.begin(), feeds.end(), [](const GroupFeed* feed) { return feed->live(); });
-  for (GroupFeed* feed : feeds) feed->Mend(now);
+  for (GroupFeed* feed : feeds) {
+    feed->Mend(now);
+    feed->GiveUpCommands(now);
+  }
   bool cancel = false;
   {
     MutexLock lock(mutex_);

@@ -344,6 +344,24 @@ TEST_F(ConnectTest, AGatewayCanStopWhileTheBrokerIsAway) {
   gateway = nullptr;
 }
 
+TEST_F(ConnectTest, ACommandThatNobodyDecidesIsUndecidedInTime) {
+  HoldingBus holding(*bus_);
+  RunningGateway gateway({.bus = &holding, .authenticator = authenticator_.get(), .clock = &clock_},
+                         Quick(), partitions_);
+  while (!gateway.gateway->ready()) std::this_thread::yield();
+  TestStream anna(gateway, Token("anna"));
+  anna.AwaitSnapshot();
+  const std::string id = anna.Send(Presence(command::v1::PRESENCE_AVAILABLE));
+  const auto in_flight = [&](int n) {
+    return gateway.registry.Expose().find(absl::StrCat("wissel_agent_gateway_commands_in_flight ",
+                                                       n, "\n")) != std::string::npos;
+  };
+  while (!in_flight(1)) std::this_thread::yield();
+  clock_.Advance(Quick().command_timeout);
+  EXPECT_THAT(anna.AwaitOutcome(id).undecided_reason(), HasSubstr("repeat it with the same id"));
+  EXPECT_TRUE(in_flight(0));
+}
+
 TEST_F(ConnectTest, AClientThatNeverReadsIsCancelled) {
   GatewayOptions options = Quick();
   options.queue_messages = 10;

@@ -322,11 +322,22 @@ void GroupFeed::OnCommand(command::v1::Command command) {
   gateway_.commands().Send(
       {.seat = seat_, .subject = stream_.principal().subject, .roles = stream_.principal().roles},
       std::move(command), stream_.traceparent(), [self = Shared(), id](const absl::Status& status) {
-        if (!status.ok()) self->OnAppendFailed(id, status);
+        if (!status.ok()) self->GiveUp(id, status.message());
       });
 }
 
-void GroupFeed::OnAppendFailed(const std::string& command_id, const absl::Status& status) {
+void GroupFeed::GiveUpCommands(absl::Time now) {
+  std::vector<std::string> late;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [command_id, sent] : pending_) {
+      if (now - sent >= gateway_.options().command_timeout) late.push_back(command_id);
+    }
+  }
+  for (const std::string& command_id : late) GiveUp(command_id, kNoOutcomeYet);
+}
+
+void GroupFeed::GiveUp(const std::string& command_id, absl::string_view reason) {
   {
     MutexLock lock(mutex_);
     // Where the feed has closed, the tail may be gone, and the gateway with it.
@@ -334,7 +345,7 @@ void GroupFeed::OnAppendFailed(const std::string& command_id, const absl::Status
   }
   tail_.StopExpecting(command_id, this);
   gateway_.metrics().commands_in_flight.Decrement();
-  SendUndecided(command_id, status.message());
+  SendUndecided(command_id, reason);
 }
 
 void GroupFeed::SendUndecided(const std::string& command_id, absl::string_view reason) {

@@ -53,6 +53,8 @@ class GroupFeed final : public Subscriber, public OutcomeWaiter {
   /// Now and then: connects the agent again where the router has lost the session otherwise than by
   /// its lease.
   void Mend(absl::Time now);
+  /// Now and then: says of commands that have waited too long that nobody knows.
+  void GiveUpCommands(absl::Time now);
   /// All that has happened up to now has been shown.
   bool live() const;
   /// The stream is over.
@@ -78,7 +80,7 @@ class GroupFeed final : public Subscriber, public OutcomeWaiter {
   void ShowSnapshot();
   bool HasLostLease(const Entry& entry) const;
   void ConnectAgent();
-  void OnAppendFailed(const std::string& command_id, const absl::Status& status);
+  void GiveUp(const std::string& command_id, absl::string_view reason);
   void SendUndecided(const std::string& command_id, absl::string_view reason);
   void SendOutcome(agent::v1::CommandOutcome outcome, const std::string& cursor);
 
