@@ -179,9 +179,9 @@ class Normaliser {
     const json::value* items = Find(value, key);
     if (items == nullptr) return;
     if (!items->is_array()) {
-      return Dead(deadletter::v1::REASON_INVALID, absl::StrCat("\"", key, "\" is no array"),
-                  WebhookOfMember(key, *items,
-                                  key == "messages" ? Find(*value_, "contacts") : nullptr));
+      return Dead(
+          deadletter::v1::REASON_INVALID, absl::StrCat("\"", key, "\" is no array"),
+          WebhookOfMember(key, *items, key == "messages" ? Find(*value_, "contacts") : nullptr));
     }
     for (const json::value& item : items->get_array()) on_item(item);
   }
