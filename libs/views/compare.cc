@@ -82,6 +82,8 @@ class ExpectedViews {
     const std::string& name = word[0];
     if (name == "HSET" && word[1] == forgotten_) {
       last_states_[word[2]] = Fingerprint(word[3]);
+    } else if (name == "HDEL" && word[1] == forgotten_) {
+      last_states_.erase(word[2]);
     } else if (name == "HSET" || name == "HDEL") {
       WISSEL_CHECK(absl::StartsWith(word[1], pieces_prefix_)) << word[1];
     } else if (name == "ZADD") {

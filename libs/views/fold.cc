@@ -186,6 +186,14 @@ void Fold::MoveConversation(const Piece& piece, Batch& batch) {
   const std::string& id = piece.key.key;
   if (const ConversationState* conversation = state_.FindConversation(id)) {
     AddGroup(conversation->workspace_id(), conversation->routing_group_id(), batch);
+    if (!indexes_.contains(piece.key)) {
+      // It may have been forgotten before, and have come back.
+      const std::string group =
+          domain::RoutingKey(conversation->workspace_id(), conversation->routing_group_id());
+      batch.Run({"ZREM", keys_.WithStatus(state::v1::CONVERSATION_STATUS_RESOLVED, group), id});
+      batch.Run({"HDEL", keys_.Forgotten(), id});
+      batch.Run({"ZREM", keys_.ForgottenTime(), id});
+    }
     return Reindex(piece.key, id, IndexesOf(keys_, *conversation), batch);
   }
   const auto forgotten = forgotten_.find(id);

@@ -285,6 +285,35 @@ TEST_F(ProjectorTest, AForgottenConversationCanBeReadUntilItExpires) {
   ExpectCheckpointIsTheFold();
 }
 
+TEST_F(ProjectorTest, AConversationThatComesBackIsNotAmongTheResolved) {
+  const auto projector = NewProjector();
+  shop_->Online("anna");
+  const message::v1::InboundMessage message = domain::testing::Text("31611111111", 1, "nl");
+  shop_->Receive(message);
+  ASSERT_EQ(shop_->state().conversations().size(), 1);
+  const std::string id = shop_->state().conversations().begin()->first;
+  shop_->Accept(id);
+  shop_->Resolve("anna", id);
+  shop_->Wait(absl::Hours(24 * 8));
+  ASSERT_EQ(shop_->state().FindConversation(id), nullptr);
+  CatchUp(*projector);
+  const auto resolved = [&] {
+    const auto page = views::ReadIndex(
+        redis_, keys_, keys_.WithStatus(state::v1::CONVERSATION_STATUS_RESOLVED, "acme/main"), {},
+        10);
+    EXPECT_THAT(page, testing::IsOk());
+    return page->conversations.size();
+  };
+  EXPECT_EQ(resolved(), 1);
+  // With its decision the message's id is forgotten.
+  shop_->Open("31622222222", "nl");
+  shop_->Receive(message);
+  ASSERT_NE(shop_->state().FindConversation(id), nullptr);
+  CatchUp(*projector);
+  EXPECT_EQ(resolved(), 0);
+  ExpectCheckpointIsTheFold();
+}
+
 class ViewsCompared : public ProjectorTest {
  protected:
   // "key: expected, found: detail", without the keys' prefix.
