@@ -48,7 +48,7 @@ void RemoveWhatHasWork(ShopLog& shop) {
 
 TEST(RichReplay, EveryDecisionComesOutAsItWasRecorded) {
   std::set<Event::KindCase> seen;
-  for (uint32_t seed = 1; seed <= 3; ++seed) {
+  for (uint32_t seed = 1; seed <= 6; ++seed) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     const auto bus = *bus::NewEmbeddedBus({.partitions = 1});
     ShopLog shop(*bus, 0, ShopLog::Inputs::kInTheirTopics, RichConfig(1));
