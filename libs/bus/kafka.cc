@@ -154,6 +154,8 @@ absl::StatusOr<std::optional<TopicSettings>> KafkaBus::SettingsOf(Topic topic) {
         settings.retention = absl::Milliseconds(number);
       } else if (setting == "retention.bytes" && is_number) {
         settings.retention_bytes = number;
+      } else if (setting == "max.message.bytes" && is_number) {
+        settings.max_message_bytes = number;
       } else if (setting == "min.insync.replicas" && is_number) {
         settings.min_insync_replicas = static_cast<int>(number);
       }
@@ -196,6 +198,7 @@ absl::Status KafkaBus::CreateTopic(const TopicSpec& spec) {
   const bool for_ever = spec.retention == absl::InfiniteDuration();
   set("retention.ms", absl::StrCat(for_ever ? -1 : absl::ToInt64Milliseconds(spec.retention)));
   set("min.insync.replicas", absl::StrCat(MinInsyncReplicas(spec.replication)));
+  set("max.message.bytes", absl::StrCat(options().max_record_bytes + kRecordOverhead));
 
   const Queue queue(rd_kafka_queue_new(client_.get()));
   rd_kafka_NewTopic_t* topics[] = {topic.get()};

@@ -34,7 +34,7 @@ struct KafkaOptions {
   KafkaSecurity security;
 
   // At most the brokers' message.max.bytes less about 1 KiB for the framing.
-  size_t max_record_bytes = (1 << 20) - 4096;
+  size_t max_record_bytes = kMaxRecordBytes;
 
   // An append that has not been acknowledged by then fails. Retries go on until then.
   absl::Duration delivery_timeout = absl::Seconds(30);

@@ -36,7 +36,7 @@ Settings CommonSettings(const KafkaOptions& options) {
       {"reconnect.backoff.max.ms", "1000"},
       {"log.connection.close", "false"},  // Brokers close idle connections: no news.
       // Frames carry a batch's overhead beside the record; brokers have the last word.
-      {"message.max.bytes", absl::StrCat(options.max_record_bytes + 4096)},
+      {"message.max.bytes", absl::StrCat(options.max_record_bytes + kRecordOverhead)},
   };
   const auto set = [&](const char* name, const std::string& value) {
     if (!value.empty()) settings.emplace_back(name, value);

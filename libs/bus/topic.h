@@ -31,6 +31,11 @@ inline constexpr absl::string_view kDefaultTopicPrefix = "wissel.";
 // The topic's name on a broker: "wissel.inbound.v1" with the default prefix.
 std::string TopicName(Topic topic, absl::string_view prefix = kDefaultTopicPrefix);
 
+// The largest record, where nothing else is said: what a broker usually takes, less what carries
+// it.
+inline constexpr size_t kRecordOverhead = 4096;
+inline constexpr size_t kMaxRecordBytes = (1 << 20) - kRecordOverhead;
+
 struct TopicSpec {
   Topic topic = Topic::kInbound;
   int partitions = 1;
@@ -46,6 +51,8 @@ struct TopicSettings {
   bool compacted = false;       // Records may go that another one of their key follows.
   absl::Duration retention = absl::InfiniteDuration();
   int64_t retention_bytes = -1;  // Of a partition; below 0: without bound.
+  // The largest record, what carries it included; below 0: not known.
+  int64_t max_message_bytes = -1;
 };
 
 // What a topic with so many copies is made with: an acknowledged record is on more than one disk

@@ -23,7 +23,7 @@ struct KafkaSettings {
   std::string sasl_mechanism = "SCRAM-SHA-512";
   std::string username;
   config::Secret password;
-  int64_t max_record_bytes = (1 << 20) - 4096;
+  int64_t max_record_bytes = bus::kMaxRecordBytes;
   absl::Duration delivery_timeout = absl::Seconds(30);
   absl::Duration request_timeout = absl::Seconds(5);
 

@@ -35,7 +35,8 @@ bool IsSlug(absl::string_view text) {
 
 class Validator {
  public:
-  explicit Validator(const WorkspaceConfig& config) : config_(config) {}
+  Validator(const WorkspaceConfig& config, size_t max_bytes)
+      : config_(config), max_bytes_(max_bytes) {}
 
   ConfigFindings Run() {
     if (!IsSlug(config_.workspace_id())) {
@@ -86,13 +87,14 @@ class Validator {
     for (const RoutingGroup& group : config_.routing_groups()) {
       bytes += group.routing_group_id().size() + 3;
     }
-    if (bytes <= kMaxConfigBytes) return;
+    if (bytes <= max_bytes_) return;
     const std::pair<size_t, std::string> largest = LargestField();
     Error(largest.second,
           absl::StrCat(largest.first, " of the configuration's ", bytes, " bytes; at most ",
-                       kMaxConfigBytes,
-                       " in all, as one record of the log holds it: shorten ids and names, or make "
-                       "two workspaces of it"));
+                       max_bytes_,
+                       " in all, as one record of the log holds it: allow larger records "
+                       "(kafka.max_record_bytes), shorten ids and names, or make two workspaces of "
+                       "it"));
   }
   // Its bytes and its name.
   std::pair<size_t, std::string> LargestField() const {
@@ -177,6 +179,7 @@ class Validator {
   }
 
   const WorkspaceConfig& config_;
+  const size_t max_bytes_;
   ConfigFindings findings_;
   std::set<std::string> groups_;
   std::set<std::string> accounts_;
@@ -185,6 +188,8 @@ class Validator {
 
 }  // namespace
 
-ConfigFindings ValidateConfig(const WorkspaceConfig& config) { return Validator(config).Run(); }
+ConfigFindings ValidateConfig(const WorkspaceConfig& config, size_t max_bytes) {
+  return Validator(config, max_bytes).Run();
+}
 
 }  // namespace wissel::domain

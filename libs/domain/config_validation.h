@@ -9,7 +9,9 @@
 namespace wissel::domain {
 
 // Of a configuration in all, serialised, with the ids of its routing groups once more: so much the
-// decision says that puts it in force, and what else follows leaves off there (ADR 4).
+// decision says that puts it in force, beside which little else has to fit into its record (ADR 4).
+constexpr size_t MaxConfigBytes(size_t max_record_bytes) { return max_record_bytes - (124 << 10); }
+// Where records are as large as they usually may be.
 inline constexpr size_t kMaxConfigBytes = 896 << 10;
 
 // Whether a workspace's configuration can be put in force, and what a person should look at. Each
@@ -25,6 +27,7 @@ struct ConfigFindings {
 };
 
 // The whole configuration, in the order it stands. `version` is not looked at.
-ConfigFindings ValidateConfig(const config::v1::WorkspaceConfig& config);
+ConfigFindings ValidateConfig(const config::v1::WorkspaceConfig& config,
+                              size_t max_bytes = kMaxConfigBytes);
 
 }  // namespace wissel::domain

@@ -420,13 +420,13 @@ TEST(Bounds, ConfigurationsAreRestatedOneByOneWhereTheyAreLarge) {
 }
 
 // Of as many bytes as it may have.
-WorkspaceConfig Fill(WorkspaceConfig config) {
+WorkspaceConfig Fill(WorkspaceConfig config, size_t max_bytes = kMaxConfigBytes) {
   const size_t bytes = config.ByteSizeLong();
-  config.set_display_name(std::string(kMaxConfigBytes - bytes - 16, 'd'));
+  config.set_display_name(std::string(max_bytes - bytes - 16, 'd'));
   return config;
 }
 
-TEST(Bounds, ALargeConfigurationLeavesTheRestToTheNextDecision) {
+void ALargeConfigurationLeavesTheRest(size_t max_record_bytes) {
   WorkspaceConfig config = Talkative();
   EraseIf(*config.mutable_agents(), [](const auto& a) { return a.agent_id() == "bram"; });
   config.mutable_queues(0)->mutable_relaxation_steps(7)->mutable_widen_to_agent_ids()->RemoveLast();
@@ -437,11 +437,19 @@ TEST(Bounds, ALargeConfigurationLeavesTheRestToTheNextDecision) {
   shop.Online(helper);
   config.set_version(2);
   config.mutable_agents(0)->set_capacity_units(20);
-  const Decision applied = shop.Apply(Fill(config));
-  EXPECT_LT(applied.ByteSizeLong(), kMostBytes);
+  const Decision applied = shop.Apply(Fill(config, MaxConfigBytes(max_record_bytes)));
+  EXPECT_LT(applied.ByteSizeLong(), max_record_bytes);
   shop.Wait(absl::ZeroDuration());
   EXPECT_EQ(Count(shop.state(), ConversationStatus::CONVERSATION_STATUS_OFFERED), 20);
-  for (const Decision& decision : shop.log()) EXPECT_LT(decision.ByteSizeLong(), kMostBytes);
+  for (const Decision& decision : shop.log()) EXPECT_LT(decision.ByteSizeLong(), max_record_bytes);
+}
+
+TEST(Bounds, ALargeConfigurationLeavesTheRestToTheNextDecision) {
+  ALargeConfigurationLeavesTheRest(kMostBytes);
+}
+
+TEST(Bounds, AndALargerOneWhereRecordsMayBeLarger) {
+  ALargeConfigurationLeavesTheRest(4 * kMostBytes);
 }
 
 TEST(Bounds, QueuesAreKeptAsFarAsThereIsRoomBesideTheConfiguration) {

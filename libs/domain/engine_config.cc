@@ -134,7 +134,6 @@ log::v1::Decision* Engine::Decide(const log::v1::InputCause& cause, const Worksp
   const WorkspaceConfig* before = state_.FindConfig(config.workspace_id());
   const std::vector<std::string> held = HeldGroups(config);
   if (before == nullptr ? held.empty() : before->version() >= config.version()) return nullptr;
-  static_assert(kMaxConfigBytes <= kMaxBytes);
   Begin(cause, absl::StrCat(config.workspace_id(), "@", config.version()), now);
 
   SayDueOf(config.workspace_id(), kMaxBytes - std::min(kMaxBytes, config.ByteSizeLong()));

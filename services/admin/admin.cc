@@ -57,7 +57,8 @@ absl::StatusOr<v1::ApplyConfigResponse> Admin::ApplyConfig(const rpc::Principal&
                                                     config.workspace_id(), "\", the token of \"",
                                                     caller.workspace.value(), "\""));
   }
-  domain::ConfigFindings findings = domain::ValidateConfig(config);
+  domain::ConfigFindings findings =
+      domain::ValidateConfig(config, domain::MaxConfigBytes(options_.max_record_bytes));
   const auto refuse = [this](const std::vector<std::string>& errors) {
     metrics_.applies.With({"invalid"}).Increment();
     return absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));
@@ -177,7 +178,8 @@ absl::StatusOr<v1::CreateTopicsResponse> Admin::CreateTopics(
       bus_.EnsureTopics(bus::DefaultTopics(request.partitions(), request.replication_factor())));
   WISSEL_ASSIGN_OR_RETURN(std::vector<v1::TopicStatus> statuses,
                           ExamineTopics(bus_, {.replication = request.replication_factor(),
-                                               .log_retention = options_.log_retention}));
+                                               .log_retention = options_.log_retention,
+                                               .max_record_bytes = options_.max_record_bytes}));
   v1::CreateTopicsResponse response;
   for (v1::TopicStatus& status : statuses) *response.add_topics() = std::move(status);
   return response;
@@ -186,7 +188,8 @@ absl::StatusOr<v1::CreateTopicsResponse> Admin::CreateTopics(
 absl::StatusOr<v1::CheckTopicsResponse> Admin::CheckTopics(const rpc::Principal&,
                                                            const v1::CheckTopicsRequest&) {
   WISSEL_ASSIGN_OR_RETURN(std::vector<v1::TopicStatus> statuses,
-                          ExamineTopics(bus_, {.log_retention = options_.log_retention}));
+                          ExamineTopics(bus_, {.log_retention = options_.log_retention,
+                                               .max_record_bytes = options_.max_record_bytes}));
   v1::CheckTopicsResponse response;
   for (v1::TopicStatus& status : statuses) *response.add_topics() = std::move(status);
   return response;

@@ -25,6 +25,8 @@ class Admin {
     std::string operator_workspace;
     absl::Duration log_retention = TopicNeeds::kLogRetention;
     int64_t dead_letters_per_call = 10'000;
+    // What the log takes; as the routers have it.
+    size_t max_record_bytes = bus::kMaxRecordBytes;
   };
 
   Admin(bus::Bus& bus, const Clock& clock, Metrics& metrics, Options options);

@@ -168,6 +168,21 @@ class AdminTest : public ::testing::Test {
   std::unique_ptr<bus::Bus> bus_;
 };
 
+TEST_F(AdminTest, AConfigurationIsAsLargeAsTheLogsRecordsAllow) {
+  WISSEL_ASSERT_OK_AND_ASSIGN(bus_,
+                              bus::NewEmbeddedBus({.partitions = 3, .max_record_bytes = 4 << 20}));
+  v1::ApplyConfigRequest request = Request(1);
+  request.mutable_config()->set_display_name(std::string(3 << 20, 'd'));
+  EXPECT_THAT(
+      NewAdmin()->ApplyConfig(Of("acme"), request),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most 917504 in all, as one record "
+                                                             "of the log holds it")));
+  WISSEL_EXPECT_OK(NewAdmin({.max_record_bytes = 4 << 20})->ApplyConfig(Of("acme"), request));
+  request.mutable_config()->set_display_name(std::string(4 << 20, 'd'));
+  EXPECT_THAT(NewAdmin({.max_record_bytes = 4 << 20})->ApplyConfig(Of("acme"), request),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("at most 4067328")));
+}
+
 TEST_F(AdminTest, AppliesAndGivesBack) {
   const auto admin = NewAdmin();
   EXPECT_THAT(admin->GetConfig(Of("acme"), {}), StatusIs(absl::StatusCode::kNotFound));

@@ -16,7 +16,8 @@ class App final : public AdminApp {
         admin_(bus, context.clock, metrics_,
                {.operator_workspace = settings.operator_workspace,
                 .log_retention = settings.log_retention,
-                .dead_letters_per_call = settings.dead_letters_per_call}),
+                .dead_letters_per_call = settings.dead_letters_per_call,
+                .max_record_bytes = settings.max_record_bytes}),
         pool_({.name = "admin",
                .threads = settings.threads,
                .queue = static_cast<size_t>(settings.max_waiting_calls)},
@@ -58,7 +59,9 @@ absl::StatusOr<std::unique_ptr<service::App>> Start(const Settings& settings,
                                                     const service::Context& context) {
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<bus::Bus> bus,
                           connections::OpenKafka(settings.kafka, "wissel-admin", context.log));
-  auto app = NewApp(*bus, settings.admin, context);
+  AdminSettings admin = settings.admin;
+  admin.max_record_bytes = static_cast<size_t>(settings.kafka.max_record_bytes);
+  auto app = NewApp(*bus, admin, context);
   return std::make_unique<service::AppOn<bus::Bus>>(std::move(bus), std::move(app));
 }
 

@@ -19,6 +19,7 @@ struct AdminSettings {
   int64_t dead_letters_per_call = 10'000;
   int threads = 4;
   int64_t max_waiting_calls = 100;
+  size_t max_record_bytes = bus::kMaxRecordBytes;  // as the log has it; not a setting
 
   void Describe(config::Binder& b);
 };

@@ -39,7 +39,7 @@ std::optional<absl::Duration> NeededRetention(bus::Topic topic, absl::Duration l
 }  // namespace
 
 void CompareSettings(const bus::TopicSpec& made, const bus::TopicSettings& found,
-                     absl::Duration log_retention, v1::TopicStatus& status) {
+                     const TopicNeeds& needs, v1::TopicStatus& status) {
   const auto problem = [&](std::string text) { status.add_problems(std::move(text)); };
   const auto warning = [&](std::string text) { status.add_warnings(std::move(text)); };
   if (found.compacted) {
@@ -47,7 +47,7 @@ void CompareSettings(const bus::TopicSpec& made, const bus::TopicSettings& found
         "cleanup.policy compacts it: of each key only the last record is kept; delete is needed");
   }
   if (found.retention < made.retention) {
-    const std::optional<absl::Duration> needed = NeededRetention(made.topic, log_retention);
+    const std::optional<absl::Duration> needed = NeededRetention(made.topic, needs.log_retention);
     if (!needed || found.retention >= *needed) {
       warning(absl::StrCat("retention.ms is ", Text(found.retention), "; topics create gives ",
                            Text(made.retention)));
@@ -62,6 +62,11 @@ void CompareSettings(const bus::TopicSpec& made, const bus::TopicSettings& found
   if (found.retention_bytes >= 0) {
     problem(absl::StrCat("retention.bytes is ", found.retention_bytes,
                          ": records go before their time; -1 is needed"));
+  }
+  const auto largest = static_cast<int64_t>(needs.max_record_bytes + bus::kRecordOverhead);
+  if (found.max_message_bytes >= 0 && found.max_message_bytes < largest) {
+    problem(absl::StrCat("max.message.bytes is ", found.max_message_bytes, "; ", largest,
+                         " is needed, as kafka.max_record_bytes allows"));
   }
   if (found.replication < made.replication) {
     problem(absl::StrCat("replication factor ", found.replication, "; ", made.replication,
@@ -125,7 +130,7 @@ absl::StatusOr<std::vector<v1::TopicStatus>> ExamineTopics(bus::Bus& bus, const 
   }
   const std::vector<bus::TopicSpec> made = bus::DefaultTopics(1, replication);
   for (size_t i = 0; i < made.size(); ++i) {
-    if (settings[i]) CompareSettings(made[i], *settings[i], needs.log_retention, statuses[i]);
+    if (settings[i]) CompareSettings(made[i], *settings[i], needs, statuses[i]);
   }
   return statuses;
 }

@@ -18,13 +18,14 @@ struct TopicNeeds {
   // Copies of each record, or as many as the topic with the most of them has.
   int replication = 1;
   absl::Duration log_retention = kLogRetention;
+  size_t max_record_bytes = bus::kMaxRecordBytes;
 };
 
 // Puts into `status` where the settings of a topic differ from those that `topics create` gives it
 // (`made`): what records can be lost by is a problem, what else to know of a warning. More copies
 // and longer retention are neither.
 void CompareSettings(const bus::TopicSpec& made, const bus::TopicSettings& found,
-                     absl::Duration log_retention, v1::TopicStatus& status);
+                     const TopicNeeds& needs, v1::TopicStatus& status);
 
 // How each topic stands. Blocks on the broker.
 //   UNAVAILABLE  the broker cannot be asked

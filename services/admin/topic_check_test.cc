@@ -29,7 +29,7 @@ bus::TopicSettings AsMade(Topic topic) {
 v1::TopicStatus Compare(Topic topic, const bus::TopicSettings& found,
                         absl::Duration log_retention = TopicNeeds::kLogRetention) {
   v1::TopicStatus status;
-  CompareSettings(Made(topic), found, log_retention, status);
+  CompareSettings(Made(topic), found, {.log_retention = log_retention}, status);
   return status;
 }
 
@@ -55,6 +55,16 @@ TEST(TopicCheck, NoTopicMayBeCompactedOrBoundedInBytes) {
                 ElementsAre(HasSubstr("cleanup.policy"), HasSubstr("retention.bytes")))
         << bus::TopicName(topic);
   }
+}
+
+TEST(TopicCheck, RecordsThatAreAllowedMustFit) {
+  bus::TopicSettings settings = AsMade(Topic::kConfig);
+  settings.max_message_bytes = 1 << 20;
+  EXPECT_THAT(Compare(Topic::kConfig, settings).problems(), IsEmpty());
+  v1::TopicStatus status;
+  CompareSettings(Made(Topic::kConfig), settings, {.max_record_bytes = 4 << 20}, status);
+  EXPECT_THAT(status.problems(), ElementsAre("max.message.bytes is 1048576; 4198400 is needed, as "
+                                             "kafka.max_record_bytes allows"));
 }
 
 TEST(TopicCheck, ShorterRetentionIsAProblemWhereWhatIsNeededGoes) {
@@ -115,7 +125,7 @@ TEST(TopicCheck, AcknowledgedRecordsAreOnMoreThanOneDisk) {
               ElementsAre(HasSubstr("replication factor 1; 3 is needed")));
   // Where one copy is all that there is to be.
   v1::TopicStatus status;
-  CompareSettings(bus::DefaultTopics(4)[0], {.replication = 1}, TopicNeeds::kLogRetention, status);
+  CompareSettings(bus::DefaultTopics(4)[0], {.replication = 1}, {}, status);
   EXPECT_THAT(status.problems(), IsEmpty());
   EXPECT_THAT(status.warnings(), ElementsAre(HasSubstr("replication factor 1")));
 }

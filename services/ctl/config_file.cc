@@ -1,9 +1,12 @@
 #include "services/ctl/config_file.h"
 
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "libs/base/status_macros.h"
 #include "libs/domain/config_validation.h"
+#include "services/ctl/proto_yaml.h"
 #include "services/ctl/workspace_yaml.h"
 #include "wissel/admin/v1/admin_service.grpc.pb.h"
 
@@ -13,7 +16,7 @@ using admin::v1::AdminService;
 
 absl::StatusOr<admin::v1::ApplyConfigResponse> SubmitFile(const Session& session,
                                                           const std::string& path, bool dry_run) {
-  WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadInput(path, 4 << 20));
+  WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadInput(path, kMaxYamlBytes));
   admin::v1::ApplyConfigRequest request;
   request.set_dry_run(dry_run);
   auto& config = *request.mutable_config();
@@ -37,7 +40,9 @@ absl::StatusOr<admin::v1::ApplyConfigResponse> SubmitFile(const Session& session
 
 absl::Status CheckConfig(const Session& session, const std::string& file,
                          const config::v1::WorkspaceConfig& config) {
-  const domain::ConfigFindings findings = domain::ValidateConfig(config);
+  // How large it may be the service says, which knows the log.
+  const domain::ConfigFindings findings =
+      domain::ValidateConfig(config, std::numeric_limits<size_t>::max());
   for (const std::string& warning : findings.warnings) {
     session.err << "! " << file << ": " << OneLine(warning, warning.size()) << "\n";
   }

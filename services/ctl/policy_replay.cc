@@ -17,6 +17,7 @@
 #include "services/ctl/output.h"
 #include "services/ctl/plot_file.h"
 #include "services/ctl/progress.h"
+#include "services/ctl/proto_yaml.h"
 #include "services/ctl/sim_output.h"
 #include "services/ctl/workspace_yaml.h"
 
@@ -205,7 +206,7 @@ sim::Report Run(const sim::Recording& recording, std::optional<config::v1::Works
 }  // namespace
 
 absl::Status ReplayPolicy(Session& s, const ReplayRange& range, const PolicyFlags& flags) {
-  WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadInput(flags.policy, 4 << 20));
+  WISSEL_ASSIGN_OR_RETURN(const std::string yaml, ReadInput(flags.policy, kMaxYamlBytes));
   WISSEL_ASSIGN_OR_RETURN(config::v1::WorkspaceConfig policy,
                           ParseWorkspaceYaml(flags.policy, yaml));
   WISSEL_RETURN_IF_ERROR(CheckConfig(s, flags.policy, policy));

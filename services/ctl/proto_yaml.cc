@@ -35,8 +35,6 @@ using google::protobuf::Reflection;
 using google::protobuf::util::TimeUtil;
 using Node = config::YamlNode;
 
-constexpr size_t kMaxFileBytes = 4 << 20;
-
 // A google.protobuf.Duration holds this many seconds either way.
 constexpr size_t kMaxErrors = 20;
 constexpr int64_t kMaxDurationSeconds = 315'576'000'000;
@@ -332,7 +330,7 @@ void EmitMessage(const Message& message, YAML::Emitter& out) {
 }  // namespace
 
 absl::Status YamlToProto(absl::string_view file, absl::string_view yaml, Message& message) {
-  const absl::StatusOr<Node> root = config::ParseYaml(yaml, kMaxFileBytes);
+  const absl::StatusOr<Node> root = config::ParseYaml(yaml, kMaxYamlBytes);
   if (!root.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat(file, ":", absl::StripPrefix(root.status().message(), "line ")));

@@ -10,6 +10,8 @@
 
 namespace wissel::ctl {
 
+inline constexpr size_t kMaxYamlBytes = 16 << 20;
+
 // YAML for people, by a message's own description: keys are the fields' names; an enum value is its
 // name in lower case without the enum's prefix ("longest_idle"); a Duration is "1h30m" or "7d"; a
 // Timestamp is RFC 3339; bytes are base64.
@@ -17,7 +19,7 @@ namespace wissel::ctl {
 // Fills `message` from `yaml`. Strict: an unknown or repeated key, a wrong type, a number out of
 // range, an empty value or a second member of a oneof is an error, and so is what a configuration
 // has no use for (libs/config/yaml.h). INVALID_ARGUMENT lists what is wrong, the first 20 a line
-// each: "file:line: path: what was expected". At most 4 MiB.
+// each: "file:line: path: what was expected". At most kMaxYamlBytes.
 absl::Status YamlToProto(absl::string_view file, absl::string_view yaml,
                          google::protobuf::Message& message);
 

@@ -165,7 +165,8 @@ whatsapp:
         with self.assertRaisesRegex(JourneyError, "exit code 4"):
             self.ctl.run("apply", "-f", changed)  # written for version 1, and 2 is in force
         self.ctl.run("topics", "check")
-        self.assertEqual(json.loads(self.ctl.run("deadletter", "list", "--output", "json")), {})
+        self.assertEqual(json.loads(self.ctl.run("deadletter", "list", "--output", "json")),
+                         {"dead_letters": []})
         self.morning.agents_arrive()
         self.morning.whatsapp_question()
         jan = self.morning.jan

@@ -150,9 +150,9 @@ TEST_F(KafkaBusTest, ATopicThatOthersHaveMadeIsShownAsItIs) {
 }
 
 TEST_F(KafkaBusTest, ABrokerLimitBelowOursIsToldToo) {
-  options_.max_record_bytes = 4 << 20;  // The broker's own limit is 1 MiB.
+  WISSEL_ASSERT_OK(bus_->EnsureTopics(DefaultTopics(1)));
+  options_.max_record_bytes = 4 << 20;  // The topics were made for 1 MiB.
   WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus, NewKafkaBus(options_));
-  WISSEL_ASSERT_OK(bus->EnsureTopics(DefaultTopics(1)));
   const auto appender = bus->NewAppender({});
   absl::Status failed;
   Outgoing large = Numbered(0);
@@ -163,6 +163,33 @@ TEST_F(KafkaBusTest, ABrokerLimitBelowOursIsToldToo) {
   WISSEL_ASSERT_OK(appender->Flush(kPatience));
   EXPECT_THAT(failed, StatusIs(absl::StatusCode::kInvalidArgument));
   WISSEL_EXPECT_OK(next);
+}
+
+TEST_F(KafkaBusTest, ARecordMayBeAsLargeAsTheTopicsWereMadeFor) {
+  options_.max_record_bytes = 4 << 20;
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus, NewKafkaBus(options_));
+  WISSEL_ASSERT_OK(bus->EnsureTopics(DefaultTopics(1)));
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto settings, bus->SettingsOf(Topic::kLog));
+  EXPECT_EQ(settings->max_message_bytes, (4 << 20) + 4096);
+  const auto appender = bus->NewAppender({.gapless = true});
+  std::vector<absl::Status> statuses;
+  Outgoing large = Numbered(0);
+  large.value = std::string((4 << 20) - 100, 'x');
+  for (const Outgoing& record : {Numbered(1), large, Numbered(2)}) {
+    appender->Append(record, [&](const auto& offset) { statuses.push_back(offset.status()); });
+  }
+  WISSEL_ASSERT_OK(appender->Flush(kPatience));
+  ASSERT_EQ(statuses.size(), 3);
+  for (const absl::Status& status : statuses) WISSEL_EXPECT_OK(status);
+  // A reader that was told nothing of it.
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto reader, bus_->OpenReader(Topic::kLog, 0, {}));
+  std::vector<size_t> sizes;
+  const absl::Time deadline = absl::Now() + kPatience;
+  while (sizes.size() < 3 && absl::Now() < deadline) {
+    WISSEL_ASSERT_OK_AND_ASSIGN(const auto records, reader->Poll(10, absl::Milliseconds(100)));
+    for (const Record& record : records) sizes.push_back(record.value.size());
+  }
+  EXPECT_THAT(sizes, ::testing::ElementsAre(1, large.value.size(), 1));
 }
 
 TEST_F(KafkaBusTest, AnAbsentBrokerIsUnavailable) {
