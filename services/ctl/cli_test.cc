@@ -329,6 +329,31 @@ TEST(Cli, WhatDiffersCannotSteerTheTerminal) {
   EXPECT_EQ(SteeringIn(refused), "");
 }
 
+class LargeAdmin final : public admin::v1::AdminService::Service {
+  grpc::Status ApplyConfig(grpc::ServerContext*, const admin::v1::ApplyConfigRequest*,
+                           admin::v1::ApplyConfigResponse* response) override {
+    for (int i = 0; i < 600; ++i) {
+      admin::v1::Difference& difference = *response->add_differences();
+      difference.set_kind(admin::v1::Difference::KIND_ADDED);
+      difference.set_path(absl::StrCat("agents[", std::string(10'000, 'a'), "]"));
+    }
+    return grpc::Status::OK;
+  }
+};
+
+TEST(Cli, ALargeShopsDifferencesAreTakenWhole) {
+  const wissel::testing::TempDir dir;
+  LargeAdmin admin;
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto server, rpc::Server::Start({}, {&admin}));
+  const std::string target = absl::StrCat("localhost:", server->port());
+  const std::string token = Write(dir, "token", "a.b.c\n");
+  const std::string shop = Write(dir, "shop.yaml", "workspace_id: shop\nversion: 1\n");
+  const Result result = Wisselctl({"diff", "-f", shop.c_str(), "--server", target.c_str(),
+                                   "--insecure-local", "--token-file", token.c_str()});
+  EXPECT_EQ(result.code, 1) << result.err;
+  EXPECT_GT(result.out.size(), 6'000'000);
+}
+
 TEST(Cli, AMalformedTokenIsRefusedUnshown) {
   const wissel::testing::TempDir dir;
   const std::vector<const char*> topics = {

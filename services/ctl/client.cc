@@ -6,9 +6,12 @@
 
 namespace wissel::ctl {
 
+// What differs of a configuration, or one as large as the log's records may be (64 MiB).
+constexpr int kMaxAnswerBytes = 128 << 20;
+
 absl::StatusOr<Client> MakeClient(const Session& session, Session::Service service,
                                   absl::string_view who) {
-  rpc::ChannelOptions options;
+  rpc::ChannelOptions options{.max_message_bytes = kMaxAnswerBytes};
   WISSEL_ASSIGN_OR_RETURN(options.target, session.Server(service));
   if (!session.flags.insecure_local) {
     options.tls.emplace();
