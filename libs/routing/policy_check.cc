@@ -4,10 +4,7 @@
 #include <limits>
 #include <map>
 #include <set>
-#include <utility>
 
-#include "absl/algorithm/container.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -15,7 +12,7 @@
 #include "libs/routing/calendar_config.h"
 #include "libs/routing/language.h"
 #include "libs/routing/pattern.h"
-#include "libs/routing/policy.h"
+#include "libs/routing/policy_findings.h"
 #include "libs/routing/policy_reach.h"
 
 namespace wissel::routing {
@@ -24,56 +21,25 @@ namespace {
 using common::v1::ChannelKind;
 using config::v1::Agent;
 using config::v1::ChannelPolicy;
-using config::v1::EscalationStep;
 using config::v1::OverflowRule;
 using config::v1::Queue;
 using config::v1::QueueRule;
 using config::v1::RelaxationStep;
 using config::v1::Skill;
-using config::v1::SlaPolicy;
 using config::v1::WorkspaceConfig;
 
-constexpr size_t kMaxIdBytes = 128;
-constexpr size_t kMaxSlugBytes = 64;
 constexpr int32_t kMaxCapacityUnits = 1'000'000;
 constexpr int32_t kMaxConversations = 1'000;
 constexpr int kMaxPatterns = 20;
-constexpr int kMaxSteps = 8;
 // An explanation repeats much of what is asked for, and a decision holds many (ADR 4).
 constexpr int kMaxSkills = 50;
 constexpr int kMaxWidened = 100;
 constexpr size_t kMaxTextBytes = 4096;
 constexpr absl::string_view kItsLanguage = "lang:*";
 
-bool IsSlug(absl::string_view text) {
-  return !text.empty() && text.size() <= kMaxSlugBytes &&
-         std::all_of(text.begin(), text.end(), [](char c) {
-           return absl::ascii_islower(static_cast<unsigned char>(c)) ||
-                  absl::ascii_isdigit(static_cast<unsigned char>(c)) || c == '-';
-         });
-}
-
-template <typename Values, typename Value>
-bool Contains(const Values& values, const Value& value) {
-  return std::find(values.begin(), values.end(), value) != values.end();
-}
-
-class Checker {
+class Checker : private PolicyFindings {
  public:
-  explicit Checker(const WorkspaceConfig& config) : config_(config) {
-    for (const auto& group : config.routing_groups()) groups_.insert(group.routing_group_id());
-    for (const auto& account : config.accounts()) {
-      accounts_[account.account().account_id()] = {account.account().kind(),
-                                                   account.routing_group_id()};
-    }
-    for (const auto& calendar : config.calendars()) calendars_.insert(calendar.calendar_id());
-    for (const Queue& queue : config.queues()) {
-      group_of_queue_.emplace(queue.queue_id(), queue.routing_group_id());
-    }
-    for (const Agent& agent : config.agents()) {
-      group_of_agent_.emplace(agent.agent_id(), agent.routing_group_id());
-    }
-  }
+  explicit Checker(const WorkspaceConfig& config) : PolicyFindings(config), config_(config) {}
 
   std::vector<PolicyFinding> Run() {
     Queues();
@@ -81,88 +47,16 @@ class Checker {
     Agents();
     Channels();
     Calendars();
-    SlaPolicies();
-    Priorities();
+    CheckSlaPolicies(config_, *this);
+    CheckPriorities(config_.priority(), *this);
     // Whether anything can be done is a question for a configuration that makes sense.
-    if (!errors_.empty()) return std::move(errors_);
-    for (PolicyFinding& finding : CheckReach(config_)) warnings_.push_back(std::move(finding));
-    return std::move(warnings_);
+    if (!has_errors()) {
+      for (const PolicyFinding& finding : CheckReach(config_)) Warn(finding.path, finding.what);
+    }
+    return Take();
   }
 
  private:
-  void Error(absl::string_view path, absl::string_view what) {
-    errors_.push_back({true, std::string(path), std::string(what)});
-  }
-  void Warn(absl::string_view path, absl::string_view what) {
-    warnings_.push_back({false, std::string(path), std::string(what)});
-  }
-  void Range(absl::string_view path, int64_t value, int64_t min, int64_t max) {
-    if (value < min || value > max) {
-      Error(path, absl::StrCat(value, "; from ", min, " to ", max));
-    }
-  }
-  void Range(absl::string_view path, const google::protobuf::Duration& proto, absl::Duration min,
-             absl::Duration max) {
-    const absl::Duration value = FromProto(proto);
-    if (value < min || value > max) {
-      Error(path, absl::StrCat(absl::FormatDuration(value), "; from ", absl::FormatDuration(min),
-                               " to ", absl::FormatDuration(max)));
-    }
-  }
-  // An id that people type as one word.
-  void Id(absl::string_view path, const std::string& id, std::set<std::string>& known) {
-    Name(path, id, known);
-    if (!absl::c_all_of(id, absl::ascii_isgraph)) {
-      Error(path, "an id with other characters; visible ASCII, no spaces");
-    }
-  }
-  // What is there and new.
-  void Name(absl::string_view path, const std::string& id, std::set<std::string>& known) {
-    if (id.empty() || id.size() > kMaxIdBytes) {
-      Error(path, absl::StrCat("an id of ", id.size(), " bytes; 1 to ", kMaxIdBytes));
-    } else if (!known.insert(id).second) {
-      Error(path, "there twice");
-    }
-  }
-  void Slug(absl::string_view path, const std::string& id, std::set<std::string>& known) {
-    if (!IsSlug(id)) {
-      Error(path, "1 to 64 of a-z, 0-9 and -");
-    } else if (!known.insert(id).second) {
-      Error(path, "there twice");
-    }
-  }
-  void Group(absl::string_view path, const std::string& id) {
-    if (groups_.count(id) == 0) Error(path, absl::StrCat("no routing group \"", id, "\""));
-  }
-  void Calendar(absl::string_view path, const std::string& id) {
-    if (!id.empty() && calendars_.count(id) == 0) {
-      Error(path, absl::StrCat("no calendar \"", id, "\""));
-    }
-  }
-  // A queue of that group; returns whether it is one.
-  bool QueueOf(absl::string_view path, const std::string& id, const std::string& group) {
-    const auto found = group_of_queue_.find(id);
-    if (found == group_of_queue_.end()) {
-      Error(path, absl::StrCat("no queue \"", id, "\""));
-    } else if (found->second != group) {
-      Error(path, absl::StrCat("queue \"", id, "\" is of another routing group"));
-    } else {
-      return true;
-    }
-    return false;
-  }
-  void Kind(absl::string_view path, ChannelKind kind) {
-    if (kind == ChannelKind::CHANNEL_KIND_UNSPECIFIED || !common::v1::ChannelKind_IsValid(kind)) {
-      Error(path, "no such channel");
-    }
-  }
-  void AtMost(absl::string_view path, int size, int most) {
-    if (size > most) Error(path, absl::StrCat(size, "; at most ", most));
-  }
-  void Proficiency(absl::string_view path, int32_t value) {
-    Range(absl::StrCat(path, ".proficiency"), value, 1, 10);
-  }
-
   void Skills(absl::string_view path, const google::protobuf::RepeatedPtrField<Skill>& skills) {
     std::set<std::string> known;
     for (const Skill& skill : skills) {
@@ -225,10 +119,10 @@ class Checker {
   void Rule(const std::string& path, const Queue& queue, const QueueRule& rule) {
     for (const std::string& account : rule.account_ids()) {
       const std::string place = absl::StrCat(path, ".account_ids");
-      const auto found = accounts_.find(account);
-      if (found == accounts_.end()) {
+      const auto found = accounts().find(account);
+      if (found == accounts().end()) {
         Error(place, absl::StrCat("no account \"", account, "\""));
-      } else if (found->second.second != queue.routing_group_id()) {
+      } else if (found->second.routing_group_id != queue.routing_group_id()) {
         Warn(place, absl::StrCat("account \"", account, "\" is of another routing group"));
       }
     }
@@ -330,8 +224,8 @@ class Checker {
       }
       for (const std::string& id : step.widen_to_agent_ids()) {
         const std::string place = absl::StrCat(path, ".widen_to_agent_ids");
-        const auto found = group_of_agent_.find(id);
-        if (found == group_of_agent_.end()) {
+        const auto found = group_of_agent().find(id);
+        if (found == group_of_agent().end()) {
           Error(place, absl::StrCat("no agent \"", id, "\""));
         } else if (found->second != queue.routing_group_id()) {
           Error(place, absl::StrCat("agent \"", id, "\" is of another routing group"));
@@ -517,185 +411,7 @@ class Checker {
     }
   }
 
-  void SlaPolicies() {
-    std::set<std::string> known;
-    for (const SlaPolicy& policy : config_.sla_policies()) {
-      const std::string path = absl::StrCat("sla_policies[", policy.sla_policy_id(), "]");
-      Slug(path, policy.sla_policy_id(), known);
-      for (const std::string& id : policy.queue_ids()) {
-        if (group_of_queue_.count(id) == 0) {
-          Error(absl::StrCat(path, ".queue_ids"), absl::StrCat("no queue \"", id, "\""));
-        }
-      }
-      for (const int kind : policy.channel_kinds()) {
-        Kind(absl::StrCat(path, ".channel_kinds"), static_cast<ChannelKind>(kind));
-      }
-      Calendar(absl::StrCat(path, ".calendar_id"), policy.calendar_id());
-      std::set<int> metrics;
-      if (policy.targets().empty()) Error(absl::StrCat(path, ".targets"), "none");
-      for (const config::v1::SlaTarget& target : policy.targets()) {
-        const std::string place =
-            absl::StrCat(path, ".targets[", config::v1::SlaMetric_Name(target.metric()), "]");
-        if (!IsMetric(target.metric())) Error(place, "no such metric");
-        if (!metrics.insert(target.metric()).second) Error(place, "there twice");
-        Range(absl::StrCat(place, ".target"), target.target(), absl::Seconds(1),
-              absl::Hours(365 * 24));
-      }
-      for (int i = 0; i < policy.warn_percents_size(); ++i) {
-        const std::string place = absl::StrCat(path, ".warn_percents[", i, "]");
-        Range(place, policy.warn_percents(i), 1, 99);
-        if (i > 0 && policy.warn_percents(i) <= policy.warn_percents(i - 1)) {
-          Error(place, absl::StrCat(policy.warn_percents(i), "; more than the one before it, ",
-                                    policy.warn_percents(i - 1)));
-        }
-      }
-      for (int i = 0; i < policy.escalation_steps_size(); ++i) {
-        Escalation(absl::StrCat(path, ".escalation_steps[", i, "]"), policy,
-                   policy.escalation_steps(i), metrics);
-      }
-    }
-  }
-
-  static bool IsMetric(config::v1::SlaMetric metric) {
-    return metric != config::v1::SLA_METRIC_UNSPECIFIED && config::v1::SlaMetric_IsValid(metric);
-  }
-
-  // A conversation overflows within its routing group only.
-  void EscalationQueue(const std::string& path, const std::string& id, const SlaPolicy& policy) {
-    const auto target = group_of_queue_.find(id);
-    if (target == group_of_queue_.end()) {
-      return Error(path, absl::StrCat("no queue \"", id, "\""));
-    }
-    for (const std::string& from : policy.queue_ids()) {
-      const auto found = group_of_queue_.find(from);
-      if (found == group_of_queue_.end() || found->second == target->second) continue;
-      Error(path, absl::StrCat("queue \"", id, "\" is of another routing group than \"", from,
-                               "\", which the policy applies to"));
-    }
-    if (!policy.queue_ids().empty()) return;
-    for (const auto& [account, kind_and_group] : accounts_) {
-      const auto& [kind, group] = kind_and_group;
-      if (group == target->second) continue;
-      if (!policy.channel_kinds().empty() && !Contains(policy.channel_kinds(), kind)) continue;
-      Error(path,
-            absl::StrCat("queue \"", id, "\" is of another routing group than account \"", account,
-                         "\", to which the policy applies, too: limit the policy to "
-                         "queues of one group (queue_ids)"));
-      return;
-    }
-  }
-
-  // What escalation sends to a queue has waited, so that the queue's own overflow rules may be due
-  // at once.
-  void EscalationReturns(const std::string& path, const std::string& to, const SlaPolicy& policy) {
-    std::set<std::string> reached = {to};
-    std::vector<std::string> left = {to};
-    while (!left.empty()) {
-      const std::string id = left.back();
-      left.pop_back();
-      for (const Queue& queue : config_.queues()) {
-        if (queue.queue_id() != id) continue;
-        for (const OverflowRule& rule : queue.overflow_rules()) {
-          if (rule.action_case() == OverflowRule::kToQueueId &&
-              reached.insert(rule.to_queue_id()).second) {
-            left.push_back(rule.to_queue_id());
-          }
-        }
-      }
-    }
-    reached.erase(to);
-    for (const std::string& id : reached) {
-      if (!policy.queue_ids().empty() && !Contains(policy.queue_ids(), id)) continue;
-      Warn(path, absl::StrCat("what it sends to queue \"", to, "\" may go on to queue \"", id,
-                              "\" at once, by overflow_rules whose time is up by then"));
-    }
-  }
-
-  void Escalation(const std::string& path, const SlaPolicy& policy, const EscalationStep& step,
-                  const std::set<int>& metrics) {
-    if (!IsMetric(step.metric())) {
-      Error(absl::StrCat(path, ".metric"), "no such metric");
-    } else if (metrics.count(step.metric()) == 0) {
-      Error(absl::StrCat(path, ".metric"), absl::StrCat("the policy has no target for ",
-                                                        config::v1::SlaMetric_Name(step.metric())));
-    }
-    Range(absl::StrCat(path, ".percent"), step.percent(), 1, 1000);
-    switch (step.action_case()) {
-      case EscalationStep::kAddPriorityPoints:
-        Range(absl::StrCat(path, ".add_priority_points"), step.add_priority_points(), 1, 10'000);
-        break;
-      case EscalationStep::kRelaxSteps:
-        Range(absl::StrCat(path, ".relax_steps"), step.relax_steps(), 1, kMaxSteps);
-        break;
-      case EscalationStep::kOverflowToQueueId:
-        EscalationQueue(absl::StrCat(path, ".overflow_to_queue_id"), step.overflow_to_queue_id(),
-                        policy);
-        EscalationReturns(absl::StrCat(path, ".overflow_to_queue_id"), step.overflow_to_queue_id(),
-                          policy);
-        break;
-      case EscalationStep::kTellSupervisors:
-        if (!step.tell_supervisors()) {
-          Error(absl::StrCat(path, ".tell_supervisors"), "can only be true");
-        }
-        break;
-      case EscalationStep::ACTION_NOT_SET:
-        Error(path, "says nothing to do");
-        break;
-    }
-  }
-
-  void Priorities() {
-    const config::v1::PriorityPolicy& priority = config_.priority();
-    constexpr int32_t kMaxPoints = 10'000;
-    std::set<std::string> tiers;
-    for (const auto& tier : priority.tiers()) {
-      const std::string path = absl::StrCat("priority.tiers[", tier.tier(), "]");
-      Name(path, tier.tier(), tiers);
-      Range(absl::StrCat(path, ".points"), tier.points(), 0, kMaxPoints);
-    }
-    std::set<int64_t> values;
-    for (const auto& value : priority.lifetime_values()) {
-      const std::string path =
-          absl::StrCat("priority.lifetime_values[", value.min_lifetime_value_cents(), "]");
-      if (!values.insert(value.min_lifetime_value_cents()).second) Error(path, "there twice");
-      Range(absl::StrCat(path, ".points"), value.points(), 0, kMaxPoints);
-    }
-    std::set<std::string> states;
-    for (const auto& state : priority.order_states()) {
-      const std::string path = absl::StrCat("priority.order_states[", state.order_state(), "]");
-      Name(path, state.order_state(), states);
-      Range(absl::StrCat(path, ".points"), state.points(), 0, kMaxPoints);
-    }
-    std::set<int32_t> shares;
-    int32_t most = 0;
-    for (const auto& share : priority.sla_proximity()) {
-      const std::string path = absl::StrCat("priority.sla_proximity[", share.percent(), "]");
-      Range(absl::StrCat(path, ".percent"), share.percent(), 1, 1000);
-      if (!shares.insert(share.percent()).second) Error(path, "there twice");
-      Range(absl::StrCat(path, ".points"), share.points(), 0, kMaxPoints);
-    }
-    // A conversation's priority never falls while it waits.
-    for (const int32_t percent : shares) {
-      for (const auto& share : priority.sla_proximity()) {
-        if (share.percent() != percent) continue;
-        if (share.points() < most) {
-          Error(absl::StrCat("priority.sla_proximity[", percent, "].points"),
-                absl::StrCat(share.points(), "; no less than for a smaller share, ", most));
-        }
-        most = std::max(most, share.points());
-        break;
-      }
-    }
-  }
-
   const WorkspaceConfig& config_;
-  std::vector<PolicyFinding> errors_;
-  std::vector<PolicyFinding> warnings_;
-  std::set<std::string> groups_;
-  std::set<std::string> calendars_;
-  std::map<std::string, std::pair<ChannelKind, std::string>> accounts_;  // and routing group
-  std::map<std::string, std::string> group_of_queue_;
-  std::map<std::string, std::string> group_of_agent_;
 };
 
 }  // namespace
