@@ -127,6 +127,9 @@ class Reader {
   // The offset that Poll returns next, if there is such a record.
   virtual int64_t position() const = 0;
 
+  // The end as far as the reader has heard of it, without asking: at least position().
+  virtual int64_t KnownEnd() const { return position(); }
+
   // The first offset that retention has left, and the one that the next record will get (Kafka: the
   // high watermark). Both ask the log: a round trip on Kafka, at most its request timeout.
   //   UNAVAILABLE  no answer
@@ -150,6 +153,13 @@ struct Assignment {
   bool empty() const { return revoked.empty() && assigned.empty(); }
 };
 
+// How far a group has come in a partition: to the offset that it deals with next.
+struct Progress {
+  Topic topic = Topic::kInbound;
+  int32_t partition = 0;
+  int64_t next = 0;
+};
+
 // A place in a group whose members share a topic's partitions. For one thread at a time.
 //
 // It says which partitions to take care of, no more: two members may believe for a while that they
@@ -164,9 +174,9 @@ class Membership {
   //   UNAVAILABLE  membership cannot be kept up; further calls go on trying
   virtual absl::StatusOr<Assignment> Poll(absl::Duration timeout) = 0;
 
-  // Shows the group's progress to lag monitors and autoscalers. Nothing ever starts from it. Does
-  // not block; failures are of no consequence.
-  virtual void CommitForMonitoring(const std::vector<std::pair<int32_t, int64_t>>& offsets) = 0;
+  // Shows the group's progress, in any topic, to lag monitors and autoscalers. Nothing ever starts
+  // from it. Does not block; failures are of no consequence.
+  virtual void CommitForMonitoring(const std::vector<Progress>& progress) = 0;
 };
 
 // The way to the log. Thread-safe. What it gives out must be destroyed before it.

@@ -257,6 +257,9 @@ class EmbeddedReader final : public Reader {
     return absl::OkStatus();
   }
   int64_t position() const override { return position_; }
+  int64_t KnownEnd() const override {
+    return std::max(position_, bus_.GetBounds(topic_, partition_).end);
+  }
   absl::StatusOr<int64_t> StartOffset() override {
     return bus_.GetBounds(topic_, partition_).start;
   }
@@ -280,7 +283,7 @@ class EmbeddedMembership final : public Membership {
     return bus_.PollGroup(group_, id_, timeout);
   }
   // Nobody outside the process could see it.
-  void CommitForMonitoring(const std::vector<std::pair<int32_t, int64_t>>&) override {}
+  void CommitForMonitoring(const std::vector<Progress>&) override {}
 
  private:
   EmbeddedBus& bus_;

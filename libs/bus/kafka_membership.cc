@@ -63,10 +63,12 @@ class KafkaMembership final : public Membership, public ClientOwner {
     }
   }
 
-  void CommitForMonitoring(const std::vector<std::pair<int32_t, int64_t>>& offsets) override {
-    const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(offsets.size())));
-    for (const auto& [partition, offset] : offsets) {
-      rd_kafka_topic_partition_list_add(list.get(), topic_.c_str(), partition)->offset = offset;
+  void CommitForMonitoring(const std::vector<Progress>& progress) override {
+    const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(progress.size())));
+    for (const Progress& p : progress) {
+      rd_kafka_topic_partition_list_add(
+          list.get(), TopicName(p.topic, options().topic_prefix).c_str(), p.partition)
+          ->offset = p.next;
     }
     rd_kafka_commit(client_.get(), list.get(), /*async=*/1);
   }

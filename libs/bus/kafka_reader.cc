@@ -78,6 +78,15 @@ class KafkaReader final : public Reader {
 
   int64_t position() const override { return position_; }
 
+  // As of the last fetch.
+  int64_t KnownEnd() const override {
+    int64_t low = 0;
+    int64_t high = 0;
+    const bool known = rd_kafka_get_watermark_offsets(client_, name_.c_str(), partition_, &low,
+                                                      &high) == RD_KAFKA_RESP_ERR_NO_ERROR;
+    return known ? std::max(position_, high) : position_;
+  }
+
   absl::StatusOr<int64_t> StartOffset() override {
     WISSEL_ASSIGN_OR_RETURN(const auto bounds, Bounds());
     return bounds.first;
@@ -105,13 +114,7 @@ class KafkaReader final : public Reader {
   void KeepFetching() {
     if (!looked_.Expired()) return;
     const size_t left = rd_kafka_queue_length(queue_.get());
-    int64_t low = 0;
-    int64_t high = 0;  // As of the last fetch.
-    if (left > kFewLeft || rd_kafka_get_watermark_offsets(client_, name_.c_str(), partition_, &low,
-                                                          &high) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return;
-    }
-    if (high - position_ <= static_cast<int64_t>(left)) return;
+    if (left > kFewLeft || KnownEnd() - position_ <= static_cast<int64_t>(left)) return;
     looked_ = Timeout(kLookAgain);
     const KafkaSecurity& security = pool_.options().security;
     const Handle<rd_kafka_error_t, rd_kafka_error_destroy> error(rd_kafka_sasl_set_credentials(

@@ -6,6 +6,7 @@
 #include "absl/time/clock.h"
 #include "libs/base/uuid.h"
 #include "libs/bus/kafka.h"
+#include "libs/bus/testing/committed.h"
 #include "libs/testing/redis_server.h"
 #include "libs/testing/shop_log.h"
 #include "libs/testing/status_matchers.h"
@@ -24,10 +25,9 @@ constexpr absl::Duration kPatience = absl::Seconds(60);
 TEST(ProjectorOnKafka, FoldsTakesOverAndBuildsAgain) {
   WISSEL_TEST_ENV(brokers, "WISSEL_TEST_KAFKA");
   RedisServer server;
-  const std::string name = RandomUuid();
-  WISSEL_ASSERT_OK_AND_ASSIGN(
-      const auto bus,
-      bus::NewKafkaBus({.brokers = brokers, .topic_prefix = absl::StrCat("test.", name, ".")}));
+  const bus::KafkaOptions options{.brokers = brokers,
+                                  .topic_prefix = absl::StrCat("test.", RandomUuid(), ".")};
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto bus, bus::NewKafkaBus(options));
   WISSEL_ASSERT_OK(bus->EnsureTopics(bus::DefaultTopics(1)));
   ShopLog shop(*bus);
   std::mt19937 random(7);
@@ -39,6 +39,7 @@ TEST(ProjectorOnKafka, FoldsTakesOverAndBuildsAgain) {
   telemetry::Readiness readiness;
   ProjectorSettings settings;
   settings.session_timeout = absl::Seconds(6);
+  settings.lag_interval = absl::Milliseconds(100);
   const store::RedisOptions redis_options{.address = server.address()};
   const auto start = [&] {
     return std::make_unique<Projector>(Projector::Dependencies{.bus = *bus,
@@ -79,6 +80,16 @@ TEST(ProjectorOnKafka, FoldsTakesOverAndBuildsAgain) {
   for (int i = 0; i < 100; ++i) shop.Happen(random);
   shop.Sync();
   expect_fold();
+  // Its group's lag can be watched.
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto log, bus->OpenReader(bus::Topic::kLog, 0, {}));
+  WISSEL_ASSERT_OK_AND_ASSIGN(const int64_t end, log->EndOffset());
+  const auto committed = [&] {
+    return bus::testing::CommittedOffset(options, "projector", bus::Topic::kLog, 0).value_or(-1);
+  };
+  for (const absl::Time until = absl::Now() + kPatience;
+       committed() != end && absl::Now() < until;) {
+  }
+  EXPECT_EQ(committed(), end);
   projector.reset();
 }
 

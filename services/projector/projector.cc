@@ -86,7 +86,7 @@ void Projector::FollowAssignment() {
 
 bool Projector::StepAll() {
   bool busy = false;
-  std::vector<std::pair<int32_t, int64_t>> offsets;
+  std::vector<bus::Progress> progress;
   for (auto& [number, partition] : partitions_) {
     const absl::Time now = environment_.clock.Now();
     if (now < partition.not_before) continue;
@@ -101,12 +101,13 @@ bool Projector::StepAll() {
       environment_.log.Warning(
           "partition failed", {{"partition", number}, {"reason", more.status()}, {"pause", pause}});
     }
-    if (const auto offset = partition.projector->next_offset())
-      offsets.emplace_back(number, *offset);
+    if (const auto offset = partition.projector->next_offset()) {
+      progress.push_back({bus::Topic::kLog, number, *offset});
+    }
   }
   const absl::Time now = environment_.clock.Now();
   if (membership_ != nullptr && now - last_commit_ >= settings_.lag_interval) {
-    membership_->CommitForMonitoring(offsets);
+    membership_->CommitForMonitoring(progress);
     last_commit_ = now;
   }
   return busy;

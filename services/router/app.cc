@@ -25,6 +25,7 @@ namespace {
 // How long the thread sleeps at most when nothing comes in: its partitions' clocks go on.
 constexpr absl::Duration kIdle = absl::Milliseconds(100);
 constexpr absl::Duration kBusRetry = absl::Seconds(1);
+constexpr absl::Duration kCommitInterval = absl::Seconds(1);
 constexpr absl::Duration kStatezTimeout = absl::Seconds(10);
 
 std::string OwnerName() {
@@ -129,6 +130,7 @@ class RouterApp : public service::App {
       bool busy = false;
       for (auto& [number, partition] : mine_) busy = partition->Step() || busy;
       DropLost();
+      if (context_.clock.Now() >= next_commit_) CommitProgress();
       AnswerStatez();
       ShowReadiness();
       if (!busy) wakeup_->Wait(std::min(kIdle, UntilNextDue()));
@@ -140,6 +142,7 @@ class RouterApp : public service::App {
       if (drained) break;
       wakeup_->Wait(absl::Milliseconds(10));
     }
+    CommitProgress();
     mine_.clear();
     membership_.reset();
     AnswerStatez();
@@ -168,6 +171,14 @@ class RouterApp : public service::App {
       given.use_checkpoint = !it->second->checkpoint_failed();
       it = mine_.erase(it);
     }
+  }
+
+  // For whoever watches the group's lag: the log alone says what is decided next.
+  void CommitProgress() {
+    next_commit_ = context_.clock.Now() + kCommitInterval;
+    std::vector<bus::Progress> progress;
+    for (const auto& [number, partition] : mine_) partition->AddProgress(progress);
+    if (!progress.empty()) membership_->CommitForMonitoring(progress);
   }
 
   absl::Duration UntilNextDue() const {
@@ -243,6 +254,7 @@ class RouterApp : public service::App {
   std::unique_ptr<bus::Membership> membership_;
   std::map<int32_t, Given> given_;
   std::map<int32_t, std::unique_ptr<Partition>> mine_;
+  absl::Time next_commit_ = absl::InfinitePast();
 
   std::jthread thread_;
   telemetry::Endpoint::Page statez_;

@@ -59,6 +59,7 @@ absl::StatusOr<std::unique_ptr<Intake::Batch>> Intake::Read() {
     google::protobuf::Message* const message = prototype_.New(&batch->memory);
     if (message->ParseFromString(input.record.value)) input.message = message;
   }
+  batch->behind = reader_->KnownEnd() - reader_->position();
   return batch;
 }
 

@@ -50,6 +50,11 @@ class Intake {
   // Done with it; its message may still be read until the next Peek.
   void Pop();
 
+  // Inputs that are not done with, as far as the topic's reader had heard when it read last.
+  int64_t waiting() const {
+    return static_cast<int64_t>(batch_->inputs.size() - batch_->next) + batch_->behind;
+  }
+
   // Goes on with the first record that the topic still has; its offset.
   absl::StatusOr<int64_t> SkipToStart();
   // The offset of the next record to be read.
@@ -60,6 +65,7 @@ class Intake {
     google::protobuf::Arena memory;
     std::vector<Input> inputs;
     size_t next = 0;
+    int64_t behind = 0;  // Records of the topic behind these.
   };
   struct Ahead {
     Notification done;

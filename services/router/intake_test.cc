@@ -110,6 +110,18 @@ TEST_F(IntakeTest, KnowsWhetherAnotherOneFollows) {
   }
 }
 
+TEST_F(IntakeTest, KnowsHowManyAreNotDoneWith) {
+  PutNumbered(0, 25);
+  const auto intake = Open();
+  for (int64_t left = 25; left > 0; --left) {
+    ASSERT_NE(intake->Peek().value(), nullptr);
+    EXPECT_EQ(intake->waiting(), left);
+    intake->Pop();
+  }
+  EXPECT_EQ(intake->Peek().value(), nullptr);
+  EXPECT_EQ(intake->waiting(), 0);
+}
+
 TEST_F(IntakeTest, BytesThatAreNoMessageAndTooManyOfThemComeWithoutOne) {
   PutNumbered(0, 1);
   Put("\xff\xff garbage");

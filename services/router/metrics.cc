@@ -35,6 +35,11 @@ Metrics::Metrics(telemetry::Registry& r)
       conversations(r.AddGaugeFamily("wissel_router_conversations",
                                      "Conversations in the working state, by partition.",
                                      {{.name = "partition"}})),
+      lag(r.AddGaugeFamily(
+          "wissel_router_lag_offsets",
+          "Records of a topic that are not decided yet, as far as the router has heard.",
+          {{.name = "topic", .values = {"commands", "receipts", "inbound"}},
+           {.name = "partition"}})),
       waiting(r.AddGaugeFamily("wissel_router_waiting_conversations",
                                "Conversations waiting in a queue; not those on offer.",
                                {{.name = "workspace"}, {.name = "queue"}})),

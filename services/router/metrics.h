@@ -31,6 +31,7 @@ struct Metrics {
   telemetry::Counter restate_rounds;
   telemetry::Gauge partitions_owned;
   telemetry::GaugeFamily conversations;  // by partition
+  telemetry::GaugeFamily lag;            // by topic and partition
   // By workspace and queue.
   telemetry::GaugeFamily waiting;
   telemetry::GaugeFamily unmeetable;

@@ -23,7 +23,7 @@ namespace {
 
 // Records folded or read back at a time.
 constexpr size_t kReadBatch = 2000;
-constexpr absl::Duration kShowWaitingInterval = absl::Seconds(1);
+constexpr absl::Duration kShowInterval = absl::Seconds(1);
 constexpr absl::Duration kDeadLetterTimeout = absl::Seconds(30);
 // Of a record's header, which anybody may have written.
 constexpr size_t kMaxTraceBytes = 256;
@@ -62,7 +62,9 @@ struct Partition::Input {
   bus::Topic topic;
   common::v1::InputTopic name;
   telemetry::Counter& decisions;
+  telemetry::Gauge lag;
   Intake intake;
+  int64_t next = 0;  // The offset decided next.
 };
 
 Partition::Partition(Shared& shared, int32_t partition, bool use_checkpoint)
@@ -76,7 +78,7 @@ Partition::Partition(Shared& shared, int32_t partition, bool use_checkpoint)
 Partition::~Partition() {
   AwaitFolded();
   if (owning()) shared_.metrics.partitions_owned.Decrement();
-  Show({});
+  ShowNothing();
 }
 
 bool Partition::owning() const { return engine_.has_value(); }
@@ -90,7 +92,7 @@ void Partition::Lose(absl::Status status) {
   // A checkpoint that cannot be gone on from: the log alone is tried next.
   checkpoint_failed_ = from_checkpoint_ && !owning();
   AwaitFolded();
-  Show({});
+  ShowNothing();
   engine_.reset();
   folding_.reset();
   waiting_.clear();
@@ -191,6 +193,7 @@ absl::Status Partition::StartDeciding() {
   struct Kind {
     bus::Topic topic;
     common::v1::InputTopic name;
+    absl::string_view label;
     telemetry::Counter& decisions;
     const google::protobuf::Message& prototype;
   };
@@ -198,22 +201,23 @@ absl::Status Partition::StartDeciding() {
   const Intake::Options options{.batch = static_cast<size_t>(shared_.settings.batch),
                                 .max_bytes = shared_.settings.max_input_bytes};
   for (const Kind& kind :
-       {Kind{bus::Topic::kCommands, common::v1::INPUT_TOPIC_COMMANDS, metrics.commands,
+       {Kind{bus::Topic::kCommands, common::v1::INPUT_TOPIC_COMMANDS, "commands", metrics.commands,
              command::v1::Command::default_instance()},
-        Kind{bus::Topic::kReceipts, common::v1::INPUT_TOPIC_RECEIPTS, metrics.receipts,
+        Kind{bus::Topic::kReceipts, common::v1::INPUT_TOPIC_RECEIPTS, "receipts", metrics.receipts,
              receipt::v1::Receipt::default_instance()},
-        Kind{bus::Topic::kInbound, common::v1::INPUT_TOPIC_INBOUND, metrics.messages,
+        Kind{bus::Topic::kInbound, common::v1::INPUT_TOPIC_INBOUND, "inbound", metrics.messages,
              message::v1::InboundMessage::default_instance()}}) {
+    const int64_t next = engine_->state().NextOffset(kind.name, partition_);
     WISSEL_ASSIGN_OR_RETURN(
         std::unique_ptr<bus::Reader> reader,
-        shared_.bus.OpenReader(kind.topic, partition_,
-                               {.offset = engine_->state().NextOffset(kind.name, partition_),
-                                .wakeup = shared_.wakeup}));
+        shared_.bus.OpenReader(kind.topic, partition_, {.offset = next, .wakeup = shared_.wakeup}));
     inputs_.push_back(std::unique_ptr<Input>(
         new Input{kind.topic,
                   kind.name,
                   kind.decisions,
-                  {std::move(reader), kind.prototype, options, shared_.ahead}}));
+                  metrics.lag.With({kind.label, absl::StrCat(partition_)}),
+                  {std::move(reader), kind.prototype, options, shared_.ahead},
+                  next}));
   }
   WISSEL_ASSIGN_OR_RETURN(
       config_, shared_.bus.OpenReader(bus::Topic::kConfig, 0, {.wakeup = shared_.wakeup}));
@@ -253,7 +257,7 @@ bool Partition::Step() {
     WISSEL_ASSIGN_OR_RETURN(const size_t inputs, TakeInputs());
     WISSEL_ASSIGN_OR_RETURN(const size_t restated, TakeRestating());
     done = configs + timers + inputs + restated;
-    ShowWaiting();
+    ShowFigures();
     return absl::OkStatus();
   }();
   if (!status.ok()) {
@@ -279,6 +283,11 @@ bool Partition::Drained() {
     return true;
   }
   return waiting_.empty() && log_->unconfirmed() == 0;
+}
+
+void Partition::AddProgress(std::vector<bus::Progress>& progress) const {
+  if (!owning()) return;
+  for (const auto& input : inputs_) progress.push_back({input->topic, partition_, input->next});
 }
 
 bool Partition::CanDecide() const {
@@ -378,6 +387,7 @@ absl::StatusOr<size_t> Partition::Take(Input& input, size_t max) {
       // what is gone: say so loudly and go on with what is left.
       const int64_t lost = input.intake.position();
       WISSEL_ASSIGN_OR_RETURN(const int64_t start, input.intake.SkipToStart());
+      input.next = start;
       shared_.log.Error("inputs are gone from the topic before they were decided",
                         {{"partition", partition_},
                          {"topic", bus::TopicName(input.topic)},
@@ -390,6 +400,7 @@ absl::StatusOr<size_t> Partition::Take(Input& input, size_t max) {
     WISSEL_RETURN_IF_ERROR(Decide(input, **next));
     if (config_->position() < config_end_)
       break;  // Not decided: comes again behind the configuration.
+    input.next = (*next)->record.offset + 1;
     input.intake.Pop();
     ++made;
   }
@@ -537,16 +548,22 @@ absl::StatusOr<size_t> Partition::TakeRestating() {
   return made;
 }
 
-void Partition::ShowWaiting() {
+void Partition::ShowFigures() {
   const absl::Time now = shared_.clock.Now();
   if (now < next_shown_) return;
-  next_shown_ = now + kShowWaitingInterval;
+  next_shown_ = now + kShowInterval;
+  for (const auto& input : inputs_) input->lag.Set(static_cast<double>(input->intake.waiting()));
   ShownQueues queues;
   for (domain::Engine::QueueCount& count : engine_->CountWaiting()) {
     queues[{std::move(count.workspace_id), std::move(count.queue.queue_id)}] = {
         .waiting = count.queue.waiting, .unmeetable = count.queue.unmeetable};
   }
   Show(std::move(queues));
+}
+
+void Partition::ShowNothing() {
+  for (const auto& input : inputs_) input->lag.Set(0);
+  Show({});
 }
 
 void Partition::Show(ShownQueues queues) {

@@ -76,6 +76,9 @@ class Partition {
   // Whether the checkpoint is what failed: the next attempt should do without.
   bool checkpoint_failed() const { return checkpoint_failed_; }
 
+  // How far its inputs have been decided; nothing while it is not owned.
+  void AddProgress(std::vector<bus::Progress>& progress) const;
+
   // For operators: the partition's part of /statez, a JSON object. Hashes the whole state.
   std::string Describe() const;
 
@@ -98,8 +101,10 @@ class Partition {
   absl::StatusOr<size_t> TakeInputs();
   absl::StatusOr<size_t> Take(Input& input, size_t max);
   absl::StatusOr<size_t> TakeRestating();
-  // Every second, what waits by queue.
-  void ShowWaiting();
+  // Every second, what the gauges say of it.
+  void ShowFigures();
+  // Another router's to show, from now on.
+  void ShowNothing();
   template <class Message>
   absl::Status DecideAs(const Input& input, Intake::Input& next);
   absl::Status Decide(const Input& input, Intake::Input& next);

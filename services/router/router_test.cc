@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -15,8 +17,8 @@
 #include "libs/bus/log_reader.h"
 #include "libs/domain/state.h"
 #include "libs/domain/testing.h"
-#include "libs/telemetry/endpoint.h"
-#include "services/router/app.h"
+#include "libs/testing/away_bus.h"
+#include "services/router/testing.h"
 #include "wissel/deadletter/v1/deadletter.pb.h"
 
 namespace wissel::router {
@@ -26,44 +28,9 @@ using conversation::v1::Event;
 using domain::testing::CommandBy;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
+using testing::Router;
 
 constexpr absl::Duration kPatience = absl::Seconds(20);
-
-// One router process, as far as a router can tell.
-class Router {
- public:
-  explicit Router(bus::Bus& bus, RouterSettings settings = {},
-                  std::optional<store::RedisOptions> redis = std::nullopt,
-                  telemetry::Logger log = {})
-      : endpoint_(metrics_, readiness_),
-        app_(NewApp(settings, bus, std::move(redis),
-                    {.clock = clock_,
-                     .log = std::move(log),
-                     .metrics = metrics_,
-                     .readiness = readiness_,
-                     .endpoint = endpoint_,
-                     .fail = [this](absl::Status status) {
-                       MutexLock lock(mutex_);
-                       failure_ = std::move(status);
-                     }})) {}
-
-  absl::Status Drain() { return app_->Drain(kPatience); }
-  bool Ready() const { return readiness_.Ready(); }
-  std::string Metrics() const { return metrics_.Expose(); }
-  absl::Status failure() {
-    MutexLock lock(mutex_);
-    return failure_;
-  }
-
- private:
-  SystemClock clock_;
-  telemetry::Registry metrics_;
-  telemetry::Readiness readiness_;
-  telemetry::Endpoint endpoint_;
-  Mutex mutex_;
-  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
-  std::unique_ptr<service::App> app_;
-};
 
 class RouterTest : public ::testing::Test {
  protected:
@@ -116,6 +83,15 @@ class RouterTest : public ::testing::Test {
       }
     }
     return found;
+  }
+  // Until it is true, asked now and then; false when patience ends.
+  static bool Wait(const std::function<bool()>& condition) {
+    const absl::Time deadline = absl::Now() + kPatience;
+    bool holds = condition();
+    for (; !holds && absl::Now() < deadline; holds = condition()) {
+      absl::SleepFor(absl::Milliseconds(10));
+    }
+    return holds;
   }
   bool ReadUntil(Event::KindCase kind) {
     return ReadUntil([kind](const Event& e) { return e.kind_case() == kind; });
@@ -197,15 +173,77 @@ TEST_F(RouterTest, SaysHowManyWaitAndHowManyOfThemForNobody) {
            shows("wissel_router_waiting_conversations", "nl", 1) &&
            shows("wissel_router_unmeetable_conversations", "nl", 0);
   };
-  const absl::Time deadline = absl::Now() + kPatience;
-  while (!shows_all() && absl::Now() < deadline) {
-    ASSERT_TRUE(log_->Poll(1, absl::Milliseconds(20)).ok());
-  }
-  EXPECT_TRUE(shows_all()) << router.Metrics();
+  EXPECT_TRUE(Wait(shows_all)) << router.Metrics();
   EXPECT_TRUE(router.Drain().ok());
   // They are another router's to count now.
   EXPECT_TRUE(shows("wissel_router_waiting_conversations", "de", 0)) << router.Metrics();
   EXPECT_TRUE(shows("wissel_router_unmeetable_conversations", "de", 0)) << router.Metrics();
+}
+
+// A bus that has no room for decisions of the shop's while it is told so.
+class FullBus final : public wissel::testing::AwayBus {
+ public:
+  explicit FullBus(bus::Bus& bus) : AwayBus(&bus), bus_(bus) {}
+
+  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions options) override {
+    class Full final : public bus::Appender {
+     public:
+      Full(std::unique_ptr<bus::Appender> real, const std::atomic<bool>& full)
+          : real_(std::move(real)), full_(full) {}
+      void Append(bus::Outgoing record, Done done) override {
+        real_->Append(std::move(record), std::move(done));
+      }
+      absl::Status Admit(const bus::Outgoing& record) const override {
+        if (full_ && record.key == "acme/main") return absl::ResourceExhaustedError("full");
+        return real_->Admit(record);
+      }
+      absl::Status Flush(absl::Duration timeout) override { return real_->Flush(timeout); }
+
+     private:
+      const std::unique_ptr<bus::Appender> real_;
+      const std::atomic<bool>& full_;
+    };
+    return std::make_unique<Full>(bus_.NewAppender(options), full);
+  }
+  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic topic, int32_t partition,
+                                                          bus::ReaderOptions options) override {
+    return bus_.OpenReader(topic, partition, std::move(options));
+  }
+  absl::StatusOr<std::unique_ptr<bus::Membership>> Join(absl::string_view group, bus::Topic topic,
+                                                        bus::MemberOptions options) override {
+    return bus_.Join(group, topic, std::move(options));
+  }
+
+  std::atomic<bool> full = true;
+
+ private:
+  bus::Bus& bus_;
+};
+
+TEST_F(RouterTest, SaysHowManyInputsItHasNotDecided) {
+  Put(ShopConfig());
+  for (int i = 0; i < 25; ++i) Put(Text("31600000001", i, "nl"));
+  FullBus bus(*bus_);
+  RouterSettings settings;
+  settings.batch = 10;
+  Router router(bus, settings);
+  const auto shows = [&](absl::string_view topic, int count) {
+    return absl::StrContains(
+        router.Metrics(), absl::StrCat("wissel_router_lag_offsets{partition=\"0\",topic=\"", topic,
+                                       "\"} ", count, "\n"));
+  };
+  // The first is decided, and waits for room.
+  EXPECT_TRUE(Wait([&] { return shows("inbound", 24); })) << router.Metrics();
+  EXPECT_TRUE(shows("commands", 0)) << router.Metrics();
+  bus.full = false;
+  EXPECT_TRUE(Wait([&] { return shows("inbound", 0); })) << router.Metrics();
+  bus.full = true;
+  Put(Text("31600000001", 25, "nl"));
+  Put(Text("31600000001", 26, "nl"));
+  EXPECT_TRUE(Wait([&] { return shows("inbound", 1); })) << router.Metrics();
+  bus.full = false;
+  EXPECT_TRUE(router.Drain().ok());
+  EXPECT_TRUE(shows("inbound", 0)) << "they are another router's to count now";
 }
 
 TEST_F(RouterTest, AMessageStandsInTheLogWithTheBytesItCameWith) {

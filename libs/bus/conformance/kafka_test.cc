@@ -21,6 +21,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/bus/conformance/suite.h"
 #include "libs/bus/kafka.h"
+#include "libs/bus/testing/committed.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/test_env.h"
 
@@ -51,15 +52,27 @@ absl::StatusOr<KafkaOptions> TestOptions() {
   return options;
 }
 
+// Of the bus that was made last.
+KafkaOptions& LatestOptions() {
+  static KafkaOptions options;
+  return options;
+}
+
 absl::StatusOr<std::unique_ptr<Bus>> OnBroker(const BackendOptions& options) {
   WISSEL_ASSIGN_OR_RETURN(KafkaOptions kafka, TestOptions());
   kafka.max_record_bytes = options.max_record_bytes;
+  LatestOptions() = kafka;
   WISSEL_ASSIGN_OR_RETURN(std::unique_ptr<Bus> bus, NewKafkaBus(std::move(kafka)));
   WISSEL_RETURN_IF_ERROR(bus->EnsureTopics(DefaultTopics(options.partitions)));
   return bus;
 }
 
-INSTANTIATE_TEST_SUITE_P(Kafka, BusConformance, ::testing::Values(Backend{"broker", OnBroker}),
+absl::StatusOr<int64_t> Committed(absl::string_view group, Topic topic, int32_t partition) {
+  return testing::CommittedOffset(LatestOptions(), group, topic, partition);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kafka, BusConformance,
+                         ::testing::Values(Backend{"broker", OnBroker, Committed}),
                          [](const auto& param) { return param.param.name; });
 
 class KafkaBusTest : public ::testing::Test {

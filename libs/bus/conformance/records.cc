@@ -199,6 +199,22 @@ TEST_P(BusConformance, OversizedRecordIsRefusedBeforeItIsSent) {
   EXPECT_EQ(*appended, 0);
 }
 
+TEST_P(BusConformance, AReaderKnowsWhatStandsBehindIt) {
+  const auto appender = bus_->NewAppender({});
+  for (int i = 0; i < 10; ++i) {
+    appender->Append({.topic = Topic::kInbound, .value = absl::StrCat(i)},
+                     [](absl::StatusOr<int64_t> offset) { WISSEL_EXPECT_OK(offset); });
+  }
+  WISSEL_ASSERT_OK(appender->Flush(kPatience));
+  const auto reader = OpenReader(Topic::kInbound, 0, 2);
+  EXPECT_GE(reader->KnownEnd(), 2);
+  EXPECT_EQ(ReadRecords(*reader, 3).size(), 3);
+  EXPECT_EQ(reader->KnownEnd(), 10);
+  EXPECT_EQ(ReadRecords(*reader, 5).size(), 5);
+  EXPECT_EQ(reader->KnownEnd(), 10);
+  EXPECT_EQ(reader->position(), 10);
+}
+
 TEST_P(BusConformance, InFlightIsBounded) {
   const auto appender = bus_->NewAppender({.max_in_flight = 1});
   Notification hold;
@@ -232,9 +248,26 @@ TEST_P(BusConformance, BytesInFlightAreBounded) {
   const Outgoing record{.topic = Topic::kInbound,
                         .partition = 0,
                         .key = "",
-                        .value = std::string(101, 'x'),
+                        .value = std::string(60, 'x'),
                         .headers = {}};
+  Notification hold;
+  appender->Append(record, [&](absl::StatusOr<int64_t> offset) {
+    WISSEL_EXPECT_OK(offset);
+    hold.Wait();  // It stays in flight.
+  });
   EXPECT_THAT(appender->Admit(record), StatusIs(absl::StatusCode::kResourceExhausted));
+  Outgoing small = record;
+  small.value.resize(40);
+  WISSEL_EXPECT_OK(appender->Admit(small));
+  absl::Status refused;
+  appender->Append(record, [&](absl::StatusOr<int64_t> offset) { refused = offset.status(); });
+  EXPECT_THAT(refused, StatusIs(absl::StatusCode::kResourceExhausted));
+  hold.Notify();
+  WISSEL_ASSERT_OK(appender->Flush(kPatience));
+  absl::StatusOr<int64_t> next = absl::UnknownError("not answered");
+  appender->Append(record, [&](absl::StatusOr<int64_t> offset) { next = std::move(offset); });
+  WISSEL_ASSERT_OK(appender->Flush(kPatience));
+  EXPECT_EQ(next.value_or(-1), 1);
 }
 
 TEST_P(BusConformance, AppendersOfManyThreadsKeepEachThreadsOrder) {
@@ -321,7 +354,6 @@ TEST_P(BusConformance, MembersShareThePartitions) {
   absl::Time deadline = absl::Now() + kPatience;
   while (has_a.size() < 2 && absl::Now() < deadline) poll(*a, has_a);
   EXPECT_THAT(has_a, UnorderedElementsAre(0, 1));
-  a->CommitForMonitoring({{0, 0}, {1, 0}});
 
   WISSEL_ASSERT_OK_AND_ASSIGN(auto b, bus_->Join("routers", Topic::kInbound, options));
   deadline = absl::Now() + kPatience;
@@ -337,6 +369,41 @@ TEST_P(BusConformance, MembersShareThePartitions) {
   deadline = absl::Now() + kPatience;
   while (has_b.size() < 2 && absl::Now() < deadline) poll(*b, has_b);
   EXPECT_THAT(has_b, UnorderedElementsAre(0, 1));
+}
+
+TEST_P(BusConformance, AGroupsProgressIsShownAndNothingStartsFromIt) {
+  AppendRaw(Topic::kInbound, 0, "first");
+  const auto join = [this] {
+    const absl::Time deadline = absl::Now() + kPatience;
+    auto member = bus_->Join("routers", Topic::kInbound,
+                             {.session_timeout = absl::Seconds(6), .wakeup = nullptr});
+    size_t has = 0;
+    while (member.ok() && has < 2 && absl::Now() < deadline) {
+      const auto change = (*member)->Poll(absl::Milliseconds(50));
+      WISSEL_EXPECT_OK(change);
+      if (change.ok()) has += change->assigned.size();
+    }
+    EXPECT_EQ(has, 2);
+    return *std::move(member);
+  };
+  auto member = join();
+  // Of topics that it has not joined on, too; one of them beyond the end.
+  member->CommitForMonitoring(
+      {{Topic::kInbound, 0, 1}, {Topic::kInbound, 1, 7}, {Topic::kCommands, 1, 0}});
+  member.reset();  // What was committed is on its way before it leaves.
+  if (GetParam().committed != nullptr) {
+    const auto committed = [](Topic topic, int32_t partition) {
+      const auto offset = GetParam().committed("routers", topic, partition);
+      WISSEL_EXPECT_OK(offset);
+      return offset.value_or(-1);
+    };
+    EXPECT_EQ(committed(Topic::kInbound, 0), 1);
+    EXPECT_EQ(committed(Topic::kInbound, 1), 7);
+    EXPECT_EQ(committed(Topic::kCommands, 1), 0);
+    EXPECT_LT(committed(Topic::kReceipts, 0), 0);
+  }
+  member = join();
+  EXPECT_EQ(ReadRecords(*OpenReader(Topic::kInbound, 0), 1).size(), 1);
 }
 
 }  // namespace wissel::bus

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "libs/bus/bus.h"
 #include "libs/bus/log_reader.h"
@@ -28,6 +29,9 @@ struct Backend {
   std::string name;
   // A fresh, empty log.
   std::function<absl::StatusOr<std::unique_ptr<Bus>>(const BackendOptions&)> make;
+  // What a lag monitor sees of a group, negative for nothing; empty where nobody could look.
+  std::function<absl::StatusOr<int64_t>(absl::string_view group, Topic, int32_t partition)>
+      committed = nullptr;
 };
 
 inline std::ostream& operator<<(std::ostream& out, const Backend& backend) {
