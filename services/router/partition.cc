@@ -71,7 +71,8 @@ Partition::Partition(Shared& shared, int32_t partition, bool use_checkpoint)
     : shared_(shared),
       partition_(partition),
       began_(shared.clock.Now()),
-      use_checkpoint_(use_checkpoint) {
+      use_checkpoint_(use_checkpoint),
+      conversations_(shared.metrics.conversations.With({absl::StrCat(partition)})) {
   if (absl::Status status = Open(); !status.ok()) Lose(std::move(status));
 }
 
@@ -539,8 +540,6 @@ absl::StatusOr<size_t> Partition::TakeRestating() {
     if (!engine_->restating()) {
       shared_.metrics.restate_rounds.Increment();
       next_restate_ = absl::InfinitePast();
-      shared_.metrics.conversations.With({absl::StrCat(partition_)})
-          .Set(static_cast<double>(engine_->state().conversations().size()));
     }
     WISSEL_RETURN_IF_ERROR(Append(*decision, shared_.metrics.restatings, nullptr));
     ++made;
@@ -552,6 +551,7 @@ void Partition::ShowFigures() {
   const absl::Time now = shared_.clock.Now();
   if (now < next_shown_) return;
   next_shown_ = now + kShowInterval;
+  conversations_.Set(static_cast<double>(engine_->state().conversations().size()));
   for (const auto& input : inputs_) input->lag.Set(static_cast<double>(input->intake.waiting()));
   ShownQueues queues;
   for (domain::Engine::QueueCount& count : engine_->CountWaiting()) {
@@ -562,6 +562,7 @@ void Partition::ShowFigures() {
 }
 
 void Partition::ShowNothing() {
+  conversations_.Set(0);
   for (const auto& input : inputs_) input->lag.Set(0);
   Show({});
 }

@@ -161,6 +161,7 @@ class Partition {
   using ShownQueues = std::map<std::pair<std::string, std::string>, Shown>;
   void Show(ShownQueues queues);
   ShownQueues shown_;
+  telemetry::Gauge conversations_;
   absl::Time next_shown_ = absl::InfinitePast();
   absl::Status lost_;
 };

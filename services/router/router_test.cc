@@ -167,8 +167,13 @@ TEST_F(RouterTest, SaysHowManyWaitAndHowManyOfThemForNobody) {
         router.Metrics(),
         absl::StrCat(metric, "{queue=\"", queue, "\",workspace=\"acme\"} ", count, "\n"));
   };
+  const auto shows_conversations = [&](int count) {
+    return absl::StrContains(
+        router.Metrics(),
+        absl::StrCat("wissel_router_conversations{partition=\"0\"} ", count, "\n"));
+  };
   const auto shows_all = [&] {
-    return shows("wissel_router_waiting_conversations", "de", 2) &&
+    return shows_conversations(3) && shows("wissel_router_waiting_conversations", "de", 2) &&
            shows("wissel_router_unmeetable_conversations", "de", 2) &&
            shows("wissel_router_waiting_conversations", "nl", 1) &&
            shows("wissel_router_unmeetable_conversations", "nl", 0);
@@ -176,6 +181,7 @@ TEST_F(RouterTest, SaysHowManyWaitAndHowManyOfThemForNobody) {
   EXPECT_TRUE(Wait(shows_all)) << router.Metrics();
   EXPECT_TRUE(router.Drain().ok());
   // They are another router's to count now.
+  EXPECT_TRUE(shows_conversations(0)) << router.Metrics();
   EXPECT_TRUE(shows("wissel_router_waiting_conversations", "de", 0)) << router.Metrics();
   EXPECT_TRUE(shows("wissel_router_unmeetable_conversations", "de", 0)) << router.Metrics();
 }
