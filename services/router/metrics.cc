@@ -20,6 +20,12 @@ Metrics::Metrics(telemetry::Registry& r)
           r.AddCounter("wissel_router_duplicates_total", "Inputs recognised as decided before.")),
       dead_letters(r.AddCounter("wissel_router_dead_letters_total",
                                 "Inputs that could not be decided and went to the dead letters.")),
+      lost_inputs(r.AddCounter("wissel_router_lost_inputs_total",
+                               "Inputs that were gone from their topic before they were decided, "
+                               "by their offsets; one for a topic that was made anew.")),
+      incomplete_recoveries(r.AddCounter(
+          "wissel_router_incomplete_recoveries_total",
+          "Partitions begun from a log that has lost what was never restated behind it.")),
       rejected_commands(
           r.AddCounter("wissel_router_commands_rejected_total", "Commands rejected.")),
       claims(r.AddCounter("wissel_router_claims_total", "Claims of partitions that became valid.")),

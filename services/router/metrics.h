@@ -23,6 +23,8 @@ struct Metrics {
   telemetry::Counter events;
   telemetry::Counter duplicates;
   telemetry::Counter dead_letters;
+  telemetry::Counter lost_inputs;
+  telemetry::Counter incomplete_recoveries;
   telemetry::Counter rejected_commands;
   telemetry::Counter claims;
   telemetry::Counter losses;

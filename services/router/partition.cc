@@ -175,6 +175,7 @@ absl::Status Partition::StartDeciding() {
   if (!folding_->whole()) {
     shared_.log.Error("the log has lost what was never restated: state begins with what is left",
                       {{"partition", partition_}, {"offset", log_->position().offset}});
+    shared_.metrics.incomplete_recoveries.Increment();
   }
   const int partitions = shared_.partitions;
   engine_.emplace(*std::move(folding_),
@@ -394,6 +395,8 @@ absl::StatusOr<size_t> Partition::Take(Input& input, size_t max) {
                          {"topic", bus::TopicName(input.topic)},
                          {"next", lost},
                          {"start", start}});
+      shared_.metrics.lost_inputs.Increment(
+          static_cast<double>(std::max<int64_t>(1, start - lost)));
       return made + 1;
     }
     if (!next.ok()) return next.status();

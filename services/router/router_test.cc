@@ -28,6 +28,7 @@ using conversation::v1::Event;
 using domain::testing::CommandBy;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
+using ::testing::HasSubstr;
 using testing::Router;
 
 constexpr absl::Duration kPatience = absl::Seconds(20);
@@ -663,6 +664,35 @@ TEST_F(RouterTest, RestatesSoThatALogWithoutItsHeadStillGivesTheWholeState) {
   Put(Text("31600000001", 1, "nl"));
   Router successor(*bus_);
   EXPECT_TRUE(ReadUntil(Event::kDuplicateSkipped));
+  EXPECT_TRUE(successor.Drain().ok());
+}
+
+TEST_F(RouterTest, CountsTheInputsThatAreGoneBeforeTheyWereDecided) {
+  Put(ShopConfig());
+  for (int i = 0; i < 5; ++i) Put(Text("31600000001", i, "nl"));
+  ASSERT_TRUE(appender_->Flush(kPatience).ok());
+  ASSERT_TRUE(bus_->TruncateBefore(bus::Topic::kInbound, 0, 3).ok());
+  Router router(*bus_);
+  for (int i = 0; i < 2; ++i) ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+  EXPECT_THAT(router.Metrics(), HasSubstr("wissel_router_lost_inputs_total 3\n"));
+  EXPECT_TRUE(router.Drain().ok());
+}
+
+TEST_F(RouterTest, CountsTheRecoveriesThatLackSomething) {
+  Put(ShopConfig());
+  Put(Text("31600000001", 1, "nl"));
+  {
+    Router router(*bus_);
+    ASSERT_TRUE(ReadUntil(Event::kQueued));
+    ASSERT_TRUE(router.Drain().ok());
+    EXPECT_THAT(router.Metrics(), HasSubstr("wissel_router_incomplete_recoveries_total 0\n"));
+    EXPECT_THAT(router.Metrics(), HasSubstr("wissel_router_lost_inputs_total 0\n"));
+  }
+  ASSERT_TRUE(bus_->TruncateBefore(bus::Topic::kLog, 0, log_->position().offset).ok());
+  Router successor(*bus_);
+  EXPECT_TRUE(Wait([&] {
+    return absl::StrContains(successor.Metrics(), "wissel_router_incomplete_recoveries_total 1\n");
+  }));
   EXPECT_TRUE(successor.Drain().ok());
 }
 
