@@ -8,6 +8,10 @@ Metrics::Metrics(telemetry::Registry& r)
                                     {{.name = "cause",
                                       .values = {"message", "command", "receipt", "config", "timer",
                                                  "restate", "garbage"}}})),
+      dead_letters_(r.AddCounterFamily(
+          "wissel_router_dead_letters_total",
+          "Inputs that could not be decided and went to the dead letters.",
+          {{.name = "reason", .values = {"unparsable", "invalid", "too_large", "misrouted"}}})),
       messages(decisions_.With({"message"})),
       commands(decisions_.With({"command"})),
       receipts(decisions_.With({"receipt"})),
@@ -18,8 +22,10 @@ Metrics::Metrics(telemetry::Registry& r)
       events(r.AddCounter("wissel_router_events_total", "Events in the decisions appended.")),
       duplicates(
           r.AddCounter("wissel_router_duplicates_total", "Inputs recognised as decided before.")),
-      dead_letters(r.AddCounter("wissel_router_dead_letters_total",
-                                "Inputs that could not be decided and went to the dead letters.")),
+      unparsable(dead_letters_.With({"unparsable"})),
+      invalid(dead_letters_.With({"invalid"})),
+      too_large(dead_letters_.With({"too_large"})),
+      misrouted(dead_letters_.With({"misrouted"})),
       lost_inputs(r.AddCounter("wissel_router_lost_inputs_total",
                                "Inputs that were gone from their topic before they were decided, "
                                "by their offsets; one for a topic that was made anew.")),

@@ -10,6 +10,7 @@ struct Metrics {
 
  private:
   telemetry::CounterFamily decisions_;
+  telemetry::CounterFamily dead_letters_;
 
  public:
   // Decisions, by cause.
@@ -22,7 +23,11 @@ struct Metrics {
   telemetry::Counter garbage;
   telemetry::Counter events;
   telemetry::Counter duplicates;
-  telemetry::Counter dead_letters;
+  // Dead letters, by reason.
+  telemetry::Counter unparsable;
+  telemetry::Counter invalid;
+  telemetry::Counter too_large;
+  telemetry::Counter misrouted;
   telemetry::Counter lost_inputs;
   telemetry::Counter incomplete_recoveries;
   telemetry::Counter rejected_commands;

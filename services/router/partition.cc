@@ -35,6 +35,25 @@ absl::string_view WorkspaceOf(const bus::Record& record) {
   return id.size() <= kMaxWorkspaceIdBytes && IsUtf8(id) ? id : "";
 }
 
+// Empty where it is longer than any that is one.
+absl::string_view TraceOf(const bus::Record& record) {
+  const absl::string_view trace = bus::HeaderOf(record.headers, telemetry::kTraceParent);
+  return trace.size() <= kMaxTraceBytes ? trace : "";
+}
+
+telemetry::Counter& LettersOf(deadletter::v1::Reason reason, Metrics& metrics) {
+  switch (reason) {
+    case deadletter::v1::REASON_UNPARSABLE:
+      return metrics.unparsable;
+    case deadletter::v1::REASON_TOO_LARGE:
+      return metrics.too_large;
+    case deadletter::v1::REASON_MISROUTED:
+      return metrics.misrouted;
+    default:
+      return metrics.invalid;
+  }
+}
+
 domain::Refusal LargerThanARecord() {
   return {deadletter::v1::REASON_TOO_LARGE, "its decision is larger than a record"};
 }
@@ -490,19 +509,21 @@ absl::StatusOr<std::string> Partition::PutAside(const bus::Record& record,
   letter.set_workspace_id(std::string(WorkspaceOf(record)));
 
   WISSEL_ASSIGN_OR_RETURN(const int count, shared_.bus.PartitionCount(bus::Topic::kDeadLetter));
-  const absl::string_view trace = bus::HeaderOf(record.headers, telemetry::kTraceParent);
+  const absl::string_view trace = TraceOf(record);
+  bus::Headers headers = {bus::ContentTypeHeader(letter.GetDescriptor()->full_name())};
+  if (!trace.empty()) headers.emplace_back(telemetry::kTraceParent, trace);
   const auto appended = std::make_shared<absl::Status>();
   dead_letters_->Append(
       {.topic = bus::Topic::kDeadLetter,
        .partition = bus::PartitionOf(letter.dead_letter_id(), count),
        .key = letter.dead_letter_id(),
        .value = letter.SerializeAsString(),
-       .headers = {bus::ContentTypeHeader(letter.GetDescriptor()->full_name())}},
+       .headers = std::move(headers)},
       [appended](absl::StatusOr<int64_t> offset) { *appended = offset.status(); });
   WISSEL_RETURN_IF_ERROR(
       Annotate(dead_letters_->Flush(kDeadLetterTimeout), "appending a dead letter"));
   WISSEL_RETURN_IF_ERROR(Annotate(*appended, "appending a dead letter"));
-  shared_.metrics.dead_letters.Increment();
+  LettersOf(letter.reason(), shared_.metrics).Increment();
   shared_.log.Warning("input dead-lettered", {{"partition", partition_},
                                               {"topic", bus::TopicName(record.topic)},
                                               {"offset", record.offset},
@@ -597,9 +618,7 @@ absl::Status Partition::Append(log::v1::Decision& decision, telemetry::Counter& 
     }
   }
   const absl::string_view key = record == nullptr ? "" : channel::KeptKey(*record);
-  absl::string_view trace =
-      record == nullptr ? "" : bus::HeaderOf(record->headers, telemetry::kTraceParent);
-  if (trace.size() > kMaxTraceBytes) trace = "";
+  const absl::string_view trace = record == nullptr ? "" : TraceOf(*record);
   WISSEL_ASSIGN_OR_RETURN(const bool appended,
                           waiting_.empty() ? TryAppend(decision, key, trace, more) : false);
   if (!appended) waiting_.push_back({decision, std::string(key), std::string(trace)});

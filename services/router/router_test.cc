@@ -311,6 +311,12 @@ TEST_F(RouterTest, GarbageIsPutAsideAndHoldsNothingUp) {
   EXPECT_EQ(reasons[deadletter::v1::REASON_UNPARSABLE], 3);
   EXPECT_EQ(reasons[deadletter::v1::REASON_INVALID], 1);
   EXPECT_EQ(reasons[deadletter::v1::REASON_MISROUTED], 1);
+  for (const auto& [reason, count] :
+       {std::pair{"unparsable", 3}, {"invalid", 1}, {"misrouted", 1}, {"too_large", 0}}) {
+    EXPECT_THAT(router.Metrics(),
+                HasSubstr(absl::StrCat("wissel_router_dead_letters_total{reason=\"", reason, "\"} ",
+                                       count, "\n")));
+  }
   ASSERT_EQ(of_configs.size(), 1u);
   EXPECT_EQ(of_configs[0].raw(), "garbage");
   EXPECT_EQ(of_configs[0].workspace_id(), "acme");
@@ -423,6 +429,12 @@ TEST_F(RouterTest, AnInputsTraceStandsAtItsDecisionAndInTheLines) {
     }
   }
   EXPECT_EQ(traces[Event::kInputDeadLettered], trace('a'));
+  const auto letters = bus_->OpenReader(bus::Topic::kDeadLetter, 0, {}).value();
+  const std::vector<bus::Record> letter = letters->Poll(100, kPatience).value();
+  ASSERT_EQ(letter.size(), 1u);
+  EXPECT_EQ(bus::HeaderOf(letter[0].headers, "traceparent"), trace('a'));
+  EXPECT_EQ(bus::HeaderOf(letter[0].headers, "content-type"),
+            "application/x-protobuf; messageType=\"wissel.deadletter.v1.DeadLetter\"");
   EXPECT_EQ(traces[Event::kCommandRejected], trace('b'));
   EXPECT_EQ(traces[Event::kMessageReceived], trace('c'));
   MutexLock lock(mutex);
