@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/match.h"
@@ -20,6 +21,7 @@
 #include "libs/testing/away_bus.h"
 #include "services/router/testing.h"
 #include "wissel/deadletter/v1/deadletter.pb.h"
+#include "wissel/receipt/v1/receipt.pb.h"
 
 namespace wissel::router {
 namespace {
@@ -28,6 +30,7 @@ using conversation::v1::Event;
 using domain::testing::CommandBy;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::Router;
 
@@ -251,6 +254,64 @@ TEST_F(RouterTest, SaysHowManyInputsItHasNotDecided) {
   bus.full = false;
   EXPECT_TRUE(router.Drain().ok());
   EXPECT_TRUE(shows("inbound", 0)) << "they are another router's to count now";
+}
+
+class BacklogTest : public RouterTest {
+ protected:
+  // A backlog of each kind, and a router that takes ten at a time: how many of which it decided in
+  // a row.
+  std::vector<std::string> Decide(int share_percent) {
+    Put(ShopConfig());
+    for (int i = 0; i < 60; ++i) Put(Text("31600000001", i, "nl"));
+    for (int i = 0; i < 35; ++i) {
+      command::v1::Command command = CommandBy("anna", absl::StrCat(i));
+      command.mutable_add_note()->set_conversation_id("none");
+      command.mutable_add_note()->set_text("x");
+      Put(command);
+      receipt::v1::Receipt receipt;
+      receipt.mutable_deliverer_marker()->set_deliverer_id("d");
+      receipt.mutable_deliverer_marker()->set_marker_id(absl::StrCat(i));
+      Put(bus::Topic::kReceipts, receipt.SerializeAsString());
+    }
+    EXPECT_TRUE(appender_->Flush(kPatience).ok());
+    RouterSettings settings;
+    settings.batch = 10;
+    settings.inbound_share_percent = share_percent;
+    Router router(*bus_, settings);
+    while (seen_[Event::kMessageReceived] < 60 && ReadUntil(Event::kMessageReceived)) {
+    }
+    EXPECT_TRUE(router.Drain().ok());
+
+    std::vector<std::pair<common::v1::InputTopic, int>> runs;
+    const auto log = bus::LogReader::Open(*bus_, 0, {}).value();
+    const std::vector<bus::LogEntry> entries = log->Poll(1000, kPatience).value();
+    for (const bus::LogEntry& entry : entries) {
+      const log::v1::Cause& cause = entry.record.decision().cause();
+      const common::v1::InputTopic topic = cause.input().topic();
+      if (!cause.has_input() || topic == common::v1::INPUT_TOPIC_CONFIG) continue;
+      if (runs.empty() || runs.back().first != topic) runs.emplace_back(topic, 0);
+      ++runs.back().second;
+    }
+    std::vector<std::string> text;
+    for (const auto& [topic, count] : runs) {
+      text.push_back(absl::StrCat(count, " ", common::v1::InputTopic_Name(topic).substr(12)));
+    }
+    return text;
+  }
+};
+
+TEST_F(BacklogTest, CommandsAndReceiptsGoBeforeMessagesWhichGetTheirShare) {
+  EXPECT_THAT(Decide(50), ElementsAre("10 COMMANDS", "10 RECEIPTS", "5 INBOUND",  //
+                                      "10 COMMANDS", "10 RECEIPTS", "5 INBOUND",  //
+                                      "10 COMMANDS", "10 RECEIPTS", "5 INBOUND",  //
+                                      "5 COMMANDS", "5 RECEIPTS", "45 INBOUND"));
+}
+
+TEST_F(BacklogTest, AShareIsAtLeastOneMessage) {
+  EXPECT_THAT(Decide(1), ElementsAre("10 COMMANDS", "10 RECEIPTS", "1 INBOUND",  //
+                                     "10 COMMANDS", "10 RECEIPTS", "1 INBOUND",  //
+                                     "10 COMMANDS", "10 RECEIPTS", "1 INBOUND",  //
+                                     "5 COMMANDS", "5 RECEIPTS", "57 INBOUND"));
 }
 
 TEST_F(RouterTest, AMessageStandsInTheLogWithTheBytesItCameWith) {
