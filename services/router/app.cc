@@ -86,7 +86,7 @@ class RouterApp : public service::App {
       }();
       if (status.ok()) return true;
       if (absl::IsFailedPrecondition(status)) {
-        context_.fail(status);
+        Fail(status);
         return false;
       }
       ready_.SetNotReady(status.message());
@@ -122,10 +122,17 @@ class RouterApp : public service::App {
           given_.erase(p);
           context_.log.Info("partition given back", {{"partition", p}});
         }
-        for (int32_t p : change->assigned) given_[p] = {};
+        for (int32_t p : change->assigned) {
+          given_[p] = {};
+          if (p < partitions_) continue;
+          Fail(absl::FailedPreconditionError(
+              absl::StrCat("there is a partition ", p, " of ", partitions_,
+                           " that there were: a log keeps the number that it was begun with")));
+        }
       } else if (limit.Take(context_.clock.Now())) {
         context_.log.Warning("membership", {{"reason", change.status()}});
       }
+      if (stopping_) break;
       TakeUp(shared);
       bool busy = false;
       for (auto& [number, partition] : mine_) busy = partition->Step() || busy;
@@ -160,6 +167,12 @@ class RouterApp : public service::App {
     }
   }
 
+  // Another attempt would find the same.
+  void Fail(absl::Status status) {
+    context_.fail(std::move(status));
+    stopping_ = true;
+  }
+
   void DropLost() {
     for (auto it = mine_.begin(); it != mine_.end();) {
       if (it->second->lost().ok()) {
@@ -169,6 +182,7 @@ class RouterApp : public service::App {
       Given& given = given_[it->first];
       given.try_at = context_.clock.Now() + settings_.claim_backoff;
       given.use_checkpoint = !it->second->checkpoint_failed();
+      if (it->second->group_elsewhere()) Fail(it->second->lost());
       it = mine_.erase(it);
     }
   }

@@ -1,6 +1,9 @@
 #include "services/router/partition.h"
 
 #include <algorithm>
+#include <functional>
+#include <set>
+#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -56,6 +59,23 @@ telemetry::Counter& LettersOf(deadletter::v1::Reason reason, Metrics& metrics) {
 
 domain::Refusal LargerThanARecord() {
   return {deadletter::v1::REASON_TOO_LARGE, "its decision is larger than a record"};
+}
+
+// The key of a routing group that the state has and `holds` does not: of its records none comes
+// here any more. Empty where there is none.
+std::string GroupElsewhere(const domain::State& state,
+                           const std::function<bool(absl::string_view)>& holds) {
+  std::set<std::string> groups;
+  const auto add = [&](const auto& of) {
+    groups.insert(domain::RoutingKey(of.workspace_id(), of.routing_group_id()));
+  };
+  for (const auto& [key, agent] : state.agents()) add(agent);
+  for (const auto& [key, queue] : state.queues()) add(queue);
+  for (const auto& [id, conversation] : state.conversations()) add(*conversation);
+  for (const std::string& group : groups) {
+    if (!holds(group)) return group;
+  }
+  return "";
 }
 
 // A customer's message goes into the log with the bytes that it came with: they are most of a
@@ -191,19 +211,25 @@ void Partition::AwaitFolded() {
 }
 
 absl::Status Partition::StartDeciding() {
+  const auto holds = [partitions = shared_.partitions,
+                      partition = partition_](absl::string_view routing_key) {
+    return bus::PartitionOf(routing_key, partitions) == partition;
+  };
+  if (const std::string group = GroupElsewhere(*folding_, holds); !group.empty()) {
+    group_elsewhere_ = true;
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the log was begun with another number of partitions than the ", shared_.partitions,
+        " that it has, and must keep it: partition ", partition_, " has routing group ", group,
+        ", whose records now go to partition ", bus::PartitionOf(group, shared_.partitions)));
+  }
   if (!folding_->whole()) {
     shared_.log.Error("the log has lost what was never restated: state begins with what is left",
                       {{"partition", partition_}, {"offset", log_->position().offset}});
     shared_.metrics.incomplete_recoveries.Increment();
   }
-  const int partitions = shared_.partitions;
-  engine_.emplace(*std::move(folding_),
-                  domain::Engine::Options{
-                      .holds =
-                          [partitions, partition = partition_](absl::string_view routing_key) {
-                            return bus::PartitionOf(routing_key, partitions) == partition;
-                          },
-                      .ignore_seen = shared_.settings.chaos_ignore_seen});
+  engine_.emplace(
+      *std::move(folding_),
+      domain::Engine::Options{.holds = holds, .ignore_seen = shared_.settings.chaos_ignore_seen});
   folding_.reset();
   shared_.metrics.partitions_owned.Increment();
   shared_.metrics.claims.Increment();

@@ -75,6 +75,8 @@ class Partition {
   const absl::Status& lost() const { return lost_; }
   // Whether the checkpoint is what failed: the next attempt should do without.
   bool checkpoint_failed() const { return checkpoint_failed_; }
+  // Whether the log was begun with another number of partitions: it can be decided on by nobody.
+  bool group_elsewhere() const { return group_elsewhere_; }
 
   // How far its inputs have been decided; nothing while it is not owned.
   void AddProgress(std::vector<bus::Progress>& progress) const;
@@ -134,6 +136,7 @@ class Partition {
   std::optional<domain::Engine> engine_;
   bool from_checkpoint_ = false;
   bool checkpoint_failed_ = false;
+  bool group_elsewhere_ = false;
 
   // Decided and applied, but too much was in flight: goes before anything else is decided.
   struct Waiting {

@@ -19,6 +19,7 @@
 #include "libs/domain/state.h"
 #include "libs/domain/testing.h"
 #include "libs/testing/away_bus.h"
+#include "libs/testing/status_matchers.h"
 #include "services/router/testing.h"
 #include "wissel/deadletter/v1/deadletter.pb.h"
 #include "wissel/receipt/v1/receipt.pb.h"
@@ -33,8 +34,64 @@ using domain::testing::Text;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using testing::Router;
+using wissel::testing::StatusIs;
 
 constexpr absl::Duration kPatience = absl::Seconds(20);
+
+// Until it is true, asked now and then; false when patience ends.
+bool Wait(const std::function<bool()>& condition) {
+  const absl::Time deadline = absl::Now() + kPatience;
+  bool holds = condition();
+  for (; !holds && absl::Now() < deadline; holds = condition()) {
+    absl::SleepFor(absl::Milliseconds(10));
+  }
+  return holds;
+}
+
+// A bus that is told to have no room for decisions of the shop's, or another number of partitions.
+class AlteredBus final : public wissel::testing::AwayBus {
+ public:
+  explicit AlteredBus(bus::Bus& bus) : AwayBus(&bus), bus_(bus) {}
+
+  absl::StatusOr<int> PartitionCount(bus::Topic topic) override {
+    const bool altered = partitions > 0 && topic != bus::Topic::kConfig;
+    return altered ? partitions.load() : bus_.PartitionCount(topic);
+  }
+  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions options) override {
+    class Full final : public bus::Appender {
+     public:
+      Full(std::unique_ptr<bus::Appender> real, const std::atomic<bool>& full)
+          : real_(std::move(real)), full_(full) {}
+      void Append(bus::Outgoing record, Done done) override {
+        real_->Append(std::move(record), std::move(done));
+      }
+      absl::Status Admit(const bus::Outgoing& record) const override {
+        if (full_ && record.key == "acme/main") return absl::ResourceExhaustedError("full");
+        return real_->Admit(record);
+      }
+      absl::Status Flush(absl::Duration timeout) override { return real_->Flush(timeout); }
+
+     private:
+      const std::unique_ptr<bus::Appender> real_;
+      const std::atomic<bool>& full_;
+    };
+    return std::make_unique<Full>(bus_.NewAppender(options), full);
+  }
+  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic topic, int32_t partition,
+                                                          bus::ReaderOptions options) override {
+    return bus_.OpenReader(topic, partition, std::move(options));
+  }
+  absl::StatusOr<std::unique_ptr<bus::Membership>> Join(absl::string_view group, bus::Topic topic,
+                                                        bus::MemberOptions options) override {
+    return bus_.Join(group, topic, std::move(options));
+  }
+
+  std::atomic<bool> full = false;
+  std::atomic<int> partitions = 0;
+
+ private:
+  bus::Bus& bus_;
+};
 
 class RouterTest : public ::testing::Test {
  protected:
@@ -87,15 +144,6 @@ class RouterTest : public ::testing::Test {
       }
     }
     return found;
-  }
-  // Until it is true, asked now and then; false when patience ends.
-  static bool Wait(const std::function<bool()>& condition) {
-    const absl::Time deadline = absl::Now() + kPatience;
-    bool holds = condition();
-    for (; !holds && absl::Now() < deadline; holds = condition()) {
-      absl::SleepFor(absl::Milliseconds(10));
-    }
-    return holds;
   }
   bool ReadUntil(Event::KindCase kind) {
     return ReadUntil([kind](const Event& e) { return e.kind_case() == kind; });
@@ -190,50 +238,11 @@ TEST_F(RouterTest, SaysHowManyWaitAndHowManyOfThemForNobody) {
   EXPECT_TRUE(shows("wissel_router_unmeetable_conversations", "de", 0)) << router.Metrics();
 }
 
-// A bus that has no room for decisions of the shop's while it is told so.
-class FullBus final : public wissel::testing::AwayBus {
- public:
-  explicit FullBus(bus::Bus& bus) : AwayBus(&bus), bus_(bus) {}
-
-  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions options) override {
-    class Full final : public bus::Appender {
-     public:
-      Full(std::unique_ptr<bus::Appender> real, const std::atomic<bool>& full)
-          : real_(std::move(real)), full_(full) {}
-      void Append(bus::Outgoing record, Done done) override {
-        real_->Append(std::move(record), std::move(done));
-      }
-      absl::Status Admit(const bus::Outgoing& record) const override {
-        if (full_ && record.key == "acme/main") return absl::ResourceExhaustedError("full");
-        return real_->Admit(record);
-      }
-      absl::Status Flush(absl::Duration timeout) override { return real_->Flush(timeout); }
-
-     private:
-      const std::unique_ptr<bus::Appender> real_;
-      const std::atomic<bool>& full_;
-    };
-    return std::make_unique<Full>(bus_.NewAppender(options), full);
-  }
-  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic topic, int32_t partition,
-                                                          bus::ReaderOptions options) override {
-    return bus_.OpenReader(topic, partition, std::move(options));
-  }
-  absl::StatusOr<std::unique_ptr<bus::Membership>> Join(absl::string_view group, bus::Topic topic,
-                                                        bus::MemberOptions options) override {
-    return bus_.Join(group, topic, std::move(options));
-  }
-
-  std::atomic<bool> full = true;
-
- private:
-  bus::Bus& bus_;
-};
-
 TEST_F(RouterTest, SaysHowManyInputsItHasNotDecided) {
   Put(ShopConfig());
   for (int i = 0; i < 25; ++i) Put(Text("31600000001", i, "nl"));
-  FullBus bus(*bus_);
+  AlteredBus bus(*bus_);
+  bus.full = true;
   RouterSettings settings;
   settings.batch = 10;
   Router router(bus, settings);
@@ -738,6 +747,56 @@ TEST_F(RouterTest, RestatesSoThatALogWithoutItsHeadStillGivesTheWholeState) {
   Router successor(*bus_);
   EXPECT_TRUE(ReadUntil(Event::kDuplicateSkipped));
   EXPECT_TRUE(successor.Drain().ok());
+}
+
+TEST_F(RouterTest, ALogThatWasBegunWithAnotherNumberOfPartitionsIsRefused) {
+  const auto where = [](int partitions) { return bus::PartitionOf("acme/main", partitions); };
+  int same = 2;
+  while (where(same) != 0) ++same;
+  int another = 2;
+  while (where(another) == 0) ++another;
+  Put(ShopConfig());
+  Put(Text("31600000001", 1, "nl"));
+  {
+    Router router(*bus_);
+    ASSERT_TRUE(ReadUntil(Event::kQueued));
+    ASSERT_TRUE(router.Drain().ok());
+  }
+  AlteredBus bus(*bus_);
+  bus.partitions = same;
+  Put(Text("31600000001", 2, "nl"));
+  {
+    Router router(bus);
+    EXPECT_TRUE(ReadUntil(Event::kMessageReceived)) << "it is still where its records go";
+    EXPECT_TRUE(router.failure().ok()) << router.failure();
+    ASSERT_TRUE(router.Drain().ok());
+  }
+  bus.partitions = another;
+  Put(Text("31600000001", 3, "nl"));
+  Router router(bus);
+  ASSERT_TRUE(Wait([&] { return !router.failure().ok(); }));
+  EXPECT_THAT(router.failure(),
+              StatusIs(absl::StatusCode::kFailedPrecondition,
+                       HasSubstr(absl::StrCat(
+                           "another number of partitions than the ", another,
+                           " that it has, and must keep it: partition 0 has routing group "
+                           "acme/main, whose records now go to partition ",
+                           where(another)))));
+  EXPECT_TRUE(router.Drain().ok());
+  const auto log = bus::LogReader::Open(*bus_, 0, {}).value();
+  const std::vector<bus::LogEntry> entries = log->Poll(1000, kPatience).value();
+  EXPECT_TRUE(entries.back().record.has_owner_claimed()) << "nothing is decided";
+}
+
+TEST(RouterPartitions, OneThatWasAddedIsRefused) {
+  const auto bus = bus::NewEmbeddedBus({.path = ":memory:", .partitions = 4}).value();
+  AlteredBus before(*bus);
+  before.partitions = 3;
+  Router router(before);
+  EXPECT_TRUE(Wait([&] { return !router.failure().ok(); }));
+  EXPECT_THAT(router.failure(), StatusIs(absl::StatusCode::kFailedPrecondition,
+                                         HasSubstr("a partition 3 of 3 that there were")));
+  EXPECT_TRUE(router.Drain().ok());
 }
 
 TEST_F(RouterTest, CountsTheInputsThatAreGoneBeforeTheyWereDecided) {

@@ -69,11 +69,15 @@ void AddTopics(CLI::App& app, Session& s) {
       "\nBoth exit with 1 where a topic is missing, cannot work, or is kept so that data can be\n"
       "lost; warnings alone do not count. How long the log has to be kept is wissel-admin's\n"
       "admin.log_retention. Only an admin of the operator's workspace makes topics.\n"
+      "\nThe number of partitions can never be changed: a routing group's conversations are in\n"
+      "the partition that its key falls on, and routers end where partitions were added. At most\n"
+      "so many routers share the work.\n"
       "\nExample:\n  wisselctl topics create --partitions 16 --replication 3");
   auto partitions = std::make_shared<int>(4);
   auto replication = std::make_shared<int>(1);
   auto* create = command->add_subcommand("create", "Make those that are missing");
-  create->add_option("--partitions", *partitions, "Of inbound, commands, receipts and log")
+  create
+      ->add_option("--partitions", *partitions, "Of inbound, commands, receipts and log; for ever")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   create->add_option("--replication", *replication, "Copies of each record")
