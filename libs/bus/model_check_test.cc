@@ -457,6 +457,7 @@ TEST(ModelCheck, AZombieThatNeverStopsDoesNoHarm) {
   ModelCheck check({.sessions = 2, .log_length = 6, .losses = 0}, std::nullopt,
                    Duty::kStopAtHigherEpoch);
   EXPECT_EQ(check.Run(), "");
+  EXPECT_GE(check.states(), 10'000);
 }
 
 }  // namespace
