@@ -188,11 +188,95 @@ absl::StatusOr<int> ParseDuration(const Line& line) {
                                          "as P1W, up to a year"));
 }
 
-// A rule by which an event comes back each year on its date.
+// The n-th (from 1) such weekday of a month, from its end where n is negative; nothing in a month
+// that has fewer.
+struct NthWeekday {
+  int n = 0;
+  absl::Weekday weekday = absl::Weekday::monday;
+
+  std::optional<absl::CivilDay> In(absl::CivilMonth month) const {
+    const absl::CivilDay before = absl::CivilDay(month) - 1;
+    const absl::CivilDay after = absl::CivilDay(month + 1);
+    const absl::CivilDay day = n > 0 ? absl::NextWeekday(before, weekday) + 7 * (n - 1)
+                                     : absl::PrevWeekday(after, weekday) + 7 * (n + 1);
+    if (day <= before || day >= after) return std::nullopt;
+    return day;
+  }
+};
+
+// 4TH, +1MO, -1SU (section 3.3.10).
+std::optional<NthWeekday> ParseNthWeekday(absl::string_view text) {
+  static constexpr std::pair<absl::string_view, absl::Weekday> kDays[] = {
+      {"MO", absl::Weekday::monday},    {"TU", absl::Weekday::tuesday},
+      {"WE", absl::Weekday::wednesday}, {"TH", absl::Weekday::thursday},
+      {"FR", absl::Weekday::friday},    {"SA", absl::Weekday::saturday},
+      {"SU", absl::Weekday::sunday}};
+  const bool from_end = absl::ConsumePrefix(&text, "-");
+  if (!from_end) absl::ConsumePrefix(&text, "+");
+  for (const auto& [name, weekday] : kDays) {
+    absl::string_view digits = text;
+    int n = 0;
+    if (!absl::ConsumeSuffix(&digits, name) || !ParseDigits(digits, &n) || n < 1 || n > 5) continue;
+    return NthWeekday{.n = from_end ? -n : n, .weekday = weekday};
+  }
+  return std::nullopt;
+}
+
+// Until when an event comes back. RFC 5545 has a date where the event is one of whole days (section
+// 3.3.10); files have a time of day all the same.
+class Until {
+ public:
+  // 20301225, 20301225T000000, 20301225T000000Z
+  static std::optional<Until> Parse(absl::string_view text) {
+    Until until;
+    const std::optional<absl::CivilDay> day = ParseDate(text.substr(0, 8));
+    if (!day.has_value()) return std::nullopt;
+    until.time_ = absl::CivilSecond(*day);
+    text.remove_prefix(8);
+    if (text.empty()) return until;
+    until.is_utc_ = absl::ConsumeSuffix(&text, "Z");
+    int hour = 0;
+    int minute = 0;
+    int second = 0;
+    if (text.size() != 7 || text[0] != 'T' || !ParseDigits(text.substr(1, 2), &hour) ||
+        !ParseDigits(text.substr(3, 2), &minute) || !ParseDigits(text.substr(5, 2), &second) ||
+        hour > 23 || minute > 59 || second > 59) {
+      return std::nullopt;
+    }
+    until.time_ += (int64_t{hour} * 60 + minute) * 60 + second;
+    return until;
+  }
+
+  // Nothing where that depends on the time zone in which the day is meant. Midnight is how files
+  // write the date.
+  std::optional<bool> Includes(absl::CivilDay day) const {
+    const absl::CivilSecond begins(day);
+    if (!is_utc_ || begins == time_) return begins <= time_;
+    // Zones lie between UTC-12 and UTC+14.
+    if (begins + 12 * 60 * 60 <= time_) return true;
+    if (begins - 14 * 60 * 60 > time_) return false;
+    return std::nullopt;
+  }
+
+ private:
+  absl::CivilSecond time_;
+  bool is_utc_ = false;
+};
+
+// A rule by which an event comes back each year: on its date, or on the n-th weekday of its month.
 struct Yearly {
   int interval = 1;
   std::optional<int> count;
-  std::optional<absl::CivilDay> until;
+  std::optional<Until> until;
+  std::optional<NthWeekday> nth;
+
+  // Nothing in a year without such a day.
+  std::optional<absl::CivilDay> In(int64_t year, absl::CivilDay start) const {
+    if (nth.has_value()) return nth->In(absl::CivilMonth(year, start.month()));
+    const absl::CivilDay day(year, start.month(), start.day());
+    if (day.month() != start.month()) return std::nullopt;  // 29 February
+    return day;
+  }
 };
 
 absl::StatusOr<Yearly> ParseRule(const Line& line, absl::CivilDay start) {
@@ -206,11 +290,13 @@ absl::StatusOr<Yearly> ParseRule(const Line& line, absl::CivilDay start) {
     }
   }
   const auto unsupported = [&](absl::string_view what) {
-    return Error(line.number,
-                 absl::StrCat("RRULE: ", Short(what),
-                              " is not supported; what comes back each year on the same date is "
-                              "(FREQ=YEARLY with INTERVAL, COUNT or UNTIL): list other dates as "
-                              "events of their own, or as RDATE;VALUE=DATE"));
+    return Error(
+        line.number,
+        absl::StrCat("RRULE: ", Short(what),
+                     " is not supported; what comes back each year on the same date is "
+                     "(FREQ=YEARLY with INTERVAL, COUNT or UNTIL), or on a month's n-th weekday "
+                     "(BYMONTH=11;BYDAY=4TH): list other dates as events of their own, or as "
+                     "RDATE;VALUE=DATE"));
   };
   Yearly rule;
   if (parts["FREQ"] != "YEARLY") return unsupported(absl::StrCat("FREQ=", parts["FREQ"]));
@@ -226,7 +312,7 @@ absl::StatusOr<Yearly> ParseRule(const Line& line, absl::CivilDay start) {
       if (name == "COUNT") rule.count = n;
       if (name == "INTERVAL") rule.interval = n;
     } else if (name == "UNTIL") {
-      rule.until = ParseDate(value);
+      rule.until = Until::Parse(value);
       if (!rule.until.has_value()) {
         return Error(line.number, absl::StrCat("RRULE: ", Short(shown),
                                                " is not a date, such as UNTIL=20301225"));
@@ -239,12 +325,26 @@ absl::StatusOr<Yearly> ParseRule(const Line& line, absl::CivilDay start) {
         return unsupported(
             absl::StrCat(shown, parts.contains("BYMONTH") ? "" : " without BYMONTH"));
       }
+    } else if (name == "BYDAY") {
+      rule.nth = ParseNthWeekday(value);
+      if (!rule.nth.has_value()) return unsupported(shown);
+      // By itself it would count the weeks of the year; beside a date, the years in which both are.
+      if (!parts.contains("BYMONTH") || parts.contains("BYMONTHDAY")) {
+        return unsupported(absl::StrCat(
+            shown, parts.contains("BYMONTH") ? " with BYMONTHDAY" : " without BYMONTH"));
+      }
     } else {
       return unsupported(shown);
     }
   }
   if (rule.count.has_value() && rule.until.has_value()) {
     return Error(line.number, "RRULE has both COUNT and UNTIL");
+  }
+  // What that would mean the RFC leaves open (section 3.8.5.3).
+  if (rule.nth.has_value() && rule.nth->In(absl::CivilMonth(start)) != start) {
+    return Error(line.number,
+                 absl::StrCat("RRULE: BYDAY=", Short(parts["BYDAY"]),
+                              " is not the day of DTSTART, ", absl::FormatCivilTime(start)));
   }
   return rule;
 }
@@ -407,12 +507,20 @@ class Reader {
       WISSEL_ASSIGN_OR_RETURN(const Yearly rule, ParseRule(*rule_line, start));
       int n = 1;
       for (int64_t year = start.year() + rule.interval; year < end_.year(); year += rule.interval) {
-        const absl::CivilDay day(year, start.month(), start.day());
-        // 29 February.
-        if (day.month() != start.month()) continue;
+        const std::optional<absl::CivilDay> day = rule.In(year, start);
+        if (!day.has_value()) continue;
         if (rule.count.has_value() && ++n > *rule.count) break;
-        if (rule.until.has_value() && day > *rule.until) break;
-        if (day + length > first_) starts.insert(day);
+        if (rule.until.has_value()) {
+          const std::optional<bool> included = rule.until->Includes(*day);
+          if (!included.has_value()) {
+            return Error(rule_line->number,
+                         absl::StrCat("RRULE: by its UNTIL it depends on the time zone whether ",
+                                      absl::FormatCivilTime(*day),
+                                      " counts; write a date, such as UNTIL=20301225"));
+          }
+          if (!*included) break;
+        }
+        if (*day + length > first_) starts.insert(*day);
       }
     }
     WISSEL_RETURN_IF_ERROR(

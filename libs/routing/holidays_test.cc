@@ -1,5 +1,6 @@
 #include "libs/routing/holidays.h"
 
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -143,6 +144,91 @@ TEST(HolidaysTest, WhatComesBackEachYear) {
   EXPECT_EQ(days("16010101", "FREQ=YEARLY", 2026, 2026), "2026-01-01 ");
 }
 
+TEST(HolidaysTest, TheNthWeekdayOfAMonth) {
+  const auto days = [](absl::string_view start, absl::string_view rule, int from, int to) {
+    return absl::StrJoin(
+        Days(File(absl::StrCat("DTSTART;VALUE=DATE:", start, "\nRRULE:FREQ=YEARLY;", rule)), from,
+             to),
+        "");
+  };
+  // Thanksgiving, Memorial Day, the early May bank holiday.
+  EXPECT_EQ(days("19421126", "BYMONTH=11;BYDAY=4TH", 2026, 2028),
+            "2026-11-26 2027-11-25 2028-11-23 ");
+  EXPECT_EQ(days("19710531", "BYDAY=-1MO;BYMONTH=5", 2026, 2028),
+            "2026-05-25 2027-05-31 2028-05-29 ");
+  EXPECT_EQ(days("19780501", "BYMONTH=5;BYDAY=+1MO", 2026, 2027), "2026-05-04 2027-05-03 ");
+  EXPECT_EQ(days("20241128", "BYMONTH=11;BYDAY=4TH;COUNT=2", 2020, 2030), "2024-11-28 2025-11-27 ");
+  EXPECT_EQ(days("20241128", "BYMONTH=11;BYDAY=4TH;UNTIL=20261126", 2025, 2030),
+            "2025-11-27 2026-11-26 ");
+  EXPECT_EQ(days("20241128", "BYMONTH=11;BYDAY=4TH;UNTIL=20261125", 2025, 2030), "2025-11-27 ");
+  // A fifth only where there is one, which is what COUNT counts.
+  EXPECT_EQ(days("20210131", "BYMONTH=1;BYDAY=5SU;COUNT=3", 2020, 2040),
+            "2021-01-31 2022-01-30 2023-01-29 ");
+  EXPECT_EQ(days("20230129", "BYMONTH=1;BYDAY=5SU", 2024, 2030), "2027-01-31 2028-01-30 ");
+  EXPECT_THAT(ErrorOf("DTSTART;VALUE=DATE:20241127\nRRULE:FREQ=YEARLY;BYMONTH=11;BYDAY=4TH"),
+              StatusIs(kInvalid, HasSubstr("line 5: RRULE: BYDAY=4TH is not the day of DTSTART, "
+                                           "2024-11-27")));
+}
+
+// Month by month, day by day.
+TEST(HolidaysTest, TheNthWeekdayIsTheOneThatCountingFinds) {
+  constexpr const char* kNames[] = {"MO", "TU", "WE", "TH", "FR", "SA", "SU"};
+  int found = 0;
+  for (int month = 1; month <= 12; ++month) {
+    for (int weekday = 0; weekday < 7; ++weekday) {
+      for (const int n : {1, 2, 3, 4, 5, -1, -2, -3, -4, -5}) {
+        std::vector<std::string> expected;
+        for (int year = 2020; year <= 2050; ++year) {
+          std::vector<absl::CivilDay> all;
+          for (absl::CivilDay day(year, month, 1); day.month() == month; ++day) {
+            if (static_cast<int>(absl::GetWeekday(day)) == weekday) all.push_back(day);
+          }
+          const int size = static_cast<int>(all.size());
+          if (std::abs(n) > size) continue;
+          expected.push_back(absl::StrCat(
+              absl::FormatCivilTime(all[static_cast<size_t>(n > 0 ? n - 1 : size + n)]), " "));
+        }
+        ASSERT_FALSE(expected.empty());
+        const std::string start = absl::StrReplaceAll(expected[0].substr(0, 10), {{"-", ""}});
+        EXPECT_EQ(Days(File(absl::StrCat("DTSTART;VALUE=DATE:", start,
+                                         "\nRRULE:FREQ=YEARLY;BYMONTH=", month, ";BYDAY=", n,
+                                         kNames[weekday])),
+                       2020, 2050),
+                  expected)
+            << n << kNames[weekday] << " of month " << month;
+        found += static_cast<int>(expected.size());
+      }
+    }
+  }
+  EXPECT_GT(found, 20'000);
+}
+
+TEST(HolidaysTest, AnEndWithATimeOfDayCountsWhereItsZoneDoesNotMatter) {
+  const auto rule = [](absl::string_view until) {
+    return absl::StrCat("DTSTART;VALUE=DATE:20241225\nRRULE:FREQ=YEARLY;UNTIL=", until);
+  };
+  const auto last = [&](absl::string_view until) {
+    const std::vector<std::string> days = Days(File(rule(until)), 2020, 2030);
+    return days.empty() ? "" : days.back().substr(0, 4);
+  };
+  // Midnight is the date; without Z it is the wall clock's.
+  EXPECT_EQ(last("20261225T000000Z"), "2026");
+  EXPECT_EQ(last("20261225T000000"), "2026");
+  EXPECT_EQ(last("20261224T235959"), "2025");
+  EXPECT_EQ(last("20261225T235959Z"), "2026");
+  EXPECT_EQ(last("20261225T120000Z"), "2026");
+  EXPECT_EQ(last("20261224T095959Z"), "2025");
+  EXPECT_EQ(last("20270401T120000Z"), "2026");
+  // In Amsterdam the 25th has begun; in New York it has not.
+  for (const absl::string_view until :
+       {"20261224T100000Z", "20261224T230000Z", "20261225T045959Z", "20261225T115959Z"}) {
+    EXPECT_THAT(ErrorOf(rule(until)),
+                StatusIs(kInvalid, HasSubstr("line 5: RRULE: by its UNTIL it depends on the time "
+                                             "zone whether 2026-12-25 counts")))
+        << until;
+  }
+}
+
 TEST(HolidaysTest, AnEventReachesIntoTheYearsAsked) {
   EXPECT_THAT(Days(File("DTSTART;VALUE=DATE:20251230\nDURATION:P1W\nSUMMARY:Rest"), 2026, 2026),
               ElementsAre("2026-01-01 Rest", "2026-01-02 Rest", "2026-01-03 Rest",
@@ -188,17 +274,36 @@ TEST(HolidaysTest, WhatWouldChangeTheDaysIsNeverIgnored) {
               StatusIs(kInvalid, HasSubstr("line 5: RECURRENCE-ID is not supported")));
   EXPECT_THAT(with("RRULE:FREQ=YEARLY\nRRULE:FREQ=YEARLY"),
               StatusIs(kInvalid, HasSubstr("line 6: a second RRULE")));
-  for (const char* rule :
-       {"FREQ=MONTHLY", "INTERVAL=1", "FREQ=YEARLY;BYDAY=4TH;BYMONTH=11", "FREQ=YEARLY;BYMONTH=11",
-        "FREQ=YEARLY;BYMONTH=11,12", "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24",
-        "FREQ=YEARLY;BYMONTHDAY=25", "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=-7",
-        "FREQ=YEARLY;BYYEARDAY=1", "FREQ=YEARLY;BYWEEKNO=1", "FREQ=YEARLY;BYSETPOS=1"}) {
+  for (const char* rule : {"FREQ=MONTHLY",
+                           "INTERVAL=1",
+                           "FREQ=YEARLY;BYDAY=4TH;BYMONTH=11",
+                           "FREQ=YEARLY;BYMONTH=11",
+                           "FREQ=YEARLY;BYMONTH=11,12",
+                           "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=24",
+                           "FREQ=YEARLY;BYMONTHDAY=25",
+                           "FREQ=YEARLY;BYMONTH=12;BYMONTHDAY=-7",
+                           "FREQ=YEARLY;BYYEARDAY=1",
+                           "FREQ=YEARLY;BYWEEKNO=1",
+                           "FREQ=YEARLY;BYSETPOS=1",
+                           "FREQ=YEARLY;BYMONTH=12;BYDAY=FR",
+                           "FREQ=YEARLY;BYMONTH=12;BYDAY=0FR",
+                           "FREQ=YEARLY;BYMONTH=12;BYDAY=6FR",
+                           "FREQ=YEARLY;BYMONTH=12;BYDAY=-6FR",
+                           "FREQ=YEARLY;BYMONTH=12;BYDAY=4FR,4SA",
+                           "FREQ=YEARLY;BYMONTH=12;BYDAY=4XX",
+                           "FREQ=YEARLY;BYMONTH=12;BYDAY=+-4FR",
+                           "FREQ=YEARLY;BYMONTH=12;BYDAY=",
+                           "FREQ=YEARLY;BYDAY=4FR",
+                           "FREQ=YEARLY;BYMONTH=12;BYDAY=4FR;BYMONTHDAY=25",
+                           "FREQ=YEARLY;BYMONTH=12;BYDAY=4FR;BYSETPOS=1"}) {
     EXPECT_THAT(with(absl::StrCat("RRULE:", rule)),
                 StatusIs(kInvalid, HasSubstr("is not supported; what comes back each year")))
         << rule;
   }
   for (const char* rule : {"FREQ=YEARLY;COUNT=0", "FREQ=YEARLY;INTERVAL=0",
-                           "FREQ=YEARLY;INTERVAL=-1", "FREQ=YEARLY;UNTIL=20301225T000000Z",
+                           "FREQ=YEARLY;INTERVAL=-1", "FREQ=YEARLY;UNTIL=20301225T",
+                           "FREQ=YEARLY;UNTIL=20301225T240000Z", "FREQ=YEARLY;UNTIL=20301225T0000Z",
+                           "FREQ=YEARLY;UNTIL=20301225Z", "FREQ=YEARLY;UNTIL=20301332T000000Z",
                            "FREQ=YEARLY;COUNT=2;UNTIL=20301225", "FREQ=YEARLY;FREQ=YEARLY"}) {
     EXPECT_THAT(with(absl::StrCat("RRULE:", rule)), StatusIs(kInvalid, HasSubstr("line 5: RRULE")))
         << rule;
