@@ -26,7 +26,8 @@ struct ConfigFindings {
   std::vector<std::string> warnings;
 };
 
-// The whole configuration, in the order it stands. `version` is not looked at.
+// The whole configuration, in the order it stands. `version` is not looked at; `applied_time`,
+// where it is set, is the present.
 ConfigFindings ValidateConfig(const config::v1::WorkspaceConfig& config,
                               size_t max_bytes = kMaxConfigBytes);
 

@@ -97,9 +97,10 @@ class Policy {
 };
 
 // What is wrong or odd about the routing parts of a configuration: bounds, unknown ids, cycles of
-// overflow, patterns that do not compile, calendars without openings, rules that can never match,
-// requirements that nobody can meet, queues that nothing leads into, SLA policies that never apply.
-// The errors where there are any, else the warnings, in the order of the configuration.
+// overflow, patterns that do not compile, calendars without openings (after `applied_time`, where
+// it is set), rules that can never match, requirements that nobody can meet, queues that nothing
+// leads into, SLA policies that never apply. The errors where there are any, else the warnings, in
+// the order of the configuration.
 std::vector<PolicyFinding> CheckPolicy(const config::v1::WorkspaceConfig& config);
 
 }  // namespace wissel::routing

@@ -407,6 +407,9 @@ class Checker : private PolicyFindings {
         Error(path, built.status().message());
       } else if (!built->HasOpenings()) {
         Error(path, "never opens");
+      } else if (config_.has_applied_time() &&
+                 built->NextOpening(FromProto(config_.applied_time())) == absl::InfiniteFuture()) {
+        Warn(path, "never opens again: all its openings lie in the past");
       }
     }
   }

@@ -1,74 +1,21 @@
 #include <gmock/gmock.h>
-#include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/substitute.h"
-#include "libs/routing/policy.h"
+#include "libs/routing/testing/findings.h"
 
 namespace wissel::routing {
 namespace {
 
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using testing::Errors;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
-
-// A configuration with nothing to say about it, and what is added to it by the test.
-std::vector<std::string> Findings(const std::string& added, bool errors) {
-  config::v1::WorkspaceConfig config;
-  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(
-      R"pb(
-            routing_groups { routing_group_id: "main" }
-            accounts {
-              account { kind: CHANNEL_KIND_CHAT account_id: "site" }
-              routing_group_id: "main"
-            }
-            calendars {
-              calendar_id: "office"
-              time_zone: "Europe/Amsterdam"
-              windows { days: 1 open: "09:00" close: "17:00" }
-            }
-            agents {
-              agent_id: "anna"
-              capacity_units: 3
-              queue_ids: [ "q", "r" ]
-              skills { skill_id: "a" proficiency: 5 }
-              skills { skill_id: "lang:nl" proficiency: 5 }
-            }
-            queues {
-              queue_id: "r"
-              rules { account_ids: "site" languages: "nl" }
-            }
-      )pb" +
-          added,
-      &config));
-  bool has_q = false;
-  for (auto& queue : *config.mutable_queues()) {
-    if (queue.routing_group_id().empty()) queue.set_routing_group_id("main");
-    has_q = has_q || queue.queue_id() == "q";
-  }
-  if (!has_q) {
-    config.add_queues()->set_queue_id("q");
-    config.mutable_queues(config.queues_size() - 1)->set_routing_group_id("main");
-  }
-  for (auto& agent : *config.mutable_agents()) {
-    if (agent.routing_group_id().empty()) agent.set_routing_group_id("main");
-  }
-  std::vector<std::string> texts;
-  bool warned = false;
-  for (const PolicyFinding& finding : CheckPolicy(config)) {
-    EXPECT_FALSE(warned && finding.error) << "errors come first";
-    warned = warned || !finding.error;
-    EXPECT_TRUE(errors || !finding.error) << finding.path << ": " << finding.what;
-    if (finding.error == errors) texts.push_back(finding.path + ": " + finding.what);
-  }
-  return texts;
-}
-std::vector<std::string> Errors(const std::string& added) { return Findings(added, true); }
-std::vector<std::string> Warnings(const std::string& added) { return Findings(added, false); }
+using testing::Warnings;
 
 TEST(CheckPolicy, HasNothingToSayAboutASoundOne) {
   EXPECT_THAT(Errors(""), IsEmpty());
@@ -473,68 +420,6 @@ TEST(CheckPolicy, CalendarsMustOpen) {
                   HasSubstr("special_days[0]: \"2026-02-30\"; dates are YYYY-MM-DD")));
 }
 
-TEST(CheckPolicy, WarnsOfRulesThatCanNeverMatch) {
-  EXPECT_THAT(
-      Warnings(R"pb(
-        queues {
-          queue_id: "q"
-          rules { account_ids: "site" languages: "nl" contact_tiers: "gold" }
-          rules { topic_patterns: [ "a", "b" ] }
-          rules { topic_patterns: "b" contact_tags: "x" }
-          rules { min_lifetime_value_cents: 5 open_calendar_id: "office" }
-          rules { min_lifetime_value_cents: 6 open_calendar_id: "office" }
-          rules { min_lifetime_value_cents: 6 closed_calendar_id: "office" }
-          rules { order_states: "late" open_calendar_id: "office" closed_calendar_id: "office" }
-        })pb"),
-      ElementsAre(
-          "queues[q].rules[6]: can never match: \"office\" is to be open and closed",
-          "queues[q].rules[0]: can never match: queues[r].rules[0] takes all of it before",
-          "queues[q].rules[2]: can never match: queues[q].rules[1] takes all of it before",
-          "queues[q].rules[4]: can never match: queues[q].rules[3] takes all of it before"));
-}
-
-TEST(CheckPolicy, WarnsOfWhatNobodyCanMeet) {
-  EXPECT_THAT(Warnings(R"pb(
-                queues {
-                  queue_id: "q"
-                  required_skills { skill_id: "a" proficiency: 6 }
-                  relaxation_steps {
-                    after { seconds: 30 }
-                    alternatives { skill_id: "a" or_skill_id: "b" proficiency: 1 }
-                  }
-                })pb"),
-              ElementsAre("queues[q].required_skills[a]: no agent who serves the queue has it at 6",
-                          "queues[q].relaxation_steps: nobody can meet what is left, either",
-                          "queues[q].relaxation_steps[0].alternatives[a].or_skill_id: no agent of "
-                          "the routing group has \"b\""));
-  EXPECT_THAT(Warnings(R"pb(
-                queues {
-                  queue_id: "q"
-                  required_skills { skill_id: "a" proficiency: 6 }
-                  relaxation_steps {
-                    after { seconds: 30 }
-                    lower_skills { skill_id: "a" proficiency: 5 }
-                  }
-                })pb"),
-              ElementsAre("queues[q]: nobody can meet what it asks before 30s"));
-  EXPECT_THAT(Warnings(R"pb(queues { queue_id: "q" language_proficiency: 6 })pb"),
-              ElementsAre("queues[q].language_proficiency: no agent who may be asked has "
-                          "\"lang:nl\" well enough"));
-  EXPECT_THAT(Warnings(R"pb(queues {
-                              queue_id: "s"
-                              rules { languages: "fr" }
-                            })pb"),
-              ElementsAre("queues[s]: no agent serves it"));
-  EXPECT_THAT(Warnings(R"pb(
-                queues {
-                  queue_id: "s"
-                  rules { languages: "fr" }
-                }
-                agents { agent_id: "bram" secondary_queue_ids: "s" })pb"),
-              ElementsAre("queues[s]: no agent who may be asked has any capacity",
-                          "agents[bram].capacity_units: 0: is never offered anything"));
-}
-
 TEST(CheckPolicy, WarnsOfLanguagesThatNoConversationHas) {
   EXPECT_THAT(Warnings(R"pb(
                 queues {
@@ -555,77 +440,6 @@ TEST(CheckPolicy, WarnsOfLanguagesThatNoConversationHas) {
                           "queues[q].rules[0].languages: \"EN\" never matches: write \"en\"",
                           "agents[carl].skills[lang:nl-BE]: no conversation's language: write "
                           "\"lang:nl\""));
-}
-
-TEST(CheckPolicy, WarnsOfSkillsThatNobodyHas) {
-  EXPECT_THAT(Warnings(R"pb(
-                queues {
-                  queue_id: "q"
-                  required_skills { skill_id: "a" proficiency: 5 }
-                  preferred_skills { skill_id: "a" weight: 1 }
-                  preferred_skills { skill_id: "refnuds" weight: 1 }
-                  relaxation_steps {
-                    after { seconds: 30 }
-                    alternatives { skill_id: "a" or_skill_id: "lang:nl" proficiency: 1 }
-                    alternatives { skill_id: "a" or_skill_id: "b" proficiency: 1 }
-                  }
-                })pb"),
-              ElementsAre("queues[q].preferred_skills[refnuds]: no agent of the routing group has "
-                          "\"refnuds\"",
-                          "queues[q].relaxation_steps[0].alternatives[a].or_skill_id: no agent of "
-                          "the routing group has \"b\""));
-}
-
-TEST(CheckPolicy, WarnsOfChannelsThatWeighMoreThanAnybodyCanHold) {
-  EXPECT_THAT(Warnings(R"pb(channels { kind: CHANNEL_KIND_CHAT weight_units: 3 })pb"), IsEmpty());
-  // Nobody is expected to write by SMS.
-  EXPECT_THAT(Warnings(R"pb(channels { kind: CHANNEL_KIND_SMS weight_units: 4 })pb"), IsEmpty());
-  EXPECT_THAT(Warnings(R"pb(channels { kind: CHANNEL_KIND_CHAT weight_units: 4 })pb"),
-              ElementsAre("channels[CHANNEL_KIND_CHAT].weight_units: 4; no agent of routing group "
-                          "\"main\" can ever be offered one: agent \"anna\" has the most "
-                          "capacity, 3"));
-}
-
-TEST(CheckPolicy, WarnsOfQueuesThatNothingLeadsInto) {
-  const std::string serves = "agents { agent_id: 'bram' queue_ids: 's' capacity_units: 1 } ";
-  EXPECT_THAT(Warnings(serves + "queues { queue_id: 's' }"),
-              ElementsAre("queues[s]: has no rules, is not its routing group's last, and no "
-                          "overflow or escalation leads into it: it gets only what agents and "
-                          "supervisors transfer to it"));
-  // As the last one, by a rule, by overflow, by escalation, and for its agents.
-  EXPECT_THAT(Warnings(serves + "queues { queue_id: 'q' rules { languages: 'fr' } } "
-                                "queues { queue_id: 's' }"),
-              IsEmpty());
-  EXPECT_THAT(Warnings(serves + "queues { queue_id: 's' rules { languages: 'fr' } }"), IsEmpty());
-  EXPECT_THAT(Warnings(serves + R"pb(
-                queues { queue_id: "s" }
-                queues {
-                  queue_id: "q"
-                  overflow_rules { to_queue_id: "s" }
-                })pb"),
-              IsEmpty());
-  EXPECT_THAT(
-      Warnings(serves + R"pb(
-        queues { queue_id: "s" }
-        sla_policies {
-          sla_policy_id: "p"
-          targets {
-            metric: SLA_METRIC_RESOLUTION
-            target { seconds: 60 }
-          }
-          escalation_steps { metric: SLA_METRIC_RESOLUTION percent: 90 overflow_to_queue_id: "s" }
-        })pb"),
-      IsEmpty());
-  EXPECT_THAT(Warnings(serves + R"pb(
-                queues { queue_id: "s" }
-                queues {
-                  queue_id: "q"
-                  relaxation_steps {
-                    after { seconds: 30 }
-                    widen_to_queue_ids: "s"
-                  }
-                })pb"),
-              IsEmpty());
 }
 
 TEST(CheckPolicy, WarnsOfStepsThatChangeNothing) {
@@ -649,36 +463,24 @@ TEST(CheckPolicy, WarnsOfStepsThatChangeNothing) {
                   "here"));
 }
 
-TEST(CheckPolicy, WarnsOfSlaPoliciesThatNeverApply) {
-  EXPECT_THAT(Warnings(R"pb(
-                sla_policies {
-                  sla_policy_id: "mail"
-                  channel_kinds: [ CHANNEL_KIND_EMAIL, CHANNEL_KIND_SMS ]
-                  min_priority: 5
-                  targets {
-                    metric: SLA_METRIC_RESOLUTION
-                    target { seconds: 60 }
-                  }
-                }
-                sla_policies {
-                  sla_policy_id: "urgent-mail"
-                  queue_ids: "q"
-                  channel_kinds: CHANNEL_KIND_EMAIL
-                  min_priority: 6
-                  targets {
-                    metric: SLA_METRIC_RESOLUTION
-                    target { seconds: 60 }
-                  }
-                }
-                sla_policies {
-                  sla_policy_id: "any-mail"
-                  channel_kinds: CHANNEL_KIND_EMAIL
-                  targets {
-                    metric: SLA_METRIC_RESOLUTION
-                    target { seconds: 60 }
-                  }
-                })pb"),
-              ElementsAre("sla_policies[urgent-mail]: never applies: mail takes all of it before"));
+TEST(CheckPolicy, WarnsOfCalendarsThatDoNotOpenAgain) {
+  const auto warnings = [](absl::string_view applied) {
+    return Warnings(absl::StrCat(R"pb(
+                                   calendars {
+                                     calendar_id: "fair"
+                                     time_zone: "Europe/Amsterdam"
+                                     special_days {
+                                       date: "2026-05-14"
+                                       windows { open: "09:00" close: "17:00" }
+                                     }
+                                   })pb",
+                                 applied));
+  };
+  EXPECT_THAT(warnings(""), IsEmpty());
+  // Its last second, and the moment it closes.
+  EXPECT_THAT(warnings("applied_time { seconds: 1778770799 }"), IsEmpty());
+  EXPECT_THAT(warnings("applied_time { seconds: 1778770800 }"),
+              ElementsAre("calendars[fair]: never opens again: all its openings lie in the past"));
 }
 
 // What every explanation repeats.

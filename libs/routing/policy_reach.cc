@@ -33,7 +33,7 @@ bool Covers(const Values& earlier, const Values& later) {
          }));
 }
 
-bool Covers(const QueueRule& earlier, const QueueRule& later) {
+bool CoversButForCalendars(const QueueRule& earlier, const QueueRule& later) {
   return Covers(earlier.account_ids(), later.account_ids()) &&
          Covers(earlier.languages(), later.languages()) &&
          Covers(earlier.topic_patterns(), later.topic_patterns()) &&
@@ -42,11 +42,22 @@ bool Covers(const QueueRule& earlier, const QueueRule& later) {
          Covers(earlier.order_states(), later.order_states()) &&
          (!earlier.has_min_lifetime_value_cents() ||
           (later.has_min_lifetime_value_cents() &&
-           later.min_lifetime_value_cents() >= earlier.min_lifetime_value_cents())) &&
-         (earlier.open_calendar_id().empty() ||
-          earlier.open_calendar_id() == later.open_calendar_id()) &&
-         (earlier.closed_calendar_id().empty() ||
-          earlier.closed_calendar_id() == later.closed_calendar_id());
+           later.min_lifetime_value_cents() >= earlier.min_lifetime_value_cents()));
+}
+
+// Whether the later one asks for the calendar as well, where the earlier one asks for one.
+bool CoversOpen(const QueueRule& earlier, const QueueRule& later) {
+  return earlier.open_calendar_id().empty() ||
+         earlier.open_calendar_id() == later.open_calendar_id();
+}
+bool CoversClosed(const QueueRule& earlier, const QueueRule& later) {
+  return earlier.closed_calendar_id().empty() ||
+         earlier.closed_calendar_id() == later.closed_calendar_id();
+}
+
+bool Covers(const QueueRule& earlier, const QueueRule& later) {
+  return CoversButForCalendars(earlier, later) && CoversOpen(earlier, later) &&
+         CoversClosed(earlier, later);
 }
 
 bool Covers(const SlaPolicy& earlier, const SlaPolicy& later) {
@@ -249,12 +260,37 @@ class Reach {
                                 policy.skills.begin());
   }
 
-  // Rules that an earlier one of the same routing group leaves nothing.
+  struct Place {
+    const QueueRule* rule;
+    std::string path;
+  };
+
+  // By one while a calendar is open, and another while the same one is closed.
+  void ShadowedByTwo(const std::vector<Place>& before, const QueueRule& rule,
+                     const std::string& path) {
+    std::map<std::string, const Place*> while_open;  // by calendar
+    std::map<std::string, const Place*> while_closed;
+    for (const Place& place : before) {
+      const QueueRule& earlier = *place.rule;
+      if (!CoversButForCalendars(earlier, rule)) continue;
+      if (!earlier.open_calendar_id().empty() && CoversClosed(earlier, rule)) {
+        while_open.emplace(earlier.open_calendar_id(), &place);
+      }
+      if (!earlier.closed_calendar_id().empty() && CoversOpen(earlier, rule)) {
+        while_closed.emplace(earlier.closed_calendar_id(), &place);
+      }
+    }
+    for (const auto& [calendar, open] : while_open) {
+      const auto closed = while_closed.find(calendar);
+      if (closed == while_closed.end()) continue;
+      return Warn(
+          path, absl::StrCat("can never match: ", open->path, " takes all of it while \"", calendar,
+                             "\" is open, and ", closed->second->path, " while it is closed"));
+    }
+  }
+
+  // Rules that an earlier one of the same routing group leaves nothing, or two.
   void ShadowedRules() {
-    struct Place {
-      const QueueRule* rule;
-      std::string path;
-    };
     std::map<std::string, std::vector<Place>> earlier;  // by routing group
     for (const Queue& queue : config_.queues()) {
       std::vector<Place>& before = earlier[queue.routing_group_id()];
@@ -266,6 +302,8 @@ class Reach {
         });
         if (shadow != before.end()) {
           Warn(path, absl::StrCat("can never match: ", shadow->path, " takes all of it before"));
+        } else {
+          ShadowedByTwo(before, rule, path);
         }
         before.push_back({&rule, path});
       }

@@ -57,6 +57,7 @@ absl::StatusOr<v1::ApplyConfigResponse> Admin::ApplyConfig(const rpc::Principal&
                                                     config.workspace_id(), "\", the token of \"",
                                                     caller.workspace.value(), "\""));
   }
+  *config.mutable_applied_time() = ToProto(clock_.Now());
   domain::ConfigFindings findings =
       domain::ValidateConfig(config, domain::MaxConfigBytes(options_.max_record_bytes));
   const auto refuse = [this](const std::vector<std::string>& errors) {
@@ -85,7 +86,6 @@ absl::StatusOr<v1::ApplyConfigResponse> Admin::ApplyConfig(const rpc::Principal&
     return response;
   }
   config.set_applied_by(caller.subject);
-  *config.mutable_applied_time() = ToProto(clock_.Now());
   const absl::Status applied = configs_.Apply(config);
   metrics_.applies
       .With({applied.ok()                          ? "applied"
