@@ -301,15 +301,29 @@ TEST(Overflow, ATextIsSentToPeopleOnly) {
   EXPECT_EQ(Find(shop.Wait(absl::Minutes(1)), Event::kReplySent), nullptr);
 }
 
-TEST(Overflow, RulesThatLeadInACircleEndAfterAFewSteps) {
+TEST(Overflow, RulesThatLeadInACircleEndAfterEightStepsInTheOldPlace) {
   // Such a configuration is refused when it is applied; a log may hold one all the same.
   WorkspaceConfig config = ShopConfig();
   QueueIn(config, "en").add_overflow_rules()->set_to_queue_id("nl");
   QueueIn(config, "nl").add_overflow_rules()->set_to_queue_id("en");
   Shop shop(config);
+  const absl::Time place = shop.now;
   const std::string id = shop.Open("44700000001", "en");
+  std::vector<std::string> ways;
+  for (const Event& event : shop.log().back().events()) {
+    if (event.has_queued()) {
+      EXPECT_EQ(FromProto(event.queued().waiting_since()), place);
+      ways.push_back(event.queued().queue_id());
+    }
+  }
+  EXPECT_THAT(ways, ElementsAre("en", "nl", "en", "nl", "en", "nl", "en", "nl", "en"));
   EXPECT_EQ(shop.Conversation(id).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
-  EXPECT_LT(shop.log().back().events_size(), 30);
+  EXPECT_EQ(shop.Conversation(id).queue_id(), "en");
+  EXPECT_EQ(FromProto(shop.Conversation(id).waiting_since()), place);
+  // It waits there like any other.
+  EXPECT_THAT(shop.Wait(absl::Hours(1)), IsEmpty());
+  shop.Online("carol");
+  EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "carol");
 }
 
 }  // namespace

@@ -17,7 +17,6 @@ using config::v1::Queue;
 using config::v1::WorkspaceConfig;
 using conversation::v1::CommandRejected;
 using conversation::v1::Event;
-using domain::testing::ByMail;
 using domain::testing::BySupervisor;
 using domain::testing::Command;
 using domain::testing::CommandBy;
@@ -34,7 +33,6 @@ using domain::testing::WaitConnected;
 using state::v1::ConversationStatus;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using ::testing::SizeIs;
 
 // ---------------------------------------------------------------------------------------------
 // Relaxation
@@ -170,23 +168,76 @@ TEST(QueueRules, FactsBeyondTheirBoundsAreRefused) {
   EXPECT_EQ(Refusal(shop.Do(update)), CommandRejected::REASON_INVALID);
 }
 
-// ---------------------------------------------------------------------------------------------
-// Priority
-
-TEST(Priority, AMoreUrgentConversationGoesFirst) {
-  Shop shop;
-  const std::string first = shop.Open("31600000001", "nl");
-  shop.now += absl::Seconds(1);
-  shop.Open("31600000002", "nl");
-  shop.now += absl::Seconds(1);
-  const std::string third = shop.Open("31600000003", "nl");
+// Of two queues for Dutch, one while the office is open and one while it is closed.
+void ExpectQueuesByCalendar(bool night_is_first) {
+  SCOPED_TRACE(night_is_first);
+  WorkspaceConfig config = ShopConfig();
+  config::v1::Calendar& office = *config.add_calendars();
+  office.set_calendar_id("office");
+  office.set_time_zone("Europe/Amsterdam");
+  config::v1::CalendarWindow& window = *office.add_windows();
+  for (int day = 1; day <= 5; ++day) window.add_days(day);
+  window.set_open("09:00");
+  window.set_close("17:00");
+  config::v1::SpecialDay& holiday = *office.add_special_days();
+  holiday.set_date("2025-06-17");
+  const auto first = [&](absl::string_view id, bool while_open) {
+    Queue queue = QueueIn(config, "nl");
+    queue.set_queue_id(std::string(id));
+    queue.clear_rules();
+    (while_open ? queue.add_rules()->mutable_open_calendar_id()
+                : queue.add_rules()->mutable_closed_calendar_id())
+        ->assign("office");
+    *config.add_queues() = queue;
+    for (int i = config.queues_size() - 1; i > 0; --i) {
+      config.mutable_queues()->SwapElements(i, i - 1);
+    }
+  };
+  first(night_is_first ? "day" : "night", night_is_first);
+  first(night_is_first ? "night" : "day", !night_is_first);
+  Shop shop(config);
+  int customer = 0;
+  std::vector<std::string> ids;
+  const auto queue_at = [&](absl::CivilSecond local) {
+    shop.now = absl::FromCivil(local, absl::FixedTimeZone(2 * 60 * 60));
+    ids.push_back(shop.Open(absl::StrCat(31600000000 + ++customer), "nl"));
+    return shop.Conversation(ids.back()).queue_id();
+  };
+  EXPECT_EQ(queue_at(absl::CivilSecond(2025, 6, 16, 8, 59, 59)), "night");
+  EXPECT_EQ(queue_at(absl::CivilSecond(2025, 6, 16, 9)), "day");
+  EXPECT_EQ(queue_at(absl::CivilSecond(2025, 6, 16, 16, 59, 59)), "day");
+  EXPECT_EQ(queue_at(absl::CivilSecond(2025, 6, 16, 17)), "night");
+  EXPECT_EQ(queue_at(absl::CivilSecond(2025, 6, 17, 12)), "night") << "a holiday";
+  EXPECT_EQ(queue_at(absl::CivilSecond(2025, 6, 18, 12)), "day");
+  EXPECT_EQ(shop.Conversation(ids[0]).queue_id(), "night");
+  EXPECT_EQ(shop.Conversation(ids[1]).queue_id(), "day");
+  // But for one whose queue is chosen again.
   Command update = BySupervisor("update");
-  update.mutable_update_conversation()->set_conversation_id(third);
-  update.mutable_update_conversation()->set_priority_points(50);
+  update.mutable_update_conversation()->set_conversation_id(ids[0]);
+  update.mutable_update_conversation()->set_choose_queue_again(true);
   shop.Do(update);
-  shop.Online("anna");
-  EXPECT_EQ(shop.Conversation(third).offer().agent_id(), "anna");
-  EXPECT_EQ(shop.Conversation(first).offer().agent_id(), "anna");
+  EXPECT_EQ(shop.Conversation(ids[0]).queue_id(), "day");
+}
+
+TEST(QueueRules, GoByTheirCalendarsAndWhatWaitsStaysWhereItIs) {
+  ExpectQueuesByCalendar(false);
+  ExpectQueuesByCalendar(true);
+}
+
+TEST(QueueRules, TheTextsOwnLanguageGoesBeforeTheContacts) {
+  struct Case {
+    absl::string_view text, contact, language, queue;
+  };
+  for (const Case& c : {Case{"", "nl-BE", "nl", "nl"}, Case{"en", "nl", "en", "en"},
+                        Case{"nl", "en", "nl", "nl"}, Case{"", "", "", "en"}}) {
+    SCOPED_TRACE(absl::StrCat("text \"", c.text, "\", contact \"", c.contact, "\""));
+    Shop shop;
+    message::v1::InboundMessage m = Text("31600000001", 1, c.text);
+    m.mutable_facts()->set_language(std::string(c.contact));
+    const std::string id = shop.Open(m);
+    EXPECT_EQ(shop.Conversation(id).language(), c.language);
+    EXPECT_EQ(shop.Conversation(id).queue_id(), c.queue);
+  }
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -212,25 +263,6 @@ TEST(Sticky, TheContactsLastAgentGoesFirst) {
   const Event& offered = again.events(again.events_size() - 1);
   EXPECT_EQ(offered.offered().agent_id(), "anna");
   EXPECT_TRUE(offered.offered().explanation().chosen().sticky());
-}
-
-// ---------------------------------------------------------------------------------------------
-// Capacity by channel
-
-TEST(Capacity, AChatMayInterruptMailAndNotTheReverse) {
-  WorkspaceConfig config = ShopConfig();
-  config.mutable_channels(0)->add_may_interrupt(common::v1::CHANNEL_KIND_EMAIL);
-  Shop shop(config);
-  shop.Online("bram");
-  for (int i = 0; i < 3; ++i) {
-    shop.Receive(ByMail(Text(absl::StrCat("3160000010", i), i, "nl")));
-  }
-  EXPECT_EQ(shop.Agent("bram").used_units(), 2);  // full of mail, the third waits
-  const std::string chat = shop.Open("31600000001", "nl");
-  EXPECT_EQ(shop.Conversation(chat).offer().agent_id(), "bram");
-  EXPECT_EQ(shop.Agent("bram").used_units(), 3);
-  ASSERT_THAT(shop.Agent("bram").channel_loads(), SizeIs(2));
-  EXPECT_EQ(shop.Agent("bram").channel_loads(0).conversations(), 2);
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -186,27 +186,6 @@ TEST(Sla, OnHoldTheCustomersWaitGoesOn) {
   }
 }
 
-TEST(Sla, AnotherQueueMayMeanAnotherPolicyAndWhatWasUsedIsKept) {
-  WorkspaceConfig config = ShopConfig();
-  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10)).add_queue_ids("nl");
-  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(20)).add_queue_ids("en");
-  Shop shop(config);
-  shop.Online("bram");
-  const absl::Time start = shop.now;
-  const std::string id = shop.Open("31600000001", "nl");
-  shop.Do(shop.Accept(id));
-  shop.now += absl::Minutes(5);
-  Command transfer = CommandBy("bram", "transfer");
-  transfer.mutable_transfer()->set_conversation_id(id);
-  transfer.mutable_transfer()->set_queue_id("en");
-  shop.Do(transfer);
-  EXPECT_EQ(shop.Conversation(id).sla().sla_policy_id(), "policy-2");
-  const std::vector<Decision> fired = shop.Wait(absl::Hours(1));
-  const Event* breached = Find(fired, Event::kSlaBreached);
-  ASSERT_NE(breached, nullptr);
-  EXPECT_EQ(FromProto(breached->sla_breached().due_time()), start + absl::Minutes(20));
-}
-
 TEST(Sla, AChangedTargetCountsFromItsConfigurationOn) {
   WorkspaceConfig config = ShopConfig();
   Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
@@ -539,35 +518,6 @@ TEST(Sla, ThatWasResolvedBeforeThereWereAnyPoliciesHasUsedNothingWhenItIsReopene
             (Used{{config::v1::SLA_METRIC_RESOLUTION, absl::ZeroDuration()},
                   {config::v1::SLA_METRIC_REQUESTER_WAIT, absl::ZeroDuration()}}));
   EXPECT_EQ(PolicyOf(shop, id), "policy-1");
-}
-
-TEST(Sla, AnUpdateThatRaisesThePriorityMayMeanAnotherPolicy) {
-  WorkspaceConfig config = ShopConfig();
-  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10)).set_min_priority(50);
-  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Hours(10));
-  QueueIn(config, "nl").set_base_priority(20);
-  Shop shop(config);
-  const absl::Time start = shop.now;
-  const std::string id = shop.Open("31600000001", "nl");
-  EXPECT_EQ(PolicyOf(shop, id), "policy-2");
-  shop.now += absl::Minutes(4);
-  const auto set_priority = [&](int32_t points) {
-    Command command = domain::testing::BySupervisor(absl::StrCat("priority ", points));
-    command.mutable_update_conversation()->set_conversation_id(id);
-    command.mutable_update_conversation()->set_priority_points(points);
-    shop.Do(command);
-  };
-  // The queue's own and these make 49, then 50.
-  set_priority(29);
-  EXPECT_EQ(PolicyOf(shop, id), "policy-2");
-  set_priority(30);
-  EXPECT_EQ(PolicyOf(shop, id), "policy-1");
-  const std::vector<Decision> fired = shop.Wait(absl::Minutes(6));
-  const Event* breached = Find(fired, Event::kSlaBreached);
-  ASSERT_NE(breached, nullptr);
-  EXPECT_EQ(FromProto(breached->sla_breached().due_time()), start + absl::Minutes(10));
-  set_priority(0);
-  EXPECT_EQ(PolicyOf(shop, id), "policy-2");
 }
 
 TEST(Sla, AReopenedConversationIsMeasuredOnByThePolicyOfThen) {

@@ -112,6 +112,7 @@ TEST(ForceLogout, PutsEverythingBackInItsOldPlace) {
   EXPECT_EQ(shop.Conversation(active).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
   EXPECT_EQ(shop.Conversation(offered).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
   EXPECT_EQ(FromProto(shop.Conversation(active).waiting_since()), place);
+  EXPECT_EQ(FromProto(shop.Conversation(offered).waiting_since()), place + absl::Seconds(10));
 }
 
 TEST(OwnerLimit, MailGoesBackToTheQueueWhenItsAgentStaysAway) {

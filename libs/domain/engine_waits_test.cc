@@ -33,10 +33,35 @@ using domain::testing::Text;
 using domain::testing::WaitConnected;
 using ::testing::ElementsAre;
 
-TEST(Waits, AreToldWhenAConversationIsQueuedAndNotMoreOftenThanOnceAMinute) {
+// What was told of a conversation, and when.
+struct Told {
+  absl::Time time;
+  int32_t position;
+  absl::Duration wait;
+};
+std::map<std::string, std::vector<Told>> ToldIn(const std::vector<Decision>& decisions) {
+  std::map<std::string, std::vector<Told>> told;
+  for (const Decision& decision : decisions) {
+    for (const Event& event : decision.events()) {
+      if (!event.has_wait_estimated()) continue;
+      const conversation::v1::WaitEstimated& estimated = event.wait_estimated();
+      told[estimated.conversation_id()].push_back({.time = FromProto(decision.time()),
+                                                   .position = estimated.position(),
+                                                   .wait = FromProto(estimated.expected_wait())});
+    }
+  }
+  return told;
+}
+
+// Carol for English, whose waiting times are told.
+WorkspaceConfig Telling() {
   WorkspaceConfig config = ShopConfig();
   QueueIn(config, "en").set_tell_waiting_time(true);
-  Shop shop(config);
+  return config;
+}
+
+TEST(Waits, AreToldWhenAConversationIsQueued) {
+  Shop shop(Telling());
   shop.Online("carol");
   const std::string first = shop.Open("44700000001", "en");
   shop.Do(shop.Accept(first));
@@ -45,11 +70,68 @@ TEST(Waits, AreToldWhenAConversationIsQueuedAndNotMoreOftenThanOnceAMinute) {
                                          Event::kQueued, Event::kWaitEstimated));
   EXPECT_EQ(queued.events(3).wait_estimated().position(), 1);
   EXPECT_TRUE(queued.events(3).wait_estimated().has_expected_wait());
-  int told = 0;
-  for (const Decision& decision : WaitConnected(shop, absl::Minutes(10))) {
-    for (const Event& event : decision.events()) told += event.has_wait_estimated() ? 1 : 0;
+}
+
+// Carol takes one every two minutes, until she takes a break and then hurries.
+TEST(Waits, AreToldAgainWhenTheyHaveChangedByAFifthAndAtMostOnceAMinute) {
+  Shop shop(Telling());
+  shop.Online("carol");
+  for (int i = 0; i < 40; ++i) shop.Open(absl::StrCat(44700000000 + i), "en");
+  const auto has = [&] {
+    return *shop.state().ConversationsOf(testing::kWorkspace, "carol").begin();
+  };
+  shop.Do(shop.Accept(has()));
+  const auto next = [&] {
+    shop.Do(shop.Resolve("carol", has()));
+    shop.Do(shop.Accept(has()));
+  };
+  for (int i = 0; i < 15; ++i) {
+    WaitConnected(shop, absl::Minutes(2));
+    next();
   }
-  EXPECT_LE(told, 10);
+  WaitConnected(shop, absl::Minutes(20));
+  for (int i = 0; i < 20; ++i) {
+    WaitConnected(shop, absl::Seconds(20));
+    next();
+  }
+  const absl::Duration hour = shop.now - testing::StartTime();
+  size_t repeats = 0;
+  for (const auto& [id, told] : ToldIn(shop.log())) {
+    for (size_t i = 1; i < told.size(); ++i) {
+      const absl::Duration passed = told[i].time - told[i - 1].time;
+      EXPECT_GE(passed, absl::Minutes(1)) << id;
+      // A fifth of what it had come down to; both are whole seconds.
+      const absl::Duration left = std::max(absl::ZeroDuration(), told[i - 1].wait - passed);
+      EXPECT_GE((absl::AbsDuration(told[i].wait - left) + absl::Seconds(1)) * 5, left) << id;
+    }
+    repeats += told.size() - 1;
+    // While it only counts down, nothing is said.
+    if (shop.Conversation(id).status() == state::v1::CONVERSATION_STATUS_QUEUED) {
+      EXPECT_LT(static_cast<double>(told.size()) * absl::Minutes(3), hour) << id;
+    }
+  }
+  EXPECT_GT(repeats, 100);
+}
+
+TEST(Waits, AreNotToldAgainWithinAMinuteWhateverHappens) {
+  Shop shop(Telling());
+  shop.Online("carol");
+  const absl::Time start = shop.now;
+  const std::string first = shop.Open("44700000001", "en");
+  const std::string second = shop.Open("44700000002", "en");
+  ASSERT_EQ(ToldIn(shop.log()).at(second).size(), 1);
+  shop.now += absl::Seconds(20);
+  shop.Do(shop.Decline(first));
+  ASSERT_EQ(shop.Conversation(second).offer().agent_id(), "carol");
+  shop.now += absl::Seconds(5);
+  shop.Do(shop.Decline(second));
+  EXPECT_EQ(ToldIn(shop.log()).at(first).size(), 1);
+  EXPECT_EQ(ToldIn(shop.log()).at(second).size(), 1) << "though it is the second in the queue now";
+  WaitConnected(shop, absl::Seconds(35));
+  const std::vector<Told> told = ToldIn(shop.log()).at(second);
+  ASSERT_EQ(told.size(), 2);
+  EXPECT_EQ(told[1].time, start + absl::Minutes(1));
+  EXPECT_EQ(told[1].position, 2);
 }
 
 // ---------------------------------------------------------------------------------------------
