@@ -247,7 +247,6 @@ void Recorder::ReadReply(const conversation::v1::ReplySent& e, absl::Time now) {
 
 void Recorder::ReadResolved(const conversation::v1::Resolved& e, bool merged, absl::Time now) {
   const std::string& id = e.conversation_id();
-  asked_.erase(id);
   Episode* const episode = Find(id);
   if (episode == nullptr) return;
   if (episode->served) {
@@ -271,14 +270,23 @@ void Recorder::Handled(const Episode& episode, absl::Time now,
   }
 }
 
+void Recorder::Unanswered(const std::string& conversation_id, absl::Time now) {
+  const auto it = asked_.find(conversation_id);
+  if (it == asked_.end()) return;
+  recording_.answers[{conversation_id, it->second.ordinal}] = {.agent_id = it->second.agent_id,
+                                                               .reaction = std::nullopt,
+                                                               .unanswered = now - it->second.time};
+  asked_.erase(it);
+}
+
 void Recorder::ReadOffers(const Event& event, absl::Time now) {
   const auto answered = [&](const std::string& id, Reaction::Kind kind) {
     const auto it = asked_.find(id);
     if (it == asked_.end()) return;
     const Reaction reaction{.kind = kind, .after = now - it->second.time};
     recording_.habits[it->second.agent_id].push_back(reaction);
-    recording_.answers[{id, it->second.ordinal}] = {.agent_id = it->second.agent_id,
-                                                    .reaction = reaction};
+    recording_.answers[{id, it->second.ordinal}] = {
+        .agent_id = it->second.agent_id, .reaction = reaction, .unanswered = {}};
     asked_.erase(it);
   };
   switch (event.kind_case()) {
@@ -300,7 +308,7 @@ void Recorder::ReadOffers(const Event& event, absl::Time now) {
       answered(event.offer_timed_out().conversation_id(), Reaction::Kind::kMiss);
       break;
     case Event::kOfferWithdrawn:
-      asked_.erase(event.offer_withdrawn().conversation_id());
+      Unanswered(event.offer_withdrawn().conversation_id(), now);
       break;
     default:
       break;
@@ -472,6 +480,7 @@ absl::StatusOr<Recording> Recorder::Finish() {
                      " workspaces; only one can be lived through again"));
   }
   recording_.end = goes_on_ ? options_.to : std::min(options_.to, last_ + absl::Nanoseconds(1));
+  while (!asked_.empty()) Unanswered(std::string(asked_.begin()->first), recording_.end);
   GiveEnds();
   std::stable_sort(recording_.customers.begin(), recording_.customers.end(),
                    [](const Customer& a, const Customer& b) { return a.arrival < b.arrival; });
@@ -537,16 +546,23 @@ class Repeated : public Behaviour {
 
   Reaction React(const OfferMade& offer) override {
     const auto it = recording_.answers.find({std::string(offer.conversation_id), offer.ordinal});
+    absl::Duration unanswered = -absl::InfiniteDuration();
     if (it != recording_.answers.end() && it->second.agent_id == offer.agent_id) {
-      return it->second.reaction;
+      if (it->second.reaction.has_value()) return *it->second.reaction;
+      unanswered = it->second.unanswered;
     }
     const auto habits = recording_.habits.find(std::string(offer.agent_id));
     const std::vector<Reaction>& from =
         habits == recording_.habits.end() ? everybody_ : habits->second;
-    if (from.empty()) return {.after = absl::Seconds(5)};
+    if (from.empty()) return {.after = std::max(absl::Seconds(5), unanswered + absl::Seconds(5))};
     Random random =
         Random::Stream(kSeed, kAnswer, offer.customer_key + static_cast<uint64_t>(offer.ordinal));
-    return from[random.Next() % from.size()];
+    // One that is still to come after the time for which nothing was said.
+    for (int i = 0; i < 100; ++i) {
+      const Reaction& reaction = from[random.Next() % from.size()];
+      if (reaction.kind == Reaction::Kind::kMiss || reaction.after > unanswered) return reaction;
+    }
+    return {.kind = Reaction::Kind::kMiss, .after = {}};
   }
 
   absl::Duration BackAfter(absl::string_view) override { return recording_.back_after; }
@@ -602,8 +618,10 @@ std::vector<std::string> Assumptions(const Recording& recording,
       "back "
       "after " +
           absl::FormatDuration(absl::Trunc(recording.back_after, absl::Seconds(1))),
-      "an offer that was made to the same agent is answered as it was; another one as the agent "
-      "answered some other, or where the agent had none, as somebody did",
+      "an offer that was made to the same agent is answered as it was, and not before the time at "
+      "which it was withdrawn; another one as the agent answered some other, or where the agent "
+      "had "
+      "none, as somebody did",
   };
   if (patience.has_value()) {
     lines.push_back(absl::StrCat(

@@ -42,7 +42,10 @@ struct Recording {
 
   struct Answer {
     std::string agent_id;
-    Reaction reaction;
+    // Nothing: the offer was withdrawn, or the record ended, before anything was said.
+    std::optional<Reaction> reaction;
+    // Without a reaction: for how long nothing was said.
+    absl::Duration unanswered;
   };
   // By conversation and the offer's ordinal.
   std::map<std::pair<std::string, int>, Answer> answers;
@@ -105,6 +108,8 @@ class Recorder {
   void ReadReply(const conversation::v1::ReplySent& e, absl::Time now);
   void ReadResolved(const conversation::v1::Resolved& e, bool merged, absl::Time now);
   void ReadOffers(const conversation::v1::Event& event, absl::Time now);
+  // The offer that stands, if one does, no longer stands, and nobody said anything.
+  void Unanswered(const std::string& conversation_id, absl::Time now);
   void ReadWhereItIs(const conversation::v1::Event& event, absl::Time now);
   void ReadAgents(const conversation::v1::Event& event, absl::Time now);
   void ReadPresence(const conversation::v1::AgentPresenceChanged& e, absl::Time now);

@@ -188,6 +188,45 @@ TEST(Recording, ReachesNoFurtherThanTheLog) {
   EXPECT_EQ(recording->end, FromProto(day.decisions.back().time()) + absl::Nanoseconds(1));
 }
 
+// An offer that nobody answered was withdrawn, or stands when the record ends.
+TEST(Recording, WhatNobodyAnsweredNobodyAnswersAgain) {
+  config::v1::WorkspaceConfig config = ShopConfig();
+  config.mutable_agents()->DeleteSubrange(1, 2);
+  config.mutable_agents(0)->set_capacity_units(12);
+  Shop shop(config);
+  shop.Online("anna");
+  const auto accept = [&](const std::string& id) {
+    WaitConnected(shop, absl::Seconds(2));
+    shop.Do(shop.Accept(id));
+  };
+  for (const char* customer : {"31600000001", "31600000002"}) accept(shop.Open(customer, "nl"));
+  const std::string withdrawn = shop.Open("31600000003", "nl");
+  WaitConnected(shop, absl::Seconds(20));
+  shop.SetPresence("anna", command::v1::PRESENCE_AWAY);
+  WaitConnected(shop, absl::Minutes(10));
+  shop.SetPresence("anna", command::v1::PRESENCE_AVAILABLE);
+  accept(withdrawn);
+  const std::string stands = shop.Open("31600000004", "nl");
+  WaitConnected(shop, absl::Seconds(10));
+  shop.RenewLease();
+  ASSERT_TRUE(shop.Conversation(stands).has_offer());
+
+  const Recording recording = Record(shop);
+  EXPECT_EQ(recording.report.total.offers.withdrawn, 1);
+  EXPECT_EQ(recording.report.total.left_waiting, 1);
+  const Report repeated = Repeat(recording);
+  ExpectSame(recording.report, repeated);
+  EXPECT_EQ(repeated.total.offers.withdrawn, 1);
+  EXPECT_EQ(repeated.total.left_waiting, 1);
+  // Where it is not withdrawn: she never took longer than two seconds, and here did.
+  const auto behaviour = RepeatBehaviour(recording, std::nullopt);
+  const OfferMade offer{.customer_key = recording.customers[2].key,
+                        .conversation_id = withdrawn,
+                        .ordinal = 1,
+                        .agent_id = "anna"};
+  EXPECT_EQ(behaviour->React(offer).kind, Reaction::Kind::kMiss);
+}
+
 // What becomes of a conversation in a run: when it ended, and how.
 using Ends = std::map<std::string, std::vector<std::pair<absl::Time, std::string>>>;
 Ends EndsOf(const Recording& recording, std::optional<config::v1::WorkspaceConfig> policy) {
