@@ -43,7 +43,7 @@ struct AgentAct {
   enum class Kind {
     kConnect,
     kDisconnect,
-    // Connects again, and is available again where the engine has taken the agent for gone.
+    // Connects again, and is again what they were where the engine has taken the agent for gone.
     kReconnect,
     kAvailable,
     kAway,

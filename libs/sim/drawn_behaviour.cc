@@ -293,38 +293,53 @@ std::vector<AgentAct> Drawn::AgentActs() {
     acts.push_back({.time = at, .agent_id = agent, .kind = AgentAct::Kind::kConnect});
     acts.push_back({.time = at, .agent_id = agent, .kind = AgentAct::Kind::kAvailable});
   };
+  // From and to.
+  using Outages = std::vector<std::pair<absl::Time, absl::Time>>;
   const auto lose_connection = [&](const std::string& agent, absl::Time from, absl::Time to,
-                                   uint64_t index) {
+                                   uint64_t index, Outages& outages) {
     const Disconnects& disconnects = scenario_.agents.disconnects;
     if (disconnects.per_hour > 0) {
       Random random = Random::Stream(seed_, Stream::kConnection, index);
       const Distribution gap{.mean = absl::Hours(1) / disconnects.per_hour};
       for (absl::Time t = from + gap.Sample(random); t < to; t += gap.Sample(random)) {
         acts.push_back({.time = t, .agent_id = agent, .kind = AgentAct::Kind::kDisconnect});
+        const absl::Time lost = t;
         t += disconnects.lasts.Sample(random);
         if (t >= to) t = to - absl::Milliseconds(1);
         acts.push_back({.time = t, .agent_id = agent, .kind = AgentAct::Kind::kReconnect});
+        outages.emplace_back(lost, t);
       }
     }
+  };
+  // Who has no connection is available when they have it again.
+  const auto connected_from = [](absl::Time at, const Outages& outages) {
+    const auto next =
+        std::upper_bound(outages.begin(), outages.end(), at,
+                         [](absl::Time time, const auto& outage) { return time < outage.first; });
+    return next == outages.begin() ? at : std::max(at, std::prev(next)->second);
   };
   uint64_t index = 0;
   for (const config::v1::Agent& agent : config_.agents()) {
     const std::string& id = agent.agent_id();
     if (scenario_.shifts.empty()) {
       connect(id, start_);
-      lose_connection(id, start_, end_ + absl::Hours(24), index++);
+      Outages outages;
+      lose_connection(id, start_, end_ + absl::Hours(24), index++, outages);
       continue;
     }
     const std::vector<Duty> duties = DutiesOf(id, index);
     absl::Time until = absl::InfinitePast();
+    Outages outages;
     for (size_t i = 0; i < duties.size(); ++i) {
       const Duty& duty = duties[i];
       if (duty.from > until) connect(id, duty.from);
-      lose_connection(id, std::max(duty.from, until), duty.to, duty.index);
+      lose_connection(id, std::max(duty.from, until), duty.to, duty.index, outages);
       for (const auto& [away, back, reason] : duty.breaks) {
         acts.push_back(
             {.time = away, .agent_id = id, .kind = AgentAct::Kind::kAway, .reason = reason});
-        acts.push_back({.time = back, .agent_id = id, .kind = AgentAct::Kind::kAvailable});
+        acts.push_back({.time = connected_from(back, outages),
+                        .agent_id = id,
+                        .kind = AgentAct::Kind::kAvailable});
       }
       until = std::max(until, duty.to);
       if (i + 1 < duties.size() && duties[i + 1].from <= until) continue;

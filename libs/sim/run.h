@@ -55,6 +55,13 @@ class Run {
     std::string routing_group_id;
     bool connected = false;
     bool leaving = false;
+    // What the agent asked for last; what they are again once their connection, or their time away
+    // for missed offers, is over.
+    command::v1::Presence wanted = command::v1::PRESENCE_AVAILABLE;
+    std::string reason;
+    // Sent away for missing offers and not back yet; how often that was.
+    bool sent_away = false;
+    uint32_t times_sent_away = 0;
     int sessions = 0;
     // Steps that wait for the agent's connection: (conversation, generation).
     std::vector<std::pair<int, uint32_t>> deferred;
@@ -126,7 +133,11 @@ class Run {
   command::v1::Command By(const Agent& agent);
   void Do(const command::v1::Command& command);
   void Receive(message::v1::InboundMessage message, Customer* customer);
-  void SetPresence(Agent& agent, command::v1::Presence presence, absl::string_view reason);
+  void SetPresence(const Agent& agent, command::v1::Presence presence, absl::string_view reason);
+  // The agent asks for it.
+  void Want(Agent& agent, command::v1::Presence presence, absl::string_view reason = "");
+  // The agent is again what they asked for last.
+  void BeAsWanted(const Agent& agent);
   void Connect(Agent& agent);
   void Disconnect(Agent& agent);
 

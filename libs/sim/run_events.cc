@@ -22,6 +22,11 @@ int Run::FindAgent(absl::string_view id) {
   agent_of_.emplace(std::string(id), index);
   agents_.push_back({.id = std::string(id), .routing_group_id = state->routing_group_id()});
   agents_.back().connected = state->sessions_size() > 0;
+  if (state->presence() == command::v1::PRESENCE_AWAY ||
+      state->presence() == command::v1::PRESENCE_DRAINING) {
+    agents_.back().wanted = state->presence();
+    agents_.back().reason = state->presence_reason();
+  }
   WISSEL_CHECK(figures_.AddAgent(agents_.back().id, now_) == index) << "one numbering of agents";
   return index;
 }
@@ -287,7 +292,10 @@ void Run::Read(const Event& event) {
       const int index = agent(changed.agent_id());
       if (changed.cause() == conversation::v1::AgentPresenceChanged::CAUSE_MISSED_OFFERS &&
           index != kNone && behaviour_ != nullptr) {
-        Push(now_ + behaviour_->BackAfter(changed.agent_id()), What::kAgentBack, index);
+        Agent& sent = agents_[static_cast<size_t>(index)];
+        sent.sent_away = true;
+        Push(now_ + behaviour_->BackAfter(changed.agent_id()), What::kAgentBack, index,
+             ++sent.times_sent_away);
       }
       return;
     }

@@ -46,12 +46,26 @@ void Run::Receive(message::v1::InboundMessage message, Customer* customer) {
   arriving_ = nullptr;
 }
 
-void Run::SetPresence(Agent& agent, command::v1::Presence presence, absl::string_view reason) {
+void Run::SetPresence(const Agent& agent, command::v1::Presence presence,
+                      absl::string_view reason) {
   Command command = By(agent);
   command.mutable_set_presence()->set_agent_id(agent.id);
   command.mutable_set_presence()->set_presence(presence);
   command.mutable_set_presence()->set_reason(std::string(reason));
   Do(command);
+}
+
+void Run::Want(Agent& agent, command::v1::Presence presence, absl::string_view reason) {
+  agent.wanted = presence;
+  agent.reason = std::string(reason);
+  agent.sent_away = false;
+  SetPresence(agent, presence, reason);
+}
+
+void Run::BeAsWanted(const Agent& agent) {
+  const state::v1::AgentState* state = state_->FindAgent(workspace_id_, agent.id);
+  if (state == nullptr || state->presence() == agent.wanted) return;
+  SetPresence(agent, agent.wanted, agent.reason);
 }
 
 void Run::Connect(Agent& agent) {
@@ -109,11 +123,9 @@ void Run::On(const Due& due) {
       return Act(acts_[static_cast<size_t>(due.index)]);
     case What::kAgentBack: {
       Agent& agent = agents_[static_cast<size_t>(due.index)];
-      const state::v1::AgentState* state = state_->FindAgent(workspace_id_, agent.id);
-      if (state != nullptr && agent.connected && !agent.leaving &&
-          state->presence() == command::v1::PRESENCE_AWAY) {
-        SetPresence(agent, command::v1::PRESENCE_AVAILABLE, "");
-      }
+      if (!agent.sent_away || agent.times_sent_away != due.generation) return;
+      agent.sent_away = false;
+      if (agent.connected && !agent.leaving) BeAsWanted(agent);
       return;
     }
     case What::kReaction: {
@@ -147,25 +159,22 @@ void Run::Act(const AgentAct& act) {
     case AgentAct::Kind::kReconnect: {
       if (agent.connected) return;
       Connect(agent);
-      const state::v1::AgentState* state = state_->FindAgent(workspace_id_, agent.id);
-      if (state != nullptr && state->presence() == command::v1::PRESENCE_OFFLINE) {
-        SetPresence(agent, command::v1::PRESENCE_AVAILABLE, "");
-      }
+      if (!agent.sent_away) BeAsWanted(agent);
       return;
     }
     case AgentAct::Kind::kAvailable:
       agent.leaving = false;
-      return SetPresence(agent, command::v1::PRESENCE_AVAILABLE, "");
+      return Want(agent, command::v1::PRESENCE_AVAILABLE);
     case AgentAct::Kind::kAway:
-      return SetPresence(agent, command::v1::PRESENCE_AWAY, act.reason);
+      return Want(agent, command::v1::PRESENCE_AWAY, act.reason);
     case AgentAct::Kind::kDraining:
-      return SetPresence(agent, command::v1::PRESENCE_DRAINING, "");
+      return Want(agent, command::v1::PRESENCE_DRAINING);
     case AgentAct::Kind::kLeave:
-      SetPresence(agent, command::v1::PRESENCE_DRAINING, "");
+      Want(agent, command::v1::PRESENCE_DRAINING);
       agent.leaving = true;
       return GoIfDone(index);
     case AgentAct::Kind::kOffline:
-      return SetPresence(agent, command::v1::PRESENCE_OFFLINE, "");
+      return Want(agent, command::v1::PRESENCE_OFFLINE);
     case AgentAct::Kind::kCapacity: {
       Command command = By(agent);
       command.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);

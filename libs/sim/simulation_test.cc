@@ -146,6 +146,93 @@ TEST(Simulation, WorkIsDoneInShiftsAndFinishedAfterThem) {
   EXPECT_EQ(report.rejected_commands, 0);
 }
 
+// Nobody is fetched from a break: not after offers that were missed before it, nor by a connection
+// that was lost and is back.
+TEST(Simulation, ABreakLastsUntilItsEnd) {
+  Scenario missing = Day();
+  missing.agents = {};
+  missing.shifts.push_back(
+      {.from = "08:00", .to = "14:00", .breaks = {{.from = "09:00", .to = "13:00"}}});
+  Scenario losing = missing;
+  missing.agents.missed_share = 0.7;
+  missing.agents.back_after = absl::Minutes(20);
+  const auto constant = Distribution::Kind::kConstant;
+  losing.agents.disconnects = {.per_hour = 6,
+                               .lasts = {.kind = constant, .mean = absl::Minutes(3)}};
+  for (const Scenario& scenario : {missing, losing}) {
+    const auto in_break = [&](absl::Time time) {
+      const absl::Duration since = time - scenario.StartTime();
+      return since >= absl::Hours(1) && since < absl::Hours(5);
+    };
+    int64_t disconnected = 0;
+    int64_t sent_away = 0;
+    std::set<std::string> available_again;
+    const auto config = ShopConfig();
+    SimulationOptions options = OptionsOf(scenario, config);
+    options.on_decision = [&](const log::v1::Decision& decision) {
+      const absl::Time now = FromProto(decision.time());
+      for (const auto& event : decision.events()) {
+        disconnected += event.has_agent_disconnected() && in_break(now);
+        EXPECT_FALSE(event.has_offered() && in_break(now)) << now;
+        if (!event.has_agent_presence_changed()) continue;
+        const auto& changed = event.agent_presence_changed();
+        sent_away += changed.cause() == conversation::v1::AgentPresenceChanged::CAUSE_MISSED_OFFERS;
+        if (changed.presence() != command::v1::PRESENCE_AVAILABLE) continue;
+        EXPECT_FALSE(in_break(now)) << changed.agent_id() << " " << now;
+        if (now >= scenario.StartTime() + absl::Hours(5))
+          available_again.insert(changed.agent_id());
+      }
+    };
+    const auto behaviour = DrawBehaviour(scenario, config, 1);
+    Simulate(std::move(options), *behaviour);
+    EXPECT_EQ(available_again.size(), static_cast<size_t>(config.agents_size()));
+    EXPECT_TRUE(disconnected > 20 || sent_away > 0);
+  }
+}
+
+// Who is to be back from missed offers while the connection is lost is back with it.
+TEST(Simulation, WhoWasSentAwayIsBackThoughTheConnectionIsLostJustThen) {
+  class OneAgent : public Behaviour {
+   public:
+    explicit OneAgent(absl::Time start) : start_(start) {}
+    std::optional<Customer> NextCustomer() override {
+      if (came_) return std::nullopt;
+      came_ = true;
+      return Customer{.arrival = start_ + absl::Minutes(1),
+                      .message = domain::testing::Text("31600000001", 1, "nl"),
+                      .steps = {{.at = absl::Minutes(1)}}};
+    }
+    std::vector<AgentAct> AgentActs() override {
+      using Kind = AgentAct::Kind;
+      const auto at = [&](int seconds, Kind kind) {
+        return AgentAct{.time = start_ + absl::Seconds(seconds), .agent_id = "anna", .kind = kind};
+      };
+      // Sent away after a minute and a half, she is to be back after eleven and a half.
+      return {at(0, Kind::kConnect), at(0, Kind::kAvailable), at(685, Kind::kDisconnect),
+              at(695, Kind::kReconnect)};
+    }
+    // Misses until she is sent away.
+    Reaction React(const OfferMade& offer) override {
+      return {.kind = offer.ordinal == 1 ? Reaction::Kind::kMiss : Reaction::Kind::kAccept,
+              .after = absl::Seconds(1)};
+    }
+    absl::Duration BackAfter(absl::string_view) override { return absl::Minutes(10); }
+
+   private:
+    const absl::Time start_;
+    bool came_ = false;
+  };
+  Scenario scenario = Day();
+  config::v1::WorkspaceConfig config = ShopConfig();
+  for (auto& queue : *config.mutable_queues()) queue.set_max_missed_offers(1);
+  OneAgent behaviour(scenario.StartTime());
+  const Report report = Simulate(OptionsOf(scenario, config), behaviour);
+  EXPECT_EQ(report.total.offers.missed, 1);
+  EXPECT_EQ(report.total.served, 1);
+  EXPECT_GE(report.total.wait.max, absl::Seconds(635));
+  EXPECT_LT(report.total.wait.max, absl::Seconds(640));
+}
+
 // A night is two shifts, as none crosses midnight; shifts may also overlap, and be written in any
 // order. Whoever is still at work when the next one begins stays.
 TEST(Simulation, ShiftsThatMeetAreOne) {
