@@ -135,18 +135,14 @@ void Figures::WaitIsOver(int queue, const std::string& conversation_id, absl::Ti
 
 void Figures::Answered(int queue, absl::Time arrival, absl::Time now) {
   At(queue).first_responses.push_back(now - arrival);
-  HoldAgainstTarget(queue, arrival, now);
 }
 
-void Figures::Unanswered(int queue, absl::Time arrival, absl::Time now) {
-  HoldAgainstTarget(queue, arrival, now);
-}
-
-void Figures::HoldAgainstTarget(int queue, absl::Time arrival, absl::Time now) {
+bool Figures::HoldAgainstTarget(int queue, absl::Time arrival, absl::Time now) {
   const std::optional<absl::Duration>& target = options_.first_response_target;
-  if (!target.has_value() || now - arrival <= *target) return;
+  if (!target.has_value() || now - arrival <= *target) return false;
   ++At(queue).over_target;
   ++slice_over_target_[SliceOf(arrival + *target)];
+  return true;
 }
 
 void Figures::Said(int queue, routing::SlaMetric metric, bool breach, absl::Time now) {

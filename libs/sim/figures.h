@@ -58,8 +58,10 @@ class Figures {
                   Outcome::Fate fate);
   // Its first answer.
   void Answered(int queue, absl::Time arrival, absl::Time now);
-  // It had none when the run ended.
-  void Unanswered(int queue, absl::Time arrival, absl::Time now);
+  // Against the fixed target, which counts for want of SLA policies, of a conversation that is
+  // answered now, or over, or open when the run ends, without an answer until then. True: it is
+  // late, and counted as such.
+  bool HoldAgainstTarget(int queue, absl::Time arrival, absl::Time now);
   // Something was said of a clock of its: a share of the target, or the breach.
   void Said(int queue, routing::SlaMetric metric, bool breach, absl::Time now);
 
@@ -106,8 +108,6 @@ class Figures {
   OverTime NewOverTime() const { return OverTime(options_.start, slice_, slices_); }
   Queue& At(int queue) { return queues_[static_cast<size_t>(queue)]; }
   size_t SliceOf(absl::Time time) const;
-  // Against the fixed target, which counts for want of SLA policies.
-  void HoldAgainstTarget(int queue, absl::Time arrival, absl::Time now);
   QueueReport ReportQueue(Queue& queue, double seconds) const;
   std::vector<Slice> ReportSlices(absl::Time now);
 

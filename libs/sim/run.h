@@ -87,6 +87,8 @@ class Run {
     bool had_agent = false;
     bool over = false;
     bool answered = false;
+    // Counted as later than the fixed target.
+    bool late = false;
     int first_queue = kNone;
     int queue = kNone;
     int messages = 1;
@@ -164,6 +166,7 @@ class Run {
   void WithoutAgent(Conversation& c);
   void WaitIsOver(const Conversation& c, Outcome::Fate fate);
   void Answered(Conversation& c);
+  void HoldAgainstTarget(Conversation& c);
   void Said(const Conversation* c, config::v1::SlaMetric metric, bool breach);
   void Look(int agent);
   absl::Duration HandledNow(const Conversation& c) const {

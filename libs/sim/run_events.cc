@@ -58,8 +58,14 @@ void Run::WaitIsOver(const Conversation& c, Outcome::Fate fate) {
 
 void Run::Answered(Conversation& c) {
   if (c.answered || !c.counted || c.first_queue == kNone) return;
+  HoldAgainstTarget(c);
   c.answered = true;
   figures_.Answered(c.first_queue, c.customer.arrival, now_);
+}
+
+void Run::HoldAgainstTarget(Conversation& c) {
+  if (c.answered || c.late || !c.counted || c.first_queue == kNone) return;
+  c.late = figures_.HoldAgainstTarget(c.first_queue, c.customer.arrival, now_);
 }
 
 void Run::Said(const Conversation* c, config::v1::SlaMetric metric, bool breach) {
@@ -271,6 +277,7 @@ void Run::Read(const Event& event) {
       if (Conversation* c = conversation(event.resolved().conversation_id())) {
         WithoutAgent(*c);
         SetWaiting(*c, false);
+        HoldAgainstTarget(*c);
         c->over = true;
         if (!c->was_served) {
           c->was_served = true;

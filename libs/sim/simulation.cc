@@ -412,11 +412,9 @@ Report Run::Finish() {
   if (state_ != nullptr) {
     for (size_t i = 0; i < agents_.size(); ++i) Look(static_cast<int>(i));
   }
-  for (const Conversation& c : conversations_) {
+  for (Conversation& c : conversations_) {
     if (!c.was_served) WaitIsOver(c, Outcome::Fate::kLeftWaiting);
-    if (!c.answered && c.counted && c.first_queue != kNone && !c.over) {
-      figures_.Unanswered(c.first_queue, c.customer.arrival, now_);
-    }
+    if (!c.over) HoldAgainstTarget(c);
   }
   Report report = figures_.Finish(now_);
   report.decisions = decisions_;

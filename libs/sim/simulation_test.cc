@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "libs/base/proto_time.h"
-#include "libs/domain/testing.h"
+#include "libs/domain/testing_shop.h"
 #include "libs/sim/plot.h"
 #include "libs/sim/scenario.h"
 #include "libs/testing/status_matchers.h"
@@ -393,6 +393,33 @@ TEST(Simulation, SlaPoliciesCountAndTheFixedTargetIsForWhoHasNone) {
   over_time = 0;
   for (const Slice& slice : report.slices) over_time += slice.breached;
   EXPECT_EQ(over_time, report.total.sla[first].breached + report.total.sla[resolution].breached);
+}
+
+// Who leaves unanswered after the target has passed was answered too late, policy or none.
+TEST(Simulation, WhoLeavesAfterTheTargetWasNotAnsweredInTime) {
+  Scenario scenario = Day();
+  scenario.length = absl::Hours(2);
+  scenario.shifts = {{.from = "22:00", .to = "23:00"}};
+  scenario.targets.first_response = absl::Minutes(15);
+  const auto patience = [&](int minutes) {
+    for (Arrivals& arrivals : scenario.arrivals) {
+      arrivals.patience =
+          Distribution{.kind = Distribution::Kind::kConstant, .mean = absl::Minutes(minutes)};
+    }
+  };
+  patience(30);
+  config::v1::WorkspaceConfig config = ShopConfig();
+  const Report late = Play(scenario, config).report;
+  ASSERT_GT(late.total.arrived, 20);
+  EXPECT_EQ(late.total.abandoned, late.total.arrived);
+  EXPECT_EQ(late.total.first_response_breaches, late.total.arrived);
+  EXPECT_EQ(late.total.first_response.count, 0);
+  patience(10);
+  EXPECT_EQ(Play(scenario, config).report.total.first_response_breaches, 0);
+  // As a policy that promises the same.
+  patience(30);
+  domain::testing::Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(15));
+  EXPECT_EQ(Play(scenario, config).report.total.first_response_breaches, late.total.arrived);
 }
 
 TEST(Simulation, AnAutomaticTextIsNoAnswer) {
