@@ -78,10 +78,9 @@ void ForecastStudy::Reader::Read(const Event& event, absl::Time now) {
     }
   } else if (event.has_wait_estimated()) {
     Conversation* c = Find(event.wait_estimated().conversation_id());
-    if (c == nullptr || c->asked || c->with_agent || !event.wait_estimated().has_expected_wait()) {
-      return;
-    }
+    if (c == nullptr || c->asked || c->with_agent) return;
     c->asked = now;
+    if (!event.wait_estimated().has_expected_wait()) return;  // nobody is at work
     c->expected = FromProto(event.wait_estimated().expected_wait());
     const auto last = last_waits_.find(c->queue_id);
     if (last != last_waits_.end()) c->last_wait = last->second;
@@ -102,7 +101,8 @@ void ForecastStudy::Reader::Read(const Event& event, absl::Time now) {
     if (c != nullptr && !c->answered) c->answered = now;
   } else if (event.has_sla_breached()) {
     if (event.sla_breached().metric() != config::v1::SLA_METRIC_FIRST_RESPONSE) return;
-    if (Conversation* c = Find(event.sla_breached().conversation_id())) c->missed = true;
+    Conversation* c = Find(event.sla_breached().conversation_id());
+    if (c != nullptr && !c->missed) c->missed = now;
   } else if (event.has_resolved()) {
     Conversation* c = Find(event.resolved().conversation_id());
     if (c != nullptr && !c->answered && !c->left) c->left = now;
@@ -134,13 +134,14 @@ ForecastReport ForecastStudy::Report() const {
   double squares = 0;
   for (const Conversation& c : all_.conversations()) {
     if (!c.asked) continue;
-    if (c.with_agent) {
+    if (c.with_agent && c.expected) {
       const absl::Duration wait = *c.with_agent - *c.asked;
       waits += wait;
-      expected.push_back(absl::ToDoubleSeconds(c.expected - wait));
+      expected.push_back(absl::ToDoubleSeconds(*c.expected - wait));
       if (c.last_wait) last.push_back(absl::ToDoubleSeconds(*c.last_wait - wait));
     }
     if (!c.target || !c.Stayed()) continue;
+    if ((c.warned && *c.warned < *c.asked) || (c.missed && *c.missed <= *c.asked)) continue;
     // Less than 1 percent is not said.
     const double said = c.said.value_or(0.0);
     for (ForecastReport::Bin* bin :

@@ -35,13 +35,16 @@ struct Warnings {
 
 // How the expected waits and forecasts of some days compare with what came of them.
 struct ForecastReport {
-  // Of the conversations that began to wait: until an agent had them, for those who stayed.
+  // Of the conversations that were told a wait as they began to wait: until an agent had them, for
+  // those who stayed.
   absl::Duration mean_wait;
   Errors expected_wait;
   // As good as it gets without a model: what the last one had waited who was given to an agent.
   Errors last_wait;
 
-  // Said as a conversation began to wait, of those that had a target and whose customer stayed.
+  // Said as a conversation began to wait, whether or not anybody was at work, of those that had a
+  // target and whose customer stayed. Not of those of whom it was said, or that had missed the
+  // target, before that, on offer: nothing was left to be said.
   struct Bin {
     int64_t count = 0;
     double said = 0;  // sum of probabilities
@@ -86,16 +89,16 @@ class ForecastStudy {
   struct Conversation {
     absl::Time arrival;
     // From here on unset until it has happened.
-    std::optional<absl::Time> asked;  // began to wait
-    absl::Duration expected;
-    std::optional<absl::Duration> last_wait;
-    std::optional<double> said;
+    std::optional<absl::Time> asked;          // began to wait
+    std::optional<absl::Duration> expected;   // told then
+    std::optional<absl::Duration> last_wait;  // known then
+    std::optional<double> said;               // then
     std::optional<absl::Time> with_agent;
     std::optional<absl::Time> answered;
     std::optional<absl::Time> left;
     std::optional<absl::Duration> target;
     std::optional<absl::Time> warned;
-    bool missed = false;
+    std::optional<absl::Time> missed;
     std::string queue_id;
 
     bool Over(absl::Time at) const {

@@ -38,6 +38,11 @@ class At {
     *told.mutable_expected_wait() = ToProto(wait);
     return *this;
   }
+  // Nobody is at work.
+  At& Told(const std::string& id) {
+    Add().mutable_wait_estimated()->set_conversation_id(id);
+    return *this;
+  }
   At& AtRisk(const std::string& id, int permille) {
     auto& at_risk = *Add().mutable_sla_at_risk();
     at_risk.set_conversation_id(id);
@@ -132,6 +137,34 @@ TEST(ForecastStudy, ComparesWhatWasSaidWithWhatCame) {
   EXPECT_EQ(report.as_early.said, 4);
   EXPECT_EQ(report.as_early.right, 1);
   EXPECT_DOUBLE_EQ(report.as_early_share, 0.005);
+}
+
+// Nobody is at work: no wait can be told, the risk can.
+TEST(ForecastStudy, WhatIsSaidWhileNobodyIsThereCounts) {
+  ForecastStudy study(50);
+  const absl::Duration target = absl::Seconds(100);
+  study.ReadSayingAll(At(0).Opened("night", target).Told("night").AtRisk("night", 950));
+  study.ReadSayingAll(At(100).Breached("night"));
+  study.ReadSayingAll(At(300).Told("night", absl::Seconds(40)));
+  study.ReadSayingAll(At(400).Assigned("night").Replied("night"));
+  // Warned of while it was on offer, and missed before it waits: nothing is left to be said.
+  study.ReadSayingAll(At(500).Opened("offered", target));
+  study.ReadSayingAll(At(560).AtRisk("offered", 300));
+  study.ReadSayingAll(At(570).Told("offered", absl::Seconds(10)));
+  study.ReadSayingAll(At(580).Assigned("offered").Replied("offered"));
+  study.ReadSayingAll(At(600).Opened("missed", target));
+  study.ReadSayingAll(At(700).Breached("missed"));
+  study.ReadSayingAll(At(710).Told("missed", absl::Seconds(10)).AtRisk("missed", 1000));
+  study.ReadSayingAll(At(720).Assigned("missed").Replied("missed"));
+  study.EndDay();
+  const ForecastReport report = study.Report();
+  int64_t judged = 0;
+  for (const ForecastReport::Bin& bin : report.bins) judged += bin.count;
+  EXPECT_EQ(judged, 1);
+  EXPECT_EQ(report.bins[9].count, 1);
+  EXPECT_DOUBLE_EQ(report.bins[9].said, 0.95);
+  EXPECT_EQ(report.bins[9].missed, 1);
+  EXPECT_EQ(report.expected_wait.count, 2) << "of those who were told one as they began to wait";
 }
 
 TEST(ForecastStudy, SaysHowMuchOfTheTargetWasLeft) {
