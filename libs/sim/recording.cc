@@ -140,17 +140,32 @@ void Recorder::Begin(absl::Time start) {
   }
 }
 
-void Recorder::Take(const Decision& decision) {
+void Recorder::ReadRestating(const Decision& decision, int32_t partition) {
+  const auto it = cut_.find(partition);
+  if (it == cut_.end()) return;
+  for (const Event& event : decision.events()) {
+    if (event.has_restate_started()) {
+      it->second = event.restate_started().round();
+    } else if (event.has_restate_completed() && it->second == event.restate_completed().round()) {
+      cut_.erase(it);
+      whole_since_ = state_.time();
+      return;
+    }
+  }
+}
+
+void Recorder::Take(const Decision& decision, int32_t partition) {
   const absl::Time now = std::max(FromProto(decision.time()), state_.time());
   if (now > options_.to) {
     goes_on_ = true;
     return;
   }
-  if (!begun_ && now >= options_.from) {
+  if (!begun_ && cut_.empty() && now >= options_.from) {
     const bool is_first = state_.time() == absl::InfinitePast();
-    Begin(is_first ? now : options_.from);
+    Begin(is_first ? now : std::max(options_.from, whole_since_));
   }
   Fold(decision, state_);
+  ReadRestating(decision, partition);
   if (!begun_) return;
   last_ = now;
   decisions_.push_back(WithoutWords(decision));
@@ -469,7 +484,9 @@ void Recorder::GiveEnds() {
 
 absl::StatusOr<Recording> Recorder::Finish() {
   if (!begun_) {
-    return absl::FailedPreconditionError("nothing was decided in that time");
+    return absl::FailedPreconditionError(
+        cut_.empty() ? "nothing was decided in that time"
+                     : "the log's head is cut off, and has not been restated by then");
   }
   if (recording_.configs.empty()) {
     return absl::FailedPreconditionError("the log has no configuration in that time");

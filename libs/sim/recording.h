@@ -89,9 +89,12 @@ class Recorder {
   explicit Recorder(RecordingOptions options);
   ~Recorder();
 
-  void Take(const log::v1::Decision& decision);
+  // What will be taken of this partition begins where the log's head was cut off. The recording
+  // then begins no earlier than when everything of it has been restated once.
+  void BeginsAfterCut(int32_t partition) { cut_.emplace(partition, std::nullopt); }
+  void Take(const log::v1::Decision& decision, int32_t partition = 0);
   // FAILED_PRECONDITION where nothing can be made of it: no configuration in the log, no decision
-  // in the range, several workspaces.
+  // in the range or after the restating, several workspaces.
   absl::StatusOr<Recording> Finish();
 
  private:
@@ -102,6 +105,8 @@ class Recorder {
     std::vector<absl::Duration> resolved;
   };
 
+  // Part of the restating of a partition whose head was cut off.
+  void ReadRestating(const log::v1::Decision& decision, int32_t partition);
   void Begin(absl::Time start);
   void Read(const log::v1::Decision& decision, absl::Time now);
   void ReadMessage(const conversation::v1::MessageReceived& e, bool begins, absl::Time now);
@@ -125,6 +130,9 @@ class Recorder {
 
   const RecordingOptions options_;
   domain::State state_;
+  // Partitions of which something is missing, with the round that is restating it.
+  std::map<int32_t, std::optional<int64_t>> cut_;
+  absl::Time whole_since_ = absl::InfinitePast();
   bool begun_ = false;
   Recording recording_;
   std::vector<log::v1::Decision> decisions_;  // in the range

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -178,20 +179,38 @@ std::string Span(const sim::Recording& recording) {
   return absl::StrCat(text(recording.start), " to ", text(recording.end), " UTC");
 }
 
+// Of the partitions whose head is cut off, where they begin.
+absl::StatusOr<std::map<int32_t, int64_t>> CutPartitions(bus::Bus& bus) {
+  std::map<int32_t, int64_t> begins;
+  WISSEL_ASSIGN_OR_RETURN(const int partitions, bus.PartitionCount(bus::Topic::kLog));
+  for (int32_t p = 0; p < partitions; ++p) {
+    WISSEL_RETURN_IF_ERROR(WalkLog(bus, {.partition = p}, [&](const LogItem& item) {
+      if (item.begins > 0) begins[p] = item.begins;
+      return absl::CancelledError();
+    }));
+  }
+  return begins;
+}
+
 absl::StatusOr<sim::Recording> Record(bus::Bus& bus, const ReplayRange& range,
-                                      const PolicyFlags& flags) {
+                                      const PolicyFlags& flags,
+                                      const std::map<int32_t, int64_t>& begins) {
   sim::Recorder recorder({.from = range.from,
                           .to = range.to,
                           .service_level = flags.service_level,
                           .first_response_target = flags.first_response});
+  for (const auto& [partition, offset] : begins) recorder.BeginsAfterCut(partition);
   ProgressBar bar("reading the log");
   WISSEL_RETURN_IF_ERROR(WalkLog(bus, {}, [&](const LogItem& item) {
     if (item.entry != nullptr && item.entry->record.has_decision()) {
-      recorder.Take(item.entry->record.decision());
+      recorder.Take(item.entry->record.decision(), item.partition);
     }
     return absl::OkStatus();
   }));
-  return recorder.Finish();
+  absl::StatusOr<sim::Recording> recording = recorder.Finish();
+  if (recording.ok() || begins.empty()) return recording;
+  return absl::Status(recording.status().code(),
+                      absl::StrCat(recording.status().message(), "; ", SayBeginnings(begins)));
 }
 
 sim::Report Run(const sim::Recording& recording, std::optional<config::v1::WorkspaceConfig> policy,
@@ -212,7 +231,11 @@ absl::Status ReplayPolicy(Session& s, const ReplayRange& range, const PolicyFlag
   WISSEL_RETURN_IF_ERROR(CheckConfig(s, flags.policy, policy));
 
   WISSEL_ASSIGN_OR_RETURN(const auto bus, OpenLog(s));
-  WISSEL_ASSIGN_OR_RETURN(const sim::Recording recording, Record(*bus, range, flags));
+  WISSEL_ASSIGN_OR_RETURN(const auto begins, CutPartitions(*bus));
+  WISSEL_ASSIGN_OR_RETURN(const sim::Recording recording, Record(*bus, range, flags, begins));
+  if (!begins.empty() && range.from < recording.start) {
+    s.err << SayBeginnings(begins) << "; compared from when all of it had been restated\n";
+  }
   const config::v1::WorkspaceConfig& before = recording.configs.front().config;
   if (policy.workspace_id() != before.workspace_id()) {
     return absl::InvalidArgumentError(absl::StrCat(flags.policy, ": workspace_id: found ",

@@ -151,6 +151,52 @@ TEST_F(ReplayTest, AnotherPolicyStandsBesideWhatWas) {
   EXPECT_GE(report.at("assumptions").as_array().size(), 5);
 }
 
+// Retention has taken the configuration, the agents and whom they were with; all of it is restated.
+TEST_F(ReplayTest, OfACutLogAnotherPolicySeesWhatIsWhole) {
+  shop_.Online("anna");
+  const std::string first = shop_.Open("31600000001", "nl");
+  shop_.Accept(first);
+  const int64_t cut = shop_.end();
+  shop_.TakeOver();  // What is left begins with a claim.
+  shop_.Open("31600000002", "nl");
+  shop_.Sync();
+  WISSEL_ASSERT_OK(bus_->TruncateBefore(bus::Topic::kLog, 0, cut));
+  const std::string begins = absl::StrCat("the log begins at [0]@", cut);
+  const Result none = ReplayPolicy();
+  EXPECT_EQ(none.code, 4) << none.out;
+  EXPECT_THAT(none.err, HasSubstr("has not been restated by then"));
+  EXPECT_THAT(none.err, HasSubstr(begins));
+  EXPECT_EQ(none.out, "");
+
+  shop_.Restate();
+  const absl::Time whole = shop_.now;
+  AcceptAll();
+  shop_.Open("31600000003", "nl");
+  shop_.Wait(absl::Minutes(5));
+  shop_.Resolve("anna", first);
+  shop_.Wait(absl::Seconds(1));
+  AcceptAll();
+  shop_.Wait(absl::Seconds(1));
+  const Result table = ReplayPolicy();
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_THAT(table.err, HasSubstr(begins));
+  EXPECT_THAT(table.out, ContainsRegex("conversations +1 +1 +1 +same")) << "of what came later";
+  EXPECT_THAT(table.out, ContainsRegex("wait, p99 +5m[0-9]+s +5m[0-9]+s +"));
+  EXPECT_THAT(table.out, ContainsRegex("anna +[1-9] +[1-9] +[1-9]"));
+  const Result json = ReplayPolicy({"--output", "json"});
+  absl::Time start;
+  std::string error;
+  ASSERT_TRUE(absl::ParseTime(
+      absl::RFC3339_full,
+      std::string(boost::json::parse(json.out).at("recorded").at("start").as_string()), &start,
+      &error));
+  EXPECT_GE(start, whole - absl::Seconds(1));
+  EXPECT_LE(start, whole);
+  // Who asks for later has all of it.
+  const std::string from = Rfc3339(whole);
+  EXPECT_EQ(ReplayPolicy({"--from", from.c_str()}).err, "");
+}
+
 // The configuration's own texts come from the engine again, and are nobody's answers.
 TEST_F(ReplayTest, WhatAQueuesRuleSentIsNotRepeatedAsAnAnswer) {
   config::v1::WorkspaceConfig config = domain::testing::ShopConfig(2);
