@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "libs/base/proto_time.h"
+#include "libs/routing/sla_config.h"
 
 namespace wissel::sim {
 namespace {
@@ -75,6 +76,8 @@ void ForecastStudy::Reader::Read(const Event& event, absl::Time now) {
     for (const config::v1::SlaTarget& target : event.sla_policy_applied().targets()) {
       if (c == nullptr || target.metric() != config::v1::SLA_METRIC_FIRST_RESPONSE) continue;
       c->target = FromProto(target.target());
+      const auto policy = policies_.find(event.sla_policy_applied().sla_policy_id());
+      if (policy != policies_.end()) c->calendar = policy->second->calendar;
     }
   } else if (event.has_wait_estimated()) {
     Conversation* c = Find(event.wait_estimated().conversation_id());
@@ -112,12 +115,16 @@ void ForecastStudy::Reader::Read(const Event& event, absl::Time now) {
 // ---------------------------------------------------------------------------------------------
 // Judging
 
-config::v1::WorkspaceConfig ForecastStudy::SayingAll(config::v1::WorkspaceConfig config) const {
-  return WithForecast(std::move(config), 1);
-}
+ForecastStudy::ForecastStudy(config::v1::WorkspaceConfig config, int32_t percent)
+    : config_(std::move(config)),
+      percent_(percent),
+      all_(routing::CompileSlaPolicies(config_)),
+      warning_(routing::CompileSlaPolicies(config_)) {}
 
-config::v1::WorkspaceConfig ForecastStudy::Warning(config::v1::WorkspaceConfig config) const {
-  return WithForecast(std::move(config), percent_);
+config::v1::WorkspaceConfig ForecastStudy::SayingAll() const { return WithForecast(config_, 1); }
+
+config::v1::WorkspaceConfig ForecastStudy::Warning() const {
+  return WithForecast(config_, percent_);
 }
 
 void ForecastStudy::EndDay() {
@@ -169,9 +176,9 @@ ForecastReport ForecastStudy::Report() const {
     if (!c.warned) continue;
     report.forecast.said += 1;
     if (!c.missed) continue;
-    const absl::Duration before = c.arrival + *c.target - *c.warned;
-    CountRight(absl::FDivDuration(before, *c.target), report.forecast);
-    lead += before;
+    const absl::Duration left = c.calendar.BusinessTimeBetween(*c.warned, *c.missed);
+    CountRight(absl::FDivDuration(left, *c.target), report.forecast);
+    lead += *c.missed - *c.warned;
   }
   report.forecast.lead = lead / std::max<int64_t>(1, report.forecast.right);
   constexpr int kSteps = 200;
@@ -196,11 +203,13 @@ Warnings ForecastStudy::FixedWarnings(double share) const {
   Warnings warnings;
   absl::Duration lead;
   for (const Conversation& c : warning_.conversations()) {
-    if (!c.target || c.Over(c.arrival + share * *c.target)) continue;
+    if (!c.target) continue;
+    const absl::Time said = c.calendar.AddBusinessTime(c.arrival, share * *c.target);
+    if (c.Over(said)) continue;
     warnings.said += 1;
     if (!c.missed) continue;
     CountRight(1 - share, warnings);
-    lead += (1 - share) * *c.target;
+    lead += *c.missed - said;
   }
   warnings.lead = lead / std::max<int64_t>(1, warnings.right);
   return warnings;

@@ -2,11 +2,16 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
+#include "libs/routing/sla.h"
 #include "wissel/config/v1/config.pb.h"
 #include "wissel/log/v1/log.pb.h"
 
@@ -25,11 +30,11 @@ struct Errors {
 struct Warnings {
   int64_t said = 0;
   // Said of conversations whose target was then missed; and those of them that came while half of
-  // the target was left, or a third.
+  // the target was left, or a third, in the time of its calendar.
   int64_t right = 0;
   int64_t with_half_left = 0;
   int64_t with_third_left = 0;
-  // Mean time from such a warning to the moment the target was missed.
+  // Mean time from such a warning to the moment the target was missed, by the clock on the wall.
   absl::Duration lead;
 };
 
@@ -73,11 +78,11 @@ struct ForecastReport {
 class ForecastStudy {
  public:
   // `percent`: from which probability on a warning counts, 1 to 100.
-  explicit ForecastStudy(int32_t percent) : percent_(percent) {}
+  ForecastStudy(config::v1::WorkspaceConfig config, int32_t percent);
 
   // The configurations to run a day with; each run's decisions go to the reader beside it.
-  config::v1::WorkspaceConfig SayingAll(config::v1::WorkspaceConfig config) const;
-  config::v1::WorkspaceConfig Warning(config::v1::WorkspaceConfig config) const;
+  config::v1::WorkspaceConfig SayingAll() const;
+  config::v1::WorkspaceConfig Warning() const;
   void ReadSayingAll(const log::v1::Decision& decision) { all_.Read(decision); }
   void ReadWarning(const log::v1::Decision& decision) { warning_.Read(decision); }
   // The next decisions are of another day.
@@ -97,6 +102,7 @@ class ForecastStudy {
     std::optional<absl::Time> answered;
     std::optional<absl::Time> left;
     std::optional<absl::Duration> target;
+    routing::Calendar calendar = routing::Calendar::Always();
     std::optional<absl::Time> warned;
     std::optional<absl::Time> missed;
     std::string queue_id;
@@ -104,12 +110,14 @@ class ForecastStudy {
     bool Over(absl::Time at) const {
       return (answered && *answered <= at) || (left && *left <= at);
     }
-    bool Stayed() const { return !left || (target && *left > arrival + *target); }
+    bool Stayed() const { return !left || missed; }
   };
+  using Policies = std::map<std::string, std::shared_ptr<const routing::SlaPolicy>>;
 
   // What the log says of each conversation's first wait.
   class Reader {
    public:
+    explicit Reader(Policies policies) : policies_(std::move(policies)) {}
     void Read(const log::v1::Decision& decision);
     void EndDay();
     const std::vector<Conversation>& conversations() const { return conversations_; }
@@ -118,6 +126,7 @@ class ForecastStudy {
     void Read(const conversation::v1::Event& event, absl::Time now);
     Conversation* Find(const std::string& id);
 
+    const Policies policies_;
     std::vector<Conversation> conversations_;
     absl::flat_hash_map<std::string, size_t> places_;
     absl::flat_hash_map<std::string, absl::Duration> last_waits_;  // by queue
@@ -125,6 +134,7 @@ class ForecastStudy {
 
   Warnings FixedWarnings(double share) const;
 
+  const config::v1::WorkspaceConfig config_;
   int32_t percent_;
   Reader all_;
   Reader warning_;

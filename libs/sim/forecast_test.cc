@@ -24,6 +24,7 @@ class At {
     Add().mutable_conversation_opened()->set_conversation_id(id);
     auto& policy = *Add().mutable_sla_policy_applied();
     policy.set_conversation_id(id);
+    policy.set_sla_policy_id("promise");
     auto& first = *policy.add_targets();
     first.set_metric(config::v1::SLA_METRIC_FIRST_RESPONSE);
     *first.mutable_target() = ToProto(target);
@@ -101,7 +102,7 @@ void PlayDay(ForecastStudy& study, void (ForecastStudy::*read)(const Decision&))
 }
 
 TEST(ForecastStudy, ComparesWhatWasSaidWithWhatCame) {
-  ForecastStudy study(50);
+  ForecastStudy study({}, 50);
   PlayDay(study, &ForecastStudy::ReadSayingAll);
   PlayDay(study, &ForecastStudy::ReadWarning);
   study.EndDay();
@@ -141,7 +142,7 @@ TEST(ForecastStudy, ComparesWhatWasSaidWithWhatCame) {
 
 // Nobody is at work: no wait can be told, the risk can.
 TEST(ForecastStudy, WhatIsSaidWhileNobodyIsThereCounts) {
-  ForecastStudy study(50);
+  ForecastStudy study({}, 50);
   const absl::Duration target = absl::Seconds(100);
   study.ReadSayingAll(At(0).Opened("night", target).Told("night").AtRisk("night", 950));
   study.ReadSayingAll(At(100).Breached("night"));
@@ -168,7 +169,7 @@ TEST(ForecastStudy, WhatIsSaidWhileNobodyIsThereCounts) {
 }
 
 TEST(ForecastStudy, SaysHowMuchOfTheTargetWasLeft) {
-  ForecastStudy study(50);
+  ForecastStudy study({}, 50);
   for (const int said_at : {50, 51, 66, 67}) {
     study.ReadWarning(At(0).Opened("c", absl::Seconds(100)));
     study.ReadWarning(At(said_at).AtRisk("c", 500));
@@ -181,8 +182,40 @@ TEST(ForecastStudy, SaysHowMuchOfTheTargetWasLeft) {
   EXPECT_EQ(report.forecast.with_third_left, 3);
 }
 
+// It is 22:13:20, and the desk opens at nine: 38,800 seconds from now.
+TEST(ForecastStudy, ATargetInOfficeHoursIsJudgedInOfficeHours) {
+  config::v1::WorkspaceConfig config;
+  auto& calendar = *config.add_calendars();
+  calendar.set_calendar_id("office");
+  calendar.set_time_zone("UTC");
+  auto& window = *calendar.add_windows();
+  for (int day = 1; day <= 7; ++day) window.add_days(day);
+  window.set_open("09:00");
+  window.set_close("17:00");
+  auto& policy = *config.add_sla_policies();
+  policy.set_sla_policy_id("promise");
+  policy.set_calendar_id("office");
+  policy.add_targets()->set_metric(config::v1::SLA_METRIC_FIRST_RESPONSE);
+  *policy.mutable_targets(0)->mutable_target() = ToProto(absl::Seconds(100));
+
+  ForecastStudy study(config, 50);
+  study.ReadWarning(At(0).Opened("late", absl::Seconds(100)));
+  study.ReadWarning(At(0).Opened("at-night", absl::Seconds(100)));
+  study.ReadWarning(At(500).Replied("at-night"));
+  study.ReadWarning(At(38'850).AtRisk("late", 500));
+  study.ReadWarning(At(38'900).Breached("late"));
+  study.EndDay();
+  const ForecastReport report = study.Report();
+  EXPECT_EQ(report.forecast.right, 1);
+  EXPECT_EQ(report.forecast.lead, absl::Seconds(50));
+  EXPECT_EQ(report.forecast.with_half_left, 1);
+  EXPECT_DOUBLE_EQ(report.as_early_share, 0.5);
+  EXPECT_EQ(report.as_early.lead, absl::Seconds(50));
+  EXPECT_EQ(report.as_early.said, 1) << "the other was answered before it opened";
+}
+
 TEST(ForecastStudy, DaysAreApart) {
-  ForecastStudy study(50);
+  ForecastStudy study({}, 50);
   for (int day = 0; day < 3; ++day) {
     PlayDay(study, &ForecastStudy::ReadSayingAll);
     study.EndDay();
@@ -193,7 +226,7 @@ TEST(ForecastStudy, DaysAreApart) {
 }
 
 TEST(ForecastStudy, OfNothingItSaysNothing) {
-  const ForecastReport report = ForecastStudy(50).Report();
+  const ForecastReport report = ForecastStudy({}, 50).Report();
   EXPECT_EQ(report.expected_wait.count, 0);
   EXPECT_EQ(report.brier, 0);
   EXPECT_EQ(report.forecast.said, 0);
@@ -203,9 +236,9 @@ TEST(ForecastStudy, EveryQueueForecasts) {
   config::v1::WorkspaceConfig config;
   config.add_queues()->set_queue_id("a");
   config.add_queues()->set_at_risk_percent(30);
-  const ForecastStudy study(70);
-  const config::v1::WorkspaceConfig saying_all = study.SayingAll(config);
-  const config::v1::WorkspaceConfig warning = study.Warning(config);
+  const ForecastStudy study(config, 70);
+  const config::v1::WorkspaceConfig saying_all = study.SayingAll();
+  const config::v1::WorkspaceConfig warning = study.Warning();
   for (const auto& queue : saying_all.queues()) {
     EXPECT_TRUE(queue.tell_waiting_time());
     EXPECT_EQ(queue.at_risk_percent(), 1);

@@ -91,13 +91,13 @@ std::string Seeds(const Flags& f, const sim::Scenario& scenario) {
 
 void JudgeForecasts(Session& s, const Flags& f, const sim::Scenario& scenario,
                     const config::v1::WorkspaceConfig& config) {
-  sim::ForecastStudy study(f.forecast);
+  sim::ForecastStudy study(config, f.forecast);
   {
     ProgressBar bar("simulating");
     for (int run = 0; run < f.runs; ++run) {
       for (const bool warning : {false, true}) {
         sim::SimulationOptions options =
-            sim::OptionsOf(scenario, warning ? study.Warning(config) : study.SayingAll(config));
+            sim::OptionsOf(scenario, warning ? study.Warning() : study.SayingAll());
         options.on_progress = [&](double share) {
           bar.Show((run + (share + (warning ? 1 : 0)) / 2) / f.runs);
         };
