@@ -147,7 +147,8 @@ ForecastReport ForecastStudy::Report() const {
       expected.push_back(absl::ToDoubleSeconds(*c.expected - wait));
       if (c.last_wait) last.push_back(absl::ToDoubleSeconds(*c.last_wait - wait));
     }
-    if (!c.target || !c.Stayed()) continue;
+    // Who left in time, and who was open when the run ended, proves nothing.
+    if (!c.target || !(c.missed || c.answered)) continue;
     if ((c.warned && *c.warned < *c.asked) || (c.missed && *c.missed <= *c.asked)) continue;
     // Less than 1 percent is not said.
     const double said = c.said.value_or(0.0);
@@ -170,7 +171,7 @@ ForecastReport ForecastStudy::Report() const {
 
   absl::Duration lead;
   for (const Conversation& c : warning_.conversations()) {
-    if (!c.target) continue;
+    if (!c.target || !c.IsKnown()) continue;
     report.with_target += 1;
     report.missed += c.missed ? 1 : 0;
     if (!c.warned) continue;
@@ -203,7 +204,7 @@ Warnings ForecastStudy::FixedWarnings(double share) const {
   Warnings warnings;
   absl::Duration lead;
   for (const Conversation& c : warning_.conversations()) {
-    if (!c.target) continue;
+    if (!c.target || !c.IsKnown()) continue;
     const absl::Time said = c.calendar.AddBusinessTime(c.arrival, share * *c.target);
     if (c.Over(said)) continue;
     warnings.said += 1;

@@ -60,7 +60,8 @@ struct ForecastReport {
   double brier = 0;
   double brier_of_base_rate = 0;
 
-  // Of all conversations: those with a target for the first response, and those who missed it.
+  // Of all conversations of which the run saw what became: those with a target for the first
+  // response, and those who missed it.
   int64_t with_target = 0;
   int64_t missed = 0;
   Warnings forecast;
@@ -110,7 +111,8 @@ class ForecastStudy {
     bool Over(absl::Time at) const {
       return (answered && *answered <= at) || (left && *left <= at);
     }
-    bool Stayed() const { return !left || missed; }
+    // False: what becomes of it the run's end has cut off.
+    bool IsKnown() const { return missed || answered || left; }
   };
   using Policies = std::map<std::string, std::shared_ptr<const routing::SlaPolicy>>;
 

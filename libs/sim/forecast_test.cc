@@ -182,6 +182,27 @@ TEST(ForecastStudy, SaysHowMuchOfTheTargetWasLeft) {
   EXPECT_EQ(report.forecast.with_third_left, 3);
 }
 
+TEST(ForecastStudy, WhatWasNotDueWhenTheRunEndedProvesNothing) {
+  ForecastStudy study({}, 50);
+  for (const auto read : {&ForecastStudy::ReadSayingAll, &ForecastStudy::ReadWarning}) {
+    const absl::Duration target = absl::Seconds(100);
+    (study.*read)(At(0).Opened("met", target).Told("met", absl::Seconds(10)).AtRisk("met", 500));
+    (study.*read)(At(20).Assigned("met").Replied("met"));
+    (study.*read)(At(50).Opened("open", target).Told("open", absl::Seconds(90)));
+    (study.*read)(At(50).AtRisk("open", 700));
+    (study.*read)(At(60).Assigned("open"));
+  }
+  study.EndDay();
+  const ForecastReport report = study.Report();
+  EXPECT_EQ(report.bins[5].count, 1);
+  EXPECT_EQ(report.bins[7].count, 0);
+  EXPECT_DOUBLE_EQ(report.brier, 0.25);
+  EXPECT_EQ(report.with_target, 1);
+  EXPECT_EQ(report.forecast.said, 1);
+  EXPECT_EQ(report.as_many.said, 1);
+  EXPECT_EQ(report.expected_wait.count, 2) << "an agent had both";
+}
+
 // It is 22:13:20, and the desk opens at nine: 38,800 seconds from now.
 TEST(ForecastStudy, ATargetInOfficeHoursIsJudgedInOfficeHours) {
   config::v1::WorkspaceConfig config;
