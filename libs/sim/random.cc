@@ -1,5 +1,6 @@
 #include "libs/sim/random.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace wissel::sim {
@@ -45,7 +46,10 @@ absl::Duration Distribution::Sample(Random& random) const {
       break;
     }
   }
-  return absl::Microseconds(std::llround(absl::ToDoubleMicroseconds(mean) * factor));
+  // Longer than any run, and far from where a whole number ends.
+  constexpr double kCentury = 100.0 * 365 * 24 * 3600 * 1e6;
+  return absl::Microseconds(
+      std::llround(std::min(absl::ToDoubleMicroseconds(mean) * factor, kCentury)));
 }
 
 void Distribution::Describe(config::Binder& b) {

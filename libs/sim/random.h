@@ -26,7 +26,7 @@ class Random {
 };
 
 // How long something takes. Samples are whole microseconds, so that the last bit of a logarithm,
-// which machines differ in, does not show.
+// which machines differ in, does not show; at most a hundred years.
 struct Distribution {
   enum class Kind { kConstant, kExponential, kLognormal };
   Kind kind = Kind::kExponential;

@@ -427,6 +427,14 @@ absl::Status FitScenario(const Scenario& scenario, absl::string_view yaml, absl:
       }
     }
   }
+  constexpr double kMostLost = 1e6;
+  const absl::Duration at_work =
+      scenario.length + (scenario.shifts.empty() ? absl::Hours(24) : absl::ZeroDuration());
+  if (scenario.agents.disconnects.per_hour * absl::ToDoubleHours(at_work) * config.agents_size() >
+      kMostLost) {
+    findings.Add("agents.disconnects.per_hour",
+                 "expected at most 1,000,000 lost connections in a run, of all agents together");
+  }
   if (config.version() == 0) config.set_version(1);
   return findings.status();
 }

@@ -83,6 +83,10 @@ TEST(Scenario, WhatIsWrongIsNamedWithLineAndKey) {
               HasSubstr("day.yaml:5: arrivals[0].facts.tags[0].value: expected 1 to 64 bytes"));
   EXPECT_THAT(Errors(Replaced("per_hour: 10", "facts: {order_states: [{value: a, share: 2}]}")),
               HasSubstr("day.yaml:5: "));
+  const std::string lost = "agents:\n  disconnects: {per_hour: 1000}\n";
+  EXPECT_EQ(Errors(kGood + lost), "");
+  EXPECT_THAT(Errors(kGood + lost + "more_agents: [{like: anna, copies: 500}]\n"),
+              HasSubstr("day.yaml:11: agents.disconnects.per_hour: expected at most 1,000,000"));
   EXPECT_THAT(Errors("length: 1h\n"), HasSubstr("arrivals"));
   EXPECT_THAT(Errors("]"), HasSubstr("day.yaml:1"));
 }
@@ -172,6 +176,19 @@ TEST(Random, GivesTheSameNumbersEverywhere) {
   const Distribution lognormal{
       .kind = Distribution::Kind::kLognormal, .mean = absl::Minutes(5), .variation = 0.8};
   EXPECT_EQ(lognormal.Sample(random), absl::Microseconds(226'325'452));
+}
+
+// Once in so many years: not in this run, and not once a microsecond either.
+TEST(Random, WhatIsRareIsLate) {
+  Random random(7);
+  for (const double per_hour : {1e-7, 1e-10, 1e-12, 1e-300}) {
+    const Distribution gap{.mean = absl::Hours(1) / per_hour};
+    for (int i = 0; i < 100; ++i) {
+      const absl::Duration sample = gap.Sample(random);
+      EXPECT_GT(sample, absl::Hours(24)) << per_hour;
+      EXPECT_LE(sample, absl::Hours(24 * 365 * 100)) << per_hour;
+    }
+  }
 }
 
 TEST(Random, DistributionsHaveTheirMeanAndVariation) {
