@@ -31,8 +31,8 @@ void Add(const QueueReport& queue, QueueReport& total) {
 
 }  // namespace
 
-OverTime::OverTime(absl::Time begin, absl::Duration slice, size_t slices)
-    : begin_(begin), slice_(slice), last_(begin), sums_(slices) {}
+OverTime::OverTime(absl::Time begin, absl::Duration slice, size_t slices, absl::Time counted_from)
+    : begin_(begin), slice_(slice), counted_from_(counted_from), last_(begin), sums_(slices) {}
 
 void OverTime::Set(absl::Time now, double value) {
   Advance(now);
@@ -45,18 +45,16 @@ void OverTime::Advance(absl::Time now) {
     if (i >= sums_.size()) return;
     const absl::Time until = std::min(now, begin_ + slice_ * static_cast<int64_t>(i + 1));
     sums_[i] += value_ * absl::ToDoubleSeconds(until - last_);
+    if (until > counted_from_) {
+      total_ += value_ * absl::ToDoubleSeconds(until - std::max(last_, counted_from_));
+    }
     last_ = until;
   }
 }
 
-double OverTime::Total() const {
-  double total = 0;
-  for (const double sum : sums_) total += sum;
-  return total;
-}
-
 Figures::Figures(const SimulationOptions& options)
     : options_(options),
+      counted_from_(options.start + options.warm_up),
       slice_(std::max(absl::Seconds(1), options.length / kSlices)),
       slices_(static_cast<size_t>(absl::ToDoubleSeconds(options.length + options.run_out) /
                                   absl::ToDoubleSeconds(slice_)) +
@@ -81,7 +79,7 @@ void Figures::Takes(const config::v1::WorkspaceConfig& config) {
 }
 
 bool Figures::Counts(absl::Time arrival) const {
-  return arrival >= options_.start + options_.warm_up && arrival < options_.start + options_.length;
+  return arrival >= counted_from_ && arrival < options_.start + options_.length;
 }
 
 size_t Figures::SliceOf(absl::Time time) const {
@@ -98,12 +96,15 @@ int Figures::FindQueue(absl::string_view id) {
 void Figures::Arrived(absl::Time arrival) { ++slice_arrived_[SliceOf(arrival)]; }
 
 void Figures::SetWaiting(int queue, absl::Time now, bool waiting) {
-  const double change = waiting ? 1 : -1;
-  waiting_.Set(now, waiting_.value() + change);
-  max_waiting_ = std::max(max_waiting_, static_cast<int64_t>(waiting_.value()));
-  Queue& q = At(queue);
-  q.waiting.Set(now, q.waiting.value() + change);
-  q.max_waiting = std::max(q.max_waiting, static_cast<int64_t>(q.waiting.value()));
+  const auto change = [&](OverTime& value, int64_t& max) {
+    const double before = value.value();
+    value.Set(now, before + (waiting ? 1 : -1));
+    if (now < counted_from_) return;
+    // It was as before until now.
+    max = std::max({max, static_cast<int64_t>(before), static_cast<int64_t>(value.value())});
+  };
+  change(waiting_, max_waiting_);
+  change(At(queue).waiting, At(queue).max_waiting);
 }
 
 void Figures::WaitIsOver(int queue, const std::string& conversation_id, absl::Time arrival,
@@ -158,8 +159,8 @@ int Figures::AddAgent(const std::string& id, absl::Time now) {
 
 void Figures::Look(int index, const state::v1::AgentState* state, absl::Time now) {
   Agent& agent = agents_[static_cast<size_t>(index)];
-  const absl::Duration passed = now - agent.since;
-  if (agent.on_duty) {
+  const absl::Duration passed = now - std::max(agent.since, counted_from_);
+  if (agent.on_duty && passed > absl::ZeroDuration()) {
     agent.duty += passed;
     agent.capacity_seconds += agent.capacity * absl::ToDoubleSeconds(passed);
     agent.used_seconds += agent.used * absl::ToDoubleSeconds(passed);
@@ -179,8 +180,15 @@ void Figures::Look(int index, const state::v1::AgentState* state, absl::Time now
   agent.on_duty = on_duty;
 }
 
-void Figures::CountOffer(int queue, int agent, int64_t Offers::*what) {
-  if (agent >= 0) ++(agents_[static_cast<size_t>(agent)].offers.*what);
+void Figures::GotConversation(int agent, absl::Time now) {
+  if (now >= counted_from_) ++agents_[static_cast<size_t>(agent)].conversations;
+}
+
+void Figures::CountAgentsOffer(int agent, absl::Time now, int64_t Offers::*what) {
+  if (agent >= 0 && now >= counted_from_) ++(agents_[static_cast<size_t>(agent)].offers.*what);
+}
+
+void Figures::CountOffer(int queue, int64_t Offers::*what) {
   if (queue >= 0) ++(At(queue).offers.*what);
 }
 
@@ -199,7 +207,7 @@ QueueReport Figures::ReportQueue(Queue& queue, double seconds) const {
       has_policies_ ? queue.sla[static_cast<size_t>(routing::SlaMetric::kFirstResponse)].breached
                     : queue.over_target;
   r.offers = queue.offers;
-  r.mean_waiting = queue.waiting.Total() / seconds;
+  r.mean_waiting = queue.waiting.total() / seconds;
   r.max_waiting = queue.max_waiting;
   return r;
 }
@@ -233,18 +241,19 @@ Report Figures::Finish(absl::Time now) {
   report.promised = promised_;
   report.has_sla_policies = has_policies_;
   if (!has_policies_) report.first_response_target = options_.first_response_target;
-  const double seconds = std::max(1e-9, absl::ToDoubleSeconds(now - options_.start));
+  const double seconds = std::max(1e-9, absl::ToDoubleSeconds(now - counted_from_));
 
   std::vector<absl::Duration> waits;
   std::vector<absl::Duration> first_responses;
   for (Queue& queue : queues_) {
     queue.waiting.Advance(now);
+    queue.max_waiting = std::max(queue.max_waiting, static_cast<int64_t>(queue.waiting.value()));
     waits.insert(waits.end(), queue.waits.begin(), queue.waits.end());
     first_responses.insert(first_responses.end(), queue.first_responses.begin(),
                            queue.first_responses.end());
     Add(report.queues.emplace_back(ReportQueue(queue, seconds)), report.total);
   }
-  report.total.max_waiting = max_waiting_;
+  report.total.max_waiting = std::max(max_waiting_, static_cast<int64_t>(waiting_.value()));
   report.total.wait = Summarise(std::move(waits));
   report.total.first_response = Summarise(std::move(first_responses));
 

@@ -19,21 +19,24 @@ namespace wissel::sim {
 // The integral over time of something that changes in steps, in slices.
 class OverTime {
  public:
-  OverTime(absl::Time begin, absl::Duration slice, size_t slices);
+  // The total is that from `counted_from` on.
+  OverTime(absl::Time begin, absl::Duration slice, size_t slices, absl::Time counted_from);
 
   double value() const { return value_; }
   void Set(absl::Time now, double value);
   void Advance(absl::Time now);
   // Value times seconds.
   double InSlice(size_t i) const { return sums_[i]; }
-  double Total() const;
+  double total() const { return total_; }
 
  private:
   absl::Time begin_;
   absl::Duration slice_;
+  absl::Time counted_from_;
   absl::Time last_;
   double value_ = 0;
   std::vector<double> sums_;
+  double total_ = 0;
 };
 
 // Counts what a run comes to, and makes its report. Queues and agents are numbered as they appear.
@@ -69,9 +72,10 @@ class Figures {
   // As the engine has the agent from now on; null: no longer.
   void Look(int agent, const state::v1::AgentState* state, absl::Time now);
   int32_t UsedUnits(int agent) const { return agents_[static_cast<size_t>(agent)].used; }
-  void GotConversation(int agent) { ++agents_[static_cast<size_t>(agent)].conversations; }
-  // Of an agent and a queue, where they are known (not negative).
-  void CountOffer(int queue, int agent, int64_t Offers::*what);
+  void GotConversation(int agent, absl::Time now);
+  // Of an agent, and of a counted conversation's queue, where they are known (not negative).
+  void CountAgentsOffer(int agent, absl::Time now, int64_t Offers::*what);
+  void CountOffer(int queue, int64_t Offers::*what);
 
   Report Finish(absl::Time now);
 
@@ -105,13 +109,16 @@ class Figures {
     Offers offers;
   };
 
-  OverTime NewOverTime() const { return OverTime(options_.start, slice_, slices_); }
+  OverTime NewOverTime() const {
+    return OverTime(options_.start, slice_, slices_, counted_from_);
+  }
   Queue& At(int queue) { return queues_[static_cast<size_t>(queue)]; }
   size_t SliceOf(absl::Time time) const;
   QueueReport ReportQueue(Queue& queue, double seconds) const;
   std::vector<Slice> ReportSlices(absl::Time now);
 
   const SimulationOptions& options_;
+  const absl::Time counted_from_;  // behind the warm-up
   const absl::Duration slice_;
   const size_t slices_;
   std::array<bool, routing::kSlaMetrics.size()> promised_ = {};

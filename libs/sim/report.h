@@ -59,7 +59,8 @@ struct SlaFigures {
 // By metric.
 using SlaReport = std::array<SlaFigures, routing::kSlaMetrics.size()>;
 
-// A queue's figures, or all queues'. Counts conversations that came behind the warm-up.
+// A queue's figures, or all queues'. Counts conversations that came behind the warm-up, and what
+// waited from then on, whenever it came.
 struct QueueReport {
   std::string queue_id;
   int64_t arrived = 0;
@@ -81,6 +82,7 @@ struct QueueReport {
   int64_t max_waiting = 0;
 };
 
+// From the warm-up's end on, whenever the conversations came.
 struct AgentReport {
   std::string agent_id;
   int64_t conversations = 0;

@@ -77,7 +77,7 @@ void Run::WithAgent(int index, int agent) {
   Conversation& c = conversations_[static_cast<size_t>(index)];
   c.handled = HandledNow(c);
   c.with_agent_since = now_;
-  if (c.agent != agent) figures_.GotConversation(agent);
+  if (c.agent != agent) figures_.GotConversation(agent, now_);
   c.agent = agent;
   c.offered_to = kNone;
   c.had_agent = true;
@@ -135,7 +135,8 @@ void Run::Read(const Event& event) {
   };
   // Of the agent's and of the conversation's queue.
   const auto count = [&](Conversation& c, int index, int64_t Offers::*what) {
-    if (c.counted) figures_.CountOffer(c.queue, index, what);
+    figures_.CountAgentsOffer(index, now_, what);
+    if (c.counted) figures_.CountOffer(c.queue, what);
   };
   switch (event.kind_case()) {
     case Event::kConversationOpened:

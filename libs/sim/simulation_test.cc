@@ -422,6 +422,30 @@ TEST(Simulation, WhoLeavesAfterTheTargetWasNotAnsweredInTime) {
   EXPECT_EQ(Play(scenario, config).report.total.first_response_breaches, late.total.arrived);
 }
 
+TEST(Simulation, WhatWasBeforeTheWarmUpsEndIsNotCounted) {
+  // A crowd in the first hour, whom nobody answers.
+  Scenario scenario = Day();
+  scenario.agents = {};
+  for (Arrivals& arrivals : scenario.arrivals) {
+    arrivals.bursts = {{.at = absl::ZeroDuration(), .lasts = absl::Hours(1), .times = 10}};
+    arrivals.patience =
+        Distribution{.kind = Distribution::Kind::kConstant, .mean = absl::Minutes(30)};
+  }
+  const Report all = Play(scenario, ShopConfig()).report;
+  scenario.warm_up = absl::Hours(2);
+  const Report later = Play(scenario, ShopConfig()).report;
+  EXPECT_EQ(later.decisions, all.decisions);
+  EXPECT_GT(all.total.max_waiting, 50);
+  EXPECT_LT(later.total.max_waiting, 20);
+  EXPECT_GT(all.total.mean_waiting, 2 * later.total.mean_waiting);
+  for (const AgentReport& agent : later.agents) {
+    EXPECT_GT(agent.conversations, 0);
+    EXPECT_EQ(agent.conversations, agent.offers.accepted);
+    EXPECT_EQ(agent.on_duty, later.end - later.start - scenario.warm_up) << agent.agent_id;
+    EXPECT_LE(agent.busy, agent.on_duty);
+  }
+}
+
 TEST(Simulation, AnAutomaticTextIsNoAnswer) {
   const Report without = Play(Day(), ShopConfig()).report;
   auto config = ShopConfig();
