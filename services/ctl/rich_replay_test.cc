@@ -1,6 +1,8 @@
 // `wisselctl replay` with the policy unchanged, on days with everything that routing knows: nothing
 // may come out otherwise.
 
+#include <boost/json.hpp>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -17,6 +19,8 @@
 #include "libs/testing/status_matchers.h"
 #include "services/ctl/log_replay.h"
 #include "services/ctl/log_source.h"
+#include "services/ctl/testing.h"
+#include "services/ctl/workspace_yaml.h"
 
 namespace wissel::ctl {
 namespace {
@@ -87,6 +91,43 @@ TEST(RichReplay, EveryDecisionComesOutAsItWasRecorded) {
   for (const Event::KindCase kind : RandomDay::kOfARichDay) {
     EXPECT_TRUE(seen.contains(kind)) << Event::descriptor()->FindFieldByNumber(kind)->name();
   }
+}
+
+// What has no place in the model is told; nothing of it ends in an error, and nobody is lost.
+TEST(RichReplay, AnotherPolicyIsComparedOnSuchADay) {
+  const wissel::testing::TempDir dir;
+  const std::string path = dir.path() + "/log.sqlite";
+  const auto bus = *bus::NewEmbeddedBus({.path = path, .partitions = 1});
+  ShopLog shop(*bus, 0, ShopLog::Inputs::kInTheirTopics, RichConfig(1));
+  RandomDay day({.seed = 3, .make_config = RichConfig});
+  for (int step = 0; step < 300; ++step) {
+    day.Step(shop);
+    if (step % 200 == 110) shop.Restate();
+    if (step % 160 == 80) shop.TakeOver();
+    if (step % 40 == 20) shop.AppendGarbage();
+  }
+  shop.Sync();
+  config::v1::WorkspaceConfig config = RichConfig(1);
+  config.clear_version();
+  for (auto& account : *config.mutable_accounts()) account.set_address("desk@shop.example");
+  for (auto& agent : *config.mutable_agents()) agent.set_capacity_units(20);
+  const std::string policy = Write(dir, "new.yaml", FormatWorkspaceYaml(config));
+  const Result result = Wisselctl(
+      {"replay", "--log-file", path.c_str(), "--policy", policy.c_str(), "--output", "json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const boost::json::value json = boost::json::parse(result.out);
+  for (const char* run : {"recorded", "repeated", "changed"}) {
+    const boost::json::value& total = json.at(run).at("total");
+    EXPECT_GT(total.at("arrived").as_int64(), 20) << run;
+    EXPECT_EQ(total.at("arrived").as_int64(), total.at("served").as_int64() +
+                                                  total.at("abandoned").as_int64() +
+                                                  total.at("left_waiting").as_int64())
+        << run;
+    EXPECT_GT(total.at("served").as_int64(), 0) << run;
+    EXPECT_GE(json.at(run).at("agents").as_array().size(), 3u) << run;
+  }
+  EXPECT_EQ(json.at("repeated").at("total").at("arrived"),
+            json.at("changed").at("total").at("arrived"));
 }
 
 }  // namespace
