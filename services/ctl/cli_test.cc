@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -27,6 +28,7 @@
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/temp_dir.h"
 #include "services/ctl/exit_code.h"
+#include "services/ctl/sim_output.h"
 #include "services/ctl/testing.h"
 #include "wissel/admin/v1/admin_service.grpc.pb.h"
 
@@ -146,6 +148,21 @@ TEST(Cli, SimulateSaysNoWaitOfNobody) {
   EXPECT_EQ(means.code, 0) << means.err;
   EXPECT_THAT(means.out, ContainsRegex("wait, p90 +- +-\n"));
   EXPECT_THAT(means.out, ContainsRegex("conversations +0.0 +0.0\n"));
+}
+
+// Student's t by degrees of freedom, from a table.
+TEST(Cli, TheErrorOfAMeanIsOfSoManyRuns) {
+  for (const auto& [degrees, t] : std::initializer_list<std::pair<int, double>>{
+           {1, 12.706}, {30, 2.042}, {31, 2.0395}, {40, 2.0211}, {60, 2.0003}, {120, 1.9799}}) {
+    std::vector<sim::Report> reports(static_cast<size_t>(degrees) + 1);
+    reports[0].total.arrived = degrees + 1;
+    // One is n, the others 0: the mean is 1, and the standard error that of n values.
+    const double n = degrees + 1;
+    const double error = std::sqrt((std::pow(n - 1, 2) + (n - 1)) / (n - 1) / n);
+    const std::vector<MeanOverRuns> means = Summarise(reports);
+    EXPECT_EQ(means[0].key, "arrived");
+    EXPECT_NEAR(means[0].half_width / error, t, 0.0006) << degrees;
+  }
 }
 
 TEST(Cli, SimulateSaysWhatApplyWouldWarnOf) {

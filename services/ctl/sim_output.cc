@@ -15,13 +15,19 @@
 namespace wissel::ctl {
 namespace {
 
-// The 0.975 quantile of Student's t by degrees of freedom, from 1; beyond the table: normal.
+// The 0.975 quantile of Student's t by degrees of freedom, from 1. Beyond the table the expansion
+// in its inverse (Fisher and Cornish, 1960, by way of Abramowitz and Stegun, 26.7.5), to four
+// digits.
 double Student95(size_t degrees) {
   constexpr std::array<double, 30> kTable = {
       12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
       2.201,  2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086,
       2.080,  2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042};
-  return degrees <= kTable.size() ? kTable[degrees - 1] : 1.960;
+  if (degrees <= kTable.size()) return kTable[degrees - 1];
+  constexpr double z = 1.959964;
+  constexpr double z3 = z * z * z;
+  const auto n = static_cast<double>(degrees);
+  return z + (z3 + z) / (4 * n) + (5 * z3 * z * z + 16 * z3 + 3 * z) / (96 * n * n);
 }
 
 // Of no times null, and not 0.
