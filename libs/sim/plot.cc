@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
+#include "libs/base/utf8.h"
 
 namespace wissel::sim {
 namespace {
@@ -21,8 +22,16 @@ constexpr double kPlotHeight = 130;
 constexpr const char* kColours[] = {"#0072b2", "#d55e00", "#009e73",
                                     "#cc79a7", "#e69f00", "#56b4e9"};
 
+// What may stand in an XML text (XML 1.0, section 2.2), and shows only itself.
 std::string Escape(absl::string_view text) {
-  return absl::StrReplaceAll(text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}});
+  const std::string repaired = RepairUtf8(text);
+  std::string plain;
+  for (absl::string_view rest = repaired; !rest.empty(); rest.remove_prefix(Utf8Length(rest))) {
+    const char32_t c = DecodeUtf8(rest);
+    const bool shown = !IsSteering(c) && c != 0xfffe && c != 0xffff;
+    absl::StrAppend(&plain, shown ? rest.substr(0, Utf8Length(rest)) : " ");
+  }
+  return absl::StrReplaceAll(plain, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}});
 }
 
 // 1, 2 or 5 times a power of ten, so that at most `steps` of it reach `max`.

@@ -1,5 +1,7 @@
 #include "services/ctl/cli.h"
 
+#include <boost/json.hpp>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
@@ -214,6 +216,30 @@ TEST(Cli, APlotIsAnSvgOrAPng) {
   const Result unwritten = Wisselctl({"simulate", file.c_str(), "--plot", nowhere.c_str()});
   EXPECT_EQ(unwritten.code, 2);
   EXPECT_THAT(unwritten.err, HasSubstr("cannot write "));
+}
+
+TEST(Cli, AScenariosNameSteersNothing) {
+  const wissel::testing::TempDir dir;
+  const std::string file = Write(
+      dir, "day.yaml", absl::StrCat(kDay, "name: \"A\\e]0;x\\a\\x9b31m\\u202e\\uffff &<b>\"\n"));
+  const Result table = Wisselctl({"simulate", file.c_str()});
+  EXPECT_EQ(table.code, 0) << table.err;
+  EXPECT_EQ(SteeringIn(table), "");
+  EXPECT_THAT(table.out, HasSubstr("A ]0;x  31m \uffff &<b>: 2026-03-02"));
+  EXPECT_EQ(SteeringIn(Wisselctl({"simulate", file.c_str(), "--forecast", "50"})), "");
+  for (const std::vector<const char*>& more :
+       {std::vector<const char*>{}, std::vector<const char*>{"--forecast", "50"}}) {
+    std::vector<const char*> command = {"simulate", file.c_str(), "--output", "json"};
+    command.insert(command.end(), more.begin(), more.end());
+    const Result json = Wisselctl(command);
+    EXPECT_EQ(SteeringIn(json), "");
+    EXPECT_THAT(std::string(boost::json::parse(json.out).at("scenario").as_string()),
+                HasSubstr("\u009b31m"));
+  }
+  // Well-formed, or it could not be drawn.
+  const std::string plot = dir.path() + "/day.png";
+  const Result drawn = Wisselctl({"simulate", file.c_str(), "--plot", plot.c_str()});
+  EXPECT_EQ(drawn.code, 0) << drawn.err;
 }
 
 TEST(Cli, SimulateNamesTheLineOfWhatIsWrong) {

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "libs/base/json_string.h"
 #include "libs/base/status_macros.h"
 #include "libs/sim/recording.h"
 #include "services/ctl/config_file.h"
@@ -270,7 +271,7 @@ absl::Status ReplayPolicy(Session& s, const ReplayRange& range, const PolicyFlag
     boost::json::array lines;
     for (const std::string& line : assumptions) lines.push_back(boost::json::string(line));
     json["assumptions"] = std::move(lines);
-    s.out << boost::json::serialize(json) << "\n";
+    s.out << EscapeSteering(boost::json::serialize(json)) << "\n";
     return absl::OkStatus();
   }
   s.out << before.workspace_id() << ", " << Span(recording) << ": " << flags.policy << " against "

@@ -8,12 +8,14 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "libs/base/json_string.h"
 #include "libs/base/status_macros.h"
 #include "libs/config/config.h"
 #include "libs/sim/forecast.h"
 #include "libs/sim/scenario.h"
 #include "services/ctl/commands/commands.h"
 #include "services/ctl/config_file.h"
+#include "services/ctl/output.h"
 #include "services/ctl/plot_file.h"
 #include "services/ctl/progress.h"
 #include "services/ctl/sim_output.h"
@@ -23,6 +25,8 @@ namespace wissel::ctl {
 namespace {
 
 constexpr int kMostRuns = 1000;
+// Characters that are shown of a scenario's name.
+constexpr size_t kMostName = 200;
 
 struct Flags {
   std::string file;
@@ -114,14 +118,14 @@ void JudgeForecasts(Session& s, const Flags& f, const sim::Scenario& scenario,
   const sim::ForecastReport report = study.Report();
   const std::string name = scenario.name.empty() ? f.file : scenario.name;
   if (s.format() == Format::kTable) {
-    s.out << name << ": " << Seeds(f, scenario) << "\n\n";
+    s.out << OneLine(name, kMostName) << ": " << Seeds(f, scenario) << "\n\n";
     PrintForecast(report, s.out);
     return;
   }
   boost::json::object json{{"scenario", name}, {"seed", scenario.seed}, {"days", f.runs}};
   json["percent"] = f.forecast;
   json["forecast"] = ForecastJson(report);
-  s.out << boost::json::serialize(json) << "\n";
+  s.out << EscapeSteering(boost::json::serialize(json)) << "\n";
 }
 
 std::vector<sim::Report> PlayDays(const Flags& f, const sim::Scenario& scenario,
@@ -161,7 +165,7 @@ void PrintJson(const std::string& name, int64_t seed, const std::vector<sim::Rep
     }
     json["summary"] = std::move(summary);
   }
-  out << boost::json::serialize(json) << "\n";
+  out << EscapeSteering(boost::json::serialize(json)) << "\n";
 }
 
 absl::Status Run(Session& s, const Flags& f) {
@@ -202,7 +206,7 @@ absl::Status Run(Session& s, const Flags& f) {
     PrintJson(name, scenario.seed, reports, s.out);
     return absl::OkStatus();
   }
-  s.out << name << ": " << span << ", " << Seeds(f, scenario) << "\n\n";
+  s.out << OneLine(name, kMostName) << ": " << span << ", " << Seeds(f, scenario) << "\n\n";
   if (f.runs == 1) {
     PrintReport(first, s.out);
   } else {

@@ -10,6 +10,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "libs/base/json_string.h"
 #include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/domain/state.h"
@@ -222,7 +223,7 @@ void PrintJson(const ClockHistory& history, const Place& place, std::ostream& ou
     json["clocks"] = ClocksJson(history.state().SlaClockOf(*conversation), now);
   }
   json["stretches"] = StretchesJson(history.Stretches());
-  out << boost::json::serialize(json) << "\n";
+  out << EscapeSteering(boost::json::serialize(json)) << "\n";
 }
 
 void PrintClocks(const ClockHistory& history, const state::v1::ConversationState& conversation,
