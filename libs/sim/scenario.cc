@@ -151,11 +151,12 @@ void Scenario::Describe(Binder& b) {
   b.Text("start", &start, "When it begins, RFC 3339.", {.required = true});
   b.Duration("length", &length, "How long customers come.",
              {.min = absl::Seconds(1), .max = absl::Hours(24 * 92)});
-  b.Duration("warm_up", &warm_up,
-             "Conversations that come before it has passed are not counted, nor is the load and the "
-             "queue until then.",
-             {.max = absl::Hours(24 * 92)});
-  b.Int("seed", &seed, "Of the random numbers.", {.min = 0});
+  b.Duration(
+      "warm_up", &warm_up,
+      "Conversations that come before it has passed are not counted, nor is the load and the "
+      "queue until then.",
+      {.max = absl::Hours(24 * 92)});
+  b.Int("seed", &seed, "Of the random numbers.", {.min = 0, .max = int64_t{1} << 62});
   b.Text("time_zone", &time_zone, "IANA name; for hours and times of day.");
   b.Group("targets", &targets, "What the figures are held against.");
   b.List("arrivals", &arrivals, "Who comes.", {.max_items = 200, .required = true});

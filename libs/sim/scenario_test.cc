@@ -68,6 +68,10 @@ TEST(Scenario, WhatIsWrongIsNamedWithLineAndKey) {
   EXPECT_THAT(Errors(Replaced("arrivals:", "time_zone: Mars/Olympus\narrivals:")),
               HasSubstr("day.yaml:3: time_zone"));
   EXPECT_THAT(Errors(std::string(kGood) + "warm_up: 3h\n"), HasSubstr("warm_up"));
+  // A thousand days more must have seeds, too.
+  EXPECT_EQ(Errors(std::string(kGood) + "seed: 4611686018427387904\n"), "");
+  EXPECT_THAT(Errors(std::string(kGood) + "seed: 4611686018427387905\n"),
+              HasSubstr("day.yaml:10: seed"));
   EXPECT_THAT(Errors(std::string(kGood) + "more_agents: [{like: zoe}]\n"),
               HasSubstr("day.yaml:10: more_agents[0].like"));
   EXPECT_THAT(Errors(std::string(kGood) + "handling: [{channel: pigeon}]\n"),
