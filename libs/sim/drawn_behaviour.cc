@@ -191,6 +191,8 @@ class Drawn : public Behaviour {
     };
     std::vector<Pause> breaks;
   };
+  // Of all of an agent's shifts: those that overlap are one, by the name of the first.
+  static std::vector<Duty::Pause> BreaksOf(const std::vector<Duty>& duties);
   // In the order they begin, counted on from `index`.
   std::vector<Duty> DutiesOf(const std::string& agent_id, uint64_t& index) const;
 
@@ -287,6 +289,22 @@ std::vector<Drawn::Duty> Drawn::DutiesOf(const std::string& agent_id, uint64_t& 
   return duties;
 }
 
+std::vector<Drawn::Duty::Pause> Drawn::BreaksOf(const std::vector<Duty>& duties) {
+  std::vector<Duty::Pause> all;
+  for (const Duty& duty : duties) all.insert(all.end(), duty.breaks.begin(), duty.breaks.end());
+  std::stable_sort(all.begin(), all.end(),
+                   [](const Duty::Pause& a, const Duty::Pause& b) { return a.away < b.away; });
+  std::vector<Duty::Pause> breaks;
+  for (Duty::Pause& pause : all) {
+    if (!breaks.empty() && pause.away < breaks.back().back) {
+      breaks.back().back = std::max(breaks.back().back, pause.back);
+    } else {
+      breaks.push_back(std::move(pause));
+    }
+  }
+  return breaks;
+}
+
 std::vector<AgentAct> Drawn::AgentActs() {
   std::vector<AgentAct> acts;
   const auto connect = [&](const std::string& agent, absl::Time at) {
@@ -328,16 +346,20 @@ std::vector<AgentAct> Drawn::AgentActs() {
       continue;
     }
     const std::vector<Duty> duties = DutiesOf(id, index);
+    const std::vector<Duty::Pause> breaks = BreaksOf(duties);
+    auto pause = breaks.begin();
     absl::Time until = absl::InfinitePast();
     Outages outages;
     for (size_t i = 0; i < duties.size(); ++i) {
       const Duty& duty = duties[i];
       if (duty.from > until) connect(id, duty.from);
       lose_connection(id, std::max(duty.from, until), duty.to, duty.index, outages);
-      for (const auto& [away, back, reason] : duty.breaks) {
-        acts.push_back(
-            {.time = away, .agent_id = id, .kind = AgentAct::Kind::kAway, .reason = reason});
-        acts.push_back({.time = connected_from(back, outages),
+      for (; pause != breaks.end() && pause->away < duty.to; ++pause) {
+        acts.push_back({.time = pause->away,
+                        .agent_id = id,
+                        .kind = AgentAct::Kind::kAway,
+                        .reason = pause->reason});
+        acts.push_back({.time = connected_from(pause->back, outages),
                         .agent_id = id,
                         .kind = AgentAct::Kind::kAvailable});
       }

@@ -264,6 +264,30 @@ TEST(Simulation, ShiftsThatMeetAreOne) {
             "30h connect, 30h available, 31h leave, 36h connect, 36h available, 46h leave");
 }
 
+TEST(Simulation, BreaksThatOverlapAreOne) {
+  Scenario scenario = Day();
+  scenario.agents = {};
+  // Within one shift, and of two that overlap.
+  scenario.shifts = {
+      {.from = "08:00",
+       .to = "12:00",
+       .breaks = {{.from = "09:00", .to = "10:30"},
+                  {.from = "09:10", .to = "09:20"},
+                  {.from = "11:30", .to = "12:00"}}},
+      {.from = "11:00",
+       .to = "14:00",
+       .breaks = {{.from = "11:45", .to = "12:30"}, {.from = "12:30", .to = "13:00"}}}};
+  const auto config = ShopConfig();
+  std::vector<std::string> acts;
+  for (const AgentAct& act : DrawBehaviour(scenario, config, 1)->AgentActs()) {
+    if (act.agent_id != "anna") continue;
+    const absl::Duration after = act.time - scenario.StartTime();
+    if (act.kind == AgentAct::Kind::kAway) acts.push_back(absl::FormatDuration(after) + " away");
+    if (act.kind == AgentAct::Kind::kAvailable) acts.push_back(absl::FormatDuration(after));
+  }
+  EXPECT_EQ(absl::StrJoin(acts, ", "), "0, 1h away, 2h30m, 3h30m away, 4h30m, 4h30m away, 5h");
+}
+
 TEST(Simulation, BurstsAndShapesBringMore) {
   Scenario scenario = Day();
   scenario.arrivals.resize(1);
