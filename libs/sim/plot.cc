@@ -111,10 +111,14 @@ std::string ToSvg(const Plot& plot) {
                             kLeft, kWidth - kRight, y, y);
       Text(kLeft - 6, y + 4, "end", Number(i * step), out);
     }
-    // Whole steps of local time.
-    const absl::Time midnight = absl::FromCivil(absl::CivilDay(plot.zone.At(begin).cs), plot.zone);
-    absl::Time at = midnight + (begin - midnight + tick - absl::Nanoseconds(1)) / tick * tick;
-    for (; at <= end; at += tick) {
+    // Whole steps of local time, which a clock change makes longer or shorter.
+    const auto midnight = absl::CivilMinute(absl::CivilDay(plot.zone.At(begin).cs));
+    absl::Time last = begin - absl::Nanoseconds(1);
+    for (int64_t minute = 0;; minute += absl::ToInt64Minutes(tick)) {
+      const absl::Time at = absl::FromCivil(midnight + minute, plot.zone);
+      if (at > end) break;
+      if (at <= last) continue;
+      last = at;
       absl::StrAppendFormat(&out,
                             "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\" "
                             "stroke=\"#999\"/>\n",

@@ -550,6 +550,34 @@ TEST(Plot, NeedsNothingElseAndSaysWhatItShows) {
   EXPECT_THAT(ToSvg({.title = "empty", .panels = {{.title = "x"}}}), HasSubstr("</svg>"));
 }
 
+// In Amsterdam the clock goes back on 25 October 2026, and forward on 29 March.
+TEST(Plot, ItsTicksAreWholeStepsOfLocalTime) {
+  absl::TimeZone zone;
+  ASSERT_TRUE(absl::LoadTimeZone("Europe/Amsterdam", &zone));
+  for (const absl::CivilDay first : {absl::CivilDay(2026, 10, 23), absl::CivilDay(2026, 3, 27)}) {
+    for (const int days : {1, 3, 6, 14}) {
+      Plot plot{.title = "x", .zone = zone, .panels = {{.title = "Waits"}}};
+      plot.panels[0].series.push_back({.name = "a",
+                                       .points = {{absl::FromCivil(first, zone), 1},
+                                                  {absl::FromCivil(first + days, zone), 1}}});
+      const std::string svg = ToSvg(plot);
+      std::vector<std::string> labels;
+      for (size_t at = 0; (at = svg.find("text-anchor=\"middle\">", at)) != std::string::npos;) {
+        at = svg.find('>', at) + 1;
+        labels.push_back(svg.substr(at, svg.find('<', at) - at));
+      }
+      std::vector<std::string> expected;
+      const int step = days == 1 ? 120 : days == 3 ? 360 : days == 6 ? 720 : 2880;
+      for (int minute = 0; minute <= days * 1440; minute += step) {
+        expected.push_back(
+            absl::FormatTime(step < 1440 ? "%H:%M" : "%d %b",
+                             absl::FromCivil(absl::CivilMinute(first) + minute, zone), zone));
+      }
+      EXPECT_EQ(absl::StrJoin(labels, " "), absl::StrJoin(expected, " ")) << first << " " << days;
+    }
+  }
+}
+
 TEST(Plot, IsBrokenWhereThereIsNothingToShow) {
   const absl::Time start = absl::FromUnixSeconds(1'772'438'400);
   sim::Series series{.name = "wait", .points = {}};
