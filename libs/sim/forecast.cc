@@ -6,6 +6,7 @@
 
 #include "libs/base/proto_time.h"
 #include "libs/routing/sla_config.h"
+#include "libs/sim/report.h"
 
 namespace wissel::sim {
 namespace {
@@ -38,8 +39,8 @@ Errors ErrorsOf(std::vector<double> differences) {
     errors.mean_absolute += difference / n;
   }
   std::sort(differences.begin(), differences.end());
-  errors.p50 = differences[differences.size() / 2];
-  errors.p90 = differences[differences.size() * 9 / 10];
+  errors.p50 = NearestRank(differences, 50);
+  errors.p90 = NearestRank(differences, 90);
   return errors;
 }
 

@@ -21,7 +21,7 @@ namespace wissel::sim {
 struct Errors {
   int64_t count = 0;
   double mean_absolute = 0;  // seconds
-  double p50 = 0;
+  double p50 = 0;            // percentiles by nearest rank
   double p90 = 0;
   double bias = 0;  // told less came
 };

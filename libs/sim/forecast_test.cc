@@ -235,6 +235,19 @@ TEST(ForecastStudy, ATargetInOfficeHoursIsJudgedInOfficeHours) {
   EXPECT_EQ(report.as_early.said, 1) << "the other was answered before it opened";
 }
 
+TEST(ForecastStudy, PercentilesAreByNearestRank) {
+  ForecastStudy study({}, 50);
+  for (int i = 1; i <= 10; ++i) {
+    study.ReadSayingAll(At(0).Opened("c", absl::Seconds(100)).Told("c", absl::Seconds(i)));
+    study.ReadSayingAll(At(0).Assigned("c"));
+    study.EndDay();
+  }
+  const Errors errors = study.Report().expected_wait;
+  EXPECT_EQ(errors.count, 10);
+  EXPECT_DOUBLE_EQ(errors.p50, 5);
+  EXPECT_DOUBLE_EQ(errors.p90, 9);
+}
+
 TEST(ForecastStudy, DaysAreApart) {
   ForecastStudy study({}, 50);
   for (int day = 0; day < 3; ++day) {

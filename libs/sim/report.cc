@@ -1,7 +1,6 @@
 #include "libs/sim/report.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace wissel::sim {
 
@@ -13,13 +12,9 @@ Times Summarise(std::vector<absl::Duration> values) {
   absl::Duration sum;
   for (const absl::Duration value : values) sum += value;
   times.mean = sum / times.count;
-  const auto percentile = [&](double share) {
-    const auto rank = static_cast<size_t>(std::ceil(share * static_cast<double>(values.size())));
-    return values[std::max<size_t>(rank, 1) - 1];
-  };
-  times.p50 = percentile(0.5);
-  times.p90 = percentile(0.9);
-  times.p99 = percentile(0.99);
+  times.p50 = NearestRank(values, 50);
+  times.p90 = NearestRank(values, 90);
+  times.p99 = NearestRank(values, 99);
   times.max = values.back();
   return times;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -36,6 +37,13 @@ struct Offers {
   int64_t missed = 0;
   int64_t withdrawn = 0;
 };
+
+// The value of sorted ones, of which there are some, that has at least so large a share of them up
+// to it: the percentile by nearest rank. In hundredths.
+template <typename Value>
+Value NearestRank(const std::vector<Value>& sorted, size_t percent) {
+  return sorted[std::max<size_t>((sorted.size() * percent + 99) / 100, 1) - 1];
+}
 
 // Of a set of durations; percentiles by nearest rank.
 struct Times {
