@@ -92,6 +92,53 @@ TEST(Simulation, TheSameSeedGivesTheSameDayAndEverybodyIsAccountedFor) {
   EXPECT_GE(one.assigned, conversations);
 }
 
+TEST(Simulation, ConnectionsAreLostAndComeBack) {
+  const auto lost = [](double per_hour) {
+    Scenario scenario = Day();
+    scenario.agents = {};
+    scenario.agents.disconnects = {.per_hour = per_hour, .lasts = {.mean = absl::Seconds(40)}};
+    const auto config = ShopConfig();
+    SimulationOptions options = OptionsOf(scenario, config);
+    std::set<std::string> away;
+    int64_t lost = 0;
+    options.on_decision = [&](const log::v1::Decision& decision) {
+      for (const auto& event : decision.events()) {
+        if (event.has_agent_disconnected()) {
+          ++lost;
+          EXPECT_TRUE(away.insert(event.agent_disconnected().agent_id()).second);
+        } else if (event.has_agent_connected()) {
+          away.erase(event.agent_connected().agent_id());
+        } else if (event.has_reply_sent()) {
+          EXPECT_FALSE(away.contains(event.reply_sent().actor().agent_id()));
+        }
+      }
+    };
+    const auto behaviour = DrawBehaviour(scenario, config, 1);
+    Simulate(std::move(options), *behaviour);
+    EXPECT_LE(away.size(), 1u);
+    return lost;
+  };
+  EXPECT_EQ(lost(0), 0);
+  EXPECT_NEAR(static_cast<double>(lost(3)), 3 * 6 * 3, 25) << "three agents, six hours";
+}
+
+TEST(Simulation, TellsHowFarItIs) {
+  const auto config = ShopConfig();
+  Scenario scenario = Day();
+  for (Arrivals& arrivals : scenario.arrivals) arrivals.per_hour = 60;
+  SimulationOptions options = OptionsOf(scenario, config);
+  std::vector<double> told;
+  options.on_progress = [&](double share) { told.push_back(share); };
+  const auto behaviour = DrawBehaviour(scenario, config, 1);
+  const Report report = Simulate(std::move(options), *behaviour);
+  ASSERT_GE(report.decisions, 2000);
+  ASSERT_FALSE(told.empty());
+  EXPECT_TRUE(std::is_sorted(told.begin(), told.end()));
+  EXPECT_GT(told.front(), 0);
+  EXPECT_LT(told.front(), 1);
+  EXPECT_LE(told.back(), 1);
+}
+
 TEST(Simulation, NobodyWaitsBeyondTheirPatience) {
   Scenario scenario = Day();
   for (Arrivals& arrivals : scenario.arrivals) {
