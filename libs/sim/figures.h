@@ -109,9 +109,7 @@ class Figures {
     Offers offers;
   };
 
-  OverTime NewOverTime() const {
-    return OverTime(options_.start, slice_, slices_, counted_from_);
-  }
+  OverTime NewOverTime() const { return OverTime(options_.start, slice_, slices_, counted_from_); }
   Queue& At(int queue) { return queues_[static_cast<size_t>(queue)]; }
   size_t SliceOf(absl::Time time) const;
   QueueReport ReportQueue(Queue& queue, double seconds) const;

@@ -176,9 +176,9 @@ TEST_F(ReplayTest, WhatIsMissedIsMissedAgain) {
   const std::string policy = Write(dir_, "slower.yaml", Yaml(config));
   const Result table = Replay({"--policy", policy.c_str()});
   EXPECT_EQ(table.code, 0) << table.err;
-  for (const char* row :
-       {"offers made +2 +2 +2 +same", "offers missed +1 +1 +1 +same",
-        "wait, p50 +1m35s +1m35s +2m05s +[+]30s", "first answer, p50 +1m35s +1m35s +2m05s +[+]30s"}) {
+  for (const char* row : {"offers made +2 +2 +2 +same", "offers missed +1 +1 +1 +same",
+                          "wait, p50 +1m35s +1m35s +2m05s +[+]30s",
+                          "first answer, p50 +1m35s +1m35s +2m05s +[+]30s"}) {
     EXPECT_THAT(table.out, ContainsRegex(absl::StrCat("\n", row, "\n")));
   }
 }
