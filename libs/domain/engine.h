@@ -163,6 +163,7 @@ class Engine {
   routing::Waiting WaitingOf(const state::v1::ConversationState& conversation) const;
   // Lets time take effect on who waits where, and schedules the next time it will.
   void Advance(const std::string& routing_key, routing::Matcher& matcher);
+  void SetRelaxTimer(const std::string& routing_key, const routing::Matcher& matcher);
   void SyncConversation(const std::string& id);
   void SyncAgent(const std::string& key);
   void Sync();

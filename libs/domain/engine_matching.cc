@@ -88,6 +88,10 @@ routing::Waiting Engine::WaitingOf(const ConversationState& c) const {
 void Engine::Advance(const std::string& routing_key, routing::Matcher& matcher) {
   matcher.Advance(now_);
   for (std::string& id : matcher.TakeRelaxed()) newly_waiting_.insert(std::move(id));
+  SetRelaxTimer(routing_key, matcher);
+}
+
+void Engine::SetRelaxTimer(const std::string& routing_key, const routing::Matcher& matcher) {
   const absl::Time next = matcher.NextRelaxation();
   if (next == absl::InfiniteFuture()) {
     timers_.Clear(TimerKind::kRelax, routing_key);
@@ -264,7 +268,11 @@ void Engine::Match() {
       sought[RoutingKey(c->workspace_id(), c->routing_group_id())].conversations.push_back(id);
     }
     for (auto& [key, what] : sought) {
-      if (const auto it = matchers_.find(key); it != matchers_.end()) GiveOut(it->second, what);
+      const auto it = matchers_.find(key);
+      if (it == matchers_.end()) continue;
+      GiveOut(it->second, what);
+      // What has overflowed may relax sooner where it waits now.
+      SetRelaxTimer(key, it->second);
     }
   }
   if (!changed_agents_.empty() || !newly_waiting_.empty() || !stray_.empty() ||

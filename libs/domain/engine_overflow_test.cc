@@ -46,6 +46,22 @@ TEST(Overflow, ToAnotherQueueAfterAWaitAndInTheOldPlace) {
   EXPECT_EQ(shop.Conversation(id).offer().agent_id(), "bram");
 }
 
+TEST(Overflow, WhatItSendsElsewhereAsksForLessThereInTime) {
+  WorkspaceConfig config = ShopConfig();
+  QueueIn(config, "en").add_overflow_rules()->set_to_queue_id("nl");
+  config::v1::RelaxationStep& step = *QueueIn(config, "nl").add_relaxation_steps();
+  *step.mutable_after() = ToProto(absl::Seconds(10));
+  step.add_widen_to_agent_ids("carol");
+  Shop shop(config);
+  shop.Online("carol");
+  const std::string id = shop.Open("44700000001", "en");
+  ASSERT_EQ(shop.Conversation(id).offer().agent_id(), "carol");
+  const std::string next = shop.Open("44700000002", "en");
+  ASSERT_EQ(shop.Conversation(next).queue_id(), "nl");
+  EXPECT_EQ(shop.engine().timers().DueOf(TimerKind::kRelax, RoutingKey("acme", "main")),
+            shop.now + absl::Seconds(10));
+}
+
 TEST(Overflow, AFullQueueSendsTheNewcomerAway) {
   WorkspaceConfig config = ShopConfig();
   config::v1::OverflowRule& rule = *QueueIn(config, "en").add_overflow_rules();
