@@ -267,6 +267,17 @@ TEST(RemovedQueue, IsAQueueAgainWhenPutBack) {
   EXPECT_EQ(shop.Conversation(shop.Open("31600000002", "nl")).queue_id(), "nl");
 }
 
+TEST(RemovedQueue, CountsWhatWentOnWaitingInItWhenTheGroupHadNone) {
+  Shop shop;
+  shop.Open("31611111111", "nl");
+  WorkspaceConfig none = Without("nl", config::v1::REMOVED_WORK_REQUEUED);
+  none.clear_queues();
+  shop.Apply(none);
+  shop.Apply(ShopConfig(3));
+  ASSERT_NE(FindQueue(shop, "nl"), nullptr);
+  EXPECT_EQ(FindQueue(shop, "nl")->waiting(), 1);
+}
+
 TEST(Removed, ASuccessorKeepsTheSame) {
   Shop shop;
   shop.Online("carol");

@@ -8,6 +8,7 @@
 
 #include "libs/base/proto_time.h"
 #include "libs/domain/state.h"
+#include "libs/routing/flow.h"
 
 namespace wissel::domain {
 
@@ -234,6 +235,16 @@ void State::PutQueues(const WorkspaceConfig& config,
     queue.set_routing_group_id(q.routing_group_id());
     queue.set_queue_id(q.queue_id());
     queue.clear_kept();
+    // While its routing group had no queue at all, conversations went on waiting in this one.
+    if (added) {
+      const auto waiting =
+          std::count_if(conversations_.begin(), conversations_.end(), [&](const auto& entry) {
+            const ConversationState& c = *entry.second;
+            return c.status() == state::v1::CONVERSATION_STATUS_QUEUED &&
+                   c.queue_id() == q.queue_id() && c.workspace_id() == config.workspace_id();
+          });
+      routing::NoteWaiting(queue, static_cast<int>(waiting), time_);
+    }
     Touch(PieceKind::kQueue, key);
   }
   std::vector<std::string> gone;
