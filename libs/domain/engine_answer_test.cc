@@ -102,6 +102,26 @@ TEST(Answer, ABotsIsOneWhereTheSlaPolicyCountsItOrThereIsNone) {
   }
 }
 
+TEST(Answer, ABotsWhereThereWasNoPolicyIsOneForThePolicyToCome) {
+  WorkspaceConfig config = ShopConfig();
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Hours(1)).add_queue_ids("en");
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("31600000001", "nl");
+  shop.Do(shop.Accept(id));
+  Command by_bot = shop.Reply("bram", id);
+  by_bot.mutable_actor()->set_role(common::v1::ROLE_BOT);
+  shop.Do(by_bot);
+  Command transfer = CommandBy("bram", "transfer");
+  transfer.mutable_transfer()->set_conversation_id(id);
+  transfer.mutable_transfer()->set_queue_id("en");
+  shop.Do(transfer);
+  ASSERT_EQ(shop.Conversation(id).sla().sla_policy_id(), "policy-1");
+  EXPECT_EQ(
+      shop.state().SlaClockOf(shop.Conversation(id)).DueTime(routing::SlaMetric::kFirstResponse),
+      absl::InfiniteFuture());
+}
+
 TEST(Answer, WhatNobodyWroteDoesNotKeepAConversationAwake) {
   const auto automatic = [](message::v1::Automation automation) {
     message::v1::InboundMessage m = Text("31600000001", 7, "nl", "Ik ben er niet.");

@@ -362,10 +362,10 @@ void State::On(const conversation::v1::ReplySent& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
   c->set_replies(c->replies() + 1);
-  if (!e.actor().subject().empty()) {
-    TellClock(*c, SlaEvent::Kind::kReply, e.actor().role() == common::v1::ROLE_BOT);
+  if (IsAnswer(*c, e)) {
+    TellClock(*c, SlaEvent::Kind::kReply);
+    NoteAnswer(*c);
   }
-  if (IsAnswer(*c, e)) NoteAnswer(*c);
   auto& deliveries = *c->mutable_deliveries();
   if (deliveries.size() >= kMaxDeliveries) {
     const auto settled = std::find_if(deliveries.begin(), deliveries.end(),
