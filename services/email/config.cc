@@ -1,19 +1,36 @@
 #include "services/email/config.h"
 
+#include <arpa/inet.h>
+
+#include "absl/strings/match.h"
 #include "absl/time/civil_time.h"
 
 namespace wissel::email {
+namespace {
+
+// By name or address; what other names come to is not asked.
+bool IsLoopback(const std::string& host) {
+  in_addr v4{};
+  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+  return absl::EqualsIgnoreCase(host, "localhost") || host == "::1";
+}
+
+}  // namespace
 
 void ServerSettings::Describe(config::Binder& b) {
   b.Text("host", &host, "Name of the server, as its certificate has it.", {.required = true});
   b.Int("port", &port, "Port; 0 for the usual one of the protocol and security.", {.min = 0});
-  b.Enum("security", &security, "How the connection is protected; none is for loopback only.",
+  b.Enum("security", &security,
+         "How the connection is protected; none is for localhost, 127.0.0.0/8 and ::1 only.",
          {{"tls", Security::kTls}, {"starttls", Security::kStartTls}, {"none", Security::kNone}});
   b.File("ca_file", &ca_file, "PEM file of the authorities to trust instead of the system's.");
   b.Text("user", &user, "Name to log in with.", {.required = true});
   b.SecretText("password", &password, "Password to log in with.", {.required = true});
   b.Duration("timeout", &timeout, "How long the server may take for an answer.",
              {.min = absl::Seconds(1), .max = absl::Seconds(55)});
+  b.Require(security != Security::kNone || IsLoopback(host),
+            "security none sends the password in plain text: the host must be localhost, in "
+            "127.0.0.0/8 or ::1");
 }
 
 ServerLogin ServerSettings::Login(uint16_t usual_port) const {

@@ -18,7 +18,7 @@ namespace wissel::email {
 enum class Security {
   kTls,       // from the first byte
   kStartTls,  // asked for before anything else; without it no connection
-  kNone,      // for a server on the same machine
+  kNone,      // for a server on the same machine; the configuration allows no other
 };
 
 // Where a mail server is and who we are there.

@@ -1,0 +1,43 @@
+#include "services/email/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "absl/strings/str_cat.h"
+#include "libs/config/config.h"
+#include "libs/testing/status_matchers.h"
+
+namespace wissel::email {
+namespace {
+
+using ::testing::HasSubstr;
+using wissel::testing::IsOk;
+using wissel::testing::StatusIs;
+
+absl::Status LoadServer(const std::string& host, const std::string& security) {
+  setenv("WISSEL_CONFIG_TEST", "password", 1);
+  ServerSettings server;
+  return config::LoadText([&](config::Binder& b) { server.Describe(b); },
+                          absl::StrCat("host: \"", host, "\"\nsecurity: ", security,
+                                       "\nuser: shop\npassword: {env: WISSEL_CONFIG_TEST}\n"),
+                          "email.yaml");
+}
+
+TEST(ServerSettingsTest, NoPasswordInPlainTextBeyondLoopback) {
+  for (const char* host : {"localhost", "LOCALHOST", "127.0.0.1", "127.9.8.7", "::1"}) {
+    EXPECT_THAT(LoadServer(host, "none"), IsOk()) << host;
+  }
+  for (const char* host : {"mail.example.org", "localhost.example.org", "127.example.org",
+                           "192.168.1.2", "128.0.0.1", "0.0.0.0", "::", "2001:db8::1"}) {
+    EXPECT_THAT(LoadServer(host, "none"),
+                StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("plain text")))
+        << host;
+    EXPECT_THAT(LoadServer(host, "tls"), IsOk()) << host;
+    EXPECT_THAT(LoadServer(host, "starttls"), IsOk()) << host;
+  }
+}
+
+}  // namespace
+}  // namespace wissel::email
