@@ -43,11 +43,28 @@ struct Metrics {
             "wissel_deliver_attempts_total", "Calls to the provider, by what became of them.",
             {{"channel", ChannelNames()},
              {"outcome", {"accepted", "retry", "failed", "reauthorise", "uncertain"}}})),
+        partitions(registry
+                       .AddGaugeFamily("wissel_deliver_partitions",
+                                       "Partitions of the log that this one looks after.",
+                                       {{"channel", ChannelNames()}})
+                       .With({channel})),
+        started(registry
+                    .AddGaugeFamily("wissel_deliver_started_partitions",
+                                    "Of those, the ones whose router has taken its marker: no "
+                                    "answer goes out of the others.",
+                                    {{"channel", ChannelNames()}})
+                    .With({channel})),
         open(registry
                  .AddGaugeFamily("wissel_deliver_open_messages",
                                  "Messages that are neither settled nor held.",
                                  {{"channel", ChannelNames()}})
                  .With({channel})),
+        oldest(registry
+                   .AddGaugeFamily("wissel_deliver_oldest_open_seconds",
+                                   "Since the oldest of the open messages was written; 0 where "
+                                   "there is none.",
+                                   {{"channel", ChannelNames()}})
+                   .With({channel})),
         held(registry
                  .AddGaugeFamily("wissel_deliver_held_messages",
                                  "Messages that wait for a person to decide.",
@@ -61,7 +78,10 @@ struct Metrics {
                          .With({channel})) {}
 
   telemetry::CounterFamily attempts;
+  telemetry::Gauge partitions;
+  telemetry::Gauge started;
   telemetry::Gauge open;
+  telemetry::Gauge oldest;
   telemetry::Gauge held;
   telemetry::Histogram call_seconds;
 };
@@ -127,13 +147,15 @@ class Promise {
 class DelivererImpl final : public Deliverer {
  public:
   DelivererImpl(DelivererOptions options, bus::Bus* bus, Sender* sender, const Clock* clock,
-                telemetry::Logger log, telemetry::Registry* metrics)
+                telemetry::Logger log, telemetry::Registry* metrics,
+                telemetry::Readiness* readiness)
       : options_(std::move(options)),
         bus_(bus),
         sender_(sender),
         clock_(clock),
         log_(std::move(log)),
         metrics_(*metrics, ChannelKindName(options_.kind)),
+        ready_(readiness->Add(absl::StrCat("deliver_", ChannelKindName(options_.kind)))),
         wakeup_(std::make_shared<bus::Wakeup>()),
         mailbox_(std::make_shared<Mailbox>(wakeup_)),
         // Together less than the time in which the group wants to hear of us.
@@ -167,6 +189,7 @@ class DelivererImpl final : public Deliverer {
     Timeout reopen{absl::ZeroDuration()};
     Timeout next_save{absl::ZeroDuration()};
     int64_t saved = -1;  // The offset of the checkpoint that is there.
+    absl::Status failure = absl::UnavailableError("not opened yet");  // While there is no reader.
   };
   struct PendingAppend {
     int32_t partition = 0;
@@ -187,12 +210,51 @@ class DelivererImpl final : public Deliverer {
       for (auto& [number, partition] : partitions_) progress |= ReadLog(number, partition);
       ActOnAll();
       AppendDue();
+      ShowReadiness();
+      if (commit_.Expired()) Commit();
       if (report_.Expired()) Report();
       if (!progress) wakeup_->Wait(WaitTime());
     }
+    Commit();
     partitions_.clear();
     membership_.reset();
     Report();
+  }
+
+  // What keeps it from delivering; empty: nothing that it knows of.
+  std::string WhyNotReady() const {
+    if (!membership_failure_.ok()) return membership_failure_.ToString();
+    // The group does not say that it has nothing to give.
+    if (partitions_.empty() && !settled_.Expired()) return "no partition from the group yet";
+    for (const auto& [number, partition] : partitions_) {
+      if (!partition.reader) {
+        return absl::StrCat("partition ", number, ": ", partition.failure.ToString());
+      }
+      if (options_.ready_when_started && !partition.outbox->started()) {
+        return absl::StrCat("partition ", number, ": the router has not taken its marker yet");
+      }
+    }
+    return "";
+  }
+
+  void ShowReadiness() {
+    std::string why = WhyNotReady();
+    if (why == shown_) return;
+    if (why.empty()) {
+      ready_.SetReady();
+    } else {
+      ready_.SetNotReady(why);
+    }
+    shown_ = std::move(why);
+  }
+
+  void Commit() {
+    commit_ = Timeout(options_.commit_interval);
+    std::vector<std::pair<int32_t, int64_t>> offsets;
+    for (const auto& [number, partition] : partitions_) {
+      if (partition.reader) offsets.emplace_back(number, partition.reader->offset());
+    }
+    if (membership_ && !offsets.empty()) membership_->CommitForMonitoring(offsets);
   }
 
   // True when the thread should end; begins draining when it should begin.
@@ -237,12 +299,15 @@ class DelivererImpl final : public Deliverer {
                      {.session_timeout = options_.session_timeout, .wakeup = wakeup_});
       if (!joined.ok()) {
         Complain("cannot join the group", joined.status());
+        membership_failure_ = joined.status();
         rejoin_ = Timeout(kReopenPause);
         return false;
       }
       membership_ = *std::move(joined);
+      settled_ = Timeout(options_.session_timeout);
     }
     absl::StatusOr<bus::Assignment> change = membership_->Poll(absl::ZeroDuration());
+    membership_failure_ = change.status();
     if (!change.ok()) {
       Complain("membership is in doubt", change.status());
       return false;
@@ -267,6 +332,7 @@ class DelivererImpl final : public Deliverer {
         bus::LogReader::Open(*bus_, number, std::move(reading));
     if (!reader.ok()) {
       Complain("cannot read the log", reader.status());
+      partition.failure = reader.status();
       partition.reopen = Timeout(kReopenPause);
       return;
     }
@@ -331,7 +397,7 @@ class DelivererImpl final : public Deliverer {
         partition.reader->Poll(kPollRecords, absl::ZeroDuration());
     if (!entries.ok()) {
       Complain("the log cannot be read on", entries.status());
-      partition = Partition{.reopen = Timeout(kReopenPause)};
+      partition = Partition{.reopen = Timeout(kReopenPause), .failure = entries.status()};
       return false;
     }
     const absl::Time now = clock_->Now();
@@ -507,6 +573,8 @@ class DelivererImpl final : public Deliverer {
 
   void Report() {
     report_ = Timeout(kReportInterval);
+    const absl::Time now = clock_->Now();
+    absl::Duration oldest;
     Stats stats{.partitions = static_cast<int>(partitions_.size()),
                 .in_flight = calls_,
                 .records = records_};
@@ -517,8 +585,12 @@ class DelivererImpl final : public Deliverer {
       stats.open += of.open;
       stats.held += of.held;
       stats.uncertain += of.uncertain;
+      oldest = std::max(oldest, now - of.oldest_open);
     }
+    metrics_.partitions.Set(stats.partitions);
+    metrics_.started.Set(stats.started);
     metrics_.open.Set(stats.open);
+    metrics_.oldest.Set(absl::ToDoubleSeconds(oldest));
     metrics_.held.Set(stats.held);
     MutexLock lock(mutex_);
     stats_ = stats;
@@ -536,6 +608,7 @@ class DelivererImpl final : public Deliverer {
   const Clock* const clock_;
   const telemetry::Logger log_;
   Metrics metrics_;
+  telemetry::Readiness::Condition ready_;
   const std::shared_ptr<bus::Wakeup> wakeup_;
   const std::shared_ptr<Mailbox> mailbox_;
   telemetry::LogRateLimit complaints_{absl::Seconds(5)};
@@ -546,7 +619,10 @@ class DelivererImpl final : public Deliverer {
 
   // The thread's own.
   std::unique_ptr<bus::Membership> membership_;
+  absl::Status membership_failure_ = absl::UnavailableError("not in the group yet");
   Timeout rejoin_{absl::ZeroDuration()};
+  Timeout settled_{absl::ZeroDuration()};
+  std::string shown_ = "starting";  // As Readiness has it.
   std::map<int32_t, Partition> partitions_;
   int32_t begun_last_ = -1;
   std::map<uint64_t, PendingAppend> appends_;
@@ -556,6 +632,7 @@ class DelivererImpl final : public Deliverer {
   bool opened_ = false;  // A partition, in this round.
   int64_t records_ = 0;
   Timeout report_{absl::ZeroDuration()};
+  Timeout commit_{absl::ZeroDuration()};
 
   const std::unique_ptr<OutboxStore> store_;  // Null: without checkpoints.
   const std::unique_ptr<bus::Appender> appender_;
@@ -566,9 +643,10 @@ class DelivererImpl final : public Deliverer {
 
 std::unique_ptr<Deliverer> Deliverer::Start(DelivererOptions options, bus::Bus* bus, Sender* sender,
                                             const Clock* clock, telemetry::Logger log,
-                                            telemetry::Registry* metrics) {
+                                            telemetry::Registry* metrics,
+                                            telemetry::Readiness* readiness) {
   return std::make_unique<DelivererImpl>(std::move(options), bus, sender, clock, std::move(log),
-                                         metrics);
+                                         metrics, readiness);
 }
 
 void DescribeDelivererMetrics(common::v1::ChannelKind kind, telemetry::Registry& metrics) {

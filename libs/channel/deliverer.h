@@ -9,6 +9,7 @@
 #include "libs/bus/bus.h"
 #include "libs/channel/sender.h"
 #include "libs/store/redis.h"
+#include "libs/telemetry/endpoint.h"
 #include "libs/telemetry/log.h"
 #include "libs/telemetry/metrics.h"
 #include "wissel/common/v1/common.pb.h"
@@ -27,6 +28,11 @@ struct DelivererOptions {
   // the start.
   std::optional<store::RedisOptions> redis;
   absl::Duration checkpoint_interval = absl::Seconds(10);
+  // How often the group's offsets are committed, for those who watch its lag.
+  absl::Duration commit_interval = absl::Seconds(5);
+  // Ready only when the router has taken the markers of its partitions. Not for a process that
+  // takes messages in as well, which goes on without the router.
+  bool ready_when_started = false;
 };
 
 // The outward half of a channel: carries the answers in the log to the provider. Owns a thread,
@@ -35,7 +41,8 @@ struct DelivererOptions {
 // a deliverer knows, the log shows to the next one; a checkpoint only saves reading it all.
 //
 // A receipt is appended again until the bus acknowledges it; outcomes of calls are reported even
-// when the partition has gone to another deliverer meanwhile.
+// when the partition has gone to another deliverer meanwhile. As a readiness condition it says
+// whether it is in its group and can read the log of the partitions that it has.
 class Deliverer {
  public:
   struct Stats {
@@ -52,7 +59,8 @@ class Deliverer {
   // the sender that come after the deliverer's end do nothing.
   static std::unique_ptr<Deliverer> Start(DelivererOptions options, bus::Bus* bus, Sender* sender,
                                           const Clock* clock, telemetry::Logger log,
-                                          telemetry::Registry* metrics);
+                                          telemetry::Registry* metrics,
+                                          telemetry::Readiness* readiness);
 
   virtual ~Deliverer() = default;  // Drain(zero).
 

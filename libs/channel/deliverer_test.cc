@@ -10,12 +10,15 @@
 #include <set>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/mutex.h"
 #include "libs/base/timeout.h"
 #include "libs/bus/embedded.h"
 #include "libs/channel/testing/tiny_router.h"
 #include "libs/telemetry/trace.h"
+#include "libs/testing/away_bus.h"
+#include "libs/testing/forwarding_bus.h"
 #include "libs/testing/redis_server.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/temp_dir.h"
@@ -99,7 +102,7 @@ class DelivererTest : public ::testing::Test {
                              .policy = policy_,
                              .redis = redis_,
                              .checkpoint_interval = absl::Milliseconds(20)},
-                            bus_.get(), sender, &clock_, log_, &metrics_);
+                            bus_.get(), sender, &clock_, log_, &metrics_, &readiness_);
   }
 
   void Reply(const std::string& outbound_id, const std::string& conversation = "c1",
@@ -115,6 +118,7 @@ class DelivererTest : public ::testing::Test {
   std::optional<store::RedisOptions> redis_;
   telemetry::Logger log_;
   telemetry::Registry metrics_;
+  telemetry::Readiness readiness_;
   std::unique_ptr<bus::Bus> bus_;
   testing::TinyRouter router_;
 };
@@ -290,6 +294,135 @@ TEST_F(DelivererTest, TwoDeliverersShareThePartitions) {
   EXPECT_EQ(one.book().size() + two.book().size(), 40u);
 }
 
+// What readiness says, once it says `word`.
+std::string AwaitReadiness(const telemetry::Readiness& readiness, const std::string& word) {
+  const Timeout limit(absl::Seconds(20));
+  while (!absl::StrContains(readiness.ToJson(), word) && !limit.Expired()) {
+    absl::SleepFor(absl::Milliseconds(2));
+  }
+  return readiness.ToJson();
+}
+
+TEST_F(DelivererTest, IsNotReadyWhileTheBusIsAway) {
+  wissel::testing::AwayBus away;
+  FakeSender sender;
+  const auto deliverer =
+      Deliverer::Start({.kind = common::v1::CHANNEL_KIND_WHATSAPP, .deliverer_id = "d1"}, &away,
+                       &sender, &clock_, log_, &metrics_, &readiness_);
+  EXPECT_THAT(AwaitReadiness(readiness_, "the broker is away"),
+              AllOf(HasSubstr("deliver_whatsapp"), HasSubstr("the broker is away")));
+  EXPECT_FALSE(readiness_.Ready());
+}
+
+TEST_F(DelivererTest, IsReadyWhenTheRouterHasTakenItsMarkers) {
+  router_.Pause();
+  FakeSender sender;
+  sender.AnswerAtOnce();
+  const DelivererOptions options{.kind = common::v1::CHANNEL_KIND_WHATSAPP,
+                                 .deliverer_id = "d1",
+                                 .policy = policy_,
+                                 .ready_when_started = true};
+  auto deliverer =
+      Deliverer::Start(options, bus_.get(), &sender, &clock_, log_, &metrics_, &readiness_);
+  EXPECT_THAT(AwaitReadiness(readiness_, "marker"),
+              HasSubstr("the router has not taken its marker"));
+  EXPECT_FALSE(readiness_.Ready());
+  // One whose process takes messages in as well is of use all the same.
+  telemetry::Readiness with_ingest;
+  telemetry::Registry metrics;
+  auto other = Deliverer::Start(
+      {.kind = common::v1::CHANNEL_KIND_EMAIL, .deliverer_id = "d2", .policy = policy_}, bus_.get(),
+      &sender, &clock_, log_, &metrics, &with_ingest);
+  AwaitReadiness(with_ingest, "\"ready\":true");
+  EXPECT_TRUE(with_ingest.Ready()) << with_ingest.ToJson();
+
+  router_.Resume();
+  AwaitReadiness(readiness_, "\"ready\":true");
+  EXPECT_TRUE(readiness_.Ready()) << readiness_.ToJson();
+}
+
+TEST_F(DelivererTest, SaysWhatItHasAndHowLongItsOldestAnswerWaits) {
+  FakeSender sender;
+  auto deliverer = Start(&sender);
+  Reply("m1");
+  FakeSender::Done done = sender.Take("m1");
+  const auto shows = [this](const std::string& line) {
+    const Timeout limit(absl::Seconds(20));
+    while (!absl::StrContains(metrics_.Expose(), line) && !limit.Expired()) {
+      absl::SleepFor(absl::Milliseconds(2));
+    }
+    return absl::StrContains(metrics_.Expose(), line);
+  };
+  EXPECT_TRUE(shows("wissel_deliver_partitions{channel=\"whatsapp\"} 2\n"));
+  EXPECT_TRUE(shows("wissel_deliver_started_partitions{channel=\"whatsapp\"} 2\n"));
+  EXPECT_TRUE(shows("wissel_deliver_oldest_open_seconds{channel=\"whatsapp\"} 0."));
+  std::move(done)({.kind = SendOutcome::Kind::kAccepted});
+  EXPECT_TRUE(shows("wissel_deliver_oldest_open_seconds{channel=\"whatsapp\"} 0\n"));
+  deliverer.reset();
+  EXPECT_TRUE(shows("wissel_deliver_partitions{channel=\"whatsapp\"} 0\n"));
+}
+
+// Notes what a group commits.
+class CommitsBus final : public wissel::testing::ForwardingBus {
+ public:
+  explicit CommitsBus(bus::Bus& bus) : ForwardingBus(bus) {}
+
+  absl::StatusOr<std::unique_ptr<bus::Membership>> Join(absl::string_view group, bus::Topic topic,
+                                                        bus::MemberOptions options) override {
+    class Noting final : public bus::Membership {
+     public:
+      Noting(std::unique_ptr<bus::Membership> real, CommitsBus& owner)
+          : real_(std::move(real)), owner_(owner) {}
+      absl::StatusOr<bus::Assignment> Poll(absl::Duration timeout) override {
+        return real_->Poll(timeout);
+      }
+      void CommitForMonitoring(const std::vector<std::pair<int32_t, int64_t>>& offsets) override {
+        MutexLock lock(owner_.mutex_);
+        for (const auto& [partition, offset] : offsets) owner_.committed_[partition] = offset;
+      }
+
+     private:
+      const std::unique_ptr<bus::Membership> real_;
+      CommitsBus& owner_;
+    };
+    auto real = ForwardingBus::Join(group, topic, std::move(options));
+    if (!real.ok()) return real.status();
+    return std::make_unique<Noting>(*std::move(real), *this);
+  }
+
+  std::map<int32_t, int64_t> committed() const {
+    MutexLock lock(mutex_);
+    return committed_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::map<int32_t, int64_t> committed_ ABSL_GUARDED_BY(mutex_);
+};
+
+TEST_F(DelivererTest, CommitsItsPlaceInTheLogForThoseWhoWatchTheGroup) {
+  CommitsBus commits(*bus_);
+  FakeSender sender;
+  sender.AnswerAtOnce();
+  const auto deliverer = Deliverer::Start({.kind = common::v1::CHANNEL_KIND_WHATSAPP,
+                                           .deliverer_id = "d1",
+                                           .policy = policy_,
+                                           .commit_interval = absl::Milliseconds(5)},
+                                          &commits, &sender, &clock_, log_, &metrics_, &readiness_);
+  Reply("m1");
+  ASSERT_TRUE(router_.WaitFor("m1", receipt::v1::DELIVERY_STATE_SENT));
+  const auto ends = [this] {
+    std::map<int32_t, int64_t> ends;
+    for (int32_t i = 0; i < 2; ++i) {
+      ends[i] = bus_->OpenReader(bus::Topic::kLog, i, {}).value()->EndOffset().value();
+    }
+    return ends;
+  };
+  const Timeout limit(absl::Seconds(20));
+  while (commits.committed() != ends() && !limit.Expired()) absl::SleepFor(absl::Milliseconds(2));
+  EXPECT_EQ(commits.committed(), ends());
+}
+
 class CheckpointTest : public DelivererTest {
  protected:
   CheckpointTest() { redis_ = store::RedisOptions{.address = server_.address()}; }
@@ -359,7 +492,7 @@ TEST_F(CheckpointTest, ThatOfAnotherLogIsNotBelieved) {
                         .deliverer_id = "d2",
                         .policy = policy_,
                         .redis = redis_},
-                       other.get(), &sender, &clock_, telemetry::Logger(), &metrics_);
+                       other.get(), &sender, &clock_, telemetry::Logger(), &metrics_, &readiness_);
   EXPECT_TRUE(router.WaitFor("n1", receipt::v1::DELIVERY_STATE_SENT));
   EXPECT_THAT(sender.book(), ElementsAre("n1"));
 }
@@ -394,7 +527,7 @@ TEST_F(DelivererTest, ARedisThatHangsDoesNotThrowADelivererOutOfItsGroup) {
        .session_timeout = kSession,
        .redis = store::RedisOptions{.address = address.sun_path,
                                     .command_timeout = kSession + absl::Seconds(1)}},
-      bus.get(), &sender, &clock_, log_, &metrics_);
+      bus.get(), &sender, &clock_, log_, &metrics_, &readiness_);
   while (others.size() > 3) poll();
   while (deliverer->stats().started < 3) {
     poll();

@@ -477,7 +477,12 @@ absl::Time Outbox::NextStep() const {
 Outbox::Stats Outbox::stats() const {
   Stats stats{.in_flight = in_flight_};
   for (const auto& [id, item] : items_) {
-    item.state == receipt::v1::DELIVERY_STATE_HELD ? ++stats.held : ++stats.open;
+    if (item.state == receipt::v1::DELIVERY_STATE_HELD) {
+      ++stats.held;
+    } else {
+      ++stats.open;
+      stats.oldest_open = std::min(stats.oldest_open, item.reply_time);
+    }
     if (item.state == receipt::v1::DELIVERY_STATE_UNCERTAIN) ++stats.uncertain;
   }
   return stats;

@@ -98,6 +98,7 @@ class Outbox {
     int held = 0;
     int in_flight = 0;  // Attempts logged and not yet finished.
     int uncertain = 0;
+    absl::Time oldest_open = absl::InfiniteFuture();
   };
 
   explicit Outbox(Options options);

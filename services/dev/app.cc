@@ -257,9 +257,9 @@ class DevApp final : public service::App {
     options.policy.start_limit = absl::Seconds(2);
     options.policy.call_timeout = absl::Seconds(2);
     options.policy.uncertain = channel::UncertainPolicy::kResend;
-    deliverers_.push_back(channel::Deliverer::Start(std::move(options), bus_.get(),
-                                                    senders_.back().get(), &context_.clock,
-                                                    context_.log, &context_.metrics));
+    deliverers_.push_back(channel::Deliverer::Start(
+        std::move(options), bus_.get(), senders_.back().get(), &context_.clock, context_.log,
+        &context_.metrics, &context_.readiness));
   }
 
   std::vector<email::Mailbox> Mailboxes() const {

@@ -6,18 +6,16 @@
 #include <optional>
 #include <set>
 #include <system_error>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/civil_time.h"
-#include "libs/base/notification.h"
 #include "libs/base/status_macros.h"
-#include "libs/base/thread.h"
 #include "libs/base/timeout.h"
 #include "libs/base/uuid.h"
 #include "libs/channel/blob.h"
+#include "libs/channel/bus_watch.h"
 #include "libs/channel/deliverer.h"
 #include "libs/channel/ids.h"
 #include "libs/channel/publisher.h"
@@ -31,8 +29,6 @@
 namespace wissel::email {
 namespace {
 
-constexpr absl::Duration kReconnectPause = absl::Seconds(1);
-constexpr absl::Duration kHealthInterval = absl::Seconds(5);
 constexpr uint16_t kImapPort = 143;
 constexpr uint16_t kImapsPort = 993;
 constexpr uint16_t kSubmissionPort = 587;
@@ -54,8 +50,7 @@ class EmailApp final : public service::App {
         metrics_(context.metrics) {}
 
   ~EmailApp() override {
-    stop_.Notify();
-    if (watch_.joinable()) watch_.join();
+    watch_.reset();
     // From the outside in: each of these may still call what comes after it.
     readers_.clear();
     takers_.clear();
@@ -78,6 +73,8 @@ class EmailApp final : public service::App {
     }
     if (channel::Ingests(settings_.role)) WISSEL_RETURN_IF_ERROR(StartIngest());
     if (channel::Delivers(settings_.role)) StartDeliver();
+    watch_ = std::make_unique<channel::BusWatch>(&bus_, publisher_ ? &*publisher_ : nullptr,
+                                                 context_.readiness.Add("email_bus"));
     return absl::OkStatus();
   }
 
@@ -169,8 +166,6 @@ class EmailApp final : public service::App {
                                               context_.log.With({{"account", account.account_id}}),
                                               metrics));
     }
-    ready_ = context_.readiness.Add("email_bus");
-    watch_ = StartThread("email-bus", [this] { WatchBus(); });
     return absl::OkStatus();
   }
 
@@ -196,21 +191,9 @@ class EmailApp final : public service::App {
          .deliverer_id = absl::StrCat("email-", getpid(), "-", RandomUuid()),
          .policy = settings_.delivery.policy,
          .session_timeout = settings_.delivery.session_timeout,
-         .redis = redis_},
-        &bus_, &*sender_, &context_.clock, context_.log, &context_.metrics);
-  }
-
-  // Connects the publisher, then says whether the bus answers.
-  void WatchBus() {
-    while (!stop_.HasBeenNotified()) {
-      const absl::Status status = publisher_->connected() ? bus_.Health() : publisher_->Connect();
-      if (status.ok()) {
-        ready_.SetReady();
-      } else {
-        ready_.SetNotReady(status.message());
-      }
-      stop_.WaitFor(status.ok() ? kHealthInterval : kReconnectPause);
-    }
+         .redis = redis_,
+         .ready_when_started = !channel::Ingests(settings_.role)},
+        &bus_, &*sender_, &context_.clock, context_.log, &context_.metrics, &context_.readiness);
   }
 
   bus::Bus& bus_;
@@ -225,10 +208,7 @@ class EmailApp final : public service::App {
   std::unique_ptr<channel::Deliverer> deliverer_;
   std::vector<std::unique_ptr<MailIngest>> takers_;
   std::vector<std::unique_ptr<MailboxReader>> readers_;
-
-  telemetry::Readiness::Condition ready_;
-  Notification stop_;
-  std::jthread watch_;
+  std::unique_ptr<channel::BusWatch> watch_;
 };
 
 }  // namespace

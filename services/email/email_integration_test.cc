@@ -468,12 +468,13 @@ TEST_F(EmailIntegrationTest, DeliversWhatTheLogAsksFor) {
   MailSender sender({}, {ShopAccount()}, blobs_.get(), &clock_, {});
   channel::testing::TinyRouter router(bus_.get());
   telemetry::Registry registry;
+  telemetry::Readiness readiness;
   channel::DelivererOptions options;
   options.kind = wissel::common::v1::CHANNEL_KIND_EMAIL;
   options.deliverer_id = "test";
   options.policy.initial_backoff = absl::Milliseconds(50);
   const auto deliverer = channel::Deliverer::Start(options, bus_.get(), &sender, &clock_,
-                                                   telemetry::Logger(), &registry);
+                                                   telemetry::Logger(), &registry, &readiness);
   const std::string sent = RandomUuid();
   const std::string refused = RandomUuid();
   router.Reply("shop/main", kConversation, sent, Delivery(customer_, sent).message);

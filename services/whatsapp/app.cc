@@ -4,16 +4,14 @@
 
 #include <cstdlib>
 #include <optional>
-#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "libs/base/notification.h"
 #include "libs/base/status_macros.h"
-#include "libs/base/thread.h"
 #include "libs/base/timeout.h"
 #include "libs/base/uuid.h"
 #include "libs/channel/blob.h"
+#include "libs/channel/bus_watch.h"
 #include "libs/channel/deliverer.h"
 #include "libs/channel/publisher.h"
 #include "libs/http/client.h"
@@ -28,9 +26,6 @@
 
 namespace wissel::whatsapp {
 namespace {
-
-constexpr absl::Duration kReconnectPause = absl::Seconds(1);
-constexpr absl::Duration kHealthInterval = absl::Seconds(5);
 
 absl::Status Check(const WhatsappSettings& settings, const Accounts& accounts) {
   WISSEL_RETURN_IF_ERROR(accounts.Check());
@@ -68,8 +63,7 @@ class RunningApp final : public WhatsappApp {
         accounts_(settings.accounts) {}
 
   ~RunningApp() override {
-    stop_.Notify();
-    if (watch_.joinable()) watch_.join();
+    watch_.reset();
     // From the outside in: each of these may still call what comes after it.
     server_.reset();
     deliverer_.reset();
@@ -87,6 +81,8 @@ class RunningApp final : public WhatsappApp {
     graph_.emplace(settings_.graph, client_.get());
     if (channel::Ingests(settings_.role)) WISSEL_RETURN_IF_ERROR(StartIngest());
     if (channel::Delivers(settings_.role)) StartDeliver();
+    watch_ = std::make_unique<channel::BusWatch>(&bus_, publisher_ ? &*publisher_ : nullptr,
+                                                 context_.readiness.Add("whatsapp_bus"));
     return absl::OkStatus();
   }
 
@@ -130,8 +126,6 @@ class RunningApp final : public WhatsappApp {
                  [this](int status) { metrics_.refused.With({absl::StrCat(status)}).Increment(); }},
             std::move(router)));
     context_.log.Info("webhook listens", {{"port", server_->port()}, {"path", w.path}});
-    ready_ = context_.readiness.Add("whatsapp_bus");
-    watch_ = StartThread("whatsapp-bus", [this] { WatchBus(); });
     return absl::OkStatus();
   }
 
@@ -143,21 +137,9 @@ class RunningApp final : public WhatsappApp {
          .deliverer_id = absl::StrCat("whatsapp-", getpid(), "-", RandomUuid()),
          .policy = settings_.delivery.policy,
          .session_timeout = settings_.delivery.session_timeout,
-         .redis = redis_},
-        &bus_, &*sender_, &context_.clock, context_.log, &context_.metrics);
-  }
-
-  // Connects, then says whether the bus answers.
-  void WatchBus() {
-    while (!stop_.HasBeenNotified()) {
-      absl::Status status = publisher_->connected() ? bus_.Health() : publisher_->Connect();
-      if (status.ok()) {
-        ready_.SetReady();
-      } else {
-        ready_.SetNotReady(status.message());
-      }
-      stop_.WaitFor(status.ok() ? kHealthInterval : kReconnectPause);
-    }
+         .redis = redis_,
+         .ready_when_started = !channel::Ingests(settings_.role)},
+        &bus_, &*sender_, &context_.clock, context_.log, &context_.metrics, &context_.readiness);
   }
 
   bus::Bus& bus_;
@@ -176,10 +158,7 @@ class RunningApp final : public WhatsappApp {
   std::unique_ptr<http::Client> client_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<channel::Deliverer> deliverer_;
-
-  telemetry::Readiness::Condition ready_;
-  Notification stop_;
-  std::jthread watch_;
+  std::unique_ptr<channel::BusWatch> watch_;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "libs/channel/blob.h"
 #include "libs/channel/testing/tiny_router.h"
 #include "libs/http/client.h"
+#include "libs/testing/forwarding_bus.h"
 #include "services/whatsapp/accounts.h"
 #include "services/whatsapp/graph.h"
 #include "services/whatsapp/graph_sender.h"
@@ -210,19 +211,10 @@ TEST_F(DeliverTest, KeepsToTheNumbersPace) {
 }
 
 // A bus that does not acknowledge what was appended before the time for it is over.
-class LateBus final : public bus::Bus {
+class LateBus final : public wissel::testing::ForwardingBus {
  public:
-  explicit LateBus(bus::Bus& bus) : bus_(bus) {}
+  explicit LateBus(bus::Bus& bus) : ForwardingBus(bus) {}
 
-  absl::StatusOr<int> PartitionCount(bus::Topic topic) override {
-    return bus_.PartitionCount(topic);
-  }
-  absl::StatusOr<std::optional<bus::TopicSettings>> SettingsOf(bus::Topic topic) override {
-    return bus_.SettingsOf(topic);
-  }
-  absl::Status EnsureTopics(const std::vector<bus::TopicSpec>& specs) override {
-    return bus_.EnsureTopics(specs);
-  }
   std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions options) override {
     class Late final : public bus::Appender {
      public:
@@ -238,23 +230,8 @@ class LateBus final : public bus::Bus {
      private:
       const std::unique_ptr<bus::Appender> real_;
     };
-    return std::make_unique<Late>(bus_.NewAppender(options));
+    return std::make_unique<Late>(ForwardingBus::NewAppender(options));
   }
-  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic topic, int32_t partition,
-                                                          bus::ReaderOptions options) override {
-    return bus_.OpenReader(topic, partition, std::move(options));
-  }
-  absl::StatusOr<std::unique_ptr<bus::Membership>> Join(absl::string_view group, bus::Topic topic,
-                                                        bus::MemberOptions options) override {
-    return bus_.Join(group, topic, std::move(options));
-  }
-  absl::Status TruncateBefore(bus::Topic topic, int32_t partition, int64_t offset) override {
-    return bus_.TruncateBefore(topic, partition, offset);
-  }
-  absl::Status Health() override { return bus_.Health(); }
-
- private:
-  bus::Bus& bus_;
 };
 
 TEST_F(DeliverTest, ADrainWaitsForTheCallThatRunsThoughTheBusIsLate) {
