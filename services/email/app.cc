@@ -130,23 +130,29 @@ class EmailApp final : public service::App {
         channel::PublisherOptions{.on_diverted = [this](const deadletter::v1::DeadLetter& letter,
                                                         absl::string_view traceparent) {
           const deadletter::v1::ProviderOrigin& origin = letter.origin().provider();
-          metrics_.ForMailbox(origin.account_id()).dead_letters.Increment();
+          metrics_
+              .ForMailbox(WorkspaceId(letter.workspace_id()), ChannelAccountId(origin.account_id()))
+              .dead_letters.Increment();
           context_.log.Warning("dead letter",
                                {{"reason", deadletter::v1::Reason_Name(letter.reason())},
                                 {"detail", letter.detail()},
+                                {"workspace", letter.workspace_id()},
                                 {"account", origin.account_id()},
                                 {"reference", origin.reference()},
                                 {"trace_id", telemetry::TraceIdOf(traceparent)}});
         }});
     for (size_t i = 0; i < settings_.accounts.size(); ++i) {
       const AccountSettings& account = settings_.accounts[i];
-      const IngestMetrics metrics = metrics_.ForMailbox(account.account_id);
+      const Mailbox mailbox = MailboxOf(account);
+      const IngestMetrics metrics = metrics_.ForMailbox(mailbox.workspace, mailbox.account);
+      const telemetry::Logger log =
+          context_.log.With({{"workspace", account.workspace_id}, {"account", account.account_id}});
       takers_.push_back(std::make_unique<MailIngest>(
           MailIngestOptions{.normalise = {.limits = {},
                                           .max_attachment_bytes =
                                               static_cast<size_t>(settings_.max_attachment_bytes)},
-                            .log = context_.log.With({{"account", account.account_id}})},
-          MailboxOf(account), signers_[i].get(), blobs_.get(), &*publisher_, metrics));
+                            .log = log},
+          mailbox, signers_[i].get(), blobs_.get(), &*publisher_, metrics));
       MailboxReaderOptions options{
           .account_id = account.account_id,
           .login =
@@ -162,9 +168,8 @@ class EmailApp final : public service::App {
           .poll_interval = settings_.poll_interval,
           .unreadable_after = settings_.unreadable_after};
       if (absl::CivilDay day; absl::ParseCivilTime(account.since, &day)) options.since = day;
-      readers_.push_back(MailboxReader::Start(std::move(options), takers_.back().get(),
-                                              context_.log.With({{"account", account.account_id}}),
-                                              metrics));
+      readers_.push_back(
+          MailboxReader::Start(std::move(options), takers_.back().get(), log, metrics));
     }
     return absl::OkStatus();
   }

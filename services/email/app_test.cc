@@ -3,6 +3,15 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "libs/base/mutex.h"
+#include "libs/base/timeout.h"
 #include "libs/bus/embedded.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/temp_dir.h"
@@ -28,18 +37,42 @@ class AppTest : public ::testing::Test {
     settings_.accounts[0].address = "shop@example.com";
   }
 
-  absl::Status Start(const EmailSettings& settings) {
+  absl::StatusOr<std::unique_ptr<service::App>> Run(const EmailSettings& settings) {
     return StartOn(*bus_, std::nullopt, settings,
                    {.clock = clock_,
-                    .log = telemetry::Logger(),
+                    .log = log_,
                     .metrics = metrics_,
                     .readiness = readiness_,
                     .endpoint = endpoint_,
-                    .fail = [](absl::Status status) { ADD_FAILURE() << status; }})
-        .status();
+                    .fail = [](absl::Status status) { ADD_FAILURE() << status; }});
+  }
+  absl::Status Start(const EmailSettings& settings) { return Run(settings).status(); }
+
+  // Waits for a line with all of that.
+  bool Logged(const std::vector<std::string>& parts) {
+    const Timeout limit(absl::Seconds(20));
+    MutexLock lock(mutex_);
+    while (!limit.Expired()) {
+      for (const std::string& line : lines_) {
+        if (std::all_of(parts.begin(), parts.end(),
+                        [&](const std::string& part) { return absl::StrContains(line, part); })) {
+          return true;
+        }
+      }
+      logged_.WaitFor(mutex_, limit.Remaining());
+    }
+    return false;
   }
 
   const SystemClock clock_;
+  Mutex mutex_;
+  CondVar logged_;
+  std::vector<std::string> lines_ ABSL_GUARDED_BY(mutex_);
+  const telemetry::Logger log_{{.write = [this](absl::string_view line) {
+    MutexLock lock(mutex_);
+    lines_.emplace_back(line);
+    logged_.NotifyAll();
+  }}};
   const wissel::testing::TempDir dir_;
   telemetry::Registry metrics_;
   telemetry::Readiness readiness_;
@@ -62,6 +95,22 @@ TEST_F(AppTest, RefusesAccountsOutOfTheContractsBounds) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("routing_group_id")));
   EXPECT_THAT(refusal([](AccountSettings& a) { a.account_id = std::string(129, 'a'); }),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("account_id")));
+}
+
+// An account's id is unique within its workspace only.
+TEST_F(AppTest, MailboxesOfTwoWorkspacesAreToldApart) {
+  settings_.role = channel::Role::kIngest;
+  settings_.accounts[0].imap = {.host = "127.0.0.1", .port = 1, .security = Security::kNone};
+  settings_.accounts.push_back(settings_.accounts[0]);
+  settings_.accounts[1].workspace_id = "rival";
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto app, Run(settings_));
+  for (const char* workspace : {"shop", "rival"}) {
+    EXPECT_TRUE(Logged({"mailbox connection ended", workspace, "mail-nl"})) << workspace;
+    EXPECT_THAT(
+        metrics_.Expose(),
+        HasSubstr(absl::StrCat("wissel_email_mailbox_connected{account=\"mail-nl\",workspace=\"",
+                               workspace, "\"} 0\n")));
+  }
 }
 
 }  // namespace

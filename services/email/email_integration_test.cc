@@ -530,9 +530,10 @@ TEST_F(EmailIntegrationTest, RunsAsItsConfigurationSays) {
   EXPECT_THAT(Mails(customer_, 1), ::testing::SizeIs(1));
   WaitUntilMarked();
   EXPECT_TRUE(readiness.Ready()) << readiness.ToJson();
-  EXPECT_THAT(registry.Expose(),
-              HasSubstr("wissel_email_mailbox_connected{account=\"support\"} 1"));
-  EXPECT_THAT(registry.Expose(), HasSubstr("outcome=\"message\"} 1"));
+  EXPECT_THAT(
+      registry.Expose(),
+      HasSubstr("wissel_email_mailbox_connected{account=\"support\",workspace=\"shop\"} 1"));
+  EXPECT_THAT(registry.Expose(), HasSubstr("outcome=\"message\",workspace=\"shop\"} 1"));
   WISSEL_EXPECT_OK(app->Drain(absl::Seconds(5)));
   WISSEL_EXPECT_OK(failure);
 }

@@ -11,30 +11,34 @@ Metrics::Metrics(telemetry::Registry& registry)
           telemetry::LatencyBuckets())),
       connected_(registry.AddGaugeFamily("wissel_email_mailbox_connected",
                                          "1 while the mailbox is open, else 0.",
-                                         {Label{"account"}})),
+                                         {Label{"workspace"}, Label{"account"}})),
       backlog_(registry.AddGaugeFamily("wissel_email_mailbox_backlog_mails",
                                        "Mails found without a mark and not yet taken.",
-                                       {Label{"account"}})),
+                                       {Label{"workspace"}, Label{"account"}})),
       failures_(registry.AddCounterFamily("wissel_email_mailbox_failures_total",
                                           "Connections to the mailbox that failed or broke.",
-                                          {Label{"account"}})),
+                                          {Label{"workspace"}, Label{"account"}})),
       mails_(registry.AddCounterFamily(
           "wissel_email_mails_total",
           "Mails taken: those that became a message, those that became a dead letter, and of the "
           "messages those that report on a mail of ours. A message out of the contract's bounds "
           "becomes a dead letter too and counts as both.",
-          {Label{"account"}, Label{"outcome", {"message", "dead_letter", "bounce"}}})),
+          {Label{"workspace"}, Label{"account"},
+           Label{"outcome", {"message", "dead_letter", "bounce"}}})),
       normalise_seconds_(registry.AddHistogram("wissel_email_normalise_seconds",
                                                "Time to make a message of a mail, blobs included.",
                                                telemetry::LatencyBuckets())) {}
 
-IngestMetrics Metrics::ForMailbox(absl::string_view account_id) const {
-  return IngestMetrics{.connected = connected_.With({account_id}),
-                       .backlog = backlog_.With({account_id}),
-                       .failures = failures_.With({account_id}),
-                       .messages = mails_.With({account_id, "message"}),
-                       .dead_letters = mails_.With({account_id, "dead_letter"}),
-                       .bounces = mails_.With({account_id, "bounce"}),
+IngestMetrics Metrics::ForMailbox(const WorkspaceId& workspace,
+                                  const ChannelAccountId& account) const {
+  const std::string& w = workspace.value();
+  const std::string& a = account.value();
+  return IngestMetrics{.connected = connected_.With({w, a}),
+                       .backlog = backlog_.With({w, a}),
+                       .failures = failures_.With({w, a}),
+                       .messages = mails_.With({w, a, "message"}),
+                       .dead_letters = mails_.With({w, a, "dead_letter"}),
+                       .bounces = mails_.With({w, a, "bounce"}),
                        .normalise_seconds = normalise_seconds_};
 }
 

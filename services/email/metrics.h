@@ -1,6 +1,6 @@
 #pragma once
 
-#include "absl/strings/string_view.h"
+#include "libs/base/ids.h"
 #include "libs/telemetry/metrics.h"
 
 namespace wissel::email {
@@ -21,7 +21,8 @@ class Metrics {
  public:
   explicit Metrics(telemetry::Registry& registry);
 
-  IngestMetrics ForMailbox(absl::string_view account_id) const;
+  // An account's id is unique within its workspace only.
+  IngestMetrics ForMailbox(const WorkspaceId& workspace, const ChannelAccountId& account) const;
 
   // By what the mail server said: accepted, retry, failed, reauthorise, uncertain.
   telemetry::HistogramFamily send_seconds;

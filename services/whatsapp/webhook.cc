@@ -115,6 +115,7 @@ void Webhook::NoteDeadLetter(const deadletter::v1::DeadLetter& letter,
   metrics_->dead_letters.With({ReasonName(letter.reason())}).Increment();
   log_.Warning("dead letter", {{"reason", ReasonName(letter.reason())},
                                {"detail", letter.detail()},
+                               {"workspace_id", letter.workspace_id()},
                                {"account_id", letter.origin().provider().account_id()},
                                {"reference", letter.origin().provider().reference()},
                                {"trace_id", trace_id}});
@@ -182,7 +183,8 @@ void Webhook::Receive(http::Request request, http::Responder responder) {
   }
   for (NormalisedMessage& message : normalised.messages) {
     metrics_->messages.Increment();
-    log_.Debug("message accepted", {{"account_id", message.message.account().account_id()},
+    log_.Debug("message accepted", {{"workspace_id", message.message.envelope().workspace_id()},
+                                    {"account_id", message.message.account().account_id()},
                                     {"reference", message.message.provider_message_id()},
                                     {"trace_id", trace_id}});
     const InboundMessage& inbound = message.message;
