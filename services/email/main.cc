@@ -1,3 +1,4 @@
+#include "libs/channel/deliverer.h"
 #include "libs/service/service.h"
 #include "services/email/app.h"
 #include "services/email/config.h"
@@ -13,6 +14,8 @@ int main(int argc, char** argv) {
        .describe_metrics =
            [](wissel::telemetry::Registry& registry) {
              const wissel::email::Metrics metrics(registry);
+             wissel::channel::DescribeDelivererMetrics(wissel::common::v1::CHANNEL_KIND_EMAIL,
+                                                       registry);
            },
        .start = &wissel::email::Start});
 }
