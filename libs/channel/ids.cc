@@ -101,7 +101,8 @@ void DeriveId(deadletter::v1::DeadLetter* letter) {
     case Kind::kProvider:
       letter->set_dead_letter_id(UuidV5(
           kWisselNamespace, {"deadletter", "provider", ChannelKindName(origin.provider().kind()),
-                             origin.provider().account_id(), origin.provider().reference()}));
+                             origin.provider().workspace_id(), origin.provider().account_id(),
+                             origin.provider().reference()}));
       return;
     case Kind::KIND_NOT_SET:
       return;

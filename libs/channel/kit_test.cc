@@ -393,6 +393,25 @@ TEST_F(PublisherTest, AReferenceOfAnyLengthIsCut) {
   EXPECT_EQ(ids.size(), 2u) << "they are two, though they begin alike";
 }
 
+// An account's id, and what its provider calls a mail, are unique within a workspace only.
+TEST_F(PublisherTest, TwoWorkspacesDeadLettersOfOneNameAreTwo) {
+  for (const char* workspace : {"shop", "rival"}) {
+    message::v1::InboundMessage message = Message();
+    message.mutable_envelope()->set_workspace_id(workspace);
+    message.clear_contents();
+    WISSEL_EXPECT_OK(Publish(message));
+  }
+  std::set<std::string> ids;
+  for (const bus::Record& record : ReadAll(bus::Topic::kDeadLetter)) {
+    deadletter::v1::DeadLetter letter;
+    ASSERT_TRUE(letter.ParseFromString(record.value));
+    EXPECT_EQ(letter.origin().provider().workspace_id(), letter.workspace_id());
+    EXPECT_EQ(record.key, letter.dead_letter_id());
+    ids.insert(letter.dead_letter_id());
+  }
+  EXPECT_EQ(ids.size(), 2u);
+}
+
 TEST_F(PublisherTest, TheSameOriginIsTheSameDeadLetter) {
   deadletter::v1::DeadLetter letter;
   letter.mutable_origin()->mutable_provider()->set_kind(common::v1::CHANNEL_KIND_WHATSAPP);
@@ -406,6 +425,8 @@ TEST_F(PublisherTest, TheSameOriginIsTheSameDeadLetter) {
   ASSERT_TRUE(one.ParseFromString(records[0].value));
   ASSERT_TRUE(two.ParseFromString(records[1].value));
   EXPECT_EQ(one.dead_letter_id(), two.dead_letter_id());
+  EXPECT_EQ(records[0].key, one.dead_letter_id());
+  EXPECT_EQ(records[0].partition, records[1].partition);
 }
 
 TEST_F(PublisherTest, IsUnavailableUntilConnectedAndRefusesWhenFull) {

@@ -22,6 +22,7 @@ deadletter::v1::DeadLetter ToDeadLetter(const message::v1::InboundMessage& messa
   deadletter::v1::DeadLetter letter;
   deadletter::v1::ProviderOrigin* origin = letter.mutable_origin()->mutable_provider();
   origin->set_kind(message.account().kind());
+  origin->set_workspace_id(message.envelope().workspace_id());
   origin->set_account_id(message.account().account_id());
   origin->set_reference(message.provider_message_id());
   letter.set_reason(reason);
@@ -38,15 +39,6 @@ std::string LanguageOf(const message::v1::InboundMessage& message) {
     if (content.has_text()) absl::StrAppend(&text, content.text().text(), "\n");
   }
   return DetectLanguage(text).value_or("");
-}
-
-std::string OriginKey(const deadletter::v1::Origin& origin) {
-  if (origin.has_record()) {
-    return absl::StrCat(origin.record().topic(), "/", origin.record().partition(), "/",
-                        origin.record().offset());
-  }
-  return absl::StrCat(ChannelKindName(origin.provider().kind()), "/",
-                      origin.provider().account_id(), "/", origin.provider().reference());
 }
 
 }  // namespace
@@ -119,7 +111,7 @@ void Publisher::Publish(deadletter::v1::DeadLetter letter, absl::string_view tra
     letter.mutable_raw()->resize(options_.max_dead_letter_raw_bytes);
     letter.set_truncated(true);
   }
-  Append(RecordOf(bus::Topic::kDeadLetter, OriginKey(letter.origin()), letter, traceparent),
+  Append(RecordOf(bus::Topic::kDeadLetter, letter.dead_letter_id(), letter, traceparent),
          std::move(done));
 }
 

@@ -18,6 +18,7 @@ deadletterv1::DeadLetter DeadLetterOf(const FoundMail& mail, const Mailbox& mail
   deadletterv1::DeadLetter letter;
   deadletterv1::ProviderOrigin* origin = letter.mutable_origin()->mutable_provider();
   origin->set_kind(wissel::common::v1::CHANNEL_KIND_EMAIL);
+  origin->set_workspace_id(mailbox.workspace.value());
   origin->set_account_id(mailbox.account.value());
   origin->set_reference(mail.reference);
   letter.set_reason(rejected.reason);

@@ -502,6 +502,7 @@ class Normaliser {
     // A webhook has no name: its bytes are one, the same when it is repeated.
     origin->set_reference(absl::StrCat("webhook;sha256=", Sha256Hex(raw)));
     if (account_ != nullptr) {
+      origin->set_workspace_id(account_->workspace_id);
       origin->set_account_id(account_->account_id);
       letter.set_workspace_id(account_->workspace_id);
     }
