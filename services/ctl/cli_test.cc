@@ -372,6 +372,57 @@ TEST(Cli, WhatDiffersCannotSteerTheTerminal) {
   EXPECT_EQ(SteeringIn(refused), "");
 }
 
+// One letter that is whole and one that was cut.
+class LettersAdmin final : public admin::v1::AdminService::Service {
+  static deadletter::v1::DeadLetter Letter(const std::string& id) {
+    deadletter::v1::DeadLetter letter;
+    letter.set_dead_letter_id(id);
+    letter.set_raw("From: jan");
+    letter.set_truncated(id == "part");
+    letter.mutable_origin()->mutable_provider()->set_account_id("support");
+    letter.mutable_origin()->mutable_provider()->set_reference("INBOX;uid=7");
+    return letter;
+  }
+  grpc::Status ListDeadLetters(grpc::ServerContext*, const admin::v1::ListDeadLettersRequest*,
+                               admin::v1::ListDeadLettersResponse* response) override {
+    for (const char* id : {"whole", "part"}) *response->add_dead_letters() = Letter(id);
+    return grpc::Status::OK;
+  }
+  grpc::Status GetDeadLetter(grpc::ServerContext*, const admin::v1::GetDeadLetterRequest* request,
+                             admin::v1::GetDeadLetterResponse* response) override {
+    *response->mutable_dead_letter() = Letter(request->dead_letter_id());
+    return grpc::Status::OK;
+  }
+};
+
+TEST(Cli, ADeadLetterThatWasCutIsToldFromAWholeOne) {
+  const wissel::testing::TempDir dir;
+  LettersAdmin admin;
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto server, rpc::Server::Start({}, {&admin}));
+  const std::string target = absl::StrCat("localhost:", server->port());
+  const std::string token = Write(dir, "token", "a.b.c\n");
+  const auto deadletter = [&](std::vector<const char*> arguments) {
+    arguments.insert(arguments.begin(), "deadletter");
+    arguments.insert(arguments.end(), {"--server", target.c_str(), "--insecure-local",
+                                       "--token-file", token.c_str()});
+    return Wisselctl(arguments);
+  };
+  const Result list = deadletter({"list"});
+  EXPECT_EQ(list.code, 0) << list.err;
+  EXPECT_THAT(list.out, ContainsRegex("whole[^\n]* all "));
+  EXPECT_THAT(list.out, ContainsRegex("part[^\n]* cut "));
+  const Result whole = deadletter({"show", "whole", "--raw"});
+  EXPECT_EQ(whole.code, 0) << whole.err;
+  EXPECT_EQ(whole.out, "From: jan");
+  EXPECT_EQ(whole.err, "");
+  const Result part = deadletter({"show", "part", "--raw"});
+  EXPECT_EQ(part.code, 4);
+  EXPECT_EQ(part.out, "From: jan");
+  EXPECT_THAT(part.err, HasSubstr("not all of it: 9 bytes"));
+  EXPECT_THAT(part.err, HasSubstr("support INBOX;uid=7"));
+  EXPECT_EQ(deadletter({"show", "part"}).code, 0) << "as a message it says so itself";
+}
+
 class LargeAdmin final : public admin::v1::AdminService::Service {
   grpc::Status ApplyConfig(grpc::ServerContext*, const admin::v1::ApplyConfigRequest*,
                            admin::v1::ApplyConfigResponse* response) override {

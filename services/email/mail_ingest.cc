@@ -24,6 +24,7 @@ deadletterv1::DeadLetter DeadLetterOf(const FoundMail& mail, const Mailbox& mail
   letter.set_reason(rejected.reason);
   letter.set_detail(rejected.detail);
   letter.set_raw(mail.bytes);
+  letter.set_truncated(mail.kind != FoundMail::Kind::kWhole);
   letter.set_workspace_id(mailbox.workspace.value());
   return letter;
 }

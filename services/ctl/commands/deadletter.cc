@@ -41,10 +41,10 @@ absl::Status List(Session& s, int limit) {
     PrintMessage(all, s.format(), s.out);
     return absl::OkStatus();
   }
-  Table table({"ID", "TIME", "REASON", "ORIGIN", "DETAIL"});
+  Table table({"ID", "TIME", "REASON", "BYTES", "ORIGIN", "DETAIL"});
   for (const DeadLetter& d : all.dead_letters()) {
     table.Add({d.dead_letter_id(), FormatTime(d.time()), EnumName(d.reason()),
-               OriginText(d.origin()), OneLine(d.detail(), 100)});
+               d.truncated() ? "cut" : "all", OriginText(d.origin()), OneLine(d.detail(), 100)});
   }
   table.Print(s.out);
   return absl::OkStatus();
@@ -58,12 +58,16 @@ absl::Status Show(Session& s, const std::string& id, bool raw) {
       const auto response,
       Call<AdminService>(client, &AdminService::StubInterface::GetDeadLetter, request));
   const DeadLetter& d = response.dead_letter();
-  if (raw) {
-    s.out << d.raw();
-  } else {
+  if (!raw) {
     PrintMessage(d, s.format() == Format::kJson ? Format::kJson : Format::kYaml, s.out);
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  s.out << d.raw();
+  if (!d.truncated()) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      absl::StrCat("not all of it: ", d.raw().size(), " bytes were kept, and they are not to be ",
+                   "handed in again. What is whole is where it came from, if anywhere: ",
+                   OriginText(d.origin())));
 }
 
 absl::Status Replay(Session& s, const std::string& id) {
@@ -95,6 +99,9 @@ void AddDeadLetter(CLI::App& app, Session& s) {
       "e.g. `curl -T mail.eml imaps://USER@HOST/INBOX` do. The same letter may be listed several\n"
       "times; show prints the first. Replay a letter once: within seven days a second time does\n"
       "nothing, later it counts again, and an answer is sent twice.\n"
+      "\nOf a large one only the beginning was kept: `cut` in the list. show --raw prints what "
+      "there\n"
+      "is, says so and ends with exit code 4: handed in again it would be something else.\n"
       "\nExamples:\n"
       "  wisselctl deadletter list\n"
       "  wisselctl deadletter show 5f0c... --raw | wisselctl inject whatsapp -\n"
