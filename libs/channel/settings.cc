@@ -39,6 +39,22 @@ void DeliverySettings::Describe(config::Binder& b) {
              {.min = absl::Seconds(1), .max = absl::Minutes(5)});
 }
 
+void PublishSettings::Describe(config::Binder& b) {
+  // Meta sends up to 1,000 updates in a webhook: all of them must have room, or it comes for ever.
+  b.Int(
+      "max_in_flight", &max_in_flight,
+      "Records that the bus has not acknowledged yet, at most; above it a webhook gets 503, a mail "
+      "is brought again.",
+      {.min = 1000, .max = 1'000'000});
+  b.Bytes("max_in_flight_bytes", &max_in_flight_bytes, "Their bytes, at most.",
+          {.min = 16 << 20, .max = int64_t{4} << 30});
+}
+
+PublisherOptions PublishSettings::ToOptions() const {
+  return {.max_in_flight = static_cast<size_t>(max_in_flight),
+          .max_in_flight_bytes = static_cast<size_t>(max_in_flight_bytes)};
+}
+
 void BlobSettings::Describe(config::Binder& b) {
   b.Text("folder", &folder, "Where attachments are kept.");
   b.Bytes("max_blob_bytes", &max_blob_bytes, "The largest attachment kept.",

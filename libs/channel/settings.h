@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "libs/channel/publisher.h"
 #include "libs/channel/sender.h"
 #include "libs/config/binder.h"
 
@@ -24,6 +25,17 @@ struct DeliverySettings {
   absl::Duration session_timeout = absl::Seconds(10);
 
   void Describe(config::Binder& b);
+};
+
+// Under the key `publish` of every channel service. Whoever has the bus's settings at hand must see
+// to it that the largest record has room.
+struct PublishSettings {
+  int64_t max_in_flight = 10'000;
+  int64_t max_in_flight_bytes = 64 << 20;
+
+  void Describe(config::Binder& b);
+  // Without `on_diverted`.
+  PublisherOptions ToOptions() const;
 };
 
 // Under the key `blobs`.

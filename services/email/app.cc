@@ -125,22 +125,20 @@ class EmailApp final : public service::App {
     if (error) {
       return absl::UnavailableError(absl::StrCat(settings_.state_folder, ": ", error.message()));
     }
-    publisher_.emplace(
-        &bus_, &context_.clock,
-        channel::PublisherOptions{.on_diverted = [this](const deadletter::v1::DeadLetter& letter,
-                                                        absl::string_view traceparent) {
-          const deadletter::v1::ProviderOrigin& origin = letter.origin().provider();
-          metrics_
-              .ForMailbox(WorkspaceId(letter.workspace_id()), ChannelAccountId(origin.account_id()))
-              .dead_letters.Increment();
-          context_.log.Warning("dead letter",
-                               {{"reason", deadletter::v1::Reason_Name(letter.reason())},
-                                {"detail", letter.detail()},
-                                {"workspace", letter.workspace_id()},
-                                {"account", origin.account_id()},
-                                {"reference", origin.reference()},
-                                {"trace_id", telemetry::TraceIdOf(traceparent)}});
-        }});
+    channel::PublisherOptions publishing = settings_.publish.ToOptions();
+    publishing.on_diverted = [this](const deadletter::v1::DeadLetter& letter,
+                                    absl::string_view traceparent) {
+      const deadletter::v1::ProviderOrigin& origin = letter.origin().provider();
+      metrics_.ForMailbox(WorkspaceId(letter.workspace_id()), ChannelAccountId(origin.account_id()))
+          .dead_letters.Increment();
+      context_.log.Warning("dead letter", {{"reason", deadletter::v1::Reason_Name(letter.reason())},
+                                           {"detail", letter.detail()},
+                                           {"workspace", letter.workspace_id()},
+                                           {"account", origin.account_id()},
+                                           {"reference", origin.reference()},
+                                           {"trace_id", telemetry::TraceIdOf(traceparent)}});
+    };
+    publisher_.emplace(&bus_, &context_.clock, std::move(publishing));
     for (size_t i = 0; i < settings_.accounts.size(); ++i) {
       const AccountSettings& account = settings_.accounts[i];
       const Mailbox mailbox = MailboxOf(account);

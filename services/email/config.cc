@@ -103,6 +103,7 @@ void EmailSettings::Describe(config::Binder& b) {
              "How long the server may fail to hand out a mail before that is a dead letter.",
              {.min = absl::ZeroDuration(), .max = absl::Hours(168)});
   b.Int("smtp_connections", &smtp_connections, "Mails sent at once.", {.min = 1, .max = 64});
+  b.Group("publish", &publish, "How much of what comes in may be on its way to the bus.");
   b.Group("delivery", &delivery, "How answers are delivered.");
   b.Group("blobs", &blobs, "Where mails and attachments are kept.");
   // A mail that waited for a connection could be sent later than its attempt may begin.
@@ -118,6 +119,8 @@ void Settings::Describe(config::Binder& b) {
                   "Where deliverers keep their place, beside the views; without it who takes a "
                   "partition over reads its log from the start.");
   email.Describe(b);
+  b.Require(email.publish.max_in_flight_bytes >= kafka.max_record_bytes,
+            "publish.max_in_flight_bytes must be at least kafka.max_record_bytes");
 }
 
 }  // namespace wissel::email

@@ -70,6 +70,7 @@ struct EmailSettings {
   absl::Duration unreadable_after = absl::Hours(1);
   int smtp_connections = 4;
 
+  channel::PublishSettings publish;
   channel::DeliverySettings delivery;
   channel::BlobSettings blobs;
 

@@ -39,5 +39,19 @@ TEST(ServerSettingsTest, NoPasswordInPlainTextBeyondLoopback) {
   }
 }
 
+// A record that never had room would come back for ever.
+TEST(SettingsTest, TheLargestRecordHasRoomOnItsWay) {
+  const auto load = [](const std::string& record, const std::string& in_flight) {
+    Settings settings;
+    return config::LoadText([&](config::Binder& b) { settings.Describe(b); },
+                            absl::StrCat("kafka: {max_record_bytes: ", record,
+                                         "}\npublish: {max_in_flight_bytes: ", in_flight, "}\n"),
+                            "email.yaml");
+  };
+  EXPECT_THAT(load("32MiB", "32MiB"), IsOk());
+  EXPECT_THAT(load("33MiB", "32MiB"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("max_in_flight_bytes")));
+}
+
 }  // namespace
 }  // namespace wissel::email

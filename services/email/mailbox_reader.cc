@@ -197,7 +197,11 @@ absl::Status MailboxReader::ReadBatch(ImapConnection& connection,
     // The connection is of no more use; the mark is set on the next.
     return absl::UnavailableError("imap: opening a new connection after an unreadable message");
   }
-  if (!mails->empty()) WISSEL_RETURN_IF_ERROR(taker_->Take(*mails));
+  if (!mails->empty()) {
+    const absl::Status taken = taker_->Take(*mails);
+    if (absl::IsResourceExhausted(taken)) single_ = batch.size();
+    WISSEL_RETURN_IF_ERROR(taken);
+  }
   std::vector<uint32_t> uids;
   for (const MailSize& mail : batch) {
     uids.push_back(mail.uid);

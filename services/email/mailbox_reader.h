@@ -42,7 +42,7 @@ class MailTaker {
  public:
   virtual ~MailTaker() = default;
   // OK: all of them are kept for good, in one form or another. Else they are brought again later,
-  // those that were kept included.
+  // those that were kept included; after RESOURCE_EXHAUSTED one at a time.
   virtual absl::Status Take(absl::Span<const FoundMail> mails) = 0;
 };
 

@@ -149,6 +149,7 @@ class MailboxReaderTest : public ::testing::Test, public MailTaker {
       --refusals_;
       return absl::UnavailableError("the bus is away");
     }
+    if (mails.size() > most_at_once_) return absl::ResourceExhaustedError("too much in flight");
     for (const FoundMail& mail : mails) {
       taken_.push_back(absl::StrCat(mail.reference.substr(mail.reference.rfind('=') + 1), ":",
                                     mail.kind == FoundMail::Kind::kWhole ? mail.bytes
@@ -212,6 +213,7 @@ class MailboxReaderTest : public ::testing::Test, public MailTaker {
   bool holds_ ABSL_GUARDED_BY(mutex_) = false;  // Take waits for it to be false
   bool holding_ ABSL_GUARDED_BY(mutex_) = false;
   int refusals_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t most_at_once_ ABSL_GUARDED_BY(mutex_) = 1000;
   absl::Duration unreadable_after_ = absl::ZeroDuration();
   const wissel::testing::TempDir folder_;
   ScriptedServer server_{[this](ScriptedPeer& peer) { ServeImap(peer); }};
@@ -242,6 +244,16 @@ TEST_F(MailboxReaderTest, DoesNotMarkWhatWasNotTaken) {
   });
   const auto reader = StartReader();
   EXPECT_THAT(Taken(1), ElementsAre("1:one"));
+}
+
+// The same batch would be too much for ever.
+TEST_F(MailboxReaderTest, BringsOneByOneWhatIsTooMuchTogether) {
+  WithBox([this](FakeMailbox& box) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    box.mails = {{1, "one"}, {2, "two"}, {3, "three"}};
+    most_at_once_ = 1;
+  });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(3), ElementsAre("1:one", "2:two", "3:three"));
 }
 
 TEST_F(MailboxReaderTest, KeepsItsMarksInAFileWhereTheServerKeepsNone) {

@@ -100,12 +100,12 @@ class RunningApp final : public WhatsappApp {
 
  private:
   absl::Status StartIngest() {
-    publisher_.emplace(
-        &bus_, &context_.clock,
-        channel::PublisherOptions{.on_diverted = [this](const deadletter::v1::DeadLetter& letter,
-                                                        absl::string_view traceparent) {
-          webhook_->NoteDeadLetter(letter, telemetry::TraceIdOf(traceparent));
-        }});
+    channel::PublisherOptions publishing = settings_.publish.ToOptions();
+    publishing.on_diverted = [this](const deadletter::v1::DeadLetter& letter,
+                                    absl::string_view traceparent) {
+      webhook_->NoteDeadLetter(letter, telemetry::TraceIdOf(traceparent));
+    };
+    publisher_.emplace(&bus_, &context_.clock, std::move(publishing));
     media_.emplace(&*graph_, blobs_.get(), &metrics_);
     webhook_.emplace(settings_.webhook, &accounts_, &*media_, &*publisher_, &context_.clock,
                      &metrics_, context_.log);
@@ -120,8 +120,12 @@ class RunningApp final : public WhatsappApp {
              .tls_key_file = w.tls_key_file,
              .threads = w.threads,
              .max_connections = w.max_connections,
+             .max_header_bytes = w.max_header_bytes,
              .max_body_bytes = w.max_body_bytes,
+             .header_timeout = w.header_timeout,
              .body_timeout = w.body_timeout,
+             .write_timeout = w.write_timeout,
+             .idle_timeout = w.idle_timeout,
              .on_refused =
                  [this](int status) { metrics_.refused.With({absl::StrCat(status)}).Increment(); }},
             std::move(router)));

@@ -50,9 +50,22 @@ void WebhookSettings::Describe(config::Binder& b) {
         {.min = 1, .max = 100'000});
   b.Int("max_pending", &max_pending, "Webhooks at work at once; above it 503.",
         {.min = 1, .max = 100'000});
+  b.Bytes("max_header_bytes", &max_header_bytes,
+          "The longest request line with its headers; above it 431.",
+          {.min = 1 << 10, .max = 1 << 20});
   b.Bytes("max_body_bytes", &max_body_bytes, "The largest webhook; above it 413.",
           {.min = 1 << 10, .max = 64 << 20});
+  b.Duration("header_timeout", &header_timeout,
+             "How long a request's headers may take to arrive; then 408.",
+             {.min = absl::Milliseconds(10), .max = absl::Minutes(10)});
   b.Duration("body_timeout", &body_timeout, "How long a webhook may take to arrive; then 408.",
+             {.min = absl::Milliseconds(10), .max = absl::Minutes(10)});
+  b.Duration("write_timeout", &write_timeout,
+             "How long a client may take to read its answer; then it is cut off.",
+             {.min = absl::Milliseconds(10), .max = absl::Minutes(10)});
+  b.Duration("idle_timeout", &idle_timeout,
+             "How long a connection may be kept without a request; longer than the proxy in front "
+             "keeps it.",
              {.min = absl::Milliseconds(10), .max = absl::Minutes(10)});
   b.Bool("chaos_ack_before_publish", &chaos_ack_before_publish,
          "For the chaos test's canary only: answers 200 before the bus has the webhook, so that a "
@@ -64,6 +77,7 @@ void WhatsappSettings::Describe(config::Binder& b) {
   b.List("accounts", &accounts, "The phone numbers, one item each.");
   b.Group("webhook", &webhook, "What Meta calls.");
   b.Group("graph", &graph, "What is called at Meta's.");
+  b.Group("publish", &publish, "How much of what comes in may be on its way to the bus.");
   b.Group("delivery", &delivery, "How answers are delivered.");
   b.Group("blobs", &blobs, "Where media are kept.");
 }
@@ -74,6 +88,8 @@ void Settings::Describe(config::Binder& b) {
                   "Where deliverers keep their place, beside the views; without it who takes a "
                   "partition over reads its log from the start.");
   whatsapp.Describe(b);
+  b.Require(whatsapp.publish.max_in_flight_bytes >= kafka.max_record_bytes,
+            "publish.max_in_flight_bytes must be at least kafka.max_record_bytes");
 }
 
 }  // namespace wissel::whatsapp

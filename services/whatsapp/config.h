@@ -53,8 +53,12 @@ struct WebhookSettings {
   int threads = 1;
   int max_connections = 1024;
   int max_pending = 1000;
+  int64_t max_header_bytes = 16 << 10;
   int64_t max_body_bytes = 3 << 20;
+  absl::Duration header_timeout = absl::Seconds(10);
   absl::Duration body_timeout = absl::Seconds(30);
+  absl::Duration write_timeout = absl::Seconds(30);
+  absl::Duration idle_timeout = absl::Seconds(75);
   bool chaos_ack_before_publish = false;
 
   void Describe(config::Binder& b);
@@ -66,6 +70,7 @@ struct WhatsappSettings {
   std::vector<AccountSettings> accounts;
   WebhookSettings webhook;
   GraphSettings graph;
+  channel::PublishSettings publish;
   channel::DeliverySettings delivery;
   channel::BlobSettings blobs;
 

@@ -185,6 +185,16 @@ TEST_F(IngestTest, RefusesWhatIsTooLarge) {
   EXPECT_THAT(page, HasSubstr("wissel_whatsapp_requests_refused_total{status=\"503\"} 0\n"));
 }
 
+TEST_F(IngestTest, KeepsTheBoundsThatItsConfigurationGives) {
+  settings_.webhook.max_header_bytes = 2 << 10;
+  settings_.publish.max_in_flight_bytes = 1;
+  Start(channel::Role::kIngest);
+  EXPECT_EQ(Get(std::string(3'000, 'x')).status, 431);
+  EXPECT_EQ(Get(std::string(1'000, 'x')).status, 403);
+  EXPECT_EQ(PostSigned(ReadFile("text")), 503);
+  EXPECT_THAT(Messages(), IsEmpty());
+}
+
 TEST_F(IngestTest, FetchesMediaIntoTheBlobStore) {
   Start(channel::Role::kIngest);
   const std::string id = graph_->AddMedia("bytes of a picture", "image/jpeg");
