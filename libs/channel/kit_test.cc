@@ -429,16 +429,35 @@ TEST_F(PublisherTest, TheSameOriginIsTheSameDeadLetter) {
   EXPECT_EQ(records[0].partition, records[1].partition);
 }
 
-TEST_F(PublisherTest, IsUnavailableUntilConnectedAndRefusesWhenFull) {
+TEST_F(PublisherTest, IsUnavailableUntilConnected) {
   Publisher fresh(bus_.get(), &clock_, {});
   absl::Status status;
   fresh.Publish(Message(), "", [&](absl::Status s) { status = std::move(s); });
   EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable));
+}
 
-  publisher_ =
-      std::make_unique<Publisher>(bus_.get(), &clock_, PublisherOptions{.max_in_flight_bytes = 1});
-  WISSEL_EXPECT_OK(publisher_->Connect());
-  EXPECT_THAT(Publish(Message()), StatusIs(absl::StatusCode::kResourceExhausted));
+TEST_F(PublisherTest, RefusesWhatIsTooMuchTogetherUntilThereIsRoom) {
+  publisher_ = std::make_unique<Publisher>(bus_.get(), &clock_,
+                                           PublisherOptions{.max_in_flight_bytes = 10'000});
+  WISSEL_ASSERT_OK(publisher_->Connect());
+  Notification entered;
+  Notification release;
+  publisher_->Publish(Message(), "", [&](const absl::Status&) {
+    entered.Notify();
+    release.Wait();
+  });
+  entered.Wait();  // Until it returns, nothing else is answered.
+  message::v1::InboundMessage large = Message();
+  large.mutable_contents(0)->mutable_text()->set_text(std::string(6'000, 'x'));
+  absl::Status first;
+  absl::Status second;
+  publisher_->Publish(large, "", [&](absl::Status s) { first = std::move(s); });
+  publisher_->Publish(large, "", [&](absl::Status s) { second = std::move(s); });
+  EXPECT_THAT(second, StatusIs(absl::StatusCode::kResourceExhausted));
+  release.Notify();
+  WISSEL_ASSERT_OK(publisher_->Flush(absl::Seconds(20)));
+  WISSEL_EXPECT_OK(first);
+  WISSEL_EXPECT_OK(Publish(large));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <memory>
@@ -118,7 +119,7 @@ class EmailIntegrationTest : public ::testing::Test {
     std::unique_ptr<MailIngest> taker;
     std::unique_ptr<MailboxReader> reader;
   };
-  Ingest StartIngest(const std::string& folder = "INBOX") {
+  Ingest StartIngest(const std::string& folder = "INBOX", size_t max_mail_bytes = 2 << 20) {
     Ingest ingest;
     ingest.taker = std::make_unique<MailIngest>(MailIngestOptions{}, ShopMailbox(), &signer_,
                                                 blobs_.get(), publisher_.get(), IngestMetrics());
@@ -127,7 +128,7 @@ class EmailIntegrationTest : public ::testing::Test {
                                  .folder = folder,
                                  .state_file = folder_.Join("support.done"),
                                  .since = std::nullopt,
-                                 .max_mail_bytes = 2 << 20,
+                                 .max_mail_bytes = max_mail_bytes,
                                  .batch_mails = 7};
     ingest.reader = MailboxReader::Start(std::move(options), ingest.taker.get(),
                                          telemetry::Logger(), IngestMetrics());
@@ -322,13 +323,13 @@ TEST_F(EmailIntegrationTest, HearsOfANewMailAtOnce) {
 }
 
 TEST_F(EmailIntegrationTest, AMailThatCannotBeReadDoesNotStopTheOthers) {
-  std::string nul = Simple(4);
-  nul.insert(nul.size() - 4, 1, '\x01');
+  std::string control = Simple(4);
+  control.insert(control.size() - 4, 1, '\x01');
   const std::string poison = "Subject: from nobody\r\n\r\nhello\r\n";
   const std::string large =
       absl::StrCat("From: a@b.example\r\nSubject: large\r\n\r\n", std::string(70, 'x'), "\r\n",
                    std::string(3'000'000, 'y'), "\r\n");
-  Append({Simple(1), poison, Simple(2), large, Simple(3), nul});
+  Append({Simple(1), poison, Simple(2), large, Simple(3), control});
   const Ingest ingest = StartIngest();
   const auto messages = Inbound(5);
   WaitUntilMarked();
@@ -345,6 +346,84 @@ TEST_F(EmailIntegrationTest, AMailThatCannotBeReadDoesNotStopTheOthers) {
   EXPECT_EQ(letters[0].raw(), poison);
   EXPECT_THAT(letters[0].detail(), HasSubstr("no sender"));
   EXPECT_THAT(letters[0].origin().provider().reference(), HasSubstr("INBOX;uidvalidity="));
+}
+
+// As large as a provider lets it be, and as many parts as somebody makes of it.
+TEST_F(EmailIntegrationTest, TakesTheLargestMailsWholeAndTheNextOneToo) {
+  std::string film;
+  for (int line = 0; line < 390'000; ++line) film += std::string(76, 'A') + "\r\n";
+  const std::string large = absl::StrCat(
+      "From: a@b.example\r\nSubject: film\r\nMIME-Version: 1.0\r\n"
+      "Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\nlook\r\n--x\r\n"
+      "Content-Type: video/mp4; name=film.mp4\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+      film, "--x--\r\n");
+  ASSERT_GT(large.size(), 30'000'000u);
+  std::string parts =
+      "From: a@b.example\r\nSubject: parts\r\nMIME-Version: 1.0\r\n"
+      "Content-Type: multipart/mixed; boundary=x\r\n\r\n";
+  for (int part = 0; part < 10'000; ++part) {
+    absl::StrAppend(&parts, "--x\r\nContent-Type: image/png\r\n\r\n", part, "\r\n");
+  }
+  parts += "--x--\r\n";
+  Append({large, parts, Simple(1)});
+  const Ingest ingest = StartIngest("INBOX", kDefaultMaxMailBytes);
+  const auto messages = Inbound(3);
+  WaitUntilMarked();
+  ASSERT_EQ(messages.size(), 3u);
+  EXPECT_THAT(Subjects(messages),
+              UnorderedElementsAre(::testing::Pair("film", 1), ::testing::Pair("parts", 1),
+                                   ::testing::Pair("mail 1", 1)));
+  for (const auto& message : messages) {
+    WISSEL_ASSERT_OK_AND_ASSIGN(const std::string raw, blobs_->Get(message.raw().blob_id()));
+    if (message.subject() == "film") {
+      EXPECT_EQ(raw, large);
+      ASSERT_EQ(message.contents_size(), 2);
+      const messagev1::Media& media = message.contents(1).media();
+      EXPECT_EQ(media.blob().size_bytes(), 390'000 * 57);
+      EXPECT_EQ(blobs_->Get(media.blob().blob_id())->size(), 390'000u * 57);
+    }
+    if (message.subject() == "parts") {
+      EXPECT_EQ(raw, parts);
+      EXPECT_THAT(message.contents(message.contents_size() - 1).unsupported().provider_type(),
+                  HasSubstr("further parts of the mail"));
+    }
+  }
+}
+
+// In the middle of a backlog, and while more mails arrive.
+TEST_F(EmailIntegrationTest, LosesNothingWhileTheMailServerIsAway) {
+  WISSEL_TEST_ENV(kill, "WISSEL_TEST_DOVECOT_KILL");
+  WISSEL_TEST_ENV(restart, "WISSEL_TEST_DOVECOT_RESTART");
+  WISSEL_TEST_ENV(mx, "WISSEL_TEST_MX");
+  std::vector<std::string> mails;
+  for (int i = 0; i < 40; ++i) mails.push_back(Simple(i));
+  Append(mails);
+  const Ingest ingest = StartIngest();
+  Inbound(5);
+  ASSERT_EQ(std::system(kill.c_str()), 0);
+  const Timeout limit(absl::Seconds(60));
+  while (ingest.reader->health().ok() && !limit.Expired()) absl::SleepFor(absl::Milliseconds(10));
+  EXPECT_THAT(ingest.reader->health(), wissel::testing::StatusIs(absl::StatusCode::kUnavailable));
+  ServerLogin elsewhere{
+      .host = "127.0.0.1", .port = HostPort(mx).second, .security = Security::kNone};
+  SmtpConnection from_elsewhere(elsewhere);
+  for (int i = 40; i < 45; ++i) {
+    const SmtpReply reply = from_elsewhere.Send({.from = customer_, .to = shop_}, Simple(i));
+    EXPECT_EQ(reply.kind, SmtpReply::Kind::kAccepted) << reply.text;
+  }
+  ASSERT_EQ(std::system(restart.c_str()), 0);
+  std::set<std::string> subjects;
+  std::set<std::string> ids;
+  while (subjects.size() < 45 && !limit.Expired()) {
+    for (const auto& message : Inbound(40)) {
+      subjects.insert(message.subject());
+      ids.insert(message.envelope().id());
+    }
+  }
+  EXPECT_EQ(subjects.size(), 45u);
+  EXPECT_EQ(ids.size(), 45u) << "what came again has the id that it had";
+  WaitUntilMarked();
+  WISSEL_EXPECT_OK(ingest.reader->health());
 }
 
 TEST_F(EmailIntegrationTest, ReadsAMailboxThatWasMadeAnew) {

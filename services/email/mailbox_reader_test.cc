@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <set>
 #include <string>
@@ -23,6 +26,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 
 constexpr int kAlways = 1'000'000;
@@ -344,6 +348,43 @@ TEST_F(MailboxReaderTest, ReadsAgainAfterANewUidValidity) {
   });
   const auto reader = StartReader();
   EXPECT_THAT(Taken(2), ElementsAre("1:one", "1:another"));
+}
+
+// Dovecot makes something else of NUL bytes; a server that hands them out need not have asked
+// anyone.
+TEST_F(MailboxReaderTest, BringsNulBytesAsTheyAre) {
+  const std::string mail("before\0behind\0", 14);
+  WithBox([&](FakeMailbox& box) { box.mails = {{1, mail}, {2, "two"}}; });
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(2), ElementsAre("1:" + mail, "2:two"));
+}
+
+// The disk with the file of marks is full: mails come all the same, and once more after a restart.
+TEST_F(MailboxReaderTest, BringsMailsWhileItsMarksHaveNoRoomAndMarksThemLater) {
+  WithBox([](FakeMailbox& box) {
+    box.mails = {{1, "one"}};
+    box.offers_keywords = false;
+  });
+  const std::string marks = folder_.Join("support.done");
+  const std::string fresh = marks + ".new";
+  ASSERT_EQ(symlink("/dev/full", fresh.c_str()), 0);
+  {
+    const auto reader = StartReader();
+    EXPECT_THAT(Taken(1), ElementsAre("1:one"));
+    WithBox([](FakeMailbox& box) { box.mails[2] = "two"; });
+    EXPECT_THAT(Taken(2), ElementsAre("1:one", "2:two"));
+  }
+  EXPECT_FALSE(std::filesystem::exists(marks));
+  {
+    const auto reader = StartReader();
+    EXPECT_THAT(Taken(4), ElementsAre("1:one", "2:two", "1:one", "2:two"));
+    ASSERT_EQ(unlink(fresh.c_str()), 0);
+    WithBox([](FakeMailbox& box) { box.mails[3] = "three"; });
+    EXPECT_THAT(Taken(5), SizeIs(5));
+  }
+  EXPECT_TRUE(std::filesystem::exists(marks));
+  const auto reader = StartReader();
+  EXPECT_THAT(Taken(5), ElementsAre("1:one", "2:two", "1:one", "2:two", "3:three"));
 }
 
 TEST_F(MailboxReaderTest, TakesTheHeaderOfWhatIsTooLarge) {

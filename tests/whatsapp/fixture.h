@@ -73,10 +73,14 @@ class WhatsappTest : public ::testing::Test {
     ASSERT_THAT(app, wissel::testing::IsOk());
     app_ = *std::move(app);
     if (!channel::Ingests(role)) return;
+    AwaitReady();
+    graph_->SetWebhookUrl(WebhookUrl());
+  }
+
+  void AwaitReady() {
     const Timeout limit(absl::Seconds(5));
     while (!readiness_.Ready() && !limit.Expired()) absl::SleepFor(absl::Milliseconds(2));
     ASSERT_TRUE(readiness_.Ready()) << readiness_.ToJson();
-    graph_->SetWebhookUrl(WebhookUrl());
   }
 
   std::string WebhookUrl() const {

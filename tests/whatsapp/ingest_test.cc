@@ -14,6 +14,7 @@
 #include "libs/channel/blob.h"
 #include "libs/http/client.h"
 #include "libs/testing/away_bus.h"
+#include "libs/testing/forwarding_bus.h"
 #include "services/whatsapp/accounts.h"
 #include "services/whatsapp/graph.h"
 #include "services/whatsapp/media.h"
@@ -35,6 +36,7 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 using ::testing::UnorderedElementsAre;
 using wissel::testing::IsOk;
@@ -94,13 +96,93 @@ TEST_F(IngestTest, VerifiesASubscription) {
   EXPECT_EQ(Get("hub.mode=subscribe&hub.verify_token=verify").status, 403);
 }
 
-TEST_F(IngestTest, AnswersAfterTheMessageIsDurable) {
-  Start(channel::Role::kIngest);
-  EXPECT_EQ(PostSigned(ReadFile("text")), 200);
-  const std::vector<InboundMessage> messages = Messages();
-  ASSERT_THAT(messages, SizeIs(1));
-  EXPECT_EQ(messages[0].provider_message_id(), "wamid.TEST001");
-  EXPECT_THAT(messages[0].envelope().id(), SizeIs(36));
+// A bus that takes what is appended and answers when the test says so.
+class HoldingBus final : public wissel::testing::ForwardingBus {
+ public:
+  explicit HoldingBus(bus::Bus& bus) : ForwardingBus(bus) {}
+
+  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions options) override {
+    class Holding final : public bus::Appender {
+     public:
+      Holding(std::unique_ptr<bus::Appender> real, HoldingBus& owner)
+          : real_(std::move(real)), owner_(owner) {}
+      void Append(bus::Outgoing record, Done done) override {
+        real_->Append(std::move(record),
+                      [this, done = std::move(done)](absl::StatusOr<int64_t> offset) mutable {
+                        MutexLock lock(owner_.mutex_);
+                        owner_.held_.emplace_back(std::move(done), std::move(offset));
+                        owner_.changed_.NotifyAll();
+                      });
+      }
+      absl::Status Admit(const bus::Outgoing& record) const override {
+        return real_->Admit(record);
+      }
+      absl::Status Flush(absl::Duration timeout) override { return real_->Flush(timeout); }
+
+     private:
+      const std::unique_ptr<bus::Appender> real_;
+      HoldingBus& owner_;
+    };
+    return std::make_unique<Holding>(ForwardingBus::NewAppender(options), *this);
+  }
+
+  // Waits until `count` records are durable and unanswered.
+  bool WaitForHeld(size_t count) {
+    const Timeout limit(absl::Seconds(20));
+    MutexLock lock(mutex_);
+    while (held_.size() < count && !limit.Expired()) changed_.WaitFor(mutex_, limit.Remaining());
+    return held_.size() == count;
+  }
+  // Answers the oldest one: as the bus did, or with `failure`.
+  void Release(const absl::Status& failure = absl::OkStatus()) {
+    std::pair<bus::Appender::Done, absl::StatusOr<int64_t>> oldest;
+    {
+      MutexLock lock(mutex_);
+      oldest = std::move(held_.front());
+      held_.erase(held_.begin());
+    }
+    if (!failure.ok()) oldest.second = failure;
+    oldest.first(std::move(oldest.second));
+  }
+
+ private:
+  Mutex mutex_;
+  CondVar changed_;
+  std::vector<std::pair<bus::Appender::Done, absl::StatusOr<int64_t>>> held_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+TEST_F(IngestTest, AnswersWhenTheBusHasAcknowledgedEverythingAndNotBefore) {
+  HoldingBus holding(*bus_);
+  settings_.role = channel::Role::kIngest;
+  app_ = WhatsappApp::New(holding, std::nullopt, settings_, Context()).value();
+  AwaitReady();
+  const auto post = [this](std::atomic<int>* status) {
+    const std::string body = ReadFile("batch");  // Three messages, a status and a dead letter.
+    return std::jthread([this, body, status] { *status = PostSigned(body); });
+  };
+  std::atomic<int> status = 0;
+  std::jthread webhook = post(&status);
+  ASSERT_TRUE(holding.WaitForHeld(5));
+  EXPECT_THAT(Messages(), SizeIs(3)) << "the broker has them, and has not said so";
+  for (int left = 5; left > 0; --left) {
+    // One request more on a connection of its own shows that an answer given too early would be
+    // here.
+    EXPECT_EQ(Get("hub.mode=subscribe").status, 403);
+    EXPECT_EQ(status, 0) << left << " are not acknowledged";
+    holding.Release();
+  }
+  webhook.join();
+  EXPECT_EQ(status, 200);
+
+  std::atomic<int> second = 0;
+  webhook = post(&second);
+  ASSERT_TRUE(holding.WaitForHeld(5));
+  for (int i = 0; i < 4; ++i) holding.Release();
+  holding.Release(absl::UnavailableError("not acknowledged in time"));
+  webhook.join();
+  EXPECT_EQ(second, 503) << "one of five is not known to be durable";
+  app_.reset();
 }
 
 TEST_F(IngestTest, DropsWhatIsUnsignedOrForged) {
@@ -227,14 +309,35 @@ TEST_F(IngestTest, MediaThatCannotBeHadDoesNotHoldTheMessageBack) {
                                             HasSubstr("refused by the provider: 100")));
 }
 
-TEST_F(IngestTest, MediaWithARefusedTokenOrNoProviderIsMarkedSo) {
+TEST_F(IngestTest, MediaWithARefusedTokenIsMarkedSo) {
   settings_.accounts[0].access_token = config::Secret("expired", "test");
-  settings_.graph.media_timeout = absl::Milliseconds(300);
   Start(channel::Role::kIngest);
   const std::string id = graph_->AddMedia("x", "image/jpeg");
   EXPECT_EQ(PostSigned(MediaWebhook("image", id, "image/jpeg")), 200);
   ASSERT_THAT(Messages(), SizeIs(1));
   EXPECT_THAT(Messages()[0].contents(0).media().unavailable_reason(), HasSubstr("190"));
+}
+
+TEST_F(IngestTest, MediaOfAProviderThatIsAwayIsMarkedSo) {
+  settings_.graph.base_url = "http://127.0.0.1:1";  // Nobody listens there.
+  settings_.graph.media_timeout = absl::Milliseconds(300);
+  Start(channel::Role::kIngest);
+  EXPECT_EQ(PostSigned(MediaWebhook("image", "1", "image/jpeg")), 200);
+  ASSERT_THAT(Messages(), SizeIs(1));
+  EXPECT_FALSE(Messages()[0].contents(0).media().has_blob());
+  EXPECT_THAT(Messages()[0].contents(0).media().unavailable_reason(), Not(IsEmpty()));
+}
+
+TEST_F(IngestTest, MediaThatComesTooLateIsMarkedSo) {
+  settings_.graph.media_timeout = absl::Milliseconds(300);
+  Start(channel::Role::kIngest);
+  const std::string id = graph_->AddMedia("bytes of a picture", "image/jpeg");
+  graph_->HoldMedia();
+  EXPECT_EQ(PostSigned(MediaWebhook("image", id, "image/jpeg")), 200);
+  ASSERT_THAT(Messages(), SizeIs(1));
+  EXPECT_FALSE(Messages()[0].contents(0).media().has_blob());
+  EXPECT_THAT(Messages()[0].contents(0).media().unavailable_reason(), Not(IsEmpty()));
+  graph_->ReleaseMedia();
 }
 
 // A store whose disk is full: some of a download may fit before that is seen.

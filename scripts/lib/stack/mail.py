@@ -16,7 +16,9 @@ Every address takes a plus-extension. Users log in with their address; the passw
 
 import grp
 import os
+import pathlib
 import pwd
+import shlex
 import shutil
 import socket
 import ssl
@@ -226,12 +228,19 @@ def dovecot_server(stack, home, run, owner, group, imap, imaps):
         DOVECOT.format(run=run, home=home, log=log, user=owner.pw_name, group=group, imap=imap,
                        imaps=imaps),
         encoding="utf-8")
+    program = pathlib.Path(__file__).resolve().parents[2] / "stack"
+
+    def command(what):
+        return shlex.join([str(program), what, "dovecot", "--dir", str(stack.folder)])
+
     return core.Server(
         name="dovecot", argv=["dovecot", "-F", "-c", str(config)], log=log, user="dovecot",
         ready=lambda: greets(imap, b"* OK") and greets(imaps, b"* OK", home / "tls" / "ca.pem"),
         exports={
             "WISSEL_TEST_IMAP": f"127.0.0.1:{imap}",
             "WISSEL_TEST_IMAPS": f"127.0.0.1:{imaps}",
+            "WISSEL_TEST_DOVECOT_KILL": command("kill"),
+            "WISSEL_TEST_DOVECOT_RESTART": command("restart"),
             "WISSEL_TEST_CA": str(home / "tls" / "ca.pem"),
             "WISSEL_TEST_MAIL_USER": USERS[0],
             "WISSEL_TEST_MAIL_CUSTOMER": USERS[2],
