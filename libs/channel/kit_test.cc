@@ -8,6 +8,7 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "libs/base/hash.h"
 #include "libs/base/notification.h"
 #include "libs/bus/embedded.h"
@@ -110,6 +111,26 @@ TEST_F(BlobTest, RepairsABlobThatWasCutShort) {
   std::ofstream(store->PathOf(ref.blob_id()).value(), std::ios::trunc) << "he";
   WISSEL_ASSERT_OK(store->Put("hello", {}));
   EXPECT_EQ(store->Get(ref.blob_id()).value(), "hello");
+}
+
+TEST_F(BlobTest, WhatIsPutAgainIsYoungAgain) {
+  auto store = Open();
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto ref, store->Put("a shop's logo", {}));
+  const std::string path = store->PathOf(ref.blob_id()).value();
+  const utimbuf long_ago{.actime = 0, .modtime = 0};
+  const auto age = [&] {
+    struct stat found {};
+    EXPECT_EQ(stat(path.c_str(), &found), 0);
+    return absl::Now() - absl::FromTimeT(found.st_mtime);
+  };
+  ASSERT_EQ(utime(path.c_str(), &long_ago), 0);
+  WISSEL_ASSERT_OK(store->Put("a shop's logo", {}));
+  EXPECT_LT(age(), absl::Hours(1));
+  ASSERT_EQ(utime(path.c_str(), &long_ago), 0);
+  const std::string temp = store->NewTempPath();
+  std::ofstream(temp) << "a shop's logo";
+  WISSEL_ASSERT_OK(store->PutFile(temp, {}));
+  EXPECT_LT(age(), absl::Hours(1));
 }
 
 TEST_F(BlobTest, RemovesOldLeftovers) {

@@ -56,7 +56,10 @@ PublisherOptions PublishSettings::ToOptions() const {
 }
 
 void BlobSettings::Describe(config::Binder& b) {
-  b.Text("folder", &folder, "Where attachments are kept.");
+  b.Text("folder", &folder,
+         "Where attachments and raw mails are kept: one folder for all that take in and all that "
+         "deliver, on a volume that outlives them. Relative to the working directory. Nothing is "
+         "removed from it.");
   b.Bytes("max_blob_bytes", &max_blob_bytes, "The largest attachment kept.",
           {.min = 1, .max = int64_t{2} << 30});
 }

@@ -26,7 +26,9 @@ void ServerSettings::Describe(config::Binder& b) {
   b.File("ca_file", &ca_file, "PEM file of the authorities to trust instead of the system's.");
   b.Text("user", &user, "Name to log in with.", {.required = true});
   b.SecretText("password", &password, "Password to log in with.", {.required = true});
-  b.Duration("timeout", &timeout, "How long the server may take for an answer.",
+  b.Duration("timeout", &timeout,
+             "How long the server may take for an answer; of smtp at most half of "
+             "delivery.call_timeout.",
              {.min = absl::Seconds(1), .max = absl::Seconds(55)});
   b.Require(security != Security::kNone || IsLoopback(host),
             "security none sends the password in plain text: the host must be localhost, in "
@@ -102,7 +104,10 @@ void EmailSettings::Describe(config::Binder& b) {
   b.Duration("unreadable_after", &unreadable_after,
              "How long the server may fail to hand out a mail before that is a dead letter.",
              {.min = absl::ZeroDuration(), .max = absl::Hours(168)});
-  b.Int("smtp_connections", &smtp_connections, "Mails sent at once.", {.min = 1, .max = 64});
+  b.Int("smtp_connections", &smtp_connections,
+        "Mails sent at once, at most; raise delivery.max_in_flight with it, which must not exceed "
+        "it.",
+        {.min = 1, .max = 64});
   b.Group("publish", &publish, "How much of what comes in may be on its way to the bus.");
   b.Group("delivery", &delivery, "How answers are delivered.");
   b.Group("blobs", &blobs, "Where mails and attachments are kept.");
