@@ -10,9 +10,11 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "libs/base/mutex.h"
 #include "libs/base/timeout.h"
 #include "libs/bus/embedded.h"
+#include "libs/testing/away_bus.h"
 #include "libs/testing/status_matchers.h"
 #include "libs/testing/temp_dir.h"
 
@@ -38,7 +40,11 @@ class AppTest : public ::testing::Test {
   }
 
   absl::StatusOr<std::unique_ptr<service::App>> Run(const EmailSettings& settings) {
-    return StartOn(*bus_, std::nullopt, settings,
+    return RunOn(*bus_, settings);
+  }
+  absl::StatusOr<std::unique_ptr<service::App>> RunOn(bus::Bus& bus,
+                                                      const EmailSettings& settings) {
+    return StartOn(bus, std::nullopt, settings,
                    {.clock = clock_,
                     .log = log_,
                     .metrics = metrics_,
@@ -47,6 +53,15 @@ class AppTest : public ::testing::Test {
                     .fail = [](absl::Status status) { ADD_FAILURE() << status; }});
   }
   absl::Status Start(const EmailSettings& settings) { return Run(settings).status(); }
+
+  // Waits until readiness says that.
+  bool Says(const std::string& text) const {
+    const Timeout limit(absl::Seconds(20));
+    while (!absl::StrContains(readiness_.ToJson(), text) && !limit.Expired()) {
+      absl::SleepFor(absl::Milliseconds(2));
+    }
+    return absl::StrContains(readiness_.ToJson(), text);
+  }
 
   // Waits for a line with all of that.
   bool Logged(const std::vector<std::string>& parts) {
@@ -95,6 +110,19 @@ TEST_F(AppTest, RefusesAccountsOutOfTheContractsBounds) {
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("routing_group_id")));
   EXPECT_THAT(refusal([](AccountSettings& a) { a.account_id = std::string(129, 'a'); }),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("account_id")));
+}
+
+TEST_F(AppTest, WhatOnlyDeliversIsNotReadyWithoutTheBusOrTheRouter) {
+  {
+    wissel::testing::AwayBus away;
+    WISSEL_ASSERT_OK_AND_ASSIGN(const auto app, RunOn(away, settings_));
+    EXPECT_TRUE(Says(R"({"name":"email_bus","ready":false,"reason":"the broker is away"})"));
+    EXPECT_TRUE(Says("deliver_email"));
+    EXPECT_FALSE(readiness_.Ready());
+  }
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto app, Run(settings_));
+  EXPECT_TRUE(Says(R"({"name":"email_bus_2","ready":true)"));
+  EXPECT_TRUE(Says("partition 0: the router has not taken its marker yet"));
 }
 
 // An account's id is unique within its workspace only.
