@@ -14,21 +14,19 @@ namespace wissel::rpc {
 /// Answers a unary call from a pool of threads, as handlers must not block: `work`, called with a
 /// tool of the pool, returns the call's status, and may use the request and response until then. A
 /// call that nobody waits for any more is not begun; RESOURCE_EXHAUSTED when the pool has too much
-/// waiting.
-template <class Tool, class Work>
+/// waiting. `ended` is told the status, whichever it is, before the caller is.
+template <class Tool, class Work, class Ended>
 grpc::ServerUnaryReactor* RunBlocking(WorkerPool<Tool>& pool, grpc::CallbackServerContext* context,
-                                      Work work) {
+                                      Work work, Ended ended) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const bool taken = pool.TryRun([context, reactor, work = std::move(work)](Tool& tool) mutable {
-    if (context->IsCancelled()) {
-      reactor->Finish(grpc::Status::CANCELLED);
-    } else {
-      reactor->Finish(ToGrpc(work(tool)));
-    }
+  const auto end = [reactor, ended = std::move(ended)](const absl::Status& status) {
+    ended(status);
+    reactor->Finish(ToGrpc(status));
+  };
+  const bool taken = pool.TryRun([context, end, work = std::move(work)](Tool& tool) mutable {
+    end(context->IsCancelled() ? absl::CancelledError("nobody waits for the answer") : work(tool));
   });
-  if (!taken) {
-    reactor->Finish(ToGrpc(absl::ResourceExhaustedError("too many calls are waiting")));
-  }
+  if (!taken) end(absl::ResourceExhaustedError("too many calls are waiting"));
   return reactor;
 }
 

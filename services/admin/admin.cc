@@ -39,6 +39,21 @@ std::vector<std::string> CheckSuccession(const config::v1::WorkspaceConfig& befo
   return errors;
 }
 
+absl::string_view OutcomeOf(const absl::Status& applied, bool dry_run) {
+  switch (applied.code()) {
+    case absl::StatusCode::kOk:
+      return dry_run ? "dry_run" : "applied";
+    case absl::StatusCode::kPermissionDenied:
+      return "denied";
+    case absl::StatusCode::kInvalidArgument:
+      return "invalid";
+    case absl::StatusCode::kFailedPrecondition:
+      return "conflict";
+    default:
+      return "failed";
+  }
+}
+
 }  // namespace
 
 Admin::Admin(bus::Bus& bus, const Clock& clock, Metrics& metrics, Options options)
@@ -51,6 +66,13 @@ Admin::Admin(bus::Bus& bus, const Clock& clock, Metrics& metrics, Options option
 
 absl::StatusOr<v1::ApplyConfigResponse> Admin::ApplyConfig(const rpc::Principal& caller,
                                                            const v1::ApplyConfigRequest& request) {
+  absl::StatusOr<v1::ApplyConfigResponse> response = Apply(caller, request);
+  metrics_.applies.With({OutcomeOf(response.status(), request.dry_run())}).Increment();
+  return response;
+}
+
+absl::StatusOr<v1::ApplyConfigResponse> Admin::Apply(const rpc::Principal& caller,
+                                                     const v1::ApplyConfigRequest& request) {
   config::v1::WorkspaceConfig config = request.config();
   if (config.workspace_id() != caller.workspace.value()) {
     return absl::PermissionDeniedError(absl::StrCat("the configuration is of workspace \"",
@@ -60,8 +82,7 @@ absl::StatusOr<v1::ApplyConfigResponse> Admin::ApplyConfig(const rpc::Principal&
   *config.mutable_applied_time() = ToProto(clock_.Now());
   domain::ConfigFindings findings =
       domain::ValidateConfig(config, domain::MaxConfigBytes(options_.max_record_bytes));
-  const auto refuse = [this](const std::vector<std::string>& errors) {
-    metrics_.applies.With({"invalid"}).Increment();
+  const auto refuse = [](const std::vector<std::string>& errors) {
     return absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));
   };
   // What is wrong in itself is said even while the log does not answer.
@@ -70,7 +91,6 @@ absl::StatusOr<v1::ApplyConfigResponse> Admin::ApplyConfig(const rpc::Principal&
                           configs_.Get(config.workspace_id()));
   // What follows looks at what it comes after, so it must come right after that.
   if (config.version() != before.version() + 1 && !(request.dry_run() && config.version() == 0)) {
-    metrics_.applies.With({"conflict"}).Increment();
     return NotNext(before.version(), config.version());
   }
   if (const auto errors = CheckSuccession(before, config); !errors.empty()) return refuse(errors);
@@ -81,18 +101,9 @@ absl::StatusOr<v1::ApplyConfigResponse> Admin::ApplyConfig(const rpc::Principal&
     *response.add_differences() = std::move(difference);
   }
   for (std::string& warning : findings.warnings) response.add_warnings(std::move(warning));
-  if (request.dry_run()) {
-    metrics_.applies.With({"dry_run"}).Increment();
-    return response;
-  }
+  if (request.dry_run()) return response;
   config.set_applied_by(caller.subject);
-  const absl::Status applied = configs_.Apply(config);
-  metrics_.applies
-      .With({applied.ok()                          ? "applied"
-             : absl::IsFailedPrecondition(applied) ? "conflict"
-                                                   : "failed"})
-      .Increment();
-  WISSEL_RETURN_IF_ERROR(applied);
+  WISSEL_RETURN_IF_ERROR(configs_.Apply(config));
   return response;
 }
 

@@ -47,6 +47,8 @@ class Admin {
                                                       const v1::CheckTopicsRequest& request);
 
  private:
+  absl::StatusOr<v1::ApplyConfigResponse> Apply(const rpc::Principal& caller,
+                                                const v1::ApplyConfigRequest& request);
   DeadLetters::Filter SeenBy(const rpc::Principal& caller) const;
 
   bus::Bus& bus_;

@@ -345,6 +345,25 @@ TEST_F(AdminTest, NobodyConfiguresAnothersWorkspace) {
               StatusIs(absl::StatusCode::kPermissionDenied));
 }
 
+TEST_F(AdminTest, EveryApplyIsCountedByHowItEnded) {
+  const auto admin = NewAdmin();
+  WISSEL_EXPECT_OK(admin->ApplyConfig(Of("acme"), Request(1)));
+  WISSEL_EXPECT_OK(admin->ApplyConfig(Of("acme"), Request(2, /*dry_run=*/true)));
+  EXPECT_FALSE(admin->ApplyConfig(Of("rival"), Request(2)).ok());
+  EXPECT_FALSE(admin->ApplyConfig(Of("acme"), Request(3)).ok());
+  v1::ApplyConfigRequest wrong = Request(2);
+  wrong.mutable_config()->mutable_agents(0)->add_queue_ids("sales");
+  EXPECT_FALSE(admin->ApplyConfig(Of("acme"), wrong).ok());
+  testing::AwayBus away;
+  EXPECT_THAT(Admin(away, clock_, metrics_, {}).ApplyConfig(Of("acme"), Request(2)),
+              StatusIs(absl::StatusCode::kUnavailable));
+  const std::string page = registry_.Expose();
+  for (const char* outcome : {"applied", "dry_run", "denied", "conflict", "invalid", "failed"}) {
+    EXPECT_THAT(page, HasSubstr(absl::StrCat("\nwissel_admin_applies_total{outcome=\"", outcome,
+                                             "\"} 1\n")));
+  }
+}
+
 TEST_F(AdminTest, DeadLettersComeNewestFirstPageByPageAndOnlyOnesOwn) {
   const auto admin = NewAdmin({.operator_workspace = "ops"});
   for (int n = 0; n < 50; ++n) Bury(n, n % 5 == 0 ? "rival" : n % 5 == 1 ? "" : "acme");

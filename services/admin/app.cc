@@ -27,7 +27,8 @@ class App final : public AdminApp {
                   .auth = settings.auth,
                   .make =
                       [this](rpc::Authenticator& callers) {
-                        handler_ = std::make_unique<AdminServiceHandler>(admin_, callers, pool_);
+                        handler_ =
+                            std::make_unique<AdminServiceHandler>(admin_, callers, pool_, metrics_);
                         return std::vector<grpc::Service*>{handler_.get()};
                       },
                   .check = [&bus] { return bus.Health(); }},

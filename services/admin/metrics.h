@@ -1,5 +1,6 @@
 #pragma once
 
+#include "libs/rpc/refusals.h"
 #include "libs/telemetry/metrics.h"
 
 namespace wissel::admin {
@@ -8,7 +9,9 @@ namespace wissel::admin {
 struct Metrics {
   explicit Metrics(telemetry::Registry& registry);
 
-  telemetry::CounterFamily applies;  // by outcome: applied, dry_run, invalid, conflict, failed
+  rpc::Refusals refused;
+  // By outcome: applied, dry_run, denied, invalid, conflict, failed.
+  telemetry::CounterFamily applies;
   telemetry::Counter replays;
 };
 

@@ -95,7 +95,7 @@ class Gateway {
   Gateway& operator=(const Gateway&) = delete;
 
   const GatewayOptions& options() const { return options_; }
-  Metrics& metrics() { return metrics_; }
+  Metrics& metrics() const { return metrics_; }
   const telemetry::Logger& log() const { return log_; }
   rpc::Authenticator& authenticator() { return *parts_.authenticator; }
   const Directory& directory() const { return directory_; }

@@ -3,7 +3,8 @@
 namespace wissel::agent_gateway {
 
 Metrics::Metrics(telemetry::Registry& registry)
-    : streams(registry.AddGauge("wissel_agent_gateway_streams", "Streams open now.")),
+    : refused(registry, "wissel_agent_gateway_refused_total"),
+      streams(registry.AddGauge("wissel_agent_gateway_streams", "Streams open now.")),
       streams_ended(registry.AddCounterFamily(
           "wissel_agent_gateway_streams_ended_total", "Streams ended, by how.",
           {{"reason",

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "libs/rpc/refusals.h"
 #include "libs/telemetry/metrics.h"
 
 namespace wissel::agent_gateway {
@@ -8,6 +9,7 @@ namespace wissel::agent_gateway {
 struct Metrics {
   explicit Metrics(telemetry::Registry& registry);
 
+  rpc::Refusals refused;
   telemetry::Gauge streams;
   telemetry::CounterFamily streams_ended;
   telemetry::Gauge unary_sessions;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "libs/rpc/refusals.h"
 #include "libs/telemetry/metrics.h"
 
 namespace wissel::history {
@@ -8,8 +9,9 @@ namespace wissel::history {
 struct Metrics {
   explicit Metrics(telemetry::Registry& registry);
 
-  telemetry::CounterFamily
-      calls;  // by outcome: ok, not_found, invalid, denied, unavailable, failed
+  rpc::Refusals refused;
+  // Of the others, by outcome: ok, not_found, invalid, unavailable, cancelled, failed.
+  telemetry::CounterFamily calls;
   telemetry::Histogram call_seconds;  // of those that were worked on
 };
 

@@ -15,16 +15,19 @@ grpc::ServerUnaryReactor* AdminServiceHandler::Run(Method<Request, Response> met
   absl::Status allowed = caller.status();
   if (allowed.ok()) allowed = rpc::RequireRole(*caller, {rpc::Role::kAdmin});
   if (!allowed.ok()) {
+    metrics_.refused.Count(allowed);
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
     reactor->Finish(rpc::ToGrpc(allowed));
     return reactor;
   }
-  return rpc::RunBlocking(pool_, context,
-                          [this, method, caller = *std::move(caller), request, response](NoTool&) {
-                            absl::StatusOr<Response> answer = (admin_.*method)(caller, *request);
-                            if (answer.ok()) *response = *std::move(answer);
-                            return answer.status();
-                          });
+  return rpc::RunBlocking(
+      pool_, context,
+      [this, method, caller = *std::move(caller), request, response](NoTool&) {
+        absl::StatusOr<Response> answer = (admin_.*method)(caller, *request);
+        if (answer.ok()) *response = *std::move(answer);
+        return answer.status();
+      },
+      [this](const absl::Status& status) { metrics_.refused.Count(status); });
 }
 
 grpc::ServerUnaryReactor* AdminServiceHandler::ApplyConfig(grpc::CallbackServerContext* context,

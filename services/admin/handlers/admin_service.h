@@ -6,6 +6,7 @@
 #include "libs/base/worker_pool.h"
 #include "libs/rpc/auth.h"
 #include "services/admin/admin.h"
+#include "services/admin/metrics.h"
 #include "wissel/admin/v1/admin_service.grpc.pb.h"
 
 namespace wissel::admin {
@@ -17,8 +18,8 @@ class AdminServiceHandler final : public v1::AdminService::CallbackService {
   struct NoTool {};
   using Pool = WorkerPool<NoTool>;
 
-  AdminServiceHandler(Admin& admin, rpc::Authenticator& authenticator, Pool& pool)
-      : admin_(admin), authenticator_(authenticator), pool_(pool) {}
+  AdminServiceHandler(Admin& admin, rpc::Authenticator& authenticator, Pool& pool, Metrics& metrics)
+      : admin_(admin), authenticator_(authenticator), pool_(pool), metrics_(metrics) {}
 
   grpc::ServerUnaryReactor* ApplyConfig(grpc::CallbackServerContext* context,
                                         const v1::ApplyConfigRequest* request,
@@ -54,6 +55,7 @@ class AdminServiceHandler final : public v1::AdminService::CallbackService {
   Admin& admin_;
   rpc::Authenticator& authenticator_;
   Pool& pool_;
+  Metrics& metrics_;
 };
 
 }  // namespace wissel::admin

@@ -12,7 +12,9 @@
 namespace wissel::agent_gateway {
 namespace {
 
-grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, const absl::Status& status) {
+grpc::ServerUnaryReactor* Refuse(const Gateway& gateway, grpc::CallbackServerContext* context,
+                                 const absl::Status& status) {
+  gateway.metrics().refused.Count(status);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(rpc::ToGrpc(status));
   return reactor;
@@ -44,9 +46,9 @@ grpc::ServerUnaryReactor* CommandCall::Start(Gateway& gateway, grpc::CallbackSer
                                              command::v1::Command command,
                                              agent::v1::CommandOutcome* outcome) {
   absl::StatusOr<Issuer> issuer = Authorise(gateway, *context, command);
-  if (!issuer.ok()) return Refuse(context, issuer.status());
+  if (!issuer.ok()) return Refuse(gateway, context, issuer.status());
   if (const absl::Status status = CheckCommand(command); !status.ok()) {
-    return Refuse(context, status);
+    return Refuse(gateway, context, status);
   }
   const Viewer viewer{
       .workspace = issuer->seat.workspace.value(),
@@ -59,11 +61,11 @@ grpc::ServerUnaryReactor* CommandCall::Start(Gateway& gateway, grpc::CallbackSer
   const bool goes_offline = GoesOffline(command, issuer->seat);
   if (!goes_offline) {
     const absl::Status renewed = gateway.unary_sessions().Renew(issuer->seat);
-    if (!renewed.ok()) return Refuse(context, renewed);
+    if (!renewed.ok()) return Refuse(gateway, context, renewed);
   }
   std::shared_ptr<CommandCall> call(new CommandCall(gateway, id, issuer->seat, viewer, outcome));
   if (const absl::Status status = gateway.AddCall(call); !status.ok()) {
-    return Refuse(context, status);
+    return Refuse(gateway, context, status);
   }
   call->self_ = call;
   gateway.metrics().commands_in_flight.Increment();
@@ -127,6 +129,7 @@ void CommandCall::GiveUp(const absl::Status& status) {
 
 void CommandCall::FinishOnce(const absl::Status& status) {
   finished_ = true;
+  gateway_.metrics().refused.Count(status);
   Finish(rpc::ToGrpc(status));
 }
 

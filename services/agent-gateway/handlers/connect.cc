@@ -21,12 +21,13 @@ namespace {
 
 using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
 
-Reactor* Refuse(const absl::Status& status) {
+Reactor* Refuse(const Gateway& gateway, const absl::Status& status) {
   class Refusal final : public Reactor {
    public:
     explicit Refusal(const absl::Status& status) { Finish(rpc::ToGrpc(status)); }
     void OnDone() override { delete this; }
   };
+  gateway.metrics().refused.Count(status);
   return new Refusal(status);
 }
 
@@ -49,12 +50,14 @@ bool Parse(const grpc::ByteBuffer& bytes, ConnectRequest& request) {
 
 Reactor* AgentStream::Open(Gateway& gateway, grpc::CallbackServerContext* context) {
   absl::StatusOr<rpc::Principal> principal = gateway.authenticator().Authenticate(*context);
-  if (!principal.ok()) return Refuse(principal.status());
+  if (!principal.ok()) return Refuse(gateway, principal.status());
   const absl::Status role = rpc::RequireRole(
       *principal, {rpc::Role::kAgent, rpc::Role::kSupervisor, rpc::Role::kBot, rpc::Role::kAdmin});
-  if (!role.ok()) return Refuse(role);
+  if (!role.ok()) return Refuse(gateway, role);
   std::shared_ptr<AgentStream> stream(new AgentStream(gateway, context, *std::move(principal)));
-  if (const absl::Status added = gateway.AddStream(stream); !added.ok()) return Refuse(added);
+  if (const absl::Status added = gateway.AddStream(stream); !added.ok()) {
+    return Refuse(gateway, added);
+  }
   stream->self_ = stream;
   rpc::HandToGrpc(stream.get());
   stream->StartRead(&stream->request_);
@@ -77,7 +80,10 @@ AgentStream::AgentStream(Gateway& gateway, grpc::CallbackServerContext* context,
 void AgentStream::OnReadDone(bool ok) {
   rpc::TakeFromGrpc(this);
   if (!ok) return End(absl::OkStatus(), "client");
-  if (const absl::Status status = OnRequest(); !status.ok()) return End(status, "refused");
+  if (const absl::Status status = OnRequest(); !status.ok()) {
+    gateway_.metrics().refused.Count(status);
+    return End(status, "refused");
+  }
   rpc::HandToGrpc(this);
   StartRead(&request_);
 }

@@ -106,6 +106,7 @@ grpc::ServerUnaryReactor* GetWork(Gateway& gateway, grpc::CallbackServerContext*
     rpc::HandToGrpc(call.get());
     return call.get();
   }
+  gateway.metrics().refused.Count(status);
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   reactor->Finish(rpc::ToGrpc(status));
   return reactor;

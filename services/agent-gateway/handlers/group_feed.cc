@@ -306,7 +306,7 @@ void GroupFeed::ContinueCatchUp() {
 void GroupFeed::OnCommand(command::v1::Command command) {
   const std::string id = command.envelope().id();
   if (const absl::Status status = CheckCommand(command); !status.ok()) {
-    return SendUndecided(id, status.message());
+    return SendUndecided(id, status);
   }
   bool too_many = false;
   {
@@ -316,13 +316,16 @@ void GroupFeed::OnCommand(command::v1::Command command) {
     // A repeat of one that waits: its outcome answers both.
     if (!too_many && !pending_.emplace(id, gateway_.Now()).second) return;
   }
-  if (too_many) return SendUndecided(id, "too many commands are waiting for their outcome");
+  if (too_many) {
+    return SendUndecided(
+        id, absl::ResourceExhaustedError("too many commands are waiting for their outcome"));
+  }
   gateway_.metrics().commands_in_flight.Increment();
   tail_.Expect(id, Shared());
   gateway_.commands().Send(
       {.seat = seat_, .subject = stream_.principal().subject, .roles = stream_.principal().roles},
       std::move(command), stream_.traceparent(), [self = Shared(), id](const absl::Status& status) {
-        if (!status.ok()) self->GiveUp(id, status.message());
+        if (!status.ok()) self->GiveUp(id, status);
       });
 }
 
@@ -334,10 +337,11 @@ void GroupFeed::GiveUpCommands(absl::Time now) {
       if (now - sent >= gateway_.options().command_timeout) late.push_back(command_id);
     }
   }
-  for (const std::string& command_id : late) GiveUp(command_id, kNoOutcomeYet);
+  for (const std::string& command_id : late)
+    GiveUp(command_id, absl::DeadlineExceededError(kNoOutcomeYet));
 }
 
-void GroupFeed::GiveUp(const std::string& command_id, absl::string_view reason) {
+void GroupFeed::GiveUp(const std::string& command_id, const absl::Status& status) {
   {
     MutexLock lock(mutex_);
     // Where the feed has closed, the tail may be gone, and the gateway with it.
@@ -345,14 +349,15 @@ void GroupFeed::GiveUp(const std::string& command_id, absl::string_view reason) 
   }
   tail_.StopExpecting(command_id, this);
   gateway_.metrics().commands_in_flight.Decrement();
-  SendUndecided(command_id, reason);
+  SendUndecided(command_id, status);
 }
 
-void GroupFeed::SendUndecided(const std::string& command_id, absl::string_view reason) {
+void GroupFeed::SendUndecided(const std::string& command_id, const absl::Status& status) {
   gateway_.metrics().commands.With({"undecided"}).Increment();
+  gateway_.metrics().refused.Count(status);
   agent::v1::CommandOutcome outcome;
   outcome.set_command_id(command_id);
-  outcome.set_undecided_reason(std::string(reason));
+  outcome.set_undecided_reason(std::string(status.message()));
   SendOutcome(std::move(outcome), "");
 }
 

@@ -80,8 +80,8 @@ class GroupFeed final : public Subscriber, public OutcomeWaiter {
   void ShowSnapshot();
   bool HasLostLease(const Entry& entry) const;
   void ConnectAgent();
-  void GiveUp(const std::string& command_id, absl::string_view reason);
-  void SendUndecided(const std::string& command_id, absl::string_view reason);
+  void GiveUp(const std::string& command_id, const absl::Status& status);
+  void SendUndecided(const std::string& command_id, const absl::Status& status);
   void SendOutcome(agent::v1::CommandOutcome outcome, const std::string& cursor);
 
   void CatchUpInBackground(std::function<void(GroupFeed&)> step);

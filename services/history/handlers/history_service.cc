@@ -17,11 +17,10 @@ absl::string_view OutcomeOf(const absl::Status& status) {
       return "not_found";
     case absl::StatusCode::kInvalidArgument:
       return "invalid";
-    case absl::StatusCode::kUnauthenticated:
-    case absl::StatusCode::kPermissionDenied:
-      return "denied";
     case absl::StatusCode::kUnavailable:
       return "unavailable";
+    case absl::StatusCode::kCancelled:
+      return "cancelled";
     default:
       return "failed";
   }
@@ -30,6 +29,7 @@ absl::string_view OutcomeOf(const absl::Status& status) {
 }  // namespace
 
 void HistoryServiceHandler::Count(const absl::Status& status) {
+  if (metrics_.refused.Count(status)) return;
   metrics_.calls.With({OutcomeOf(status)}).Increment();
 }
 
@@ -55,10 +55,10 @@ grpc::ServerUnaryReactor* HistoryServiceHandler::Run(Method<Request, Response> m
         const auto begin = std::chrono::steady_clock::now();
         absl::StatusOr<Response> answer = (history.*method)(caller, *request);
         metrics_.call_seconds.Observe(absl::FromChrono(std::chrono::steady_clock::now() - begin));
-        Count(answer.status());
         if (answer.ok()) *response = *std::move(answer);
         return answer.status();
-      });
+      },
+      [this](const absl::Status& status) { Count(status); });
 }
 
 grpc::ServerUnaryReactor* HistoryServiceHandler::GetConversation(

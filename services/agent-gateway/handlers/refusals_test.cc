@@ -1,0 +1,116 @@
+// Who is turned away, where, and that it is counted.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "libs/rpc/test_callers.h"
+#include "libs/testing/status_matchers.h"
+#include "services/agent-gateway/testing/gateway_fixture.h"
+#include "services/agent-gateway/testing/holding_bus.h"
+#include "services/agent-gateway/testing/unary_client.h"
+
+namespace wissel::agent_gateway {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::StatusIs;
+
+class RefusalsTest : public GatewayFixture {
+ protected:
+  /// A gateway whose commands stay without an outcome.
+  std::unique_ptr<RunningGateway> StartHeld(const GatewayOptions& options) {
+    auto running = std::make_unique<RunningGateway>(
+        GatewayParts{.bus = &holding_, .authenticator = authenticator_.get(), .clock = &clock_},
+        options, partitions_);
+    while (!running->gateway->ready()) std::this_thread::yield();
+    return running;
+  }
+  static void AwaitCommandInFlight(const RunningGateway& gateway) {
+    while (!absl::StrContains(gateway.registry.Expose(),
+                              "\nwissel_agent_gateway_commands_in_flight 1\n")) {
+      std::this_thread::yield();
+    }
+  }
+  static auto HasCounted(absl::string_view reason, int times) {
+    return HasSubstr(absl::StrCat("\nwissel_agent_gateway_refused_total{reason=\"", reason, "\"} ",
+                                  times, "\n"));
+  }
+
+  HoldingBus holding_{*bus_};
+};
+
+TEST_F(RefusalsTest, NoCallIsTakenWithoutATokenOfTheRightRole) {
+  const auto gateway = StartGateway();
+  const rpc::TestCallsAnswered answered = rpc::CallEveryMethod(
+      agent::v1::AgentService::service_full_name(),
+      rpc::MakeChannel({.target = absl::StrCat("localhost:", gateway->server->port())}),
+      {.secret = std::string(kTestSecret),
+       .workspace = std::string(domain::testing::kWorkspace),
+       .subject = "anna",
+       .allowed_roles = {"agent", "supervisor", "bot", "admin"},
+       .other_roles = {"integrator", "visitor"}});
+  EXPECT_THAT(answered.wrong, IsEmpty());
+  EXPECT_EQ(answered.unauthenticated, answered.methods * 3);
+  EXPECT_EQ(answered.denied, answered.methods * 3);
+  EXPECT_THAT(gateway->registry.Expose(),
+              ::testing::AllOf(HasCounted("unauthenticated", answered.unauthenticated),
+                               HasCounted("denied", answered.denied)));
+}
+
+TEST_F(RefusalsTest, AStreamTooMany) {
+  GatewayOptions options = Quick();
+  options.max_streams = 1;
+  const auto gateway = StartGateway(options);
+  TestStream anna(*gateway, Token("anna"));
+  anna.AwaitSnapshot();
+  EXPECT_THAT(TestStream(*gateway, Token("bram")).Finish(),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(gateway->registry.Expose(), HasCounted("exhausted", 1));
+}
+
+TEST_F(RefusalsTest, AStreamThatAsksForWhatItMayNotSee) {
+  const auto gateway = StartGateway();
+  EXPECT_THAT(TestStream(*gateway, Token("anna"), WholeWorkspace()).Finish(),
+              StatusIs(absl::StatusCode::kPermissionDenied));
+  EXPECT_THAT(gateway->registry.Expose(), HasCounted("denied", 1));
+}
+
+TEST_F(RefusalsTest, ACallTooMany) {
+  GatewayOptions options = Quick();
+  options.max_calls = 1;
+  const auto gateway = StartHeld(options);
+  const UnaryClient anna{.gateway = *gateway, .token = Token("anna")};
+  std::thread first([&] {
+    EXPECT_THAT(anna.Execute(Presence(command::v1::PRESENCE_AVAILABLE)).status(),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+  });
+  AwaitCommandInFlight(*gateway);
+  const UnaryClient bram{.gateway = *gateway, .token = Token("bram")};
+  EXPECT_THAT(bram.Execute(Presence(command::v1::PRESENCE_AVAILABLE)).status(),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(bram.GetWork().status(), StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(gateway->registry.Expose(), HasCounted("exhausted", 2));
+  clock_.Advance(options.command_timeout);
+  first.join();
+}
+
+TEST_F(RefusalsTest, ACommandTooManyOnAStream) {
+  GatewayOptions options = Quick();
+  options.max_commands_in_flight = 1;
+  const auto gateway = StartHeld(options);
+  TestStream anna(*gateway, Token("anna"));
+  anna.AwaitSnapshot();
+  anna.Send(Presence(command::v1::PRESENCE_AVAILABLE));
+  AwaitCommandInFlight(*gateway);
+  const std::string second = anna.Send(Presence(command::v1::PRESENCE_AWAY));
+  EXPECT_THAT(anna.AwaitOutcome(second).undecided_reason(), HasSubstr("too many commands"));
+  EXPECT_THAT(gateway->registry.Expose(), HasCounted("exhausted", 1));
+}
+
+}  // namespace
+}  // namespace wissel::agent_gateway
