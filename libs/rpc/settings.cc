@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "libs/base/loopback.h"
 #include "libs/base/status_macros.h"
 #include "libs/rpc/jwt.h"
 
@@ -21,12 +22,26 @@ absl::StatusOr<std::string> ReadFile(const std::string& path) {
   return text;
 }
 
+// Of SCHEME://[USER@]HOST[:PORT][/PATH].
+absl::string_view HostOf(absl::string_view url) {
+  absl::string_view host = url.substr(url.find("://") + 3);
+  host = host.substr(0, host.find_first_of("/?#"));
+  host = host.substr(host.rfind('@') + 1);
+  return host.substr(0, host.find(':', host.rfind(']') + 1));
+}
+
+bool IsSafe(absl::string_view url) {
+  return absl::StartsWith(url, "https://") ||
+         (absl::StartsWith(url, "http://") && IsLoopback(HostOf(url)));
+}
+
 }  // namespace
 
 void ServerSettings::Describe(config::Binder& b) {
   b.HostPort("listen", &listen, "HOST:PORT to listen on; port 0 takes a free one.");
   b.File("certificate_file", &certificate_file,
-         "The server's certificate chain, PEM; empty: plain text, for a mesh or proxy in front.");
+         "The server's certificate chain, PEM; empty: plain text, for a mesh or proxy in front. "
+         "Beyond this machine the log warns of that.");
   b.File("private_key_file", &private_key_file, "The certificate's private key, PEM.");
   b.File("client_ca_file", &client_ca_file,
          "Authorities, PEM, of which a client must show a certificate; empty: none asked for.");
@@ -74,8 +89,10 @@ void AuthSettings::Describe(config::Binder& b) {
   b.Text("hs256_key_id", &hs256_key_id, "The key id (kid) of that secret, if tokens carry one.");
   b.File("jwks_file", &jwks_file, "A JSON Web Key Set for RS256 and ES256 tokens.");
   b.Text("jwks_url", &jwks_url,
-         "Where to fetch one, http:// or https://; not together with jwks_file.");
-  b.Text("issuer", &issuer, "The issuer (iss) that tokens must name; empty: any.");
+         "Where to fetch one, https://, or http:// on this machine; not together with jwks_file.");
+  b.Text("issuer", &issuer,
+         "The issuer (iss) that tokens must name; empty: any. With a key set, this or audience "
+         "must be given.");
   b.Text("audience", &audience, "The audience (aud) that tokens must name; empty: any.");
   b.Duration("leeway", &leeway, "For clocks that differ, on a token's times.",
              {.max = absl::Minutes(10)});
@@ -85,10 +102,13 @@ void AuthSettings::Describe(config::Binder& b) {
           {.min = 256, .max = 64 << 10});
   b.Require(hs256_secret.empty() || hs256_secret.value().size() >= kMinSecretBytes,
             absl::StrCat("hs256_secret: expected ", kMinSecretBytes, " bytes or more"));
-  b.Require(jwks_url.empty() || absl::StartsWith(jwks_url, "http://") ||
-                absl::StartsWith(jwks_url, "https://"),
-            "jwks_url: expected http:// or https://");
+  // Who is on the way could put keys of their own in place of these.
+  b.Require(jwks_url.empty() || IsSafe(jwks_url),
+            "jwks_url: expected https://, or http:// on this machine");
   b.Require(jwks_file.empty() || jwks_url.empty(), "give jwks_file or jwks_url, not both");
+  // An identity provider signs for other programs with the same keys.
+  b.Require((jwks_file.empty() && jwks_url.empty()) || !issuer.empty() || !audience.empty(),
+            "a key set verifies tokens meant for others too: give issuer or audience");
   b.Require(!hs256_secret.empty() || !jwks_file.empty() || !jwks_url.empty(),
             "nobody could call: give hs256_secret, jwks_file or jwks_url");
 }

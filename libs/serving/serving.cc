@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "libs/base/loopback.h"
 #include "libs/base/notification.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/thread.h"
@@ -81,6 +82,13 @@ absl::Status Serving::TryToListen() {
   server_ = *std::move(server);
   port_ = server_->port();
   context_.log.Info("listening", {{"port", server_->port()}});
+  const absl::string_view listen = server_options.listen;
+  if (!server_options.tls && !IsLoopback(listen.substr(0, listen.rfind(':')))) {
+    context_.log.Warning(
+        "gRPC in plain text beyond this machine: unless something in front encrypts, tokens can be "
+        "read on their way; set grpc.certificate_file",
+        {{"listen", listen}});
+  }
   return absl::OkStatus();
 }
 

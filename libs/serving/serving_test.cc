@@ -73,9 +73,10 @@ class KeyServer {
 
 class ServingTest : public ::testing::Test {
  protected:
-  std::unique_ptr<Serving> Start(const std::string& jwks_url) {
+  std::unique_ptr<Serving> Start(const std::string& jwks_url,
+                                 const std::string& listen = "127.0.0.1:0") {
     Options options{.name = "test"};
-    options.grpc.listen = "127.0.0.1:0";
+    options.grpc.listen = listen;
     options.auth.jwks_url = jwks_url;
     options.make =
         [this](rpc::Authenticator& authenticator) -> absl::StatusOr<std::vector<grpc::Service*>> {
@@ -102,8 +103,13 @@ class ServingTest : public ::testing::Test {
   telemetry::Endpoint endpoint_{registry_, readiness_};
   Mutex mutex_;
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
+  std::string logged_ ABSL_GUARDED_BY(mutex_);
   const service::Context context_{.clock = clock_,
-                                  .log = telemetry::Logger(),
+                                  .log = telemetry::Logger({.write =
+                                                                [this](absl::string_view line) {
+                                                                  MutexLock lock(mutex_);
+                                                                  absl::StrAppend(&logged_, line);
+                                                                }}),
                                   .metrics = registry_,
                                   .readiness = readiness_,
                                   .endpoint = endpoint_,
@@ -181,6 +187,23 @@ TEST_F(ServingTest, FollowsItsCheckAndDrains) {
   serving->Drain(kPatience);
   EXPECT_TRUE(drained_);
   EXPECT_THAT(readiness_.ToJson(), HasSubstr("draining"));
+}
+
+TEST_F(ServingTest, WarnsOfPlainTextBeyondThisMachine) {
+  KeyServer keys;
+  keys.Show(rpc::EcJwk(rpc::MakeEcKey(), "e"));
+  const auto logged = [this] {
+    MutexLock lock(mutex_);
+    return logged_;
+  };
+  {
+    const auto serving = Start(keys.url());
+    ASSERT_TRUE(Eventually([&] { return readiness_.Ready(); }));
+  }
+  EXPECT_THAT(logged(), ::testing::Not(HasSubstr("plain text")));
+  const auto serving = Start(keys.url(), "0.0.0.0:0");
+  ASSERT_TRUE(Eventually([&] { return readiness_.Ready(); }));
+  EXPECT_THAT(logged(), HasSubstr("set grpc.certificate_file listen=0.0.0.0:0"));
 }
 
 TEST_F(ServingTest, AnAddressThatIsTakenEndsTheProcess) {
