@@ -19,13 +19,15 @@ std::pair<std::string, std::string> ContentType() {
   return bus::ContentTypeHeader(Command::descriptor()->full_name());
 }
 
-// The role that allows most of those the token carries.
-common::v1::Role ActorRole(const rpc::Roles& roles) {
+// The role that allows most of those the token carries, for this command.
+common::v1::Role ActorRole(const rpc::Roles& roles, const Command& command) {
   if (roles.Has(rpc::Role::kAdmin)) return common::v1::ROLE_ADMIN;
   if (roles.Has(rpc::Role::kSupervisor)) return common::v1::ROLE_SUPERVISOR;
+  if (roles.Has(rpc::Role::kIntegrator) && command.has_update_conversation()) {
+    return common::v1::ROLE_INTEGRATOR;
+  }
   if (roles.Has(rpc::Role::kBot)) return common::v1::ROLE_BOT;
   if (roles.Has(rpc::Role::kAgent)) return common::v1::ROLE_AGENT;
-  if (roles.Has(rpc::Role::kIntegrator)) return common::v1::ROLE_INTEGRATOR;
   return common::v1::ROLE_UNSPECIFIED;
 }
 
@@ -119,7 +121,7 @@ void CommandPort::Send(const Issuer& issuer, Command command, absl::string_view 
                        Done done) {
   command::v1::Actor& actor = *command.mutable_actor();
   actor.set_subject(issuer.subject);
-  actor.set_role(ActorRole(issuer.roles));
+  actor.set_role(ActorRole(issuer.roles, command));
   actor.set_agent_id(issuer.seat.agent.value());
   FillAgent(issuer.seat.agent, command);
   const telemetry::TraceContext trace =

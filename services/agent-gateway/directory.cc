@@ -94,8 +94,9 @@ absl::StatusOr<Seat> Directory::Find(const rpc::Principal& principal,
     if (all_read && agent == nullptr) {
       WISSEL_RETURN_IF_ERROR(CheckConfigured(*config, principal));
     }
-    const bool may_choose = seat.routing_group.empty() &&
-                            principal.roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin});
+    const bool may_choose =
+        seat.routing_group.empty() &&
+        principal.roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin, rpc::Role::kIntegrator});
     if (may_choose && HasGroup(*config, wished_group)) {
       seat.routing_group = RoutingGroupId(wished_group);
       // Looking at another group than their own, they are nobody's agent there.

@@ -40,9 +40,9 @@ class Directory {
   /// Agent and routing group come from the token where it names them, else from the workspace's
   /// configuration by the token's subject. Whom a configuration has removed keeps their seat while
   /// work is kept until done (config.v1.RemovedWork): the router knows whether any is left.
-  /// Supervisors and admins whose token names no routing group may wish for one; theirs is nobody's
-  /// agent in another group than their own. Until loaded(), what the token names is believed: the
-  /// router decides each command by the configuration anyway.
+  /// Supervisors, admins and integrators whose token names no routing group may wish for one; they
+  /// are nobody's agent in another group than their own. Until loaded(), what the token names is
+  /// believed: the router decides each command by the configuration anyway.
   ///   FAILED_PRECONDITION  no such workspace, routing group or agent in the configuration in
   ///   force,
   ///                        or the routing group cannot be told

@@ -20,17 +20,24 @@ grpc::ServerUnaryReactor* Refuse(const Gateway& gateway, grpc::CallbackServerCon
   return reactor;
 }
 
-// Supervisors of several routing groups say in which of them; for agents it is their own.
+// Supervisors and integrators of several routing groups say in which of them; for agents it is
+// their own. An integrator says what is known of a conversation, does nothing else, and is nobody's
+// agent.
 absl::StatusOr<Issuer> Authorise(Gateway& gateway, const grpc::CallbackServerContext& context,
                                  const command::v1::Command& command) {
   WISSEL_ASSIGN_OR_RETURN(const rpc::Principal principal,
                           gateway.authenticator().Authenticate(context));
-  WISSEL_RETURN_IF_ERROR(rpc::RequireRole(
-      principal, {rpc::Role::kAgent, rpc::Role::kSupervisor, rpc::Role::kBot, rpc::Role::kAdmin}));
-  const bool may_choose = principal.roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin});
+  const absl::Status works = rpc::RequireRole(
+      principal, {rpc::Role::kAgent, rpc::Role::kSupervisor, rpc::Role::kBot, rpc::Role::kAdmin});
+  const bool informs =
+      command.has_update_conversation() && principal.roles.Has(rpc::Role::kIntegrator);
+  if (!works.ok() && !informs) return works;
+  const bool may_choose =
+      informs || principal.roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin});
   WISSEL_ASSIGN_OR_RETURN(
       Seat seat,
       gateway.directory().Find(principal, may_choose ? command.envelope().routing_group_id() : ""));
+  if (!works.ok()) seat.agent = AgentId();
   return Issuer{.seat = std::move(seat), .subject = principal.subject, .roles = principal.roles};
 }
 
@@ -124,12 +131,12 @@ void CommandCall::GiveUp(const absl::Status& status) {
   MutexLock lock(mutex_);
   if (finished_) return;
   gateway_.metrics().commands.With({"undecided"}).Increment();
+  gateway_.metrics().refused.Count(status);
   FinishOnce(status);
 }
 
 void CommandCall::FinishOnce(const absl::Status& status) {
   finished_ = true;
-  gateway_.metrics().refused.Count(status);
   Finish(rpc::ToGrpc(status));
 }
 

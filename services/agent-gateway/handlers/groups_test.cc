@@ -147,6 +147,14 @@ TEST_F(GroupsTest, CommandsSayWhichGroupTheyAreFor) {
   const UnaryClient client{.gateway = *gateway, .token = Boss()};
   WISSEL_ASSERT_OK_AND_ASSIGN(const auto outcome, client.Execute(unary));
   EXPECT_FALSE(outcome.has_rejected());
+
+  Command known;
+  known.mutable_update_conversation()->set_conversation_id(in_west_);
+  const UnaryClient shop{.gateway = *gateway, .token = Token("web-shop", {"integrator"})};
+  EXPECT_THAT(shop.Execute(known).status(), StatusIs(absl::StatusCode::kFailedPrecondition));
+  known.mutable_envelope()->set_routing_group_id("west");
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto informed, shop.Execute(known));
+  EXPECT_FALSE(informed.has_rejected());
 }
 
 TEST_F(GroupsTest, SeveralSnapshotsWaitForRoom) {

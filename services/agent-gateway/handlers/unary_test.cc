@@ -74,5 +74,37 @@ TEST_F(UnaryTest, UnaryCallsWaitForTheOutcome) {
   EXPECT_EQ(work.snapshot().items(0).conversation().conversation_id(), conversation);
 }
 
+// Whoever has the customers' records need not be an agent.
+TEST_F(UnaryTest, AnIntegratorSaysWhatIsKnownAndDoesNothingElse) {
+  const auto gateway = StartGateway();
+  TestStream anna(*gateway, Token("anna"));
+  const std::string conversation = TakeConversation(anna, "31612345678", "nl");
+  command::v1::Command update;
+  update.mutable_update_conversation()->set_conversation_id(conversation);
+  update.mutable_update_conversation()->mutable_facts()->set_tier("gold");
+  // Called as an agent is, too.
+  const UnaryClient shop{.gateway = *gateway, .token = Token("bram", {"integrator"})};
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto outcome, shop.Execute(update));
+  EXPECT_FALSE(outcome.has_rejected()) << outcome.rejected().detail();
+  const auto updated = anna.AwaitEvent(conversation::v1::Event::kConversationUpdated);
+  EXPECT_EQ(updated.conversation_updated().facts().tier(), "gold");
+  EXPECT_EQ(updated.conversation_updated().actor().role(), common::v1::ROLE_INTEGRATOR);
+  EXPECT_EQ(updated.conversation_updated().actor().agent_id(), "");
+  EXPECT_THAT(gateway->registry.Expose(),
+              ::testing::HasSubstr("\nwissel_agent_gateway_unary_sessions 0\n"));
+  for (const command::v1::Command& other :
+       {Note(conversation, "from the shop"), Reply(conversation, "hello"),
+        Presence(command::v1::PRESENCE_AVAILABLE)}) {
+    EXPECT_THAT(shop.Execute(other).status(), StatusIs(absl::StatusCode::kPermissionDenied));
+  }
+  // An agent who is an integrator too may speak of another's conversation.
+  const UnaryClient both{.gateway = *gateway, .token = Token("bram", {"agent", "integrator"})};
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto theirs, both.Execute(update));
+  EXPECT_FALSE(theirs.has_rejected()) << theirs.rejected().detail();
+  WISSEL_ASSERT_OK_AND_ASSIGN(
+      const auto plain, UnaryClient{.gateway = *gateway, .token = Token("bram")}.Execute(update));
+  EXPECT_EQ(plain.rejected().reason(), CommandRejected::REASON_NOT_YOURS);
+}
+
 }  // namespace
 }  // namespace wissel::agent_gateway
