@@ -4,7 +4,7 @@ namespace wissel::admin {
 
 void AdminSettings::Describe(config::Binder& b) {
   b.Group("grpc", &grpc, "Where and how it listens.");
-  b.Group("auth", &auth, "Who may call.");
+  b.Group("auth", &auth, "Who may call: docs/reference/tokens.md.");
   b.Text(
       "operator_workspace", &operator_workspace,
       "Its admins also see the dead letters that belong to no workspace, and make topics; nobody "

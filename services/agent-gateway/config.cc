@@ -6,7 +6,7 @@ namespace wissel::agent_gateway {
 
 void GatewaySettings::Describe(config::Binder& b) {
   b.Group("grpc", &grpc, "How the gateway listens.");
-  b.Group("auth", &auth, "Who may call.");
+  b.Group("auth", &auth, "Who may call: docs/reference/tokens.md.");
   b.Bool(
       "use_views", &use_views,
       "Whether snapshots and checkpoints come from Redis; without it the log alone is folded and "

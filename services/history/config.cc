@@ -4,7 +4,7 @@ namespace wissel::history {
 
 void HistorySettings::Describe(config::Binder& b) {
   b.Group("grpc", &grpc, "Where and how it listens.");
-  b.Group("auth", &auth, "Who may call.");
+  b.Group("auth", &auth, "Who may call: docs/reference/tokens.md.");
   b.Int("threads", &threads,
         "Calls worked on at the same time, each on a connection to Redis of its own.",
         {.min = 1, .max = 256});
