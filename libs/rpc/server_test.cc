@@ -3,9 +3,14 @@
 #include <gmock/gmock.h>
 #include <grpcpp/generic/generic_stub.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <future>
+#include <optional>
 
 #include "absl/strings/str_cat.h"
 #include "echo.grpc.pb.h"
@@ -279,6 +284,77 @@ TEST_F(ServerTest, DestroyingItCancelsWhatIsUnderWay) {
   destroy.join();
   done.Wait();
   EXPECT_FALSE(waited.ok());
+}
+
+// A client that speaks HTTP/2 (RFC 9113) by hand: it answers some of the server's pings and then
+// nothing more, as one whose machine is gone.
+class DyingClient {
+ public:
+  explicit DyingClient(int port) : socket_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    EXPECT_EQ(connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
+    const timeval patience{.tv_sec = 30, .tv_usec = 0};
+    setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    Write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + Frame(kSettings, 0, ""));
+  }
+  ~DyingClient() { close(socket_); }
+
+  // Pings seen until the server hung up; nothing if it did not within half a minute.
+  std::optional<int> PingsUntilDropped(int answered) {
+    int pings = 0;
+    while (true) {
+      const std::optional<std::string> header = Read(9);
+      if (!header) return std::nullopt;
+      if (header->empty()) return pings;
+      const auto byte = [&](size_t i) { return static_cast<unsigned char>((*header)[i]); };
+      const size_t size = static_cast<size_t>(byte(0) << 16 | byte(1) << 8 | byte(2));
+      const std::optional<std::string> body = Read(size);
+      if (!body) return std::nullopt;
+      const bool is_answer = (byte(4) & kAck) != 0;
+      if (byte(3) == kSettings && !is_answer) Write(Frame(kSettings, kAck, ""));
+      if (byte(3) == kPing && !is_answer && ++pings <= answered) Write(Frame(kPing, kAck, *body));
+    }
+  }
+
+ private:
+  static constexpr unsigned char kSettings = 4;
+  static constexpr unsigned char kPing = 6;
+  static constexpr unsigned char kAck = 1;
+
+  static std::string Frame(unsigned char type, unsigned char flags, const std::string& body) {
+    std::string frame(9, '\0');
+    frame[2] = static_cast<char>(body.size());
+    frame[3] = static_cast<char>(type);
+    frame[4] = static_cast<char>(flags);
+    return frame + body;
+  }
+  void Write(const std::string& bytes) {
+    EXPECT_EQ(send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL),
+              static_cast<ssize_t>(bytes.size()));
+  }
+  // Fewer when the connection has ended; nothing when neither comes.
+  std::optional<std::string> Read(size_t size) {
+    std::string bytes(size, '\0');
+    size_t have = 0;
+    while (have < size) {
+      const ssize_t got = recv(socket_, &bytes[have], size - have, 0);
+      if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return std::nullopt;
+      if (got <= 0) return "";
+      have += static_cast<size_t>(got);
+    }
+    return bytes;
+  }
+
+  const int socket_;
+};
+
+TEST_F(ServerTest, AClientThatNoLongerAnswersIsDropped) {
+  Start({.keepalive_interval = absl::Milliseconds(100), .keepalive_timeout = absl::Seconds(2)});
+  // However long it has been there without a call.
+  EXPECT_EQ(DyingClient(server_->port()).PingsUntilDropped(4), 5);
 }
 
 // grpc.health.v1.HealthCheckResponse is one varint field: 08 01 is SERVING, 08 02 NOT_SERVING.

@@ -92,6 +92,20 @@ TEST_F(ConnectTest, RefusalsAndRepeatsAreOutcomes) {
   EXPECT_FALSE(anna.AwaitOutcome(anna.Send(lease)).undecided_reason().empty());
 }
 
+TEST_F(ConnectTest, AClosedConversationTakesNoMoreAnswers) {
+  const auto gateway = StartGateway();
+  TestStream anna(*gateway, Token("anna"));
+  const std::string conversation = TakeConversation(anna, "31612345678", "nl");
+  Command resolve;
+  resolve.mutable_resolve()->set_conversation_id(conversation);
+  EXPECT_FALSE(anna.AwaitOutcome(anna.Send(resolve)).has_rejected());
+  EXPECT_EQ(anna.AwaitOutcome(anna.Send(Reply(conversation, "one more thing"))).rejected().reason(),
+            CommandRejected::REASON_CLOSED);
+  const UnaryClient client{.gateway = *gateway, .token = Token("anna")};
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto outcome, client.Execute(resolve));
+  EXPECT_EQ(outcome.rejected().reason(), CommandRejected::REASON_CLOSED);
+}
+
 // Only the gateway that remembers the decision can say what it was; "done" would be a guess.
 TEST_F(ConnectTest, ARepeatOfWhatTheGatewayHasForgottenIsNotSaidToBeDone) {
   GatewayOptions forgetful = Quick();
