@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/ids.h"
 #include "libs/base/status_macros.h"
@@ -28,20 +29,32 @@ absl::Status ValidateName(absl::string_view field, absl::string_view value) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateText(absl::string_view field, const message::v1::Text& text) {
+  WISSEL_RETURN_IF_ERROR(Bounds(absl::StrCat(field, ".text"), text.text(), 0, kMaxTextBytes));
+  WISSEL_RETURN_IF_ERROR(Bounds(absl::StrCat(field, ".html"), text.html(), 0, kMaxTextBytes));
+  return Bounds(absl::StrCat(field, ".quoted"), text.quoted(), 0, kMaxQuotedBytes);
+}
+
+absl::Status ValidateMedia(const message::v1::Media& media) {
+  if (media.has_blob() != media.unavailable_reason().empty()) {
+    return absl::InvalidArgumentError("media: expected one of blob and unavailable_reason");
+  }
+  WISSEL_RETURN_IF_ERROR(
+      Bounds("media.blob.file_name", media.blob().file_name(), 0, kMaxFileNameBytes));
+  return Bounds("media.caption", media.caption(), 0, kMaxTextBytes);
+}
+
 absl::Status ValidateContent(const message::v1::Content& content) {
   using Kind = message::v1::Content::KindCase;
   switch (content.kind_case()) {
     case Kind::kText:
-      return Bounds("text.text", content.text().text(), 0, kMaxTextBytes);
+      return ValidateText("text", content.text());
     case Kind::kMedia:
-      if (content.media().has_blob() == content.media().unavailable_reason().empty()) {
-        return absl::OkStatus();
-      }
-      return absl::InvalidArgumentError("media: expected one of blob and unavailable_reason");
+      return ValidateMedia(content.media());
     case Kind::kUnsupported:
       return Bounds("unsupported.raw", content.unsupported().raw(), 0, kMaxRawBytes);
     case Kind::kEdit:
-      return Bounds("edit.text", content.edit().text().text(), 0, kMaxTextBytes);
+      return ValidateText("edit.text", content.edit().text());
     case Kind::kLocation:
     case Kind::kContactCard:
     case Kind::kInteractiveReply:
@@ -118,7 +131,13 @@ std::string ReceiptId(std::initializer_list<absl::string_view> parts) {
 absl::Status ValidateAccount(const AccountIds& ids) {
   WISSEL_RETURN_IF_ERROR(ValidateName("workspace_id", ids.workspace_id));
   WISSEL_RETURN_IF_ERROR(ValidateName("routing_group_id", ids.routing_group_id));
-  return Bounds("account_id", ids.account_id, 1, 128);
+  WISSEL_RETURN_IF_ERROR(Bounds("account_id", ids.account_id, 1, 128));
+  for (const char c : ids.account_id) {
+    if (!absl::ascii_isgraph(static_cast<unsigned char>(c))) {
+      return absl::InvalidArgumentError("account_id: expected visible ASCII only, no spaces");
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Validate(const message::v1::InboundMessage& message) {
@@ -134,7 +153,7 @@ absl::Status Validate(const message::v1::InboundMessage& message) {
                        .account_id = message.account().account_id()}),
       Bounds("envelope.id", message.envelope().id(), 36, 36),
       Bounds("provider_message_id", message.provider_message_id(), 1, kMaxProviderMessageIdBytes),
-      Bounds("sender.address", message.sender().address(), 1, 320),
+      Bounds("sender.address", message.sender().address(), 1, kMaxAddressBytes),
       Bounds("sender.display_name", message.sender().display_name(), 0, kMaxDisplayNameBytes),
       Bounds("sender.contact_id", message.sender().contact_id(), 36, 36),
       Bounds("subject", message.subject(), 0, 998),
@@ -145,6 +164,11 @@ absl::Status Validate(const message::v1::InboundMessage& message) {
   }
   if (message.recipients_size() > 100) {
     return absl::InvalidArgumentError("recipients: more than 100");
+  }
+  for (const common::v1::ContactPoint& to : message.recipients()) {
+    WISSEL_RETURN_IF_ERROR(Bounds("recipients.address", to.address(), 1, kMaxAddressBytes));
+    WISSEL_RETURN_IF_ERROR(
+        Bounds("recipients.display_name", to.display_name(), 0, kMaxDisplayNameBytes));
   }
   if (message.contents_size() < 1 || message.contents_size() > 100) {
     return absl::InvalidArgumentError("contents: expected 1 to 100");

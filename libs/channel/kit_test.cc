@@ -203,10 +203,44 @@ TEST(IdsTest, TheSameMessageHasTheSameIdsAndAnotherAccountsHasOthers) {
   EXPECT_EQ(one.sender().contact_id(), other.sender().contact_id());
 }
 
+// Whoever makes an id, or looks for a group's partition, in another language goes by this file.
+TEST(IdsTest, TheContractsVectorsAreOurs) {
+  std::ifstream file("proto/wissel/common/v1/common.proto");
+  const std::string contract((std::istreambuf_iterator<char>(file)), {});
+  const auto says = [&](std::string line) {
+    return ::testing::Value(contract, HasSubstr(absl::StrCat("//   ", line, "\n")));
+  };
+  message::v1::InboundMessage mail = Message();
+  mail.mutable_envelope()->set_workspace_id("web-shop");
+  mail.mutable_account()->set_account_id("support-mail");
+  mail.set_provider_message_id("1@customer.example");
+  common::v1::ContactPoint& recipient = *mail.add_recipients();
+  recipient.set_kind(common::v1::CHANNEL_KIND_EMAIL);
+  recipient.set_address("pieter@customer.example");
+  DeriveIds(&mail);
+  EXPECT_TRUE(says(absl::StrCat(R"("message", "web-shop", "support-mail", "1@customer.example"  )",
+                                mail.envelope().id())));
+  EXPECT_TRUE(says(absl::StrCat(R"("contact", "web-shop", "email", "pieter@customer.example"  )",
+                                recipient.contact_id())));
+  EXPECT_TRUE(says(absl::StrCat(R"("contact", "web-shop", "whatsapp", "31612345678"  )",
+                                mail.sender().contact_id())));
+  for (const char* key : {"web-shop/desk", "web-shop/nl", "shop/desk"}) {
+    EXPECT_TRUE(says(absl::StrCat("\"", key, "\"  ", bus::PartitionOf(key, 4), " of 4, ",
+                                  bus::PartitionOf(key, 16), " of 16")))
+        << key;
+  }
+}
+
 TEST(IdsTest, ValidatesWhoseAnAccountIs) {
   EXPECT_THAT(
-      ValidateAccount({.workspace_id = "shop", .routing_group_id = "nl", .account_id = "WA nl"}),
+      ValidateAccount({.workspace_id = "shop", .routing_group_id = "nl", .account_id = "WA:nl"}),
       IsOk());
+  for (const char* account : {"WA nl", "wa\n", "caf\xC3\xA9"}) {
+    EXPECT_THAT(
+        ValidateAccount({.workspace_id = "shop", .routing_group_id = "nl", .account_id = account}),
+        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("account_id: expected visible")))
+        << account;
+  }
   EXPECT_THAT(
       ValidateAccount({.workspace_id = "shop", .routing_group_id = "n l", .account_id = "wa"}),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("routing_group_id")));
@@ -238,7 +272,49 @@ TEST(IdsTest, ValidatesTheContractsBounds) {
       }),
       StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("text.text")));
   EXPECT_THAT(broken([](M& m) { m.add_contents()->mutable_media(); }),
-              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("media")));
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("media: expected one of")));
+  EXPECT_THAT(broken([](M& m) {
+                message::v1::Media& media = *m.add_contents()->mutable_media();
+                media.mutable_blob();
+                media.set_unavailable_reason("both");
+              }),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("media: expected one of")));
+  EXPECT_THAT(
+      broken([](M& m) {
+        m.mutable_contents(0)->mutable_text()->set_html(std::string(kMaxTextBytes + 1, 'x'));
+      }),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("text.html")));
+  EXPECT_THAT(
+      broken([](M& m) {
+        m.mutable_contents(0)->mutable_text()->set_quoted(std::string(kMaxQuotedBytes + 1, 'x'));
+      }),
+      StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("text.quoted")));
+  const auto media = [&](size_t name, size_t caption) {
+    return broken([&](M& m) {
+      message::v1::Media& media = *m.add_contents()->mutable_media();
+      media.mutable_blob()->set_file_name(std::string(name, 'x'));
+      media.set_caption(std::string(caption, 'x'));
+    });
+  };
+  EXPECT_THAT(media(kMaxFileNameBytes, kMaxTextBytes), IsOk());
+  EXPECT_THAT(media(kMaxFileNameBytes + 1, 0),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("media.blob.file_name")));
+  EXPECT_THAT(media(0, kMaxTextBytes + 1),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("media.caption")));
+  const auto recipient = [&](size_t address, size_t name) {
+    return broken([&](M& m) {
+      common::v1::ContactPoint& to = *m.add_recipients();
+      to.set_address(std::string(address, 'x'));
+      to.set_display_name(std::string(name, 'x'));
+    });
+  };
+  EXPECT_THAT(recipient(kMaxAddressBytes, kMaxDisplayNameBytes), IsOk());
+  EXPECT_THAT(recipient(0, 0),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("recipients.address")));
+  EXPECT_THAT(recipient(kMaxAddressBytes + 1, 0),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("recipients.address")));
+  EXPECT_THAT(recipient(1, kMaxDisplayNameBytes + 1),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("recipients.display_name")));
   EXPECT_THAT(broken([](M& m) { m.add_contents(); }),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("no kind")));
   const std::string long_text(65, 'x');

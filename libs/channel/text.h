@@ -9,6 +9,8 @@ namespace wissel::channel {
 
 // The contract's limits on text, in bytes of UTF-8.
 inline constexpr size_t kMaxTextBytes = 256 << 10;
+inline constexpr size_t kMaxQuotedBytes = 64 << 10;
+inline constexpr size_t kMaxAddressBytes = 320;
 inline constexpr size_t kMaxDisplayNameBytes = 256;
 inline constexpr size_t kMaxProviderMessageIdBytes = 998;
 inline constexpr size_t kMaxFileNameBytes = 255;
