@@ -62,6 +62,7 @@ struct Composite {
   absl::string_view key;
   absl::string_view doc;
   ListOptions options;
+  bool optional = false;  // a group that may be absent
 };
 
 // One way to walk a description: loading, printing, listing.
@@ -170,10 +171,12 @@ class Binder {
   // The same, absent unless something in it is given.
   template <class S>
   void OptionalGroup(absl::string_view key, std::optional<S>* settings, absl::string_view doc) {
-    const internal::Composite group{.key = key, .doc = doc, .options = {}};
+    const internal::Composite group{.key = key, .doc = doc, .options = {}, .optional = true};
     if (visitor_.describes()) {
       S spare;
-      Group(key, &spare, doc);
+      visitor_.BeginGroup(group);
+      spare.Describe(*this);
+      visitor_.EndGroup();
     } else if (visitor_.HasGroup(group, settings->has_value())) {
       if (!settings->has_value()) settings->emplace();
       Group(key, &**settings, doc);

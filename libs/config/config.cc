@@ -549,7 +549,8 @@ class Lister : public Visitor {
   }
   void OnRequire(bool, absl::string_view) override {}
   void BeginGroup(const Composite& group) override {
-    Add(group.key, "section", "", group.doc, false);
+    Add(group.key, group.optional ? "section, absent unless something in it is given" : "section",
+        "", group.doc, false);
     Enter(Join(paths_.back(), group.key));
   }
   void EndGroup() override { paths_.pop_back(); }
@@ -649,6 +650,18 @@ std::string Help(const Description& description) {
                     "\n");
   }
   return text;
+}
+
+std::string ReferenceOfTypes() {
+  return R"(| type | in the file | with `--set` and in the environment |
+| --- | --- | --- |
+| secret | `{file: PATH}` or `{env: NAME}`, never the value itself | `file:PATH` or `env:NAME` |
+| duration | `250ms`, `30s`, `1h30m`, or whole days: `7d` | the same |
+| size | bytes, or with `KiB`, `MiB`, `GiB` or `TiB`: `64KiB` | the same |
+| list of texts | `[one, two]` | `one,two` |
+| file | a path that can be read, from where the process was started | the same |
+| list of sections, named sections | as YAML has them | not, nor what is inside |
+)";
 }
 
 std::string Reference(const Description& description) {

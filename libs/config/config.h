@@ -53,6 +53,9 @@ std::string Print(const Description& description);
 // For --help: each setting with its type, default and meaning.
 std::string Help(const Description& description);
 
+// For the reference page: how a value of each type is written, a table in Markdown.
+std::string ReferenceOfTypes();
+
 // The reference page: a table in Markdown.
 std::string Reference(const Description& description);
 

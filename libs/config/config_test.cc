@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 
 namespace wissel::config {
@@ -396,10 +397,74 @@ TEST_F(ConfigTest, HelpAndReferenceListEverySettingOnceAndChangeNothing) {
   EXPECT_THAT(page, HasSubstr("| `role` | one of ingest, deliver | `ingest` | What to do. |\n"));
   EXPECT_THAT(page, HasSubstr("| `accounts[].number` | text | required | Phone number id. |\n"));
   EXPECT_THAT(page, HasSubstr("| `named.NAME.per_second` | integer, from 1 to 1000 | `80` |"));
+  EXPECT_THAT(page, HasSubstr("| `kafka` | section |  | The brokers. |\n"));
+  EXPECT_THAT(page, HasSubstr("| `tls` | section, absent unless something in it is given |  | "
+                              "Encryption. |\n"));
   EXPECT_THAT(page, HasSubstr("| `tls.certificate` | text | required | PEM file. |\n"));
   EXPECT_THAT(settings_.accounts, IsEmpty());
   EXPECT_THAT(settings_.named, IsEmpty());
   EXPECT_FALSE(settings_.tls.has_value());
+}
+
+// What stands in back quotes on the page for a type, in the column `column`.
+std::vector<std::string> ExamplesOf(absl::string_view page, absl::string_view type, size_t column) {
+  for (const absl::string_view line : absl::StrSplit(page, '\n')) {
+    const std::vector<std::string> cells = absl::StrSplit(line, " | ");
+    if (cells.size() <= column || cells[0] != absl::StrCat("| ", type)) continue;
+    std::vector<std::string> examples;
+    const std::vector<std::string> parts = absl::StrSplit(cells[column], '`');
+    for (size_t i = 1; i < parts.size(); i += 2) examples.push_back(parts[i]);
+    return examples;
+  }
+  return {};
+}
+
+TEST_F(ConfigTest, TheReferenceWritesValuesAsTheyAreRead) {
+  struct {
+    Secret token;
+    absl::Duration interval;
+    int64_t limit = 0;
+    std::vector<std::string> hosts;
+    void Describe(Binder& b) {
+      b.SecretText("token", &token, "Token.");
+      b.Duration("interval", &interval, "How often.");
+      b.Bytes("limit", &limit, "The most.");
+      b.TextList("hosts", &hosts, "Hosts.");
+    }
+  } settings;
+  const Description describe = [&](Binder& b) { settings.Describe(b); };
+  const std::string page = ReferenceOfTypes();
+  const std::string path = WriteFile("of_the_page", "secret");
+  setenv("WISSEL_CONFIG_TEST_PAGE", "secret", 1);
+  const auto named = [&](absl::string_view example) {
+    return absl::StrReplaceAll(example, {{"PATH", path}, {"NAME", "WISSEL_CONFIG_TEST_PAGE"}});
+  };
+  const std::pair<const char*, const char*> keys[] = {
+      {"token", "secret"}, {"interval", "duration"}, {"hosts", "list of texts"}};
+  for (const auto& [key, type] : keys) {
+    EXPECT_THAT(ExamplesOf(page, type, 1), Not(IsEmpty())) << type;
+    for (const std::string& example : ExamplesOf(page, type, 1)) {
+      EXPECT_TRUE(LoadText(describe, absl::StrCat(key, ": ", named(example)), "f").ok()) << example;
+    }
+    for (const std::string& example : ExamplesOf(page, type, 2)) {
+      EXPECT_TRUE(
+          Load(describe, {.file = "", .assignments = {absl::StrCat(key, "=", named(example))}})
+              .ok())
+          << example;
+    }
+  }
+  EXPECT_EQ(settings.token.value(), "secret");
+  EXPECT_EQ(settings.interval, absl::Hours(7 * 24));
+  EXPECT_THAT(settings.hosts, ElementsAre("one", "two"));
+  for (const std::string unit : {"", "KiB", "MiB", "GiB", "TiB"}) {
+    EXPECT_THAT(page, HasSubstr(unit));
+    EXPECT_TRUE(LoadText(describe, absl::StrCat("limit: 64", unit), "f").ok()) << unit;
+  }
+  EXPECT_THAT(Lines(Load(description_, {.file = "",
+                                        .assignments = {"kafka.brokers=k", "accounts[0].number=1",
+                                                        "named.shop.number=1"}})),
+              ElementsAre(StartsWith("--set accounts[0].number: unknown setting"),
+                          StartsWith("--set named.shop.number: unknown setting")));
 }
 
 TEST(Environment, PrefixComesFromTheServicesName) {

@@ -44,8 +44,10 @@ void CommonSettings::Describe(config::Binder& b) {
     CommonSettings& common;
     void Describe(config::Binder& b) {
       b.HostPort("listen", &common.telemetry_listen,
-                 "HOST:PORT of /metrics, /healthz and /readyz; port 0 takes a free one. Without "
-                 "encryption or login: only where operators reach it.");
+                 "HOST:PORT of /metrics, /healthz and /readyz; port 0 takes a free one. In a "
+                 "container 0.0.0.0:9464, or no probe reaches it; of services that share a "
+                 "machine each needs a port of its own. Without encryption or login: only where "
+                 "operators reach it.");
     }
   };
   Log log{*this};
@@ -103,6 +105,8 @@ std::optional<int> ParseArguments(int argc, const char* const* argv, const Progr
   cli.footer(absl::StrCat("Settings (in the file; with --set; or in the environment, such as ",
                           config::EnvironmentPrefix(program.name), "LOG_LEVEL for log.level):\n",
                           config::Help(describe),
+                          "\nA secret is {file: PATH} or {env: NAME} in the file, file:PATH or "
+                          "env:NAME elsewhere;\nwhat is inside lists stands in the file.\n"
                           "\nExit codes: 0 done, 1 failed, 2 bad usage or configuration."));
   try {
     cli.parse(argc, argv);
@@ -115,12 +119,15 @@ std::optional<int> ParseArguments(int argc, const char* const* argv, const Progr
 std::string ReferencePage(const Arguments& arguments, const Program& program,
                           const config::Description& describe) {
   if (arguments.reference == "config") {
-    return absl::StrCat("# ", program.name, ": settings\n\n", program.summary,
-                        "\n\nThey stand in the file given with `--config`, can be set with `--set "
-                        "KEY=VALUE`, or in the "
-                        "environment\nunder the key in upper case with `_` for each dot: `",
-                        config::EnvironmentPrefix(program.name), "LOG_LEVEL` for `log.level`.\n\n",
-                        config::Reference(describe));
+    return absl::StrCat(
+        "# ", program.name, ": settings\n\n", program.summary,
+        "\n\nThey stand in the YAML file given with `--config`. The environment goes "
+        "before it, and `--set KEY=VALUE` before both; in the\nenvironment a "
+        "setting is called by its key in upper case with `_` for each dot: `",
+        config::EnvironmentPrefix(program.name),
+        "LOG_LEVEL` for `log.level`.\nWhat is not known is refused, and "
+        "`--check-config` says it without a start. How values are written:\n\n",
+        config::ReferenceOfTypes(), "\n", config::Reference(describe));
   }
   telemetry::Registry registry;
   if (program.describe_metrics) program.describe_metrics(registry);

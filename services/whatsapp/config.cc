@@ -40,7 +40,7 @@ void GraphSettings::Describe(config::Binder& b) {
 }
 
 void WebhookSettings::Describe(config::Binder& b) {
-  b.HostPort("listen", &listen, "Address and port of the webhook's server.");
+  b.HostPort("listen", &listen, "HOST:PORT of the webhook's server; in a container 0.0.0.0:8081.");
   b.Text("path", &path, "The webhook's path.");
   b.File("tls_certificate_file", &tls_certificate_file,
          "PEM chain; empty where a proxy in front ends TLS.");
