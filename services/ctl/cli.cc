@@ -29,6 +29,52 @@ Examples:
   wisselctl conversations list --output json | jq -r '.conversations[].conversation_id'
   wisselctl agent --as anna)";
 
+// Behind the footer, of wisselctl itself only. cli_test reads the examples.
+constexpr char kContextFooter[] = R"(
+
+The context file says where things are, in YAML. Flags and environment go before it. Any key may
+be left out, one that is not known is an error; files are relative to its folder:
+
+  # context.yaml
+  server: gateway.shop.example:8443             # the agents' service
+  admin_server: admin.shop.example:8443         # the admin and the history service, where they
+  history_server: history.shop.example:8443     #   are servers of their own; else `server`
+  workspace: web-shop
+  ca: ca.pem                                    # else the system's authorities
+  token_files:                                  # for --as NAME; without it admin's and
+    admin: tokens/admin                         #   supervisor's are used for what needs them
+    supervisor: tokens/supervisor
+    anna: tokens/anna
+  connections: connections.yaml                 # where the log and Redis are
+  statez: [router-0:9464, router-1:9464]        # `telemetry.listen` of each router, for log verify
+  webhooks:                                     # for inject
+    whatsapp: https://hooks.shop.example/whatsapp/webhook
+  whatsapp_secret_file: secrets/app-secret      # the app's, which signs them
+
+The file of `connections`, or --connections, has the services' settings `kafka` and `redis`
+(docs/reference/config-router.md). Its files are relative to where wisselctl is started:
+
+  # connections.yaml
+  kafka:
+    brokers: kafka-0:9093,kafka-1:9093
+    topic_prefix: wissel.
+    protocol: sasl_tls
+    username: operator
+    password: {env: KAFKA_PASSWORD}
+  redis:
+    address: redis:6379
+    password: {env: REDIS_PASSWORD}
+
+For what has neither encryption nor login, as wissel-dev writes it at each start:
+
+  # context.yaml
+  server: 127.0.0.1:7440
+  insecure_local: true                          # plain text, to servers on this machine only
+  log_file: log.sqlite                          # the embedded log, or
+  kafka: 127.0.0.1:9092                         #   the cluster that the log is on
+  redis: /run/redis.sock                        # or HOST:PORT
+  outbox: http://127.0.0.1:7444/outbox.json     # of wissel-dev, for outbox)";
+
 // They print a line of JSON for each thing that happens, or figures: --output yaml is refused,
 // where a script that asked for it would be given JSON.
 constexpr absl::string_view kWithoutYaml[] = {
@@ -111,6 +157,8 @@ std::shared_ptr<CLI::App> MakeCommandLine(Session& session) {
       return absl::OkStatus();
     };
   });
+  // Last: what was added before has its parent's.
+  app->footer(absl::StrCat(kFooter, kContextFooter));
   return app;
 }
 

@@ -66,6 +66,8 @@ void AddTopics(CLI::App& app, Session& s) {
   auto* command = app.add_subcommand("topics", "The topics on the broker");
   command->require_subcommand(1);
   command->footer(
+      "\nThe number of partitions is for good: it says where each routing group's conversations\n"
+      "are. Partitions that are added later move groups to where nobody knows them.\n"
       "\nBoth exit with 1 where a topic is missing, cannot work, or is kept so that data can be\n"
       "lost; warnings alone do not count. How long the log has to be kept is wissel-admin's\n"
       "admin.log_retention. Only an admin of the operator's workspace makes topics.\n"
@@ -81,7 +83,7 @@ void AddTopics(CLI::App& app, Session& s) {
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
   create->add_option("--replication", *replication, "Copies of each record")
-      ->check(CLI::Range(1, 9))
+      ->check(CLI::Range(1, 10))
       ->capture_default_str();
   create->callback([&s, partitions, replication] {
     s.action = [&s, partitions, replication] { return Create(s, *partitions, *replication); };
