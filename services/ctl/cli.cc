@@ -77,9 +77,8 @@ For what has neither encryption nor login, as wissel-dev writes it at each start
 
 // They print a line of JSON for each thing that happens, or figures: --output yaml is refused,
 // where a script that asked for it would be given JSON.
-constexpr absl::string_view kWithoutYaml[] = {
-    "agent",  "conversations tail", "explain", "log tail", "log verify",
-    "replay", "simulate",           "sla"};
+constexpr absl::string_view kWithoutYaml[] = {"agent", "conversations tail", "log tail", "replay",
+                                              "simulate"};
 
 // They speak to nobody, so what the context says does not matter to them.
 constexpr absl::string_view kWithoutContext[] = {"completion bash", "completion zsh", "holidays",

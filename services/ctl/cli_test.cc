@@ -625,10 +625,7 @@ TEST(Cli, YamlIsRefusedWhereThereIsNone) {
            {"simulate", "deploy/examples/scenarios/web-shop.yaml"},
            {"agent"},
            {"conversations", "tail"},
-           {"explain", "6a1f"},
-           {"sla", "6a1f"},
            {"log", "tail"},
-           {"log", "verify"},
            {"replay"}}) {
     std::vector<const char*> arguments = command;
     arguments.insert(arguments.end(), {"-o", "yaml"});

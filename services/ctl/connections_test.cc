@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <yaml-cpp/yaml.h>
 
 #include <sstream>
 
@@ -122,6 +123,11 @@ TEST_F(ConnectionsTest, LogVerifyLogsInToRedis) {
       Wisselctl({"log", "verify", "--log-file", log.c_str(), "--connections", file.c_str()});
   EXPECT_EQ(verified.code, 0) << verified.err;
   EXPECT_THAT(verified.out, HasSubstr("redis"));
+  const Result yaml = Wisselctl({"log", "verify", "--log-file", log.c_str(), "--connections",
+                                 file.c_str(), "--output", "yaml"});
+  EXPECT_EQ(yaml.code, 0) << yaml.err;
+  EXPECT_TRUE(YAML::Load(yaml.out)["ok"].as<bool>());
+  EXPECT_EQ(YAML::Load(yaml.out)["partitions"].size(), 1);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <yaml-cpp/yaml.h>
 
 #include "absl/strings/str_split.h"
 #include "libs/bus/embedded.h"
@@ -341,6 +342,21 @@ TEST_F(ExplainTest, JsonHasTheSame) {
   const Result third = Explain({"--output", "json", "--at", "3"});
   EXPECT_THAT(third.out, HasSubstr("\"number\":3,"));
   EXPECT_EQ(boost::json::parse(third.out).at("agents").as_array().size(), 3);
+}
+
+TEST_F(ExplainTest, YamlHasTheSame) {
+  shop_.Online("anna");
+  id_ = shop_.Open("31600000001", "nl");
+  const Result all = Explain({"--output", "yaml"});
+  EXPECT_EQ(all.code, 0) << all.err;
+  const std::vector<YAML::Node> events = YAML::LoadAll(all.out);
+  ASSERT_EQ(events.size(), 5);
+  for (size_t i = 0; i < events.size(); ++i) EXPECT_EQ(events[i]["number"].as<size_t>(), i + 1);
+  EXPECT_EQ(events[4]["offered"]["agent_id"].Scalar(), "anna");
+  EXPECT_TRUE(events[4]["agents"][0]["eligible"].as<bool>());
+  const Result sla = Command("sla", {"--output", "yaml"});
+  EXPECT_EQ(sla.code, 0) << sla.err;
+  EXPECT_EQ(YAML::Load(sla.out)["sla_policy_id"].Scalar(), "policy-1");
 }
 
 }  // namespace

@@ -295,7 +295,7 @@ void PrintTables(const std::vector<PartitionReport>& reports, std::ostream& out)
   }
 }
 
-void PrintJson(const std::vector<PartitionReport>& reports, bool ok, std::ostream& out) {
+boost::json::object ToJson(const std::vector<PartitionReport>& reports, bool ok) {
   boost::json::array partitions;
   for (const PartitionReport& r : reports) {
     boost::json::object voids;
@@ -325,8 +325,7 @@ void PrintJson(const std::vector<PartitionReport>& reports, bool ok, std::ostrea
                           {"witnesses", std::move(witnesses)}});
     if (r.views.has_value()) partitions.back().get_object()["views"] = ViewsJson(*r.views);
   }
-  const boost::json::object report{{"ok", ok}, {"partitions", std::move(partitions)}};
-  out << boost::json::serialize(report) << "\n";
+  return {{"ok", ok}, {"partitions", std::move(partitions)}};
 }
 
 }  // namespace
@@ -438,7 +437,7 @@ absl::Status VerifyLog(Session& session, VerifyFlags flags) {
     PrintTables(reports, session.out);
     session.out << (ok ? "OK\n" : unasked ? "NOT ALL ASKED\n" : "MISMATCH\n");
   } else {
-    PrintJson(reports, ok, session.out);
+    PrintJson(ToJson(reports, ok), session.format(), session.out);
   }
   if (unasked) {
     return absl::UnavailableError(

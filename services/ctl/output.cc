@@ -1,8 +1,10 @@
 #include "services/ctl/output.h"
 
 #include <google/protobuf/util/json_util.h>
+#include <yaml-cpp/yaml.h>
 
 #include <algorithm>
+#include <boost/json.hpp>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -50,6 +52,48 @@ std::string WithEmptyLists(const google::protobuf::Message& message, absl::strin
   return absl::StrCat("{", absl::StrJoin(lists, ","), nothing_else ? "\n" : ",", json);
 }
 
+void Emit(boost::json::string_view text, YAML::Emitter& out) {
+  if (!IsPlainYaml({text.data(), text.size()})) out << YAML::DoubleQuoted;
+  out << std::string(text);
+}
+
+void Emit(const boost::json::value& value, YAML::Emitter& out) {
+  switch (value.kind()) {
+    case boost::json::kind::null:
+      out << YAML::Null;
+      return;
+    case boost::json::kind::bool_:
+      out << value.get_bool();
+      return;
+    case boost::json::kind::int64:
+      out << value.get_int64();
+      return;
+    case boost::json::kind::uint64:
+      out << value.get_uint64();
+      return;
+    case boost::json::kind::double_:
+      out << value.get_double();
+      return;
+    case boost::json::kind::string:
+      return Emit(value.get_string().subview(), out);
+    case boost::json::kind::array:
+      out << YAML::BeginSeq;
+      for (const boost::json::value& item : value.get_array()) Emit(item, out);
+      out << YAML::EndSeq;
+      return;
+    case boost::json::kind::object:
+      out << YAML::BeginMap;
+      for (const auto& [key, item] : value.get_object()) {
+        out << YAML::Key;
+        Emit(key, out);
+        out << YAML::Value;
+        Emit(item, out);
+      }
+      out << YAML::EndMap;
+      return;
+  }
+}
+
 }  // namespace
 
 void Table::Print(std::ostream& out) const {
@@ -73,6 +117,19 @@ void Table::Print(std::ostream& out) const {
 }
 
 std::string ToJsonLine(const google::protobuf::Message& message) { return Json(message, false); }
+
+void PrintJson(const boost::json::value& value, Format format, std::ostream& out) {
+  std::string text;
+  if (format == Format::kYaml) {
+    YAML::Emitter emitter;
+    emitter.SetIndent(2);
+    Emit(value, emitter);
+    text = emitter.c_str();
+  } else {
+    text = boost::json::serialize(value);
+  }
+  out << EscapeSteering(text) << "\n";
+}
 
 void PrintMessage(const google::protobuf::Message& message, Format format, std::ostream& out) {
   out << (format == Format::kYaml ? ProtoToYaml(message)

@@ -3,6 +3,7 @@
 #include <google/protobuf/message.h>
 #include <google/protobuf/timestamp.pb.h>
 
+#include <boost/json/fwd.hpp>
 #include <ostream>
 #include <string>
 #include <vector>
@@ -31,6 +32,9 @@ std::string ToJsonLine(const google::protobuf::Message& message);
 
 // JSON (indented) or YAML; not for kTable.
 void PrintMessage(const google::protobuf::Message& message, Format format, std::ostream& out);
+
+// JSON on one line, or YAML; not for kTable.
+void PrintJson(const boost::json::value& value, Format format, std::ostream& out);
 
 // One line, `max` code points at most, "…" where it was cut; control characters become spaces.
 std::string OneLine(absl::string_view text, size_t max);

@@ -1,7 +1,9 @@
 #include "services/ctl/output.h"
 
 #include <gtest/gtest.h>
+#include <yaml-cpp/yaml.h>
 
+#include <boost/json.hpp>
 #include <sstream>
 
 namespace wissel::ctl {
@@ -35,6 +37,41 @@ TEST(OneLine, WhatACustomerWroteCannotSteerTheTerminal) {
 }
 
 TEST(OneLine, CutsBetweenCodePoints) { EXPECT_EQ(OneLine("ééééé", 3), "ééé…"); }
+
+TEST(PrintJson, YamlSaysTheSame) {
+  const boost::json::object value{{"text", "yes"},
+                                  {"number", "0123"},
+                                  {"a: b", "# c\nd"},
+                                  {"steering", "a\u202eb"},
+                                  {"empty", ""},
+                                  {"whole", -7},
+                                  {"large", uint64_t{1} << 63},
+                                  {"real", 0.5},
+                                  {"truth", true},
+                                  {"nothing", nullptr},
+                                  {"list", {1, "2", {{"k", "v"}}}},
+                                  {"none", boost::json::array()}};
+  std::ostringstream json;
+  PrintJson(value, Format::kJson, json);
+  EXPECT_EQ(boost::json::parse(json.str()), value);
+  std::ostringstream out;
+  PrintJson(value, Format::kYaml, out);
+  EXPECT_EQ(out.str().find("\u202e"), std::string::npos);
+  const YAML::Node yaml = YAML::Load(out.str());
+  EXPECT_EQ(yaml.size(), value.size());
+  for (const char* text : {"text", "number", "a: b", "steering", "empty"}) {
+    EXPECT_EQ(yaml[text].Scalar(), value.at(text).as_string()) << text;
+    EXPECT_TRUE(std::string(text) == "a: b" || yaml[text].Tag() == "!") << text << ": in quotes";
+  }
+  EXPECT_EQ(yaml["whole"].as<int>(), -7);
+  EXPECT_EQ(yaml["large"].as<uint64_t>(), uint64_t{1} << 63);
+  EXPECT_EQ(yaml["real"].as<double>(), 0.5);
+  EXPECT_TRUE(yaml["truth"].as<bool>());
+  EXPECT_TRUE(yaml["nothing"].IsNull());
+  EXPECT_EQ(yaml["list"][1].Tag(), "!");
+  EXPECT_EQ(yaml["list"][2]["k"].Scalar(), "v");
+  EXPECT_TRUE(yaml["none"].IsSequence());
+}
 
 TEST(FormatTime, IsUtcWithMilliseconds) {
   google::protobuf::Timestamp time;

@@ -233,22 +233,6 @@ class Loader {
   size_t more_ = 0;  // errors beyond kMaxErrors
 };
 
-// Whether no reader of YAML, of 1.1 neither, takes it for a number, a date, a truth value or
-// nothing, and a terminal can show it.
-bool IsPlain(absl::string_view text) {
-  static constexpr absl::string_view kWords[] = {"",    "~",  "=",  "<<",  "true", "false", "null",
-                                                 "yes", "no", "on", "off", "y",    "n"};
-  if (absl::c_linear_search(kWords, absl::AsciiStrToLower(text))) return false;
-  if (!text.empty() && (absl::ascii_isdigit(static_cast<unsigned char>(text[0])) ||
-                        absl::StrContains("+-.", text[0]))) {
-    return false;
-  }
-  for (; !text.empty(); text.remove_prefix(std::max<size_t>(Utf8Length(text), 1))) {
-    if (IsSteering(DecodeUtf8(text))) return false;
-  }
-  return true;
-}
-
 void EmitMessage(const Message& message, YAML::Emitter& out);
 
 // `index` -1: the field is not a list.
@@ -261,7 +245,7 @@ void EmitValue(const Message& message, const FieldDescriptor& field, int index,
       std::string text =
           list ? r.GetRepeatedString(message, &field, index) : r.GetString(message, &field);
       if (field.type() == FieldDescriptor::TYPE_BYTES) text = Base64Encode(text);
-      if (!IsPlain(text)) out << YAML::DoubleQuoted;
+      if (!IsPlainYaml(text)) out << YAML::DoubleQuoted;
       out << text;
       return;
     }
@@ -342,6 +326,20 @@ absl::Status YamlToProto(absl::string_view file, absl::string_view yaml, Message
   Loader loader(file);
   loader.Load(*root, "", message);
   return loader.status();
+}
+
+bool IsPlainYaml(absl::string_view text) {
+  static constexpr absl::string_view kWords[] = {"",    "~",  "=",  "<<",  "true", "false", "null",
+                                                 "yes", "no", "on", "off", "y",    "n"};
+  if (absl::c_linear_search(kWords, absl::AsciiStrToLower(text))) return false;
+  if (!text.empty() && (absl::ascii_isdigit(static_cast<unsigned char>(text[0])) ||
+                        absl::StrContains("+-.", text[0]))) {
+    return false;
+  }
+  for (; !text.empty(); text.remove_prefix(std::max<size_t>(Utf8Length(text), 1))) {
+    if (IsSteering(DecodeUtf8(text))) return false;
+  }
+  return true;
 }
 
 std::string ProtoToYaml(const Message& message) {

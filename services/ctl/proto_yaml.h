@@ -26,6 +26,10 @@ absl::Status YamlToProto(absl::string_view file, absl::string_view yaml,
 // The reverse; fields at their default are left out. What YamlToProto reads back is equal.
 std::string ProtoToYaml(const google::protobuf::Message& message);
 
+// Whether no reader of YAML, of 1.1 neither, takes it for a number, a date, a truth value or
+// nothing, and a terminal can show it.
+bool IsPlainYaml(absl::string_view text);
+
 // As ShortEnumName, for a value of any proto enum; the number where it has no name.
 template <class Enum>
 std::string EnumName(Enum value) {

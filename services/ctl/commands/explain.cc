@@ -9,7 +9,6 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "libs/base/json_string.h"
 #include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/domain/state.h"
@@ -86,7 +85,7 @@ void PrintStep(const Step& step, const domain::State& state, bool headed, std::o
 }
 
 // The event as the log has it, and beside it what the text says.
-void PrintStepJson(const Step& step, std::ostream& out) {
+boost::json::object ToJson(const Step& step) {
   const auto& decision = step.item->entry->record.decision();
   boost::json::object json{{"number", step.number},
                            {"time", absl::FormatTime(absl::RFC3339_full, FromProto(decision.time()),
@@ -102,7 +101,7 @@ void PrintStepJson(const Step& step, std::ostream& out) {
   if (!step.agents_known) json["agents_known"] = false;
   if (!step.agents.empty()) json["agents"] = StandingsJson(step.agents);
   if (!step.not_sought.empty()) json["not_sought"] = step.not_sought;
-  out << EscapeSteering(boost::json::serialize(json)) << "\n";
+  return json;
 }
 
 // Somebody was chosen: as it stood before.
@@ -144,7 +143,9 @@ class Explainer {
       if (s_.format() == Format::kTable) {
         PrintStep(step, state, headed, s_.out);
       } else {
-        PrintStepJson(step, s_.out);
+        if (s_.format() == Format::kYaml && printed_) s_.out << "---\n";
+        PrintJson(ToJson(step), s_.format(), s_.out);
+        printed_ = true;
       }
       headed = true;
     }
@@ -201,6 +202,7 @@ class Explainer {
   std::map<int32_t, int64_t> begins_;
   std::string found_;
   int number_ = 0;
+  bool printed_ = false;  // as JSON or YAML
 };
 
 absl::Status Explain(Session& s, const std::string& wanted, int at) {
@@ -220,7 +222,8 @@ void AddExplain(CLI::App& app, Session& s) {
       "\nReads the log (--kafka, --log-file or the context's) and tells each step of the\n"
       "conversation, what set it off, who was looked at, and for each agent of the\n"
       "routing group why or why not, and all that would have to change. The events are numbered:\n"
-      "--at says of any of them how each agent stood. With --output json an event a line.\n"
+      "--at says of any of them how each agent stood. With --output json an event a line,\n"
+      "with yaml a document.\n"
       "\nExamples:\n  wisselctl explain 6a1f\n  wisselctl explain 6a1f --at 4");
   auto id = std::make_shared<std::string>();
   command->add_option("CONVERSATION", *id, "Its id, or the beginning of it")->required();

@@ -211,7 +211,7 @@ void SayWhatIsUnknown(const ClockHistory& history, int32_t partition, std::ostre
   err << "\n";
 }
 
-void PrintJson(const ClockHistory& history, const Place& place, std::ostream& out) {
+boost::json::object ToJson(const ClockHistory& history, const Place& place) {
   const absl::Time now = history.AsOf();
   boost::json::object json{{"conversation_id", place.conversation_id}, {"as_of", TimeJson(now)}};
   if (history.begins() > 0) {
@@ -223,7 +223,7 @@ void PrintJson(const ClockHistory& history, const Place& place, std::ostream& ou
     json["clocks"] = ClocksJson(history.state().SlaClockOf(*conversation), now);
   }
   json["stretches"] = StretchesJson(history.Stretches());
-  out << EscapeSteering(boost::json::serialize(json)) << "\n";
+  return json;
 }
 
 void PrintClocks(const ClockHistory& history, const state::v1::ConversationState& conversation,
@@ -283,7 +283,7 @@ absl::Status Sla(Session& s, const std::string& wanted) {
   if (s.format() == Format::kTable) {
     PrintText(history, place, s.out);
   } else {
-    PrintJson(history, place, s.out);
+    PrintJson(ToJson(history, place), s.format(), s.out);
   }
   return absl::OkStatus();
 }
@@ -295,7 +295,8 @@ void AddSla(CLI::App& app, Session& s) {
   command->footer(
       "\nReads the log (--kafka, --log-file or the context's): the clocks as they stand, then\n"
       "each stretch of time that counted, was paused or lay outside the calendar's hours. With\n"
-      "--output json both in one object. Where retention has cut the log's head off, what counted\n"
+      "--output json or yaml both in one object. Where retention has cut the log's head off, what "
+      "counted\n"
       "before the conversation was restated is one stretch, \"unknown\": only its sum is known.\n"
       "\nExample:\n  wisselctl sla 6a1f");
   auto id = std::make_shared<std::string>();
