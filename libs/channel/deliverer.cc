@@ -250,11 +250,12 @@ class DelivererImpl final : public Deliverer {
 
   void Commit() {
     commit_ = Timeout(options_.commit_interval);
-    std::vector<std::pair<int32_t, int64_t>> offsets;
+    std::vector<bus::Progress> progress;
     for (const auto& [number, partition] : partitions_) {
-      if (partition.reader) offsets.emplace_back(number, partition.reader->offset());
+      if (!partition.reader) continue;
+      progress.push_back({bus::Topic::kLog, number, partition.reader->offset()});
     }
-    if (membership_ && !offsets.empty()) membership_->CommitForMonitoring(offsets);
+    if (membership_ && !progress.empty()) membership_->CommitForMonitoring(progress);
   }
 
   // True when the thread should end; begins draining when it should begin.

@@ -376,9 +376,9 @@ class CommitsBus final : public wissel::testing::ForwardingBus {
       absl::StatusOr<bus::Assignment> Poll(absl::Duration timeout) override {
         return real_->Poll(timeout);
       }
-      void CommitForMonitoring(const std::vector<std::pair<int32_t, int64_t>>& offsets) override {
+      void CommitForMonitoring(const std::vector<bus::Progress>& progress) override {
         MutexLock lock(owner_.mutex_);
-        for (const auto& [partition, offset] : offsets) owner_.committed_[partition] = offset;
+        for (const bus::Progress& p : progress) owner_.committed_[p.partition] = p.next;
       }
 
      private:
