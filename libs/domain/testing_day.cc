@@ -4,7 +4,9 @@
 #include <set>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "libs/base/proto_time.h"
+#include "libs/domain/testing_rich.h"
 
 namespace wissel::domain::testing {
 namespace {
@@ -31,12 +33,37 @@ std::string OfSameContact(const State& state, const std::string& id) {
 
 }  // namespace
 
-std::string RandomDay::Agent() {
-  static constexpr const char* kAgents[] = {"anna", "bram", "carol"};
-  return kAgents[Pick(3)];
+RandomDay::RandomDay(Options options) : options_(std::move(options)), random_(options_.seed) {
+  const config::v1::WorkspaceConfig config = options_.make_config(1);
+  std::set<std::string> languages;
+  for (const config::v1::Agent& agent : config.agents()) {
+    agents_.push_back(agent.agent_id());
+    if (agent.is_bot()) bots_.insert(agent.agent_id());
+    for (const config::v1::Skill& skill : agent.skills()) {
+      absl::string_view language = skill.skill_id();
+      if (absl::ConsumePrefix(&language, "lang:")) languages.emplace(language);
+    }
+  }
+  languages_.assign(languages.begin(), languages.end());
+  for (const config::v1::Queue& queue : config.queues()) queues_.push_back(queue.queue_id());
+  for (const config::v1::Account& account : config.accounts()) {
+    if (account.account().kind() != common::v1::CHANNEL_KIND_EMAIL) accounts_.push_back(account);
+  }
 }
 
-std::string RandomDay::Queue() { return Pick(2) == 0 ? "nl" : "en"; }
+std::string RandomDay::Agent() { return OneOf(agents_); }
+
+std::string RandomDay::Holder(const State& state) {
+  std::vector<std::string> holders;
+  for (const std::string& agent : agents_) {
+    if (!state.ConversationsOf(kWorkspace, agent).empty()) holders.push_back(agent);
+  }
+  return holders.empty() ? Agent() : OneOf(holders);
+}
+
+std::string RandomDay::Queue() { return OneOf(queues_); }
+
+std::string RandomDay::Language() { return OneOf(languages_); }
 
 std::string RandomDay::Customer() { return absl::StrCat("316", Pick(15)); }
 
@@ -52,9 +79,9 @@ Command RandomDay::By(const std::string& agent) {
 
 std::vector<RandomDay::Input> RandomDay::Next(const State& state) {
   const size_t what = Pick(20);
-  if (what < 2) return {ByPhone()};
-  if (what < 3) return {ByMail()};
-  if (what < 7) return Attend();
+  if (what < options_.texts) return {ByPhone()};
+  if (what < options_.texts + 1) return {ByMail()};
+  if (what < options_.texts + 5) return Attend();
   if (what < 15) return Work(state);
   if (what < 18) return {StepIn(state)};
   if (Pick(10) == 0) return {AnotherConfig(state)};
@@ -75,22 +102,41 @@ std::vector<RandomDay::Input> RandomDay::Time() {
 
 message::v1::InboundMessage RandomDay::ByPhone() {
   const int n = static_cast<int>(Pick(60));
-  message::v1::InboundMessage text = Text(Customer(), n, Queue());
+  const size_t which = Pick(accounts_.size());
+  message::v1::InboundMessage text =
+      Text(Customer(), n + 100 * static_cast<int>(which), Language());
+  *text.mutable_account() = accounts_[which].account();
+  text.mutable_envelope()->set_routing_group_id(accounts_[which].routing_group_id());
   if (n % 5 == 0) text.set_automation(message::v1::AUTOMATION_BULK);
+  Describe(text);
   return text;
 }
 
 // Sometimes of somebody who writes by phone, too.
 message::v1::InboundMessage RandomDay::ByMail() {
   message::v1::InboundMessage mail =
-      Text(absl::StrCat("317", Pick(12)), static_cast<int>(Pick(60)), "nl");
-  mail.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
-  mail.mutable_account()->set_account_id("shop-mail");
-  mail.mutable_facts()->set_tier("gold");
+      testing::ByMail(Text(absl::StrCat("317", Pick(12)), static_cast<int>(Pick(60)), Language()));
   if (Pick(2) == 0) {
     mail.mutable_sender()->set_contact_id(Text(Customer(), 0, "nl").sender().contact_id());
   }
+  Describe(mail);
+  if (Pick(2) == 0) mail.set_subject(kTopics[Pick(std::size(kTopics))]);
   return mail;
+}
+
+void RandomDay::Describe(message::v1::InboundMessage& message) {
+  if (Pick(2) == 0) return;
+  message::v1::ContactFacts& facts = *message.mutable_facts();
+  facts.set_tier(kTiers[Pick(std::size(kTiers))]);
+  facts.set_order_state(kOrderStates[Pick(std::size(kOrderStates))]);
+  if (Pick(2) == 0) facts.set_lifetime_value_cents(static_cast<int64_t>(1'000 * Pick(15)));
+  if (Pick(2) == 0) facts.add_tags(kTags[Pick(std::size(kTags))]);
+  message.mutable_contents(0)->mutable_text()->set_text(
+      absl::StrCat(Pick(2) == 0 ? "About a " : "ABOUT A ", kTopics[Pick(std::size(kTopics))]));
+  // Of some only the contact's language is known.
+  if (Pick(4) != 0) return;
+  facts.set_language(message.language());
+  message.clear_language();
 }
 
 std::vector<RandomDay::Input> RandomDay::Attend() {
@@ -153,11 +199,12 @@ std::vector<RandomDay::Input> RandomDay::Attend() {
 }
 
 std::vector<RandomDay::Input> RandomDay::Work(const State& state) {
-  const std::string agent = Agent();
+  const std::string agent = Holder(state);
   const std::set<std::string>& held = state.ConversationsOf(kWorkspace, agent);
   if (held.empty()) return {};
   const std::string id = OneOf(held);
   Command c = By(agent);
+  if (bots_.contains(agent)) c.mutable_actor()->set_role(common::v1::ROLE_BOT);
   if (const ConversationState& conversation = *state.FindConversation(id);
       conversation.has_offer()) {
     if (Pick(8) == 0) {
@@ -213,6 +260,18 @@ Command RandomDay::StepIn(const State& state) {
     case 0:
       c.mutable_pull()->set_conversation_id(id);
       c.mutable_pull()->set_agent_id(agent);
+      // Nobody else could take what waits: whoever declined it thinks better of it.
+      for (const std::string& open : OpenIn(state)) {
+        const ConversationState& waits = *state.FindConversation(open);
+        if (waits.status() != state::v1::CONVERSATION_STATUS_QUEUED || waits.exclusions().empty()) {
+          continue;
+        }
+        const std::string& excluded = waits.exclusions(0).agent_id();
+        c.mutable_actor()->set_subject(excluded);
+        c.mutable_actor()->set_agent_id(excluded);
+        c.mutable_pull()->set_conversation_id(open);
+        c.mutable_pull()->set_agent_id(excluded);
+      }
       break;
     case 1:
       c.mutable_reassign()->set_conversation_id(id);
@@ -256,8 +315,13 @@ Command RandomDay::StepIn(const State& state) {
     default:
       c.mutable_update_conversation()->set_conversation_id(id);
       c.mutable_update_conversation()->set_priority_points(static_cast<int>(Pick(50)));
-      if (Pick(2) == 0) c.mutable_update_conversation()->set_language(Queue());
-      if (Pick(3) == 0) c.mutable_update_conversation()->mutable_facts()->set_tier("gold");
+      if (Pick(2) == 0) c.mutable_update_conversation()->set_language(Language());
+      if (Pick(3) == 0) {
+        message::v1::ContactFacts& facts = *c.mutable_update_conversation()->mutable_facts();
+        facts.set_tier("gold");
+        facts.set_order_state(kOrderStates[Pick(std::size(kOrderStates))]);
+        if (Pick(2) == 0) facts.set_lifetime_value_cents(static_cast<int64_t>(1'000 * Pick(15)));
+      }
       c.mutable_update_conversation()->set_choose_queue_again(Pick(2) == 0);
   }
   return c;
@@ -274,7 +338,8 @@ config::v1::WorkspaceConfig RandomDay::AnotherConfig(const State& state) {
   }
   switch (Pick(4)) {
     case 0:
-      config.mutable_agents()->DeleteSubrange(static_cast<int>(Pick(3)), 1);
+      config.mutable_agents()->DeleteSubrange(
+          static_cast<int>(Pick(static_cast<size_t>(config.agents_size()))), 1);
       break;
     case 1:
       EraseIf(*config.mutable_agents(), [&](const auto& a) {
@@ -295,11 +360,23 @@ config::v1::WorkspaceConfig RandomDay::AnotherConfig(const State& state) {
       std::rotate(rules.pointer_begin(), rules.pointer_end() - 1, rules.pointer_end());
     }
   }
-  if (Pick(3) != 0) {
-    const std::string gone = Queue();
+  const std::string gone = Queue();
+  const auto in_its_group = [&](const config::v1::Queue& queue) {
+    return std::any_of(config.queues().begin(), config.queues().end(), [&](const auto& other) {
+      return other.queue_id() == gone && other.routing_group_id() == queue.routing_group_id();
+    });
+  };
+  // A group keeps a queue.
+  if (Pick(3) != 0 &&
+      std::count_if(config.queues().begin(), config.queues().end(), in_its_group) > 1) {
     EraseIf(*config.mutable_queues(), [&](const auto& q) { return q.queue_id() == gone; });
     for (config::v1::Agent& agent : *config.mutable_agents()) {
       EraseIf(*agent.mutable_queue_ids(), [&](const auto& id) { return id == gone; });
+      EraseIf(*agent.mutable_secondary_queue_ids(), [&](const auto& id) { return id == gone; });
+    }
+    for (config::v1::Queue& queue : *config.mutable_queues()) {
+      EraseIf(*queue.mutable_overflow_rules(),
+              [&](const auto& rule) { return rule.to_queue_id() == gone; });
     }
   }
   return config;

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <random>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -15,14 +17,27 @@
 
 namespace wissel::domain::testing {
 
-// Plays days at random, the same for the same seed, on the shop of testing.h: customers write by
-// phone and mail, agents come, go and work, supervisors step in, the configuration changes, leases
-// run out, timers fire late, and a router's clock is behind its predecessor's.
+// Plays days at random, the same for the same seed, on a shop like that of testing.h: customers
+// write by phone, chat and mail, agents and bots come, go and work, supervisors step in, the
+// configuration changes, leases run out, timers fire late, and a router's clock is behind its
+// predecessor's.
 class RandomDay {
  public:
   using Event = conversation::v1::Event;
-  // What is configured anew in the course of the day, with less in it now and then.
-  using MakeConfig = config::v1::WorkspaceConfig (*)(int64_t version);
+  // What is configured anew in the course of the day, with less in it now and then. The first
+  // version has every agent, queue and account.
+  using MakeConfig = std::function<config::v1::WorkspaceConfig(int64_t version)>;
+
+  // Time passes, and what falls due fires.
+  struct Wait {
+    absl::Duration duration;
+  };
+  // Time passes, or goes back, and nothing fires.
+  struct ClockShift {
+    absl::Duration by;
+  };
+  using Input = std::variant<message::v1::InboundMessage, Command, config::v1::WorkspaceConfig,
+                             Wait, ClockShift>;
 
   // What comes to pass on days with testing_rich.h's configuration, if there are enough of them.
   static constexpr Event::KindCase kOfARichDay[] = {
@@ -68,46 +83,42 @@ class RandomDay {
     MakeConfig make_config = nullptr;
     // Until an overdue timer has fired, what it brings about is not seen in what is given out.
     bool late_timers = true;
+    // Of twenty steps, so many are texts; at most 6.
+    size_t texts = 2;
   };
 
-  explicit RandomDay(Options options) : options_(options), random_(options.seed) {}
+  explicit RandomDay(Options options);
 
   // On a Shop, or a testing::ShopLog.
   template <typename AnyShop>
   void Step(AnyShop& shop) {
-    for (const Input& input : Next(shop.state())) {
-      if (const auto* message = std::get_if<message::v1::InboundMessage>(&input)) {
-        shop.Receive(*message);
-      } else if (const auto* command = std::get_if<Command>(&input)) {
-        Deliver(shop, OutboundOf(shop.Do(*command)));
-      } else if (const auto* config = std::get_if<config::v1::WorkspaceConfig>(&input)) {
-        shop.Apply(*config);
-      } else if (const auto* wait = std::get_if<Wait>(&input)) {
-        shop.Wait(wait->duration);
-      } else {
-        shop.now += std::get<ClockShift>(input).by;
-      }
+    for (const Input& input : Next(shop.state())) Do(input, shop);
+  }
+  // What comes next; nothing, now and then.
+  std::vector<Input> Next(const State& state);
+  template <typename AnyShop>
+  static void Do(const Input& input, AnyShop& shop) {
+    if (const auto* message = std::get_if<message::v1::InboundMessage>(&input)) {
+      shop.Receive(*message);
+    } else if (const auto* command = std::get_if<Command>(&input)) {
+      Deliver(shop, OutboundOf(shop.Do(*command)));
+    } else if (const auto* config = std::get_if<config::v1::WorkspaceConfig>(&input)) {
+      shop.Apply(*config);
+    } else if (const auto* wait = std::get_if<Wait>(&input)) {
+      shop.Wait(wait->duration);
+    } else {
+      shop.now += std::get<ClockShift>(input).by;
     }
   }
 
   size_t Pick(size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random_); }
 
  private:
-  // Time passes, and what falls due fires.
-  struct Wait {
-    absl::Duration duration;
-  };
-  // Time passes, or goes back, and nothing fires.
-  struct ClockShift {
-    absl::Duration by;
-  };
-  using Input = std::variant<message::v1::InboundMessage, Command, config::v1::WorkspaceConfig,
-                             Wait, ClockShift>;
-
-  std::vector<Input> Next(const State& state);
   std::vector<Input> Time();
   message::v1::InboundMessage ByPhone();
   message::v1::InboundMessage ByMail();
+  // What is known of whoever writes, and what they want.
+  void Describe(message::v1::InboundMessage& message);
   // An agent comes or goes, or has more or less room.
   std::vector<Input> Attend();
   // An agent does something with what they have.
@@ -128,13 +139,21 @@ class RandomDay {
 
   Command By(const std::string& agent);
   std::string Agent();
+  // Of those who have something, or any.
+  std::string Holder(const State& state);
   std::string Queue();
+  std::string Language();
   std::string Customer();
   // "none" where there is none.
   template <typename Strings>
   std::string OneOf(const Strings& all);
 
   const Options options_;
+  std::vector<std::string> agents_;
+  std::set<std::string> bots_;
+  std::vector<std::string> queues_;
+  std::vector<std::string> languages_;
+  std::vector<config::v1::Account> accounts_;  // for texts
   std::mt19937 random_;
   int keys_ = 0;
 };
