@@ -1,5 +1,9 @@
 #include "services/dev/page.h"
 
+#include <arpa/inet.h>
+
+#include <array>
+#include <string>
 #include <utility>
 #include <variant>
 
@@ -14,6 +18,28 @@ namespace wissel::dev {
 namespace {
 
 constexpr int64_t kMaxMailBytes = 36 << 20;
+
+// Whether a request was meant for this machine: it names it by an address, or as localhost. A page
+// of somebody else's whose name suddenly means this machine ("DNS rebinding") sends that name, and
+// the browser would let it read the answers.
+bool IsMeant(const http::Request& request) {
+  const absl::string_view given = http::FindHeader(request.headers, "Host").value_or("");
+  // host[:port], an IPv6 address in brackets (RFC 9110, section 7.2).
+  const bool bracketed = absl::StartsWith(given, "[");
+  const size_t end = given.find(bracketed ? ']' : ':');
+  const std::string host(bracketed ? given.substr(1, end == given.npos ? end : end - 1)
+                                   : given.substr(0, end));
+  if (absl::EqualsIgnoreCase(host, "localhost")) return true;
+  std::array<unsigned char, sizeof(in6_addr)> address;
+  return inet_pton(bracketed ? AF_INET6 : AF_INET, host.c_str(), address.data()) == 1;
+}
+
+http::Handler IfMeant(http::Handler handler) {
+  return [handler = std::move(handler)](http::Request request, http::Responder responder) {
+    if (IsMeant(request)) return handler(std::move(request), std::move(responder));
+    responder.Send(http::TextResponse(421, "this is asked for by an address, or as localhost"));
+  };
+}
 
 const email::Mailbox* FindMailbox(const std::vector<email::Mailbox>& mailboxes,
                                   const std::string& account) {
@@ -77,25 +103,29 @@ absl::StatusOr<std::unique_ptr<http::Server>> StartPage(const PageOptions& optio
                                                         channel::BlobStore* blobs) {
   http::Router router;
   const std::string folder = options.outbox_folder;
-  router.Handle("GET", "/", [](http::Request, http::Responder responder) {
+  const auto handle = [&router](absl::string_view method, absl::string_view path,
+                                http::Handler handler) {
+    router.Handle(method, path, IfMeant(std::move(handler)));
+  };
+  handle("GET", "/", [](http::Request, http::Responder responder) {
     http::Response response = http::TextResponse(302, "see /outbox");
     response.headers.push_back({"Location", "/outbox"});
     responder.Send(std::move(response));
   });
-  router.Handle("GET", "/outbox", [folder](http::Request, http::Responder responder) {
+  handle("GET", "/outbox", [folder](http::Request, http::Responder responder) {
     responder.Send({.body = OutboxHtml(folder),
                     .content_type = "text/html; charset=utf-8",
                     .headers = {{"Content-Security-Policy",
                                  "default-src 'none'; style-src 'unsafe-inline'"}}});
   });
-  router.Handle("GET", "/outbox.json", [folder](http::Request, http::Responder responder) {
+  handle("GET", "/outbox.json", [folder](http::Request, http::Responder responder) {
     responder.Send(http::JsonResponse(200, OutboxJson(folder)));
   });
-  router.Handle("POST", "/inject/email",
-                [mailboxes = options.mailboxes, publisher, blobs](http::Request request,
-                                                                  http::Responder responder) {
-                  InjectMail(mailboxes, publisher, blobs, std::move(request), std::move(responder));
-                });
+  handle("POST", "/inject/email",
+         [mailboxes = options.mailboxes, publisher, blobs](http::Request request,
+                                                           http::Responder responder) {
+           InjectMail(mailboxes, publisher, blobs, std::move(request), std::move(responder));
+         });
   return http::Server::Start({.listen = options.listen, .max_body_bytes = kMaxMailBytes},
                              std::move(router));
 }

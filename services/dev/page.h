@@ -25,7 +25,8 @@ struct PageOptions {
 //   POST /inject/email?account=ID   a mail (message/rfc822), taken as the e-mail channel would; 200
 //                                   once it is durable, 422 where it has become a dead letter
 // Only a request with that content type is taken, which no foreign web page can send without asking
-// first. Neither `publisher` nor `blobs` is owned.
+// first; and only one whose Host is an address or localhost (else 421), which no foreign name that
+// is made to mean this machine is. Neither `publisher` nor `blobs` is owned.
 absl::StatusOr<std::unique_ptr<http::Server>> StartPage(const PageOptions& options,
                                                         channel::Publisher* publisher,
                                                         channel::BlobStore* blobs);

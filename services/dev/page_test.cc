@@ -92,5 +92,30 @@ TEST_F(PageTest, AMailThatNoMessageCanBeMadeOfBecomesADeadLetter) {
   EXPECT_EQ(again[1].dead_letter_id(), letters[0].dead_letter_id());
 }
 
+TEST_F(PageTest, AnswersOnlyWhoAsksForThisMachine) {
+  const auto ask = [&](const std::string& method, const std::string& path,
+                       const std::string& host) {
+    return http_
+        ->FetchAndWait({.method = method,
+                        .url = absl::StrCat("http://127.0.0.1:", page_->port(), path),
+                        .headers = {{"Host", host}, {"Content-Type", "message/rfc822"}},
+                        .body = method == "POST" ? "From: jan@example.org\n\nhello\n" : ""},
+                       {.total_timeout = absl::Seconds(20)})
+        .status;
+  };
+  for (const char* host :
+       {"localhost", "LocalHost:8085", "127.0.0.1:8085", "192.168.1.7", "[::1]", "[::1]:8085"}) {
+    EXPECT_EQ(ask("GET", "/outbox.json", host), 200) << host;
+  }
+  // As a page would whose own name now means this machine.
+  for (const char* host : {"evil.example", "evil.example:8085", "localhost.evil.example",
+                           "127.0.0.1.evil.example:80", "[evil.example]", "::1"}) {
+    EXPECT_EQ(ask("GET", "/outbox.json", host), 421) << host;
+  }
+  for (const char* path : {"/", "/outbox"}) EXPECT_EQ(ask("GET", path, "evil.example"), 421);
+  EXPECT_EQ(ask("POST", "/inject/email", "evil.example"), 421);
+  EXPECT_THAT(ReadAll<message::v1::InboundMessage>(bus::Topic::kInbound), SizeIs(0));
+}
+
 }  // namespace
 }  // namespace wissel::dev
