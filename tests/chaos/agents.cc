@@ -22,6 +22,7 @@
 #include "libs/rpc/channel.h"
 #include "libs/rpc/status.h"
 #include "services/agent-gateway/cursor.h"
+#include "tests/chaos/leaks.h"
 #include "wissel/agent/v1/agent_service.grpc.pb.h"
 
 namespace wissel::chaos {
@@ -291,7 +292,7 @@ class Agents::Agent {
     command::v1::SendReply& reply = *Give("answer", conversation_id, to).mutable_send_reply();
     reply.set_conversation_id(conversation_id);
     reply.mutable_message()->add_contents()->mutable_text()->set_text(
-        absl::StrCat("answer to ", to));
+        absl::StrCat("answer of ", kPrivateWord, "s to ", to));
     if (++it->second.answers < it->second.limit) return;
     mine_.erase(it);
     Give("resolve", conversation_id, to).mutable_resolve()->set_conversation_id(conversation_id);

@@ -108,6 +108,10 @@ class CanaryRun {
     WISSEL_RETURN_IF_ERROR(AwaitEpochs(before));
     WISSEL_RETURN_IF_ERROR(stage_->fleet().WaitReady("router-3", kReady));
     WISSEL_ASSIGN_OR_RETURN(held_, stage_->RouterStates({"router-3"}));
+    if (held_.size() != kPartitions) {
+      return absl::UnavailableError(
+          absl::StrCat("router-3 owns ", held_.size(), " of ", kPartitions, " partitions"));
+    }
     return absl::OkStatus();
   }
 

@@ -12,6 +12,7 @@
 #include "libs/base/hex.h"
 #include "libs/base/thread.h"
 #include "libs/base/timeout.h"
+#include "tests/chaos/leaks.h"
 
 namespace wissel::chaos {
 namespace {
@@ -95,7 +96,7 @@ void Customers::Write(size_t thread) {
     for (size_t i = 0; i < count; ++i) {
       const std::string id =
           absl::StrCat("wamid.", options_.label, ".", customer.wa_id, ".", ++customer.written);
-      bodies.push_back(Body(customer, id, absl::StrCat("message ", customer.written)));
+      bodies.push_back(Body(customer, id, absl::StrCat(kPrivateWord, " ", customer.written)));
       MutexLock lock(mutex_);
       places.push_back(messages_.size());
       messages_.push_back({.provider_message_id = id,

@@ -10,6 +10,8 @@
 
 #include <cerrno>
 #include <csignal>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <set>
 #include <utility>
@@ -141,6 +143,14 @@ std::vector<std::string> Fleet::TakeFallen() {
         absl::StrCat(name, ": ", HowItEnded(status), "; see ", child.program.log_file));
   }
   return fallen;
+}
+
+absl::StatusOr<std::string> Fleet::Log(const std::string& name) const {
+  const std::string& path = children_.at(name).program.log_file;
+  std::ifstream file(path, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  if (!file.is_open() || text.empty()) return absl::NotFoundError(absl::StrCat(path, ": no log"));
+  return text;
 }
 
 absl::StatusOr<std::string> Fleet::Page(const std::string& name, absl::string_view path) {

@@ -56,6 +56,8 @@ class Fleet {
   //   UNAVAILABLE  it does not say so in time; with what it says
   //   ABORTED      a process has ended meanwhile though nobody killed it
   absl::Status WaitReady(const std::string& name, absl::Duration timeout);
+  // All that it has written, in this life and earlier ones.
+  absl::StatusOr<std::string> Log(const std::string& name) const;
   // The body of a page on its telemetry port.
   absl::StatusOr<std::string> Page(const std::string& name, absl::string_view path);
 

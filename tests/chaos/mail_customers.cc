@@ -11,6 +11,7 @@
 #include "libs/base/status_macros.h"
 #include "libs/base/thread.h"
 #include "libs/base/timeout.h"
+#include "tests/chaos/leaks.h"
 
 namespace wissel::chaos {
 namespace {
@@ -136,14 +137,14 @@ MailCustomers::Written MailCustomers::Compose(Customer& customer, bool goes_on) 
   }
   customer.last_id = id;
   mail.bytes = absl::StrCat(
-      "From: <", address, ">\r\nTo: <", mail.to, ">\r\nSubject: order of customer ",
+      "From: <", address, ">\r\nTo: <", mail.to, ">\r\nSubject: ", kPrivateWord, "s of customer ",
       customer.number,
       "\r\nDate: ", absl::FormatTime("%a, %d %b %Y %H:%M:%S %z", absl::Now(), absl::UTCTimeZone()),
       "\r\nMessage-ID: <", id, ">\r\n",
       in_reply_to.empty()
           ? ""
           : absl::StrCat("In-Reply-To: <", in_reply_to, ">\r\nReferences: <", in_reply_to, ">\r\n"),
-      "Content-Type: text/plain; charset=utf-8\r\n\r\nmail ", customer.number, ".",
+      "Content-Type: text/plain; charset=utf-8\r\n\r\n", kPrivateWord, " ", customer.number, ".",
       customer.written, "\r\n");
   return mail;
 }

@@ -22,11 +22,13 @@
 #include "tests/chaos/agents.h"
 #include "tests/chaos/checkers.h"
 #include "tests/chaos/customers.h"
+#include "tests/chaos/leaks.h"
 #include "tests/chaos/log_follower.h"
 #include "tests/chaos/mail_customers.h"
 #include "tests/chaos/office.h"
 #include "tests/chaos/report.h"
 #include "tests/chaos/schedule.h"
+#include "tests/chaos/work.h"
 #include "tests/stubs/graph/graph_stub.h"
 
 namespace wissel::chaos {
@@ -184,7 +186,10 @@ class ChaosRun {
       Tend();
       absl::SleepFor(kTick);
     }
-    if (!CustomersDone()) Say("the customers could not finish");
+    if (!CustomersDone()) Note(absl::DeadlineExceededError("the customers could not finish"));
+    if (!ahead.empty()) {
+      Note(absl::DeadlineExceededError(absl::StrCat(ahead.size(), " incidents did not happen")));
+    }
   }
 
   bool CustomersDone() const { return customers_->done() && (mail_ == nullptr || mail_->done()); }
@@ -341,11 +346,27 @@ class ChaosRun {
     }
   }
 
+  // The routers' states once every partition is somebody's again, or as it is after the time: one
+  // that was killed last may still be on its way.
+  absl::StatusOr<std::vector<HeldState>> AwaitRouterStates() {
+    const Timeout limit(absl::Seconds(60));
+    for (;;) {
+      Tend();
+      absl::StatusOr<std::vector<HeldState>> held = stage_->RouterStates(Routers());
+      std::set<int32_t> owned;
+      if (held.ok()) {
+        for (const HeldState& h : *held) owned.insert(h.partition);
+      }
+      if (owned.size() == kPartitions || limit.Expired()) return held;
+      absl::SleepFor(absl::Milliseconds(200));
+    }
+  }
+
   // What routers and checkpoints hold, before and after a FLUSHALL.
   absl::StatusOr<std::vector<HeldState>> CollectStates() {
-    WISSEL_ASSIGN_OR_RETURN(std::vector<HeldState> all, stage_->RouterStates(Routers()));
+    WISSEL_ASSIGN_OR_RETURN(std::vector<HeldState> all, AwaitRouterStates());
     router_states_ = all.size();
-    for (const char* when : {"checkpoint", "checkpoint after FLUSHALL"}) {
+    for (const char* when : {kCheckpoint, kCheckpointAfterFlush}) {
       const Timeout limit(absl::Seconds(60));
       for (;;) {
         Tend();
@@ -359,11 +380,26 @@ class ChaosRun {
         if (limit.Expired()) return found.status();
         absl::SleepFor(absl::Milliseconds(200));
       }
-      if (absl::string_view(when) == "checkpoint") {
+      if (when == kCheckpoint) {
         WISSEL_RETURN_IF_ERROR(stage_->FlushRedis());
       }
     }
     return all;
+  }
+
+  // What the services' logs must not have; each has one.
+  std::vector<std::string> Leaks() {
+    const std::vector<Secret> secrets = stage_->Secrets();
+    std::vector<std::string> leaks;
+    for (const std::string& name : services_) {
+      const absl::StatusOr<std::string> log = stage_->fleet().Log(name);
+      Note(log.status());
+      if (!log.ok()) continue;
+      searched_ += log->size();
+      std::vector<std::string> found = FindLeaks(name, *log, secrets);
+      std::move(found.begin(), found.end(), std::back_inserter(leaks));
+    }
+    return leaks;
   }
 
   absl::StatusOr<bool> Judge(const std::vector<HeldState>& held, absl::Duration took) {
@@ -385,6 +421,9 @@ class ChaosRun {
                             CheckConfigs(history)}) {
       std::move(more.begin(), more.end(), std::back_inserter(violations));
     }
+    const std::vector<std::string> leaks = Leaks();
+    const std::vector<std::string> missing =
+        MissingWork(history, held, {.messages = options_.messages, .mail = mail_ != nullptr});
 
     std::vector<std::string> counts;
     for (const auto& [kind, count] : incidents_) {
@@ -432,9 +471,17 @@ class ChaosRun {
                      checkpoints_, " checkpoints, half of them after FLUSHALL"));
     for (const std::string& fallen : fallen_) Say(absl::StrCat("fell by itself: ", fallen));
     for (const std::string& note : notes_) Say(absl::StrCat("trouble: ", note));
+    for (const std::string& what : missing) Say(absl::StrCat("too little was done: ", what));
+    constexpr size_t kShown = 10;
+    for (size_t i = 0; i < std::min(leaks.size(), kShown); ++i) {
+      Say(absl::StrCat("in a log: ", leaks[i]));
+    }
+    Say(absl::StrCat("services' logs: ", searched_, " bytes, ", leaks.size(),
+                     " lines with what somebody wrote, or a secret"));
     PrintVerdict(violations);
     Say(absl::StrFormat("seed %d, %.1f s", options_.seed, absl::ToDoubleSeconds(took)));
-    return violations.empty() && fallen_.empty() && notes_.empty();
+    return violations.empty() && fallen_.empty() && notes_.empty() && missing.empty() &&
+           leaks.empty();
   }
 
   // `first`: the mails are those of the messages from there on.
@@ -480,6 +527,7 @@ class ChaosRun {
   int64_t config_version_ = 0;
   size_t router_states_ = 0;
   size_t checkpoints_ = 0;
+  size_t searched_ = 0;  // Bytes of logs.
 
   Mutex mutex_;
   std::vector<std::string> notes_;

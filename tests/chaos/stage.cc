@@ -329,6 +329,14 @@ absl::Status Stage::StartAdmin(const std::string& name) {
        absl::StrCat("admin.auth.hs256_secret=file:", options_.work, "/token-secret")});
 }
 
+std::vector<Secret> Stage::Secrets() const {
+  std::vector<Secret> secrets = {{"the app's secret", std::string(app_secret())},
+                                 {"the access token", std::string(access_token())},
+                                 {"the secret that signs tokens", std::string(kTokenSecret)}};
+  if (options_.mail) secrets.push_back({"the mailboxes' password", options_.mail->password});
+  return secrets;
+}
+
 absl::Status Stage::Stack(const std::vector<std::string>& arguments) const {
   // scripts/stack runs for seconds; system() so that any thread may wait for it.
   const std::string command =

@@ -14,6 +14,7 @@
 #include "tests/chaos/agents.h"
 #include "tests/chaos/fleet.h"
 #include "tests/chaos/history.h"
+#include "tests/chaos/leaks.h"
 #include "tests/chaos/mailbox.h"
 
 namespace wissel::chaos {
@@ -61,8 +62,10 @@ class Stage {
   const std::vector<std::string>& phone_number_ids() const { return phone_number_ids_; }
   // By partition.
   const std::vector<std::string>& routing_groups() const { return groups_; }
-  static absl::string_view app_secret() { return "the app's secret"; }
-  static absl::string_view access_token() { return "the access token"; }
+  static absl::string_view app_secret() { return "s3cret-of-the-app"; }
+  static absl::string_view access_token() { return "t0ken-of-the-number"; }
+  // What no log may show.
+  std::vector<Secret> Secrets() const;
   absl::StatusOr<std::vector<AgentSeat>> Seats() const;
   // For one who has this role and is no agent.
   absl::StatusOr<std::string> Token(const std::string& role) const;

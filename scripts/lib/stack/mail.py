@@ -26,7 +26,8 @@ import ssl
 from . import stack as core
 from . import tls
 
-PASSWORD = "wissel"
+# Of no other use, so that a log can be searched for it.
+PASSWORD = "letters-for-fietsbel"
 USERS = (
     "support@shop.example", "sales@shop.example",
     "customer@example.org", "customer2@example.org",
