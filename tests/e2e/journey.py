@@ -16,6 +16,10 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
+
+from leaks import leaks, texts_of
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "deploy" / "examples"
@@ -46,23 +50,41 @@ class Dev:
     def context(self):
         return self.state / "context.yaml"
 
+    @property
+    def log(self):
+        return self.state / "wissel-dev.log"
+
     def start(self, timeout=30):
         self.state.mkdir(parents=True, exist_ok=True)
         self.context.unlink(missing_ok=True)
-        log = open(self.state / "wissel-dev.log", "ab")
+        log = open(self.log, "ab")
         began = time.monotonic()
         self.process = subprocess.Popen(
             [self.binary, "--state", self.state, "--workspace-file", EXAMPLES / "web-shop.yaml",
              *(("--config", self.config) if self.config else ()), *self.flags,
              *(word for name, port in zip(self.LISTENERS, self.ports)
                for word in ("--set", f"{name}=127.0.0.1:{port}"))],
-            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            # As Python has it, SIGXFSZ is ignored: a file's limit makes writing fail, and no more.
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, restore_signals=False)
         log.close()
         while not self.context.exists():
             if self.process.poll() is not None or time.monotonic() - began > timeout:
-                raise JourneyError(f"wissel-dev is not ready; see {self.state}/wissel-dev.log")
+                raise JourneyError(f"wissel-dev is not ready; see {self.log}")
             time.sleep(0.01)
         return time.monotonic() - began
+
+    def readiness(self):
+        """The status of /readyz, and its page."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[-1]}/readyz", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def secrets(self):
+        """Those that it has drawn, and what each is."""
+        return {file.read_text(encoding="ascii").strip(): f"what stands in {folder}/{file.name}"
+                for folder in ("secrets", "tokens") for file in (self.state / folder).glob("*")}
 
     def kill(self):
         """kill -9."""
@@ -143,6 +165,7 @@ class Ctl:
     def __init__(self, binaries, dev):
         self.binary = pathlib.Path(binaries) / "wisselctl"
         self.dev = dev
+        self.texts = set()  # Of all that people wrote, as far as it was seen in the log.
 
     def command(self, *words):
         return [str(self.binary), "--context", str(self.dev.context), *map(str, words)]
@@ -161,6 +184,7 @@ class Ctl:
             decision = json.loads(line)["record"].get("decision", {})
             for event in decision.get("events", []):
                 found.extend(event.items())
+        self.texts |= texts_of([event for _, event in found])
         return found
 
     def outbox(self):
@@ -347,7 +371,14 @@ class Morning:
         return found
 
     def answers_sent(self, conversation):
-        return [outbound for outbound, of in self.sent() if of == conversation]
+        return {outbound for outbound, of in self.sent() if of == conversation}
+
+    def private(self):
+        """What no log may have, and what each is."""
+        private = {**self.ctl.dev.secrets(), **{text: "what somebody wrote" for text in self.ctl.texts}}
+        if self.mail_servers:
+            private[self.mail_servers.password] = "the mailboxes' password"
+        return private
 
     def take(self, conversation):
         """Whoever it is offered to accepts; the agent's name."""
@@ -363,14 +394,15 @@ class Morning:
 
     def answer(self, name, conversation, text):
         self.stage.who(name, f"answers: {text}")
-        before = len(self.answers_sent(conversation))
+        before = self.answers_sent(conversation)
         self.agent(name).do(f"reply @{conversation} {text}")
-        sent = until(lambda: len(self.answers_sent(conversation)) > before)
+        sent = until(lambda: self.answers_sent(conversation) - before)
         by_mail = self.mail_servers and conversation == self.mail
-        self.stage.check(sent, "the customer's mailbox has the answer" if by_mail else "the answer is in the outbox")
+        self.stage.check(len(sent) == 1,
+                         "the customer's mailbox has the answer" if by_mail else "the answer is in the outbox")
+        (outbound,) = sent
         delivered = until(lambda: [e for k, e in self.ctl.events() if k == "delivery_updated"
-                                   and e["conversation_id"] == conversation
-                                   and e["state"] == "DELIVERY_STATE_SENT"])
+                                   and e["outbound_id"] == outbound and e["state"] == "DELIVERY_STATE_SENT"])
         self.stage.check(delivered, "the log shows its delivery")
 
     # The steps.
@@ -493,7 +525,8 @@ class Morning:
         self.agent(name).leave()
         self.stage.who(name, "goes home")
         gone = until(lambda: [e for k, e in self.ctl.events()[before:]
-                              if k == "agent_presence_changed" and e["agent_id"] == name])
+                              if k == "agent_presence_changed" and e["agent_id"] == name
+                              and e.get("presence") == "PRESENCE_OFFLINE"])
         self.stage.check(gone, f"the log has {name} offline")
         queued = until(lambda: [e for k, e in self.ctl.events()[before:]
                                 if k == "queued" and e["conversation_id"] == self.olivia], timeout=30)
@@ -537,10 +570,19 @@ class Morning:
         self.stage.check("may take it" in why and "bram: does not serve queue en: add it to their queue_ids; lacks" in why,
                          "of every agent it says why, or why not, and what would have to change")
 
+    def nothing_is_told(self):
+        self.stage.step("What the service's own log tells of it")
+        private = self.private()
+        found = leaks(self.ctl.dev.log, private)
+        for where in found[:10]:
+            self.stage.say(f"  {where}")
+        self.stage.check(self.ctl.texts and len(private) > len(self.ctl.texts) and not found,
+                         f"none of {len(self.ctl.texts)} lines that people wrote, no secret, password or token")
+
     def run(self):
         for step in (self.agents_arrive, self.whatsapp_question, self.webhook_repeated, self.mail_with_attachment,
                      self.transfer, self.stream_lost, self.offline_with_work, self.promises,
-                     self.verify):
+                     self.verify, self.nothing_is_told):
             step()
 
     def leave(self):

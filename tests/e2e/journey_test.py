@@ -6,6 +6,7 @@ import collections
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
@@ -20,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
 from journey import EXAMPLES, MESSAGES, Ctl, Dev, JourneyError, MailServers, Morning, Stage, until  # noqa: E402  pylint: disable=wrong-import-position
+from leaks import leaks  # noqa: E402  pylint: disable=wrong-import-position
 from servers import OwnServers  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARIES = None
@@ -31,12 +33,18 @@ class Journey(unittest.TestCase):
         self.begin()
 
     def begin(self, config=None, mail_servers=None, flags=()):
-        self.dev = Dev(BINARIES, self.folder / "state", config, flags)
+        # Debug, so that all that can be logged is searched at the end.
+        self.dev = Dev(BINARIES, self.folder / "state", config, (*flags, "--set", "log.level=debug"))
         self.dev.start()
         self.ctl = Ctl(BINARIES, self.dev)
         self.morning = Morning(self.ctl, self.folder, Stage(out=None), mail_servers)
+        self.addCleanup(self.nothing_is_told, self.dev, self.morning)
         self.addCleanup(self.dev.stop)
         self.addCleanup(self.morning.leave)
+
+    def nothing_is_told(self, dev, morning):
+        """After its end, however it ended."""
+        self.assertEqual(leaks(dev.log, morning.private()), [])
 
     def test_a_morning_without_providers(self):
         self.morning.run()
@@ -57,15 +65,17 @@ class Journey(unittest.TestCase):
         self.dev.stop()
         with socket.create_server(("127.0.0.1", 0)) as probe:
             graph = f"127.0.0.1:{probe.getsockname()[1]}"
+        secrets = {"app": "s3cret-of-the-app", "token": "t0ken-of-the-number", "verify": "w0rd-of-the-webhook"}
+        for name, secret in secrets.items():
+            (self.folder / name).write_text(secret, encoding="utf-8")
+        self.addCleanup(lambda: self.assertEqual(leaks(self.dev.log, {v: k for k, v in secrets.items()}), []))
         with open(self.folder / "stub.log", "ab") as log:
             stub = subprocess.Popen(
-                [pathlib.Path(BINARIES) / "stub-graph", "--listen", graph, "--app-secret", "s3cret", "--access-token",
-                 "t0ken", "--webhook-url", f"http://127.0.0.1:{self.dev.ports[3]}/whatsapp/webhook"],
-                stdout=log, stderr=log)
+                [pathlib.Path(BINARIES) / "stub-graph", "--listen", graph, "--app-secret-file", self.folder / "app",
+                 "--access-token-file", self.folder / "token",
+                 "--webhook-url", f"http://127.0.0.1:{self.dev.ports[3]}/whatsapp/webhook"], stdout=log, stderr=log)
         self.addCleanup(stub.wait)
         self.addCleanup(stub.kill)
-        for name, secret in (("app", "s3cret"), ("token", "t0ken"), ("verify", "v")):
-            (self.folder / name).write_text(secret, encoding="utf-8")
         config = self.folder / "whatsapp.yaml"
         config.write_text(f"""\
 whatsapp:
@@ -212,6 +222,28 @@ whatsapp:
         time.sleep(0.5)
         self.assertEqual(agent.count("reply_sent", farewell), 1)
         self.assertEqual(agent.count("message_received"), 1)
+
+    def test_a_full_disk_is_said_and_survived(self):
+        m = self.morning
+        m.agents_arrive()
+        m.whatsapp_question()
+        before = self.ctl.events()
+        limits = resource.prlimit(self.dev.process.pid, resource.RLIMIT_FSIZE)
+        # No file may grow, as on a disk without room.
+        resource.prlimit(self.dev.process.pid, resource.RLIMIT_FSIZE, (1, limits[1]))
+        with self.assertRaisesRegex(JourneyError, "503"):
+            self.ctl.run("inject", "whatsapp", MESSAGES / "thank-you.json")
+        self.assertTrue(until(lambda: self.dev.readiness()[0] == 503), "it is said")
+        self.assertIn("embedded log: disk I/O error", self.dev.readiness()[1])
+        self.assertEqual(self.ctl.events()[:len(before)], before, "reading goes on")
+        resource.prlimit(self.dev.process.pid, resource.RLIMIT_FSIZE, limits)
+        self.assertTrue(until(lambda: self.dev.readiness()[0] == 200, timeout=60), self.dev.readiness())
+        # The provider had no answer, and repeats it.
+        self.ctl.run("inject", "whatsapp", MESSAGES / "thank-you.json")
+        received = until(lambda: [e for k, e in self.ctl.events() if k == "message_received"][1:])
+        self.assertEqual(len(received), 1)
+        m.answer(m.jans_agent, m.jan, "Graag gedaan, Jan, tot morgen.")
+        m.verify()
 
     def test_redis_is_there_as_long_as_it_is_and_no_longer(self):
         def children():
