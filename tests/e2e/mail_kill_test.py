@@ -6,16 +6,11 @@ or cannot be reached. The seed is printed; --seed repeats its draws."""
 import argparse
 import collections
 import email.message
-import email.policy
-import imaplib
 import itertools
 import json
 import os
 import pathlib
 import random
-import re
-import smtplib
-import ssl
 import sys
 import tempfile
 import threading
@@ -25,8 +20,9 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
-from journey import Agent, Ctl, JourneyError, until  # noqa: E402  pylint: disable=wrong-import-position
-from servers import OwnServers, Service, free_ports, make_topics  # noqa: E402  pylint: disable=wrong-import-position
+from floor import AGENTS, MAILBOXES, PRIVATE_WORD, Floor, Provider, text_of  # noqa: E402  pylint: disable=wrong-import-position
+from journey import Agent, JourneyError, until  # noqa: E402  pylint: disable=wrong-import-position
+from servers import OwnServers  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARIES = None
 SEED = None
@@ -34,84 +30,12 @@ SEED = None
 CUSTOMERS = 12
 MAILS_EACH = 5
 MAX_PAUSE_S = 0.4
-AGENTS = {"ada": "a", "bo": "b"}
-# The shop's mailboxes: routing group, account, address.
-MAILBOXES = (("a", "support-mail", "support@shop.example"), ("b", "sales-mail", "sales@shop.example"))
 QUIET_S = 60
-
-WORKSPACE = """\
-workspace_id: shop
-routing_groups: [{routing_group_id: a}, {routing_group_id: b}]
-accounts:
-  - {account: {kind: email, account_id: support-mail}, routing_group_id: a, address: support@shop.example}
-  - {account: {kind: email, account_id: sales-mail}, routing_group_id: b, address: sales@shop.example}
-queues:
-  - {queue_id: qa, routing_group_id: a, strategy: longest_idle, offer_timeout: 30s, max_missed_offers: 9}
-  - {queue_id: qb, routing_group_id: b, strategy: longest_idle, offer_timeout: 30s, max_missed_offers: 9}
-agents:
-  - {agent_id: ada, routing_group_id: a, queue_ids: [qa], capacity_units: 100}
-  - {agent_id: bo, routing_group_id: b, queue_ids: [qb], capacity_units: 100}
-channels: [{kind: email, weight_units: 1}]
-"""
 
 
 def customer_address(customer):
     """All in one mailbox, and each a contact of its own."""
     return f"customer+{customer}@example.org"
-
-
-class Provider:
-    """Dovecot and Postfix of scripts/stack: the shop's provider and its customers'."""
-
-    CUSTOMERS = "customer@example.org"
-
-    def __init__(self, environment):
-        self.authority = environment["WISSEL_TEST_CA"]
-        self.password = environment["WISSEL_TEST_MAIL_PASSWORD"]
-        self.imaps = int(environment["WISSEL_TEST_IMAPS"].rpartition(":")[2])
-        self.smtp = int(environment["WISSEL_TEST_SMTP"].rpartition(":")[2])
-        self.mx = int(environment["WISSEL_TEST_MX"].rpartition(":")[2])
-        self.log = pathlib.Path(self.authority).parents[1] / "postfix" / "log"
-        self.log_begin = self.log.stat().st_size
-        self.tls = ssl.create_default_context(cafile=self.authority)
-
-    def send(self, mail):
-        """As another provider hands it over."""
-        with smtplib.SMTP("127.0.0.1", self.mx, timeout=15) as connection:
-            connection.send_message(mail)
-
-    def mails(self, user):
-        """The headers of the mailbox in its order, and the first part's text."""
-        with imaplib.IMAP4_SSL("127.0.0.1", self.imaps, ssl_context=self.tls, timeout=15) as connection:
-            connection.login(user, self.password)
-            connection.select("INBOX", readonly=True)
-            numbers = connection.search(None, "ALL")[1][0].split()
-            if not numbers:
-                return []
-            fetched = connection.fetch(b"1:*", "(BODY.PEEK[])")[1]
-        return [email.message_from_bytes(part[1], policy=email.policy.default)
-                for part in fetched if isinstance(part, tuple)]
-
-    def count(self, user):
-        with imaplib.IMAP4_SSL("127.0.0.1", self.imaps, ssl_context=self.tls, timeout=15) as connection:
-            connection.login(user, self.password)
-            return int(connection.select("INBOX", readonly=True)[1][0])
-
-    def empty(self, user):
-        with imaplib.IMAP4_SSL("127.0.0.1", self.imaps, ssl_context=self.tls, timeout=15) as connection:
-            connection.login(user, self.password)
-            if int(connection.select("INBOX")[1][0]):
-                connection.store("1:*", "+FLAGS", "\\Deleted")
-                connection.expunge()
-
-    def taken(self):
-        """The Message-IDs that Postfix answered with 250, in order: mailboxes may be filled in another."""
-        with open(self.log, encoding="utf-8") as log:
-            log.seek(self.log_begin)
-            lines = log.read()
-        queued = set(re.findall(r"postfix/qmgr\[\d+\]: (\w+): from=", lines))
-        return [message for item, message in
-                re.findall(r"postfix/cleanup\[\d+\]: (\w+): message-id=(<[^>]+>)", lines) if item in queued]
 
 
 class Desk(Agent):
@@ -135,7 +59,7 @@ class Desk(Agent):
                 if kind == "offered":
                     self.do(f"accept {event['offer_id']}")
                 elif kind == "assigned" and event["agent_id"] == self.name:
-                    self._answer(event["conversation_id"], f"{self.name} {len(self.typed)}: good morning")
+                    self._answer(event["conversation_id"], f"{self.name} {len(self.typed)}: {PRIVATE_WORD}s?")
                 elif kind == "message_received":
                     asked = text_of(event["message"])
                     self._answer(event["conversation_id"], f"{self.name} {len(self.typed)}: you wrote {asked}")
@@ -145,77 +69,6 @@ class Desk(Agent):
     def _answer(self, conversation, text):
         self.do(f"reply @{conversation} {text}")
         self.typed[text] = conversation
-
-
-def text_of(message):
-    return message["contents"][0]["text"]["text"].strip()
-
-
-class Floor:
-    """The services, each a process, and what wisselctl needs to find them."""
-
-    def __init__(self, folder, servers, provider):
-        self.context = folder / "context.yaml"
-        (folder / "secret").write_text("0123456789abcdef0123456789abcdef", encoding="ascii")
-        (folder / "password").write_text(provider.password, encoding="ascii")
-        gateway, admin, history = free_ports(3)
-        kafka, redis = f"kafka.brokers={servers.kafka}", f"redis.address={servers.redis}"
-
-        def grpc(section, port):
-            return (f"{section}.grpc.listen=127.0.0.1:{port}",
-                    f"{section}.auth.hs256_secret=file:{folder}/secret")
-        self.admin = Service(BINARIES, "admin", folder,
-                             [kafka, *grpc("admin", admin), "admin.operator_workspace=shop"])
-        self.history = Service(BINARIES, "history", folder, [kafka, redis, *grpc("history", history)])
-        self.others = [
-            Service(BINARIES, "router", folder, [kafka, redis]),
-            Service(BINARIES, "projector", folder, [kafka, redis]),
-            Service(BINARIES, "agent-gateway", folder, [kafka, redis, *grpc("gateway", gateway)])]
-        # Quick to notice a death; an attempt whose outcome nobody knows is soon made again.
-        self.email = Service(BINARIES, "email", folder, [
-            kafka, redis, f"state_folder={folder}/state", f"blobs.folder={folder}/blobs",
-            "delivery.session_timeout=1s", "delivery.start_limit=1s", "delivery.call_timeout=4s",
-            "delivery.settle_wait=0s", "delivery.initial_backoff=100ms", "delivery.max_backoff=1s",
-            "delivery.max_attempts=100"], self._mail_config(folder, provider))
-        self.context.write_text(
-            f"server: 127.0.0.1:{gateway}\nadmin_server: 127.0.0.1:{admin}\n"
-            f"history_server: 127.0.0.1:{history}\nworkspace: shop\n"
-            f"insecure_local: true\nkafka: {servers.kafka}\nredis: {servers.redis}\n"
-            f"statez: [\"127.0.0.1:{self.others[0].port}\"]\ntoken_files:\n"
-            + "".join(f"  {who}: {who}.token\n" for who in ("admin", "supervisor", *AGENTS)), encoding="utf-8")
-        self.ctl = Ctl(BINARIES, self)
-        for who, words in (*((role, ("--role", role, "--subject", role)) for role in ("admin", "supervisor")),
-                           *((agent, ("--role", "agent", "--agent", agent, "--group", group))
-                             for agent, group in AGENTS.items())):
-            token = self.ctl.run("token", "mint", "--secret-file", folder / "secret", *words)
-            (folder / f"{who}.token").write_text(token, encoding="ascii")
-
-    @staticmethod
-    def _mail_config(folder, provider):
-        file = folder / "email.yaml"
-        text = f"thread_keys: [{{key: {{file: {folder}/secret}}}}]\naccounts:\n"
-        for group, account, address in MAILBOXES:
-            server = (f"host: localhost, ca_file: {provider.authority}, user: {address}, timeout: 2s,"
-                      f" password: {{file: {folder}/password}}")
-            text += (f"  - workspace_id: shop\n    routing_group_id: {group}\n    account_id: {account}\n"
-                     f"    address: {address}\n    imap: {{port: {provider.imaps}, security: tls, {server}}}\n"
-                     f"    smtp: {{port: {provider.smtp}, security: starttls, {server}}}\n")
-        file.write_text(text, encoding="utf-8")
-        return file
-
-    def start(self, workspace):
-        self.admin.start()
-        make_topics(self.ctl, partitions=4)
-        self.admin.wait_ready()
-        self.ctl.run("apply", "-f", workspace)
-        for service in (*self.others, self.history, self.email):
-            service.start()
-        for service in (*self.others, self.history, self.email):
-            service.wait_ready()
-
-    def stop(self):
-        for service in (self.email, self.history, *reversed(self.others), self.admin):
-            service.stop()
 
 
 class Customers(threading.Thread):
@@ -244,12 +97,12 @@ class Customers(threading.Thread):
     def _write(self, customer, step):
         mail = email.message.EmailMessage()
         mail["From"], mail["To"] = customer_address(customer), MAILBOXES[customer % len(MAILBOXES)][2]
-        mail["Subject"] = f"order of customer {customer}"
+        mail["Subject"] = f"{PRIVATE_WORD}s for customer {customer}"
         mail["Message-ID"] = f"<mail-{customer}-{step}@example.org>"
         answers = [m for m in self.provider.mails(Provider.CUSTOMERS) if m["To"] == mail["From"]] if step else []
         if answers:
             mail["In-Reply-To"] = answers[-1]["Message-ID"]
-        mail.set_content(f"mail {customer}.{step}\n")
+        mail.set_content(f"{PRIVATE_WORD} {customer}.{step}\n")
         self.provider.send(mail)
 
 
@@ -299,7 +152,7 @@ class MailKillTest(unittest.TestCase):
             self.provider.empty(user)  # other tests share them
         self.servers = OwnServers(self.folder / "stack")
         self.addCleanup(self.servers.down)
-        self.floor = Floor(self.folder, self.servers, self.provider)
+        self.floor = Floor(BINARIES, self.folder, self.servers, self.provider)
         self.addCleanup(self.floor.stop)
 
     def until_something_arrives(self, lot):
@@ -312,9 +165,7 @@ class MailKillTest(unittest.TestCase):
         seed = SEED if SEED is not None else random.SystemRandom().randrange(1 << 31)
         print(f"seed {seed}", flush=True)
         lot = random.Random(seed)
-        workspace = self.folder / "shop.yaml"
-        workspace.write_text(WORKSPACE, encoding="utf-8")
-        self.floor.start(workspace)
+        self.floor.start()
         desks = [Desk(self.floor.ctl, name, self.folder / f"{name}.cursor") for name in AGENTS]
         for desk in desks:
             self.addCleanup(desk.leave)
@@ -435,6 +286,7 @@ class MailKillTest(unittest.TestCase):
 
         report = json.loads(self.floor.ctl.run("log", "verify", "--output", "json"))
         self.assertTrue(report["ok"], report)
+        self.assertEqual(self.floor.leaks(), [])
 
 
 if __name__ == "__main__":

@@ -25,9 +25,9 @@ def free_ports(count):
 class OwnServers:
     """Kafka and Redis of scripts/stack in a folder of the test's: topics have their usual names, and nobody else's records."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, brokers=1):
         self.folder = pathlib.Path(folder)
-        exports = self._stack("up", "--kafka", "--redis", "--env")
+        exports = self._stack("up", "--kafka", "--redis", "--env", "--brokers", str(brokers))
         self.environment = dict(word.split("=", 1) for line in exports.splitlines() for word in shlex.split(line)[1:])
         self.kafka = self.environment["WISSEL_TEST_KAFKA"]
         self.redis = self.environment["WISSEL_TEST_REDIS"]
@@ -38,6 +38,13 @@ class OwnServers:
 
     def restart_kafka(self):
         self._stack("restart", "kafka")
+
+    def kill_kafka(self, which="kafka"):
+        """All of it, or "kafka-2" alone. Ports stay its own."""
+        self._stack("kill", which)
+
+    def start_kafka(self):
+        self._stack("up", "--kafka")
 
     def down(self):
         self._stack("down", "--purge")
@@ -92,11 +99,11 @@ class Service:
                 raise JourneyError(f"wissel-{self.name} did not drain in time") from None
 
 
-def make_topics(ctl, partitions):
+def make_topics(ctl, partitions, replication=1):
     """By an admin service that has just been started: it serves before it is ready, which needs the topics."""
     def made():
         try:
-            return ctl.run("topics", "create", "--partitions", partitions)
+            return ctl.run("topics", "create", "--partitions", partitions, "--replication", replication)
         except JourneyError:
             return None
     if not until(made):
