@@ -1,6 +1,5 @@
 #include "services/ctl/session.h"
 
-#include <arpa/inet.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -18,6 +17,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "libs/base/base64.h"
+#include "libs/base/loopback.h"
 #include "libs/base/status.h"
 #include "libs/base/status_macros.h"
 
@@ -38,10 +38,7 @@ void TakeFirst(std::string& value, const std::string& otherwise) {
 // Only the local machine may be spoken to in plain text.
 bool IsLocal(absl::string_view target) {
   if (absl::ConsumePrefix(&target, "unix:")) return true;
-  const std::string host(target.substr(0, target.rfind(':')));
-  in_addr address;
-  return host == "localhost" || host == "[::1]" ||
-         (inet_pton(AF_INET, host.c_str(), &address) == 1 && ntohl(address.s_addr) >> 24 == 127);
+  return IsLoopback(target.substr(0, target.rfind(':')));
 }
 
 // As the token says; empty where it does not say it readably. The server is who checks the token.

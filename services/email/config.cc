@@ -1,22 +1,9 @@
 #include "services/email/config.h"
 
-#include <arpa/inet.h>
-
-#include "absl/strings/match.h"
 #include "absl/time/civil_time.h"
+#include "libs/base/loopback.h"
 
 namespace wissel::email {
-namespace {
-
-// By name or address; what other names come to is not asked.
-bool IsLoopback(const std::string& host) {
-  in_addr v4{};
-  if (inet_pton(AF_INET, host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
-  return absl::EqualsIgnoreCase(host, "localhost") || host == "::1";
-}
-
-}  // namespace
-
 void ServerSettings::Describe(config::Binder& b) {
   b.Text("host", &host, "Name of the server, as its certificate has it.", {.required = true});
   b.Int("port", &port, "Port; 0 for the usual one of the protocol and security.", {.min = 0});
