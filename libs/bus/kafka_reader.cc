@@ -171,9 +171,12 @@ class KafkaReader final : public Reader {
           client_, name_.c_str(), partition_, &low, &high, Millis(limit.Remaining()));
       if (error == RD_KAFKA_RESP_ERR_NO_ERROR) return std::pair(low, high);
       absl::Status status = ToStatus(error, absl::StrCat("offsets of ", name_, "/", partition_));
-      if (!absl::IsNotFound(status)) return status;
+      // Between two leaders there is none for a moment.
+      const bool moves = error == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE ||
+                         error == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
       // The partition was there, or there were no reader. A broker that has just started may not
       // know it, which the client believes for longer than it is so, unless it asks.
+      if (!moves && !absl::IsNotFound(status)) return status;
       if (limit.Expired()) return absl::UnavailableError(status.message());
       absl::SleepFor(std::min(kAskAgainAfter, limit.Remaining()));
       AskForTopic(limit.Remaining());

@@ -49,6 +49,7 @@ class BrokerComesTest(unittest.TestCase):
         for service in services:
             # A page of its own: not an end, nor a port where nobody listens.
             self.assertTrue(until(lambda s=service: isinstance(s.ready(), dict), timeout=30), service.name)
+        self.assertTrue(until(self.phone.listens))
         by_phone, by_mail = f"{PRIVATE_WORD} by phone", f"{PRIVATE_WORD} by mail"
 
         def post():

@@ -10,6 +10,7 @@ import json
 import pathlib
 import re
 import smtplib
+import socket
 import ssl
 import urllib.error
 import urllib.request
@@ -123,6 +124,13 @@ accounts:
             f"kafka.brokers={servers.kafka}", f"webhook.listen=127.0.0.1:{self.webhook_port}",
             f"blobs.folder={folder}/blobs"], config)
 
+    def listens(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.webhook_port), timeout=10).close()
+        except ConnectionRefusedError:
+            return False
+        return True
+
     def post(self, customer, message_id, text):
         """What Meta sends when a customer has written. The status, and what Retry-After says."""
         message = {"from": customer, "id": f"wamid.{message_id}", "timestamp": "1767251400", "type": "text",
@@ -160,9 +168,9 @@ class Floor:
                              [kafka, *grpc("admin", admin), "admin.operator_workspace=shop"])
         self.history = Service(binaries, "history", folder, [kafka, redis, *grpc("history", history)])
         self.router = Service(binaries, "router", folder, [kafka, redis])
+        self.projector = Service(binaries, "projector", folder, [kafka, redis])
         self.services = [
-            self.admin, self.router, self.history,
-            Service(binaries, "projector", folder, [kafka, redis]),
+            self.admin, self.router, self.history, self.projector,
             Service(binaries, "agent-gateway", folder, [kafka, redis, *grpc("gateway", gateway)])]
         if provider:
             (folder / "password").write_text(provider.password, encoding="ascii")
