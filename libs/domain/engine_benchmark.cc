@@ -8,6 +8,7 @@
 #include "libs/base/proto_time.h"
 #include "libs/domain/engine.h"
 #include "libs/domain/testing.h"
+#include "libs/routing/testing/heap.h"
 #include "libs/routing/testing/shop.h"
 
 namespace wissel::domain {
@@ -152,6 +153,7 @@ void BM_ApplyConfig(benchmark::State& state) {
     return config;
   };
   apply(next());
+  const int64_t before = routing::testing::HeapBytes();
   routing::testing::Random random(11);
   for (int i = 0; i < waiting; ++i) {
     log::v1::InputCause cause;
@@ -163,6 +165,8 @@ void BM_ApplyConfig(benchmark::State& state) {
                                          absl::StrCat("about ", routing::testing::QueueId(queue))),
                    now += absl::Milliseconds(6));
   }
+  state.counters["bytes_per_waiting"] =
+      static_cast<double>(routing::testing::HeapBytes() - before) / waiting;
   int64_t bytes = 0;
   for (auto _ : state) {
     state.PauseTiming();

@@ -3,7 +3,6 @@
 // docs/reference/benchmarks.md, section Routing.
 
 #include <benchmark/benchmark.h>
-#include <malloc.h>
 
 #include <algorithm>
 #include <deque>
@@ -16,18 +15,16 @@
 #include "absl/container/flat_hash_map.h"
 #include "libs/base/check.h"
 #include "libs/routing/matcher.h"
+#include "libs/routing/testing/heap.h"
 #include "libs/routing/testing/naive_matcher.h"
 #include "libs/routing/testing/shop.h"
-
-// jemalloc's, where it is linked in.
-extern "C" int mallctl(const char* name, void* old_value, size_t* old_size, void* new_value,
-                       size_t new_size) noexcept __attribute__((weak));
 
 namespace wissel::routing {
 namespace {
 
 using common::v1::ChannelKind;
 using testing::AgentId;
+using testing::HeapBytes;
 using testing::kCapacityUnits;
 using testing::kGroup;
 using testing::kQueues;
@@ -248,21 +245,6 @@ BENCHMARK(BM_Slack<NaiveMatcher>)
     ->Arg(10'000)
     ->Iterations(20)
     ->Unit(benchmark::kMillisecond);
-
-// Bytes in use, as the allocator that is linked in counts them; the C library's knows nothing of
-// what jemalloc has given out.
-int64_t HeapBytes() {
-  if (mallctl == nullptr) {
-    return static_cast<int64_t>(mallinfo2().uordblks + mallinfo2().hblkhd);
-  }
-  uint64_t epoch = 1;
-  size_t size = sizeof(epoch);
-  WISSEL_CHECK(mallctl("epoch", &epoch, &size, &epoch, size) == 0);
-  size_t bytes = 0;
-  size = sizeof(bytes);
-  WISSEL_CHECK(mallctl("stats.allocated", &bytes, &size, nullptr, 0) == 0);
-  return static_cast<int64_t>(bytes);
-}
 
 // What any engine does at least: the most urgent out, another one in.
 struct Record {

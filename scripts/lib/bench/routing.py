@@ -58,6 +58,9 @@ def figures():
              (ROUTING, "BM_AgentLoads/agents:100000"),
              "1,000,000 waiting; bare: what is set of an agent, alone", value="bytes_per_agent",
              once=True),
+        cost("routing_memory_conversation", "bytes", (DOMAIN, f"BM_ApplyConfig/{MIDDLE}"),
+             queue(100_000), "all that a router keeps of each of 100,000; bare: a record of the"
+             " std::priority_queue", value="bytes_per_waiting", once=True),
         timer("set", "Set"),
         timer("cancel_and_set", "CancelAndSet"),
         timer("fire_and_set", "FireAndSet"),
