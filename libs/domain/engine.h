@@ -186,6 +186,9 @@ class Engine {
   // What those of the queue's rules do with a conversation that wait to be looked at. True where it
   // changed whom it waits for.
   bool Overflow(const std::string& conversation_id);
+  // What the rule would write to the customer now; nothing where its text needs what is not known.
+  std::optional<std::string> NoticeOf(const state::v1::ConversationState& conversation,
+                                      const config::v1::OverflowRule& rule) const;
   // For the first of the rules that have not been looked at yet.
   void SetOverflowTimer(const state::v1::ConversationState& conversation);
 
@@ -216,6 +219,12 @@ class Engine {
   // Says what there is to say of one conversation that waits.
   void Estimate(const state::v1::ConversationState& conversation);
   void TellWait(const state::v1::ConversationState& conversation);
+  // A conversation's place in its queue, and how long it will probably wait there.
+  struct Wait {
+    int32_t position = 0;  // 1: next; 0: not known
+    std::optional<absl::Duration> expected;
+  };
+  Wait WaitOf(const state::v1::ConversationState& conversation) const;
   // The forecast of a conversation's first response.
   struct Risk {
     routing::Matcher::Standing standing;  // where it waits

@@ -1,6 +1,8 @@
 // How the engine keeps the matchers up to date, gives out what can be given out, and lets overflow.
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +11,7 @@
 #include "libs/base/uuid.h"
 #include "libs/domain/defaults.h"
 #include "libs/domain/engine.h"
+#include "libs/routing/notice.h"
 
 namespace wissel::domain {
 
@@ -446,17 +449,31 @@ void Engine::SetOverflowTimer(const ConversationState& c) {
   if (next != absl::InfiniteFuture()) timers_.Set(TimerKind::kOverflow, c.conversation_id(), next);
 }
 
+std::optional<std::string> Engine::NoticeOf(const ConversationState& c,
+                                            const config::v1::OverflowRule& rule) const {
+  if (!routing::HasPlaces(rule.send_text())) return rule.send_text();
+  const Wait wait = WaitOf(c);
+  return routing::FillNotice(rule.send_text(), wait.position, wait.expected);
+}
+
 bool Engine::Overflow(const std::string& conversation_id) {
   const ConversationState& c = *state_.FindConversation(conversation_id);
   const config::v1::Queue* queue = QueueOf(c);
   if (queue == nullptr) return false;
   const bool too_often = overflows_[conversation_id] >= kMaxOverflowsInADecision;
   const int32_t waiting = MatcherOf(c)->WaitingCount(queue->queue_id());
+  const bool may_write = MayAnswerAutomatically(c.last_customer_automation());
   std::vector<int> passed_over;
   for (int i = 0; i < queue->overflow_rules_size(); ++i) {
     const config::v1::OverflowRule& rule = queue->overflow_rules(i);
     if (!IsPending(c, i) || DueOf(c, rule) > now_) continue;
-    if (too_often || (rule.above_waiting() > 0 && waiting <= rule.above_waiting())) {
+    bool applies = !too_often && (rule.above_waiting() == 0 || waiting > rule.above_waiting());
+    std::optional<std::string> notice;
+    if (applies && rule.has_send_text() && may_write) {
+      notice = NoticeOf(c, rule);
+      applies = notice.has_value();
+    }
+    if (!applies) {
       passed_over.push_back(i);
       continue;
     }
@@ -468,7 +485,7 @@ bool Engine::Overflow(const std::string& conversation_id) {
     overflowed.set_rule(i);
     overflowed.set_waiting(waiting);
     overflowed.set_to_anyone(rule.to_anyone());
-    if (rule.has_send_text() && !MayAnswerAutomatically(c.last_customer_automation())) {
+    if (rule.has_send_text() && !may_write) {
       overflowed.set_text_withheld_for(c.last_customer_automation());
     }
     Emit(event);
@@ -487,9 +504,9 @@ bool Engine::Overflow(const std::string& conversation_id) {
         break;
       }
       case config::v1::OverflowRule::kSendText: {
-        if (!MayAnswerAutomatically(c.last_customer_automation())) break;
+        if (!notice.has_value()) break;
         message::v1::OutboundMessage message;
-        message.add_contents()->mutable_text()->set_text(rule.send_text());
+        message.add_contents()->mutable_text()->set_text(*std::move(notice));
         command::v1::Actor nobody;
         SendReply(c, std::move(message),
                   UuidV5(kWisselNamespace, {"overflow", conversation_id, queue->queue_id(),

@@ -89,25 +89,31 @@ void Engine::Estimate(const ConversationState& c) {
   if (queue->at_risk_percent() > 0) TellRisk(c);
 }
 
-void Engine::TellWait(const ConversationState& c) {
+Engine::Wait Engine::WaitOf(const ConversationState& c) const {
   const state::v1::QueueState* flow = state_.FindQueue(c.workspace_id(), c.queue_id());
   const routing::Matcher::Standing standing = MatcherOf(c)->StandingOf(c.conversation_id());
-  if (flow == nullptr || standing.position == 0) return;
-  const std::optional<absl::Duration> wait =
-      routing::ExpectedWait(*flow, CompetingPosition(standing), StaffingOf(c, standing), now_);
+  if (flow == nullptr || standing.position == 0) return {};
+  return {.position = standing.position,
+          .expected = routing::ExpectedWait(*flow, CompetingPosition(standing),
+                                            StaffingOf(c, standing), now_)};
+}
+
+void Engine::TellWait(const ConversationState& c) {
+  const Wait wait = WaitOf(c);
+  if (wait.position == 0) return;
   const bool told_before =
       c.has_estimate_time() && FromProto(c.estimate_time()) >= FromProto(c.waiting_since());
-  if (told_before &&
-      (now_ - FromProto(c.estimate_time()) < kEstimateInterval || !HasChanged(c, wait, now_))) {
+  if (told_before && (now_ - FromProto(c.estimate_time()) < kEstimateInterval ||
+                      !HasChanged(c, wait.expected, now_))) {
     return;
   }
   Event& event = NewEvent();
   conversation::v1::WaitEstimated& estimated = *event.mutable_wait_estimated();
   estimated.set_conversation_id(c.conversation_id());
-  estimated.set_position(standing.position);
-  if (wait.has_value()) {
+  estimated.set_position(wait.position);
+  if (wait.expected.has_value()) {
     // Whole seconds: nobody is told more.
-    *estimated.mutable_expected_wait() = ToProto(absl::Floor(*wait, absl::Seconds(1)));
+    *estimated.mutable_expected_wait() = ToProto(absl::Floor(*wait.expected, absl::Seconds(1)));
   }
   Emit(event);
 }

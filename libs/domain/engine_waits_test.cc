@@ -299,6 +299,50 @@ TEST(AtRisk, TakesFewDecisions) {
   EXPECT_LE(fired, 2 * kWaiting);
 }
 
+TEST(Notice, SaysThePlaceInTheQueueAndHowLongItWillProbablyTake) {
+  WorkspaceConfig config = ShopConfig();
+  config::v1::Queue& queue = QueueIn(config, "nl");
+  queue.set_tell_waiting_time(true);
+  config::v1::OverflowRule& place = *queue.add_overflow_rules();
+  *place.mutable_after() = ToProto(absl::Seconds(10));
+  place.set_send_text("U bent nummer {position}.");
+  config::v1::OverflowRule& wait = *queue.add_overflow_rules();
+  *wait.mutable_after() = ToProto(absl::Seconds(20));
+  wait.set_send_text("Nog {minutes} minuten.");
+  Shop shop(config);
+  const auto notices = [&shop](const std::string& id) {
+    std::vector<std::string> texts;
+    for (const Decision& decision : shop.log()) {
+      for (const Event& event : decision.events()) {
+        if (event.reply_sent().conversation_id() != id) continue;
+        texts.push_back(event.reply_sent().message().contents(0).text().text());
+      }
+    }
+    return texts;
+  };
+  // Nobody is at work: a place is known, a wait is not.
+  const std::string first = shop.Open("31600000001", "nl");
+  const std::string second = shop.Open("31600000002", "nl");
+  const std::vector<Decision> alone = shop.Wait(absl::Seconds(30));
+  EXPECT_THAT(notices(first), ElementsAre("U bent nummer 1."));
+  EXPECT_THAT(notices(second), ElementsAre("U bent nummer 2."));
+  EXPECT_EQ(shop.Conversation(second).estimated_position(), 2);
+  const Event* passed_over = Find(alone, Event::kOverflowPassedOver);
+  ASSERT_NE(passed_over, nullptr);
+  EXPECT_THAT(passed_over->overflow_passed_over().rules(), ElementsAre(1));
+
+  shop.Online("bram");
+  const std::string third = shop.Open("31600000003", "nl");
+  WaitConnected(shop, absl::Seconds(30));
+  ASSERT_EQ(shop.Conversation(third).status(), state::v1::CONVERSATION_STATUS_QUEUED);
+  const absl::Duration expected = FromProto(shop.Conversation(third).estimated_wait());
+  EXPECT_THAT(
+      notices(third),
+      ElementsAre("U bent nummer 1.",
+                  absl::StrCat("Nog ", absl::ToInt64Minutes(absl::Ceil(expected, absl::Minutes(1))),
+                               " minuten.")));
+}
+
 TEST(Callback, IsRememberedUntilAnAgentAnswersOrItIsResolved) {
   WorkspaceConfig config = ShopConfig();
   config::v1::Queue& queue = QueueIn(config, "nl");

@@ -612,6 +612,7 @@ void State::On(const conversation::v1::WaitEstimated& e) {
   ConversationState* c = Conversation(e.conversation_id());
   if (c == nullptr) return;
   *c->mutable_estimate_time() = ToProto(time_);
+  c->set_estimated_position(e.position());
   if (e.has_expected_wait()) {
     *c->mutable_estimated_wait() = e.expected_wait();
   } else {

@@ -323,7 +323,10 @@ class Maker {
           rule.set_above_waiting(1 + Below(2));
           break;
         case 2:
-          rule.set_send_text(absl::StrCat("a moment, please: ", after));
+          rule.set_send_text(absl::StrCat(queue.tell_waiting_time()
+                                              ? "as number {position}, a moment, please: "
+                                              : "a moment, please: ",
+                                          after));
           break;
         default:
           rule.set_to_queue_id(

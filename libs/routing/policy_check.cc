@@ -11,6 +11,7 @@
 #include "libs/base/proto_time.h"
 #include "libs/routing/calendar_config.h"
 #include "libs/routing/language.h"
+#include "libs/routing/notice.h"
 #include "libs/routing/pattern.h"
 #include "libs/routing/policy_findings.h"
 #include "libs/routing/policy_reach.h"
@@ -262,6 +263,14 @@ class Checker : private PolicyFindings {
           if (rule.send_text().empty() || rule.send_text().size() > kMaxTextBytes) {
             Error(absl::StrCat(path, ".send_text"),
                   absl::StrCat(rule.send_text().size(), " bytes; 1 to ", kMaxTextBytes));
+          }
+          if (const std::string place = UnknownPlace(rule.send_text()); !place.empty()) {
+            Error(absl::StrCat(path, ".send_text"),
+                  absl::StrCat(place, " is neither {position} nor {minutes}"));
+          }
+          if (HasPlaces(rule.send_text()) && !queue.tell_waiting_time()) {
+            Error(absl::StrCat(path, ".send_text"),
+                  "says how long it takes: the queue needs tell_waiting_time");
           }
           break;
         case OverflowRule::ACTION_NOT_SET:

@@ -242,40 +242,47 @@ TEST(CheckPolicy, ChannelsMustNotInterruptEachOther) {
 }
 
 TEST(CheckPolicy, KeepsTheContractsBounds) {
-  EXPECT_THAT(Errors(R"pb(
-                queues {
-                  queue_id: "q"
-                  preferred_skills { skill_id: "a" weight: 101 }
-                  language_proficiency: 11
-                  sticky_window { seconds: 2592001 }
-                  wrap_up_time { seconds: 3601 }
-                  ageing_points: 1001
-                  ageing_interval { nanos: 1 }
-                  max_ageing_points: 10001
-                  owner_limit { seconds: -1 }
-                  at_risk_percent: 101
-                  overflow_rules { above_waiting: -1 to_anyone: true }
-                  overflow_rules {
-                    after { seconds: -1 }
-                    request_callback: false
-                  }
-                  overflow_rules { send_text: "" }
-                  overflow_rules {}
-                })pb"),
-              ElementsAre("queues[q].preferred_skills[a].weight: 101; from 1 to 100",
-                          "queues[q].language_proficiency: 11; from 0 to 10",
-                          "queues[q].sticky_window: 720h1s; from 0 to 720h",
-                          "queues[q].wrap_up_time: 1h1s; from 0 to 1h",
-                          StartsWith("queues[q].overflow_rules[0].above_waiting: -1; from 0"),
-                          StartsWith("queues[q].overflow_rules[1].after: -1s; from 0"),
-                          "queues[q].overflow_rules[1].request_callback: can only be true",
-                          "queues[q].overflow_rules[2].send_text: 0 bytes; 1 to 4096",
-                          "queues[q].overflow_rules[3]: says nothing to do",
-                          "queues[q].ageing_points: 1001; from 0 to 1000",
-                          "queues[q].ageing_interval: 1ns; from 1s to 24h",
-                          "queues[q].max_ageing_points: 10001; from 0 to 10000",
-                          StartsWith("queues[q].owner_limit: -1s; from 0"),
-                          "queues[q].at_risk_percent: 101; from 0 to 100"));
+  EXPECT_THAT(
+      Errors(R"pb(
+        queues {
+          queue_id: "q"
+          preferred_skills { skill_id: "a" weight: 101 }
+          language_proficiency: 11
+          sticky_window { seconds: 2592001 }
+          wrap_up_time { seconds: 3601 }
+          ageing_points: 1001
+          ageing_interval { nanos: 1 }
+          max_ageing_points: 10001
+          owner_limit { seconds: -1 }
+          at_risk_percent: 101
+          overflow_rules { above_waiting: -1 to_anyone: true }
+          overflow_rules {
+            after { seconds: -1 }
+            request_callback: false
+          }
+          overflow_rules { send_text: "" }
+          overflow_rules {}
+          overflow_rules { send_text: "Another {minute}." }
+          overflow_rules { send_text: "Number {position}." }
+        })pb"),
+      ElementsAre(
+          "queues[q].preferred_skills[a].weight: 101; from 1 to 100",
+          "queues[q].language_proficiency: 11; from 0 to 10",
+          "queues[q].sticky_window: 720h1s; from 0 to 720h",
+          "queues[q].wrap_up_time: 1h1s; from 0 to 1h",
+          StartsWith("queues[q].overflow_rules[0].above_waiting: -1; from 0"),
+          StartsWith("queues[q].overflow_rules[1].after: -1s; from 0"),
+          "queues[q].overflow_rules[1].request_callback: can only be true",
+          "queues[q].overflow_rules[2].send_text: 0 bytes; 1 to 4096",
+          "queues[q].overflow_rules[3]: says nothing to do",
+          "queues[q].overflow_rules[4].send_text: {minute} is neither {position} nor {minutes}",
+          "queues[q].overflow_rules[5].send_text: says how long it takes: the queue needs "
+          "tell_waiting_time",
+          "queues[q].ageing_points: 1001; from 0 to 1000",
+          "queues[q].ageing_interval: 1ns; from 1s to 24h",
+          "queues[q].max_ageing_points: 10001; from 0 to 10000",
+          StartsWith("queues[q].owner_limit: -1s; from 0"),
+          "queues[q].at_risk_percent: 101; from 0 to 100"));
   EXPECT_THAT(
       Errors(R"pb(
         agents {

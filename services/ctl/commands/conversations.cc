@@ -8,6 +8,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "libs/base/mutex.h"
+#include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/base/timeout.h"
 #include "services/ctl/agent_stream.h"
@@ -80,13 +81,20 @@ absl::Status List(Session& s, const ListFlags& f) {
     return absl::OkStatus();
   }
   Table table({"CONVERSATION", "STATUS", "QUEUE", "AGENT", "CONTACT", "ACCOUNT", "WAITING SINCE",
-               "SUBJECT"});
+               "POSITION", "EXPECTED BY", "SUBJECT"});
   for (const ConversationState& c : all.conversations()) {
-    const bool waits = c.status() == state::v1::CONVERSATION_STATUS_QUEUED ||
-                       c.status() == state::v1::CONVERSATION_STATUS_OFFERED;
+    const bool queued = c.status() == state::v1::CONVERSATION_STATUS_QUEUED;
+    const bool waits = queued || c.status() == state::v1::CONVERSATION_STATUS_OFFERED;
+    // As last told; what was told of an earlier wait says nothing of this one.
+    const bool told = queued && c.has_estimate_time() &&
+                      FromProto(c.estimate_time()) >= FromProto(c.waiting_since());
     table.Add({c.conversation_id(), StatusOf(c), c.queue_id(),
                c.agent_id().empty() ? c.offer().agent_id() : c.agent_id(), OneLine(Contact(c), 30),
                c.account().account_id(), waits ? FormatTime(c.waiting_since()) : "-",
+               told ? absl::StrCat(c.estimated_position()) : "-",
+               told && c.has_estimated_wait() ? FormatTime(ToProto(FromProto(c.estimate_time()) +
+                                                                   FromProto(c.estimated_wait())))
+                                              : "-",
                OneLine(c.subject(), 40)});
   }
   table.Print(s.out);
