@@ -1,4 +1,5 @@
-// What the tests of the router's service share: a bus that can be altered, and the log read as it grows.
+// What the tests of the router's service share: a bus that can be altered, and the log read as it
+// grows.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +22,7 @@
 #include "libs/bus/log_reader.h"
 #include "libs/domain/state.h"
 #include "libs/domain/testing.h"
-#include "libs/testing/away_bus.h"
+#include "libs/testing/forwarding_bus.h"
 #include "libs/testing/status_matchers.h"
 #include "services/router/testing.h"
 #include "wissel/deadletter/v1/deadletter.pb.h"
@@ -51,13 +52,13 @@ inline bool Wait(const std::function<bool()>& condition) {
 }
 
 // A bus that is told to have no room for decisions of the shop's, or another number of partitions.
-class AlteredBus final : public wissel::testing::AwayBus {
+class AlteredBus final : public wissel::testing::ForwardingBus {
  public:
-  explicit AlteredBus(bus::Bus& bus) : AwayBus(&bus), bus_(bus) {}
+  using ForwardingBus::ForwardingBus;
 
   absl::StatusOr<int> PartitionCount(bus::Topic topic) override {
     const bool altered = partitions > 0 && topic != bus::Topic::kConfig;
-    return altered ? partitions.load() : bus_.PartitionCount(topic);
+    return altered ? partitions.load() : ForwardingBus::PartitionCount(topic);
   }
   std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions options) override {
     class Full final : public bus::Appender {
@@ -77,22 +78,11 @@ class AlteredBus final : public wissel::testing::AwayBus {
       const std::unique_ptr<bus::Appender> real_;
       const std::atomic<bool>& full_;
     };
-    return std::make_unique<Full>(bus_.NewAppender(options), full);
-  }
-  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic topic, int32_t partition,
-                                                          bus::ReaderOptions options) override {
-    return bus_.OpenReader(topic, partition, std::move(options));
-  }
-  absl::StatusOr<std::unique_ptr<bus::Membership>> Join(absl::string_view group, bus::Topic topic,
-                                                        bus::MemberOptions options) override {
-    return bus_.Join(group, topic, std::move(options));
+    return std::make_unique<Full>(ForwardingBus::NewAppender(options), full);
   }
 
   std::atomic<bool> full = false;
   std::atomic<int> partitions = 0;
-
- private:
-  bus::Bus& bus_;
 };
 
 class RouterTest : public ::testing::Test {
