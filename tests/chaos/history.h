@@ -62,6 +62,7 @@ struct Told {
   // Everything that history has of it, asked for when all was quiet; else the latest, as of a place
   // in the log.
   bool whole = false;
+  bool in_peace = false;  // Asked for when all was quiet.
   // Oldest first.
   std::vector<history::v1::Message> messages;
   int32_t partition = 0;

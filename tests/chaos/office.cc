@@ -80,7 +80,7 @@ void Office::Supervise(const std::stop_token& stop) {
     if (!listed.ok() && !Excused(listed)) Note(Told{.status = listed});
     if (!listed.ok()) absl::SleepFor(kRetry);
     for (int i = 0; i < kPage && !ids.empty() && !stop.stop_requested(); ++i) {
-      LookUp(ids[lot() % ids.size()]);
+      LookUp(ids[lot() % ids.size()], /*in_peace=*/false);
       absl::SleepFor(Below(absl::Milliseconds(100), lot));
     }
     absl::SleepFor(Below(absl::Milliseconds(100), lot));
@@ -135,14 +135,14 @@ absl::Status Office::ListConversations(state::v1::ConversationStatus status,
   return absl::OkStatus();
 }
 
-void Office::LookUp(const std::string& conversation_id) {
+void Office::LookUp(const std::string& conversation_id, bool in_peace) {
   history::v1::GetConversationRequest request;
   request.set_conversation_id(conversation_id);
   history::v1::GetConversationResponse response;
   const absl::Status status = Call(*history_, &history::v1::HistoryService::Stub::GetConversation,
                                    options_.supervisor_token, request, response);
   if (!status.ok() && Excused(status)) return;
-  Told told{.conversation_id = conversation_id, .status = status};
+  Told told{.conversation_id = conversation_id, .in_peace = in_peace, .status = status};
   told.messages.assign(response.messages().begin(), response.messages().end());
   told.partition = response.as_of().partition();
   told.offset = response.as_of().offset();
@@ -187,10 +187,10 @@ void Office::LookUpAll() {
     }
     return absl::OkStatus();
   });
-  if (!listed.ok()) Note(Told{.status = listed});
+  if (!listed.ok()) Note(Told{.in_peace = true, .status = listed});
   for (const std::string& id : ids) {
-    LookUp(id);
-    Told told{.conversation_id = id, .whole = true};
+    LookUp(id, /*in_peace=*/true);
+    Told told{.conversation_id = id, .whole = true, .in_peace = true};
     told.status = AskInPeace([&] { return ReadMessages(id, told.messages); });
     Note(std::move(told));
   }

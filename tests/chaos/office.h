@@ -51,7 +51,7 @@ class Office {
   // Of every group; with a status only those that have it.
   absl::Status ListConversations(state::v1::ConversationStatus status,
                                  std::vector<std::string>& ids);
-  void LookUp(const std::string& conversation_id);
+  void LookUp(const std::string& conversation_id, bool in_peace);
   absl::Status ReadMessages(const std::string& conversation_id,
                             std::vector<history::v1::Message>& messages);
   absl::Status GetConfig(config::v1::WorkspaceConfig& config);

@@ -88,9 +88,12 @@ class ChaosRun {
     Mend();
     config_version_ = office_->Close();
     WISSEL_RETURN_IF_ERROR(AwaitQuiet());
-    WISSEL_ASSIGN_OR_RETURN(const std::vector<HeldState> held, CollectStates());
+    WISSEL_ASSIGN_OR_RETURN(std::vector<HeldState> held, CollectStates());
+    WISSEL_RETURN_IF_ERROR(stage_->FlushRedis());
     WISSEL_RETURN_IF_ERROR(AwaitStreams());
-    WISSEL_RETURN_IF_ERROR(AwaitViews());
+    WISSEL_ASSIGN_OR_RETURN(std::vector<HeldState> rebuilt, AwaitViews());
+    checkpoints_ += rebuilt.size();
+    std::move(rebuilt.begin(), rebuilt.end(), std::back_inserter(held));
     office_->LookUpAll();
     return Judge(held, absl::Now() - begin);
   }
@@ -277,14 +280,14 @@ class ChaosRun {
     Tend();
   }
 
-  // Until everything acknowledged is in the log, and nothing is under way any more. What is missing
-  // after the time is the checkers' matter.
+  // Until everything acknowledged is in the log, and nothing is under way any more.
   absl::Status AwaitQuiet() {
     const absl::Time begin = absl::Now();
     const Timeout limit(kQuiet);
     graph_->WaitForWebhooks(kQuiet);
     std::string missing;
-    while (!limit.Expired()) {
+    bool quiet = false;
+    while (!quiet && !limit.Expired()) {
       Tend();
       int64_t absent = 0;
       for (const CustomerMessage& message : customers_->messages()) {
@@ -298,11 +301,12 @@ class ChaosRun {
       missing =
           absl::StrCat(absent, " messages, ", open, " answers, ", pending, " commands, ", waiting,
                        " conversations waiting, ", configs, " configurations, ", mails, " mails");
-      if (absent + open + pending + waiting + mails == 0 && configs <= 0) break;
-      absl::SleepFor(absl::Milliseconds(200));
+      quiet = absent + open + pending + waiting + mails == 0 && configs <= 0;
+      if (!quiet) absl::SleepFor(absl::Milliseconds(200));
     }
     Say(absl::StrFormat("quiet after %.1f s; still missing: %s",
                         absl::ToDoubleSeconds(absl::Now() - begin), missing));
+    if (!quiet) Note(absl::DeadlineExceededError(absl::StrCat("not quiet in time: ", missing)));
     return absl::OkStatus();
   }
 
@@ -330,16 +334,18 @@ class ChaosRun {
     return absl::OkStatus();
   }
 
-  // Until the views, which move together with the checkpoints, are as far as the streams are.
-  absl::Status AwaitViews() {
+  // The checkpoints that were made anew after a FLUSHALL, once they, and the views that move
+  // together with them, are as far as the streams are.
+  absl::StatusOr<std::vector<HeldState>> AwaitViews() {
     const Timeout limit(absl::Seconds(60));
     for (;;) {
       Tend();
-      const absl::StatusOr<std::vector<HeldState>> found = stage_->Checkpoints();
+      absl::StatusOr<std::vector<HeldState>> found = stage_->Checkpoints();
       if (found.ok() && std::all_of(found->begin(), found->end(), [this](const HeldState& held) {
             return held.next_offset >= reach_[static_cast<size_t>(held.partition)];
           })) {
-        return absl::OkStatus();
+        for (HeldState& held : *found) held.holder = kCheckpointAfterFlush;
+        return found;
       }
       if (limit.Expired()) return absl::UnavailableError("the views do not follow the log");
       absl::SleepFor(absl::Milliseconds(200));
@@ -362,29 +368,23 @@ class ChaosRun {
     }
   }
 
-  // What routers and checkpoints hold, before and after a FLUSHALL.
+  // What routers and checkpoints hold.
   absl::StatusOr<std::vector<HeldState>> CollectStates() {
     WISSEL_ASSIGN_OR_RETURN(std::vector<HeldState> all, AwaitRouterStates());
     router_states_ = all.size();
-    for (const char* when : {kCheckpoint, kCheckpointAfterFlush}) {
-      const Timeout limit(absl::Seconds(60));
-      for (;;) {
-        Tend();
-        absl::StatusOr<std::vector<HeldState>> found = stage_->Checkpoints();
-        if (found.ok()) {
-          for (HeldState& held : *found) held.holder = when;
-          checkpoints_ += found->size();
-          std::move(found->begin(), found->end(), std::back_inserter(all));
-          break;
-        }
-        if (limit.Expired()) return found.status();
-        absl::SleepFor(absl::Milliseconds(200));
+    const Timeout limit(absl::Seconds(60));
+    for (;;) {
+      Tend();
+      absl::StatusOr<std::vector<HeldState>> found = stage_->Checkpoints();
+      if (found.ok()) {
+        for (HeldState& held : *found) held.holder = kCheckpoint;
+        checkpoints_ += found->size();
+        std::move(found->begin(), found->end(), std::back_inserter(all));
+        return all;
       }
-      if (when == kCheckpoint) {
-        WISSEL_RETURN_IF_ERROR(stage_->FlushRedis());
-      }
+      if (limit.Expired()) return found.status();
+      absl::SleepFor(absl::Milliseconds(200));
     }
-    return all;
   }
 
   // What the services' logs must not have; each has one.
@@ -456,10 +456,13 @@ class ChaosRun {
                      agents_->snapshots(), " snapshots, ", agents_->commands(), " commands"));
     Say(absl::StrCat("  streams lost: ", ToString(lost)));
     Say(absl::StrCat("  attempts without a stream: ", ToString(refused)));
-    const auto whole = std::count_if(history.told.begin(), history.told.end(),
-                                     [](const Told& told) { return told.whole; });
-    Say(absl::StrCat("history: ", history.told.size() - static_cast<size_t>(whole),
-                     " looks at a conversation, ", whole, " read whole at the end"));
+    const auto count_told = [&](const auto& which) {
+      return std::count_if(history.told.begin(), history.told.end(), which);
+    };
+    Say(absl::StrCat("history: ", count_told([](const Told& told) { return !told.in_peace; }),
+                     " looks at a conversation while things broke, ",
+                     count_told([](const Told& told) { return told.whole; }),
+                     " read whole at the end"));
     std::map<absl::StatusCode, int> attempts;
     for (const ConfigAttempt& attempt : history.config_attempts) ++attempts[attempt.status.code()];
     Say(absl::StrCat("configurations: ", attempts[absl::StatusCode::kOk], " accepted, ",

@@ -232,6 +232,7 @@ absl::Status Stage::StartService(const std::string& name, const std::string& bin
                                  const std::vector<std::string>& arguments) {
   const int port = FreePort();
   settings.push_back(absl::StrCat("telemetry.listen=", Address(port)));
+  settings.push_back("log.level=debug");  // So that all that can be logged is searched for leaks.
   settings.push_back(absl::StrCat("kafka.brokers=", options_.kafka));
   settings.push_back(absl::StrCat("kafka.topic_prefix=", prefix_));
   std::vector<std::string> argv = {absl::StrCat(options_.bin, "/", binary)};

@@ -49,7 +49,7 @@ std::vector<std::string> MissingWork(const History& history, const std::vector<H
                                 [](const Stretch& s) { return !s.shown.empty(); });
            }),
        "no stream showed anything");
-  miss(any(history.told, [](const Told& told) { return told.status.ok() && !told.whole; }),
+  miss(any(history.told, [](const Told& told) { return told.status.ok() && !told.in_peace; }),
        "history told nobody of a conversation while things broke");
   miss(any(history.told, [](const Told& told) { return told.status.ok() && told.whole; }),
        "history told of no conversation at the end");

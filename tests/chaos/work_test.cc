@@ -24,7 +24,9 @@ class WorkTest : public CheckersTest {
     history_.arrived = {{.outbound_id = "mail"}};
     TranscriptOf("anna").replies_done = {"command"};
     Show("anna", 2, {0});
-    history_.told = {{.conversation_id = "c"}, {.conversation_id = "c", .whole = true}};
+    history_.told = {{.conversation_id = "c"},
+                     {.conversation_id = "c", .whole = true, .in_peace = true},
+                     {.conversation_id = "c", .in_peace = true}};
     history_.config_attempts = {{"a", 2, absl::OkStatus()}};
     held_ = {{.holder = "router-1", .epoch = 1, .sequence = 2},
              {.holder = kCheckpoint, .next_offset = 3},

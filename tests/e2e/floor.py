@@ -15,7 +15,7 @@ import ssl
 import urllib.error
 import urllib.request
 
-from journey import Ctl
+from journey import Ctl, JourneyError
 from leaks import leaks
 from servers import Service, free_ports, make_topics
 
@@ -229,4 +229,7 @@ class Floor:
 
     def leaks(self):
         """What the services' logs have and must not: texts, secrets, passwords, tokens."""
-        return [leak for log in self.folder.glob("*.log") for leak in leaks(log, self.private)]
+        logs = list(self.folder.glob("*.log"))
+        if not logs or not all(log.stat().st_size for log in logs):
+            raise JourneyError(f"a service has logged nothing: {logs}")
+        return [leak for log in logs for leak in leaks(log, self.private)]

@@ -57,7 +57,8 @@ class Service:
         (self.port,) = free_ports(1)
         self.log = pathlib.Path(folder) / f"{name}.log"
         self.argv = [pathlib.Path(binaries) / f"wissel-{name}", *(("--config", config) if config else ()),
-                     "--set", f"telemetry.listen=127.0.0.1:{self.port}"]
+                     "--set", f"telemetry.listen=127.0.0.1:{self.port}",
+                     "--set", "log.level=debug"]  # so that all that can be logged is searched for leaks
         for setting in settings:
             self.argv += ["--set", setting]
         self.name = name

@@ -97,14 +97,14 @@ TEST_F(IngestTest, VerifiesASubscription) {
 }
 
 // A bus that takes what is appended and answers when the test says so.
-class HoldingBus final : public wissel::testing::ForwardingBus {
+class UnacknowledgedBus final : public wissel::testing::ForwardingBus {
  public:
-  explicit HoldingBus(bus::Bus& bus) : ForwardingBus(bus) {}
+  explicit UnacknowledgedBus(bus::Bus& bus) : ForwardingBus(bus) {}
 
   std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions options) override {
     class Holding final : public bus::Appender {
      public:
-      Holding(std::unique_ptr<bus::Appender> real, HoldingBus& owner)
+      Holding(std::unique_ptr<bus::Appender> real, UnacknowledgedBus& owner)
           : real_(std::move(real)), owner_(owner) {}
       void Append(bus::Outgoing record, Done done) override {
         real_->Append(std::move(record),
@@ -121,7 +121,7 @@ class HoldingBus final : public wissel::testing::ForwardingBus {
 
      private:
       const std::unique_ptr<bus::Appender> real_;
-      HoldingBus& owner_;
+      UnacknowledgedBus& owner_;
     };
     return std::make_unique<Holding>(ForwardingBus::NewAppender(options), *this);
   }
@@ -153,7 +153,7 @@ class HoldingBus final : public wissel::testing::ForwardingBus {
 };
 
 TEST_F(IngestTest, AnswersWhenTheBusHasAcknowledgedEverythingAndNotBefore) {
-  HoldingBus holding(*bus_);
+  UnacknowledgedBus holding(*bus_);
   settings_.role = channel::Role::kIngest;
   app_ = WhatsappApp::New(holding, std::nullopt, settings_, Context()).value();
   AwaitReady();
