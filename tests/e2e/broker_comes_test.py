@@ -2,7 +2,6 @@
 """Every service is started while the broker is away, and a customer writes by WhatsApp and by mail: nothing is taken that
 could be lost. Then the broker comes: all become ready as they are, and what was written is in the log once."""
 
-import argparse
 import email.message
 import json
 import os
@@ -15,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
 from floor import MAILBOXES, PRIVATE_WORD, Floor, Phone, Provider, text_of  # noqa: E402  pylint: disable=wrong-import-position
-from journey import until  # noqa: E402  pylint: disable=wrong-import-position
+from journey import take_option, until  # noqa: E402  pylint: disable=wrong-import-position
 from servers import OwnServers  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARIES = None
@@ -82,8 +81,5 @@ class BrokerComesTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--binaries", required=True)
-    known, rest = parser.parse_known_args()
-    BINARIES = known.binaries
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
+    BINARIES = take_option("binaries")
+    unittest.main(verbosity=2)

@@ -1,6 +1,7 @@
 """A morning at the example web shop, through wissel-dev's real interfaces. The demo shows it; tests/e2e runs it
 headless. Standard library only; everything is done and seen through wisselctl, and as a customer sees it."""
 
+import argparse
 import email
 import email.policy
 import hashlib
@@ -28,6 +29,14 @@ MESSAGES = EXAMPLES / "messages"
 
 class JourneyError(Exception):
     """A step was not seen."""
+
+
+def take_option(name, **about):
+    """Takes --NAME VALUE off the command line, what is left being unittest's."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument(f"--{name}", **{"required": True, **about})
+    known, sys.argv[1:] = parser.parse_known_args()
+    return getattr(known, name)
 
 
 class Dev:

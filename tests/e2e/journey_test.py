@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """The morning of scripts/demo as a test, and what a kill -9 of wissel-dev in the middle must not change."""
 
-import argparse
 import collections
 import json
 import os
@@ -20,7 +19,7 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
-from journey import EXAMPLES, MESSAGES, Ctl, Dev, JourneyError, MailServers, Morning, Stage, until  # noqa: E402  pylint: disable=wrong-import-position
+from journey import EXAMPLES, MESSAGES, Ctl, Dev, JourneyError, MailServers, Morning, Stage, take_option, until  # noqa: E402  pylint: disable=wrong-import-position
 from leaks import leaks  # noqa: E402  pylint: disable=wrong-import-position
 from servers import OwnServers  # noqa: E402  pylint: disable=wrong-import-position
 
@@ -280,8 +279,5 @@ whatsapp:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--binaries", required=True)
-    known, rest = parser.parse_known_args()
-    BINARIES = known.binaries
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
+    BINARIES = take_option("binaries")
+    unittest.main(verbosity=2)

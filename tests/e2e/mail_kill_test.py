@@ -3,7 +3,6 @@
 in a conversation twice, and the order stays. History and admin, which people ask meanwhile, are killed too: they answer,
 or cannot be reached. The seed is printed; --seed repeats its draws."""
 
-import argparse
 import collections
 import email.message
 import itertools
@@ -21,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
 from floor import AGENTS, MAILBOXES, PRIVATE_WORD, Floor, Provider, text_of  # noqa: E402  pylint: disable=wrong-import-position
-from journey import Agent, JourneyError, until  # noqa: E402  pylint: disable=wrong-import-position
+from journey import Agent, JourneyError, take_option, until  # noqa: E402  pylint: disable=wrong-import-position
 from servers import OwnServers  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARIES = None
@@ -290,9 +289,5 @@ class MailKillTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--binaries", required=True)
-    parser.add_argument("--seed", type=int)
-    known, rest = parser.parse_known_args()
-    BINARIES, SEED = known.binaries, known.seed
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
+    BINARIES, SEED = take_option("binaries"), take_option("seed", required=False, type=int)
+    unittest.main(verbosity=2)

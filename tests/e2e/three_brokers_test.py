@@ -2,7 +2,6 @@
 """Of three brokers the one that leads a partition of the log is killed while records are appended: nothing that was
 acknowledged is lost or there twice, each customer's messages keep their order, and no service ends."""
 
-import argparse
 import itertools
 import json
 import pathlib
@@ -16,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
 from floor import PRIVATE_WORD, Floor, Phone, text_of  # noqa: E402  pylint: disable=wrong-import-position
-from journey import until  # noqa: E402  pylint: disable=wrong-import-position
+from journey import take_option, until  # noqa: E402  pylint: disable=wrong-import-position
 from servers import OwnServers  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARIES = None
@@ -130,8 +129,5 @@ class ThreeBrokersTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--binaries", required=True)
-    known, rest = parser.parse_known_args()
-    BINARIES = known.binaries
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
+    BINARIES = take_option("binaries")
+    unittest.main(verbosity=2)

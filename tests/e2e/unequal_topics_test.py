@@ -2,7 +2,6 @@
 """A router whose topics differ in their number of partitions, or from that of the log's beginning, must not run: it
 would decide in the wrong ones."""
 
-import argparse
 import os
 import pathlib
 import socket
@@ -15,7 +14,7 @@ import uuid
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 sys.dont_write_bytecode = True
 
-from journey import Ctl, until  # noqa: E402  pylint: disable=wrong-import-position
+from journey import Ctl, take_option, until  # noqa: E402  pylint: disable=wrong-import-position
 from servers import Service, free_ports, make_topics  # noqa: E402  pylint: disable=wrong-import-position
 
 BINARIES = None
@@ -95,8 +94,5 @@ class UnequalTopicsTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--binaries", required=True)
-    known, rest = parser.parse_known_args()
-    BINARIES = known.binaries
-    unittest.main(argv=[sys.argv[0], *rest], verbosity=2)
+    BINARIES = take_option("binaries")
+    unittest.main(verbosity=2)
