@@ -1,5 +1,7 @@
 #include "libs/rpc/refusals.h"
 
+#include "libs/rpc/status.h"
+
 namespace wissel::rpc {
 
 Refusals::Refusals(telemetry::Registry& registry, absl::string_view metric)
@@ -9,15 +11,19 @@ Refusals::Refusals(telemetry::Registry& registry, absl::string_view metric)
           "limit.",
           {{"reason", {"unauthenticated", "denied", "exhausted"}}})) {}
 
-bool Refusals::Count(const absl::Status& status) const {
-  const auto count = [this](absl::string_view reason) {
-    refused_.With({reason}).Increment();
-    return true;
-  };
-  if (absl::IsUnauthenticated(status)) return count("unauthenticated");
-  if (absl::IsPermissionDenied(status)) return count("denied");
-  if (absl::IsResourceExhausted(status)) return count("exhausted");
-  return false;
+void Refusals::Count(const absl::Status& status) const {
+  const auto count = [this](absl::string_view reason) { refused_.With({reason}).Increment(); };
+  if (absl::IsUnauthenticated(status)) count("unauthenticated");
+  if (absl::IsPermissionDenied(status)) count("denied");
+  if (absl::IsResourceExhausted(status)) count("exhausted");
+}
+
+grpc::ServerUnaryReactor* Refuse(grpc::CallbackServerContext* context, const absl::Status& status,
+                                 const Refusals& refusals) {
+  refusals.Count(status);
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  reactor->Finish(ToGrpc(status));
+  return reactor;
 }
 
 }  // namespace wissel::rpc

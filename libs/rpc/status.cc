@@ -110,4 +110,9 @@ absl::Status FromGrpc(const grpc::Status& status) {
   return absl::Status(code, status.error_message());
 }
 
+absl::Status OfDependency(const absl::Status& status) {
+  if (!absl::IsUnauthenticated(status) && !absl::IsPermissionDenied(status)) return status;
+  return absl::UnavailableError(status.message());
+}
+
 }  // namespace wissel::rpc

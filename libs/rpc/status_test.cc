@@ -30,5 +30,15 @@ TEST(Status, CodeOutsideTheRangeBecomesUnknownWithItsNumber) {
               testing::AllOf(testing::HasSubstr("30"), testing::HasSubstr("odd")));
 }
 
+TEST(Status, WhatRefusesTheServiceSaysNothingOfTheCaller) {
+  EXPECT_EQ(OfDependency(absl::UnauthenticatedError("no AUTH")), absl::UnavailableError("no AUTH"));
+  EXPECT_EQ(OfDependency(absl::PermissionDeniedError("no ACL")), absl::UnavailableError("no ACL"));
+  EXPECT_EQ(OfDependency(absl::NotFoundError("gone")), absl::NotFoundError("gone"));
+  EXPECT_EQ(OfDependency(absl::OkStatus()), absl::OkStatus());
+  EXPECT_EQ(OfDependency(absl::StatusOr<int>(absl::PermissionDeniedError("no ACL"))).status(),
+            absl::UnavailableError("no ACL"));
+  EXPECT_EQ(OfDependency(absl::StatusOr<int>(1)).value_or(0), 1);
+}
+
 }  // namespace
 }  // namespace wissel::rpc

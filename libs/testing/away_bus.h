@@ -13,11 +13,13 @@
 
 namespace wissel::testing {
 
-// A bus whose broker is away: takes and gives nothing. What it may still know is how many
-// partitions a topic of `known` has.
+// A bus whose broker is away: takes and gives nothing, and says `why`. What it may still know is
+// how many partitions a topic of `known` has.
 class AwayBus : public bus::Bus {
  public:
-  explicit AwayBus(bus::Bus* known = nullptr) : known_(known) {}
+  explicit AwayBus(bus::Bus* known = nullptr,
+                   absl::Status why = absl::UnavailableError("the broker is away"))
+      : known_(known), why_(std::move(why)) {}
 
   absl::StatusOr<int> PartitionCount(bus::Topic topic) override {
     if (known_ == nullptr) return Away();
@@ -29,11 +31,16 @@ class AwayBus : public bus::Bus {
   absl::Status EnsureTopics(const std::vector<bus::TopicSpec>&) override { return Away(); }
   std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions) override {
     class Refusing : public bus::Appender {
-      void Append(bus::Outgoing, Done done) override { done(Away()); }
+     public:
+      explicit Refusing(absl::Status why) : why_(std::move(why)) {}
+      void Append(bus::Outgoing, Done done) override { done(why_); }
       absl::Status Admit(const bus::Outgoing&) const override { return absl::OkStatus(); }
       absl::Status Flush(absl::Duration) override { return absl::OkStatus(); }
+
+     private:
+      const absl::Status why_;
     };
-    return std::make_unique<Refusing>();
+    return std::make_unique<Refusing>(why_);
   }
   absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic, int32_t,
                                                           bus::ReaderOptions) override {
@@ -47,8 +54,23 @@ class AwayBus : public bus::Bus {
   absl::Status Health() override { return Away(); }
 
  private:
-  static absl::Status Away() { return absl::UnavailableError("the broker is away"); }
+  absl::Status Away() const { return why_; }
   bus::Bus* const known_;
+  const absl::Status why_;
+};
+
+// What can be read, but takes nothing: every append is answered with `why`.
+class RefusingBus : public AwayBus {
+ public:
+  RefusingBus(bus::Bus& bus, absl::Status why) : AwayBus(&bus, std::move(why)), bus_(bus) {}
+
+  absl::StatusOr<std::unique_ptr<bus::Reader>> OpenReader(bus::Topic topic, int32_t partition,
+                                                          bus::ReaderOptions options) override {
+    return bus_.OpenReader(topic, partition, std::move(options));
+  }
+
+ private:
+  bus::Bus& bus_;
 };
 
 // A bus whose broker goes away while it is read: a topic's records before `from` can be read, and

@@ -9,6 +9,7 @@
 #include "libs/base/proto_time.h"
 #include "libs/base/status_macros.h"
 #include "libs/domain/config_validation.h"
+#include "libs/rpc/status.h"
 #include "services/admin/config_diff.h"
 #include "services/admin/topic_check.h"
 
@@ -39,21 +40,6 @@ std::vector<std::string> CheckSuccession(const config::v1::WorkspaceConfig& befo
   return errors;
 }
 
-absl::string_view OutcomeOf(const absl::Status& applied, bool dry_run) {
-  switch (applied.code()) {
-    case absl::StatusCode::kOk:
-      return dry_run ? "dry_run" : "applied";
-    case absl::StatusCode::kPermissionDenied:
-      return "denied";
-    case absl::StatusCode::kInvalidArgument:
-      return "invalid";
-    case absl::StatusCode::kFailedPrecondition:
-      return "conflict";
-    default:
-      return "failed";
-  }
-}
-
 }  // namespace
 
 Admin::Admin(bus::Bus& bus, const Clock& clock, Metrics& metrics, Options options)
@@ -66,31 +52,35 @@ Admin::Admin(bus::Bus& bus, const Clock& clock, Metrics& metrics, Options option
 
 absl::StatusOr<v1::ApplyConfigResponse> Admin::ApplyConfig(const rpc::Principal& caller,
                                                            const v1::ApplyConfigRequest& request) {
-  absl::StatusOr<v1::ApplyConfigResponse> response = Apply(caller, request);
-  metrics_.applies.With({OutcomeOf(response.status(), request.dry_run())}).Increment();
+  if (request.config().workspace_id() != caller.workspace.value()) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("the configuration is of workspace \"", request.config().workspace_id(),
+                     "\", the token of \"", caller.workspace.value(), "\""));
+  }
+  absl::string_view outcome = "failed";
+  auto response = Apply(caller, request, outcome);
+  metrics_.applies.With({outcome}).Increment();
   return response;
 }
 
 absl::StatusOr<v1::ApplyConfigResponse> Admin::Apply(const rpc::Principal& caller,
-                                                     const v1::ApplyConfigRequest& request) {
+                                                     const v1::ApplyConfigRequest& request,
+                                                     absl::string_view& outcome) {
   config::v1::WorkspaceConfig config = request.config();
-  if (config.workspace_id() != caller.workspace.value()) {
-    return absl::PermissionDeniedError(absl::StrCat("the configuration is of workspace \"",
-                                                    config.workspace_id(), "\", the token of \"",
-                                                    caller.workspace.value(), "\""));
-  }
   *config.mutable_applied_time() = ToProto(clock_.Now());
   domain::ConfigFindings findings =
       domain::ValidateConfig(config, domain::MaxConfigBytes(options_.max_record_bytes));
-  const auto refuse = [](const std::vector<std::string>& errors) {
+  const auto refuse = [&outcome](const std::vector<std::string>& errors) {
+    outcome = "invalid";
     return absl::InvalidArgumentError(absl::StrJoin(errors, "\n"));
   };
   // What is wrong in itself is said even while the log does not answer.
   if (!findings.errors.empty()) return refuse(findings.errors);
   WISSEL_ASSIGN_OR_RETURN(const config::v1::WorkspaceConfig before,
-                          configs_.Get(config.workspace_id()));
+                          rpc::OfDependency(configs_.Get(config.workspace_id())));
   // What follows looks at what it comes after, so it must come right after that.
   if (config.version() != before.version() + 1 && !(request.dry_run() && config.version() == 0)) {
+    outcome = "conflict";
     return NotNext(before.version(), config.version());
   }
   if (const auto errors = CheckSuccession(before, config); !errors.empty()) return refuse(errors);
@@ -101,16 +91,23 @@ absl::StatusOr<v1::ApplyConfigResponse> Admin::Apply(const rpc::Principal& calle
     *response.add_differences() = std::move(difference);
   }
   for (std::string& warning : findings.warnings) response.add_warnings(std::move(warning));
-  if (request.dry_run()) return response;
+  if (request.dry_run()) {
+    outcome = "dry_run";
+    return response;
+  }
   config.set_applied_by(caller.subject);
-  WISSEL_RETURN_IF_ERROR(configs_.Apply(config));
+  const absl::Status applied = configs_.Apply(config);
+  if (absl::IsFailedPrecondition(applied)) outcome = "conflict";
+  WISSEL_RETURN_IF_ERROR(rpc::OfDependency(applied));
+  outcome = "applied";
   return response;
 }
 
 absl::StatusOr<v1::GetConfigResponse> Admin::GetConfig(const rpc::Principal& caller,
                                                        const v1::GetConfigRequest&) {
   v1::GetConfigResponse response;
-  WISSEL_ASSIGN_OR_RETURN(*response.mutable_config(), configs_.Get(caller.workspace.value()));
+  WISSEL_ASSIGN_OR_RETURN(*response.mutable_config(),
+                          rpc::OfDependency(configs_.Get(caller.workspace.value())));
   if (response.config().version() == 0) {
     return absl::NotFoundError(
         absl::StrCat("workspace ", caller.workspace.value(), " has no configuration yet"));
@@ -133,9 +130,9 @@ absl::StatusOr<v1::ListDeadLettersResponse> Admin::ListDeadLetters(
     return absl::InvalidArgumentError(
         absl::StrCat("page_size: ", size, "; from 1 to ", kLargestPage));
   }
-  WISSEL_ASSIGN_OR_RETURN(
-      DeadLetters::Page page,
-      dead_letters_.List(SeenBy(caller), static_cast<size_t>(size), request.page_token()));
+  WISSEL_ASSIGN_OR_RETURN(DeadLetters::Page page,
+                          rpc::OfDependency(dead_letters_.List(
+                              SeenBy(caller), static_cast<size_t>(size), request.page_token())));
   v1::ListDeadLettersResponse response;
   for (deadletter::v1::DeadLetter& letter : page.letters) {
     *response.add_dead_letters() = std::move(letter);
@@ -147,15 +144,17 @@ absl::StatusOr<v1::ListDeadLettersResponse> Admin::ListDeadLetters(
 absl::StatusOr<v1::GetDeadLetterResponse> Admin::GetDeadLetter(
     const rpc::Principal& caller, const v1::GetDeadLetterRequest& request) {
   v1::GetDeadLetterResponse response;
-  WISSEL_ASSIGN_OR_RETURN(*response.mutable_dead_letter(),
-                          dead_letters_.Get(SeenBy(caller), request.dead_letter_id()));
+  WISSEL_ASSIGN_OR_RETURN(
+      *response.mutable_dead_letter(),
+      rpc::OfDependency(dead_letters_.Get(SeenBy(caller), request.dead_letter_id())));
   return response;
 }
 
 absl::StatusOr<v1::ReplayDeadLetterResponse> Admin::ReplayDeadLetter(
     const rpc::Principal& caller, const v1::ReplayDeadLetterRequest& request) {
-  WISSEL_ASSIGN_OR_RETURN(DeadLetters::Replayed replayed,
-                          dead_letters_.Replay(SeenBy(caller), request.dead_letter_id()));
+  WISSEL_ASSIGN_OR_RETURN(
+      DeadLetters::Replayed replayed,
+      rpc::OfDependency(dead_letters_.Replay(SeenBy(caller), request.dead_letter_id())));
   metrics_.replays.Increment();
   v1::ReplayDeadLetterResponse response;
   response.set_topic(std::move(replayed.topic));
@@ -185,12 +184,13 @@ absl::StatusOr<v1::CreateTopicsResponse> Admin::CreateTopics(
     return absl::InvalidArgumentError(absl::StrCat(
         "replication_factor: ", request.replication_factor(), "; from 1 to ", kMostReplicas));
   }
-  WISSEL_RETURN_IF_ERROR(
-      bus_.EnsureTopics(bus::DefaultTopics(request.partitions(), request.replication_factor())));
-  WISSEL_ASSIGN_OR_RETURN(std::vector<v1::TopicStatus> statuses,
-                          ExamineTopics(bus_, {.replication = request.replication_factor(),
-                                               .log_retention = options_.log_retention,
-                                               .max_record_bytes = options_.max_record_bytes}));
+  WISSEL_RETURN_IF_ERROR(rpc::OfDependency(
+      bus_.EnsureTopics(bus::DefaultTopics(request.partitions(), request.replication_factor()))));
+  WISSEL_ASSIGN_OR_RETURN(
+      std::vector<v1::TopicStatus> statuses,
+      rpc::OfDependency(ExamineTopics(bus_, {.replication = request.replication_factor(),
+                                             .log_retention = options_.log_retention,
+                                             .max_record_bytes = options_.max_record_bytes})));
   v1::CreateTopicsResponse response;
   for (v1::TopicStatus& status : statuses) *response.add_topics() = std::move(status);
   return response;
@@ -198,9 +198,10 @@ absl::StatusOr<v1::CreateTopicsResponse> Admin::CreateTopics(
 
 absl::StatusOr<v1::CheckTopicsResponse> Admin::CheckTopics(const rpc::Principal&,
                                                            const v1::CheckTopicsRequest&) {
-  WISSEL_ASSIGN_OR_RETURN(std::vector<v1::TopicStatus> statuses,
-                          ExamineTopics(bus_, {.log_retention = options_.log_retention,
-                                               .max_record_bytes = options_.max_record_bytes}));
+  WISSEL_ASSIGN_OR_RETURN(
+      std::vector<v1::TopicStatus> statuses,
+      rpc::OfDependency(ExamineTopics(bus_, {.log_retention = options_.log_retention,
+                                             .max_record_bytes = options_.max_record_bytes})));
   v1::CheckTopicsResponse response;
   for (v1::TopicStatus& status : statuses) *response.add_topics() = std::move(status);
   return response;

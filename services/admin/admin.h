@@ -3,6 +3,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "libs/base/clock.h"
 #include "libs/bus/bus.h"
 #include "libs/rpc/auth.h"
@@ -47,8 +48,10 @@ class Admin {
                                                       const v1::CheckTopicsRequest& request);
 
  private:
+  // `outcome`, as the metric has it, changes where another is decided.
   absl::StatusOr<v1::ApplyConfigResponse> Apply(const rpc::Principal& caller,
-                                                const v1::ApplyConfigRequest& request);
+                                                const v1::ApplyConfigRequest& request,
+                                                absl::string_view& outcome);
   DeadLetters::Filter SeenBy(const rpc::Principal& caller) const;
 
   bus::Bus& bus_;

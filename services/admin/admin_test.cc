@@ -349,6 +349,7 @@ TEST_F(AdminTest, EveryApplyIsCountedByHowItEnded) {
   const auto admin = NewAdmin();
   WISSEL_EXPECT_OK(admin->ApplyConfig(Of("acme"), Request(1)));
   WISSEL_EXPECT_OK(admin->ApplyConfig(Of("acme"), Request(2, /*dry_run=*/true)));
+  // Refused, which the handler counts.
   EXPECT_FALSE(admin->ApplyConfig(Of("rival"), Request(2)).ok());
   EXPECT_FALSE(admin->ApplyConfig(Of("acme"), Request(3)).ok());
   v1::ApplyConfigRequest wrong = Request(2);
@@ -358,10 +359,35 @@ TEST_F(AdminTest, EveryApplyIsCountedByHowItEnded) {
   EXPECT_THAT(Admin(away, clock_, metrics_, {}).ApplyConfig(Of("acme"), Request(2)),
               StatusIs(absl::StatusCode::kUnavailable));
   const std::string page = registry_.Expose();
-  for (const char* outcome : {"applied", "dry_run", "denied", "conflict", "invalid", "failed"}) {
+  for (const char* outcome : {"applied", "dry_run", "conflict", "invalid", "failed"}) {
     EXPECT_THAT(page, HasSubstr(absl::StrCat("\nwissel_admin_applies_total{outcome=\"", outcome,
                                              "\"} 1\n")));
   }
+}
+
+TEST_F(AdminTest, WhatKafkaForbidsTheServiceIsNoWordAboutTheCaller) {
+  const auto unavailable = [](absl::string_view why) {
+    return StatusIs(absl::StatusCode::kUnavailable, HasSubstr(std::string(why)));
+  };
+  testing::RefusingBus appends(*bus_, absl::PermissionDeniedError("no ACL to write"));
+  Admin writer(appends, clock_, metrics_, {});
+  EXPECT_THAT(writer.ApplyConfig(Of("acme"), Request(1)), unavailable("no ACL to write"));
+  EXPECT_THAT(registry_.Expose(),
+              HasSubstr("\nwissel_admin_applies_total{outcome=\"failed\"} 1\n"));
+
+  testing::AwayBus forbids(nullptr, absl::UnauthenticatedError("SASL failed"));
+  Admin admin(forbids, clock_, metrics_, {.operator_workspace = "acme"});
+  const rpc::Principal caller = Of("acme");
+  EXPECT_THAT(admin.GetConfig(caller, {}), unavailable("SASL failed"));
+  EXPECT_THAT(admin.ApplyConfig(caller, Request(1)), unavailable("SASL failed"));
+  EXPECT_THAT(admin.ListDeadLetters(caller, {}), unavailable("SASL failed"));
+  EXPECT_THAT(admin.GetDeadLetter(caller, {}), unavailable("SASL failed"));
+  EXPECT_THAT(admin.ReplayDeadLetter(caller, {}), unavailable("SASL failed"));
+  v1::CreateTopicsRequest topics;
+  topics.set_partitions(1);
+  topics.set_replication_factor(1);
+  EXPECT_THAT(admin.CreateTopics(caller, topics), unavailable("SASL failed"));
+  EXPECT_THAT(admin.CheckTopics(caller, {}), unavailable("SASL failed"));
 }
 
 TEST_F(AdminTest, DeadLettersComeNewestFirstPageByPageAndOnlyOnesOwn) {

@@ -10,7 +10,7 @@ struct Metrics {
   explicit Metrics(telemetry::Registry& registry);
 
   rpc::Refusals refused;
-  // By outcome: applied, dry_run, denied, invalid, conflict, failed.
+  // By outcome: applied, dry_run, invalid, conflict, failed.
   telemetry::CounterFamily applies;
   telemetry::Counter replays;
 };

@@ -6,6 +6,7 @@
 #include "libs/base/uuid.h"
 #include "libs/bus/content_type.h"
 #include "libs/domain/state.h"
+#include "libs/rpc/status.h"
 #include "libs/telemetry/trace.h"
 
 namespace wissel::agent_gateway {
@@ -146,13 +147,14 @@ void CommandPort::SendOwn(const Seat& seat, Command command, Done done) {
 
 void CommandPort::Append(const Seat& seat, const Command& command, bus::Headers headers,
                          Done done) {
-  appender_->Append(
-      {.topic = bus::Topic::kCommands,
-       .partition = seat.partition,
-       .key = seat.routing_key(),
-       .value = command.SerializeAsString(),
-       .headers = std::move(headers)},
-      [done = std::move(done)](const absl::StatusOr<int64_t>& offset) { done(offset.status()); });
+  appender_->Append({.topic = bus::Topic::kCommands,
+                     .partition = seat.partition,
+                     .key = seat.routing_key(),
+                     .value = command.SerializeAsString(),
+                     .headers = std::move(headers)},
+                    [done = std::move(done)](const absl::StatusOr<int64_t>& offset) {
+                      done(rpc::OfDependency(offset.status()));
+                    });
 }
 
 }  // namespace wissel::agent_gateway

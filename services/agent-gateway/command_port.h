@@ -31,7 +31,8 @@ class CommandPort {
  public:
   CommandPort(bus::Bus& bus, const Clock& clock);
 
-  /// Called once, on any thread, perhaps before Send returns: OK once the command is durable.
+  /// Called once, on any thread, perhaps before Send returns: OK once the command is durable, else
+  /// what a client may be told.
   using Done = std::function<void(const absl::Status&)>;
 
   /// Sends a client's command, with envelope and actor filled in from the issuer, whatever was

@@ -14,19 +14,15 @@ grpc::ServerUnaryReactor* AdminServiceHandler::Run(Method<Request, Response> met
   auto caller = authenticator_.Authenticate(*context);
   absl::Status allowed = caller.status();
   if (allowed.ok()) allowed = rpc::RequireRole(*caller, {rpc::Role::kAdmin});
-  if (!allowed.ok()) {
-    metrics_.refused.Count(allowed);
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(rpc::ToGrpc(allowed));
-    return reactor;
-  }
+  if (!allowed.ok()) return rpc::Refuse(context, allowed, metrics_.refused);
   return rpc::RunBlocking(
-      pool_, context,
+      pool_, context, metrics_.refused,
       [this, method, caller = *std::move(caller), request, response](NoTool&) {
         absl::StatusOr<Response> answer = (admin_.*method)(caller, *request);
         if (answer.ok()) *response = *std::move(answer);
         return answer.status();
       },
+      // Admin's own refusals: what Kafka refuses is UNAVAILABLE.
       [this](const absl::Status& status) { metrics_.refused.Count(status); });
 }
 

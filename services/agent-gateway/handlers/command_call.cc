@@ -131,7 +131,6 @@ void CommandCall::GiveUp(const absl::Status& status) {
   MutexLock lock(mutex_);
   if (finished_) return;
   gateway_.metrics().commands.With({"undecided"}).Increment();
-  gateway_.metrics().refused.Count(status);
   FinishOnce(status);
 }
 

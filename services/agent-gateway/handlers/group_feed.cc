@@ -4,6 +4,7 @@
 
 #include "libs/base/notification.h"
 #include "libs/base/status_macros.h"
+#include "libs/rpc/status.h"
 #include "services/agent-gateway/handlers/connect.h"
 #include "services/agent-gateway/outcome.h"
 #include "services/agent-gateway/snapshot.h"
@@ -196,7 +197,8 @@ void GroupFeed::OnLost(const absl::Status& status) {
     MutexLock lock(mutex_);
     live_ = false;
   }
-  stream_.End(status, absl::IsOutOfRange(status) ? "cursor_too_old" : "log_unavailable");
+  stream_.End(rpc::OfDependency(status),
+              absl::IsOutOfRange(status) ? "cursor_too_old" : "log_unavailable");
 }
 
 void GroupFeed::Resume() {
@@ -317,8 +319,10 @@ void GroupFeed::OnCommand(command::v1::Command command) {
     if (!too_many && !pending_.emplace(id, gateway_.Now()).second) return;
   }
   if (too_many) {
-    return SendUndecided(
-        id, absl::ResourceExhaustedError("too many commands are waiting for their outcome"));
+    const auto refused =
+        absl::ResourceExhaustedError("too many commands are waiting for their outcome");
+    gateway_.metrics().refused.Count(refused);
+    return SendUndecided(id, refused);
   }
   gateway_.metrics().commands_in_flight.Increment();
   tail_.Expect(id, Shared());
@@ -354,7 +358,6 @@ void GroupFeed::GiveUp(const std::string& command_id, const absl::Status& status
 
 void GroupFeed::SendUndecided(const std::string& command_id, const absl::Status& status) {
   gateway_.metrics().commands.With({"undecided"}).Increment();
-  gateway_.metrics().refused.Count(status);
   agent::v1::CommandOutcome outcome;
   outcome.set_command_id(command_id);
   outcome.set_undecided_reason(std::string(status.message()));

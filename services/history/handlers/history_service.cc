@@ -21,17 +21,25 @@ absl::string_view OutcomeOf(const absl::Status& status) {
       return "unavailable";
     case absl::StatusCode::kCancelled:
       return "cancelled";
-    default:
+    case absl::StatusCode::kUnknown:
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kPermissionDenied:
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kFailedPrecondition:
+    case absl::StatusCode::kAborted:
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kUnimplemented:
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kDataLoss:
+    case absl::StatusCode::kUnauthenticated:
+    case absl::StatusCode::kDoNotUseReservedForFutureExpansionUseDefaultInSwitchInstead_:
       return "failed";
   }
+  return "failed";
 }
 
 }  // namespace
-
-void HistoryServiceHandler::Count(const absl::Status& status) {
-  if (metrics_.refused.Count(status)) return;
-  metrics_.calls.With({OutcomeOf(status)}).Increment();
-}
 
 template <class Request, class Response>
 grpc::ServerUnaryReactor* HistoryServiceHandler::Run(Method<Request, Response> method,
@@ -43,22 +51,17 @@ grpc::ServerUnaryReactor* HistoryServiceHandler::Run(Method<Request, Response> m
     allowed = rpc::RequireRole(
         *caller, {rpc::Role::kAgent, rpc::Role::kSupervisor, rpc::Role::kAdmin, rpc::Role::kBot});
   }
-  if (!allowed.ok()) {
-    Count(allowed);
-    grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    reactor->Finish(rpc::ToGrpc(allowed));
-    return reactor;
-  }
+  if (!allowed.ok()) return rpc::Refuse(context, allowed, metrics_.refused);
   return rpc::RunBlocking(
-      pool_, context,
+      pool_, context, metrics_.refused,
       [this, method, caller = *std::move(caller), request, response](History& history) {
         const auto begin = std::chrono::steady_clock::now();
-        absl::StatusOr<Response> answer = (history.*method)(caller, *request);
+        auto answer = rpc::OfDependency((history.*method)(caller, *request));
         metrics_.call_seconds.Observe(absl::FromChrono(std::chrono::steady_clock::now() - begin));
         if (answer.ok()) *response = *std::move(answer);
         return answer.status();
       },
-      [this](const absl::Status& status) { Count(status); });
+      [this](const absl::Status& status) { metrics_.calls.With({OutcomeOf(status)}).Increment(); });
 }
 
 grpc::ServerUnaryReactor* HistoryServiceHandler::GetConversation(

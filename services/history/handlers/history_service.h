@@ -47,7 +47,6 @@ class HistoryServiceHandler final : public v1::HistoryService::CallbackService {
   grpc::ServerUnaryReactor* Run(Method<Request, Response> method,
                                 grpc::CallbackServerContext* context, const Request* request,
                                 Response* response);
-  void Count(const absl::Status& status);
 
   rpc::Authenticator& authenticator_;
   Pool& pool_;
