@@ -20,6 +20,13 @@ inline bool MaySupervise(const command::v1::Actor& actor) {
   return actor.role() == common::v1::ROLE_SUPERVISOR || actor.role() == common::v1::ROLE_ADMIN;
 }
 
+// Whether the actor is the agent who has the conversation or, once it is resolved, had it last. A
+// conversation may be nobody's and an actor no agent, which makes neither the other's.
+inline bool IsTheirs(const state::v1::ConversationState& conversation,
+                     const command::v1::Actor& actor) {
+  return !actor.agent_id().empty() && conversation.agent_id() == actor.agent_id();
+}
+
 using Rejected = std::pair<conversation::v1::CommandRejected::Reason, std::string>;
 
 // The agent who is to be given or shown something; null: the configuration has no such agent, or no

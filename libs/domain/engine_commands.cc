@@ -222,8 +222,7 @@ Engine::Target Engine::FindTarget(const Command& command, absl::string_view conv
   if (must_own && !IsOpen(*c)) {
     return {.verdict = Rejection{CommandRejected::REASON_CLOSED, "the conversation is resolved"}};
   }
-  if (must_own && !MaySupervise(command.actor()) &&
-      (command.actor().agent_id().empty() || c->agent_id() != command.actor().agent_id())) {
+  if (must_own && !MaySupervise(command.actor()) && !IsTheirs(*c, command.actor())) {
     return {.verdict = Rejection{CommandRejected::REASON_NOT_YOURS,
                                  c->agent_id().empty()
                                      ? absl::StrCat("the conversation is ", StatusName(c->status()))
@@ -503,9 +502,8 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::EndConsult
   const Target target = FindTarget(command, c.conversation_id(), false);
   if (target.verdict.has_value()) return target.verdict;
   const ConversationState& conversation = *target.conversation;
-  const std::string& actor = command.actor().agent_id();
-  if (!MaySupervise(command.actor()) && actor != c.agent_id() &&
-      (actor.empty() || actor != conversation.agent_id())) {
+  if (!MaySupervise(command.actor()) && command.actor().agent_id() != c.agent_id() &&
+      !IsTheirs(conversation, command.actor())) {
     return Rejection{CommandRejected::REASON_NOT_YOURS,
                      "a consult is ended by its conversation's agent or by the one consulted"};
   }

@@ -279,7 +279,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::Reopen& c)
                      absl::StrCat("the conversation is part of ",
                                   conversation.merged_into_conversation_id(), " now")};
   }
-  if (!MaySupervise(command.actor()) && conversation.agent_id() != command.actor().agent_id()) {
+  if (!MaySupervise(command.actor()) && !IsTheirs(conversation, command.actor())) {
     return Rejection{CommandRejected::REASON_NOT_YOURS,
                      "only a supervisor or the agent who had it last reopens a conversation"};
   }
@@ -296,8 +296,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::UpdateConv
   }
   const bool may = MaySupervise(command.actor()) ||
                    command.actor().role() == common::v1::ROLE_INTEGRATOR ||
-                   (!command.actor().agent_id().empty() &&
-                    conversation.agent_id() == command.actor().agent_id());
+                   IsTheirs(conversation, command.actor());
   if (!may) {
     return Rejection{CommandRejected::REASON_NOT_YOURS,
                      "only its agent, a supervisor or an integrator updates a conversation"};
@@ -336,8 +335,7 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::UpdateConv
 Engine::Verdict Engine::On(const Command& command, const command::v1::SettleDelivery& c) {
   const Target target = FindTarget(command, c.conversation_id(), false);
   if (target.verdict.has_value()) return target.verdict;
-  if (!MaySupervise(command.actor()) &&
-      target.conversation->agent_id() != command.actor().agent_id()) {
+  if (!MaySupervise(command.actor()) && !IsTheirs(*target.conversation, command.actor())) {
     return Rejection{CommandRejected::REASON_NOT_YOURS, "the conversation is not yours"};
   }
   const auto& deliveries = target.conversation->deliveries();

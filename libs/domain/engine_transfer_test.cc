@@ -95,6 +95,25 @@ TEST(Reassign, GoesOverCapacityOnlyWhereSaidAndNeverToOneWhoIsAway) {
   EXPECT_EQ(Refusal(shop.Do(agents_own)), CommandRejected::REASON_FORBIDDEN);
 }
 
+TEST(NobodysConversation, IsNotThatOfWhoIsNoAgent) {
+  Shop shop;
+  const std::string id = shop.Open("31600000001", "nl");
+  const auto by_nobodys_agent = [](absl::string_view key) {
+    Command command = CommandBy("a token without an agent", key);
+    command.mutable_actor()->clear_agent_id();
+    return command;
+  };
+  Command settle = by_nobodys_agent("settle");
+  settle.mutable_settle_delivery()->set_conversation_id(id);
+  EXPECT_EQ(Refusal(shop.Do(settle)), CommandRejected::REASON_NOT_YOURS);
+  Command resolve = BySupervisor("resolve");
+  resolve.mutable_resolve()->set_conversation_id(id);
+  ASSERT_EQ(shop.Do(resolve).events(0).kind_case(), Event::kResolved);
+  Command reopen = by_nobodys_agent("reopen");
+  reopen.mutable_reopen()->set_conversation_id(id);
+  EXPECT_EQ(Refusal(shop.Do(reopen)), CommandRejected::REASON_NOT_YOURS);
+}
+
 TEST(ForceLogout, PutsEverythingBackInItsOldPlace) {
   Shop shop;
   shop.Online("bram");
