@@ -207,17 +207,12 @@ absl::string_view StatusName(ConversationStatus status) {
 Engine::Target Engine::FindTarget(const Command& command, absl::string_view conversation_id,
                                   bool must_own) const {
   const ConversationState* c = state_.FindConversation(conversation_id);
-  if (c == nullptr || c->workspace_id() != command.envelope().workspace_id()) {
+  // Of another routing group too: whether it stands on this partition is chance.
+  if (c == nullptr || c->workspace_id() != command.envelope().workspace_id() ||
+      c->routing_group_id() != command.envelope().routing_group_id()) {
     return {.verdict = Rejection{
                 CommandRejected::REASON_UNKNOWN_CONVERSATION,
                 absl::StrCat("there is no conversation ", TruncateUtf8(conversation_id, 64))}};
-  }
-  // Another group than the command's own, which is held.
-  if (MatcherOf(*c) == nullptr) {
-    return {.verdict =
-                Rejection{CommandRejected::REASON_UNKNOWN_WORKSPACE,
-                          absl::StrCat("no configuration in force has the routing group ",
-                                       RoutingKey(c->workspace_id(), c->routing_group_id()))}};
   }
   if (must_own && !IsOpen(*c)) {
     return {.verdict = Rejection{CommandRejected::REASON_CLOSED, "the conversation is resolved"}};

@@ -58,10 +58,9 @@ Engine::Verdict Engine::On(const Command& command, const command::v1::MergeConve
   if (!IsOpen(target)) {
     return Rejection{CommandRejected::REASON_CLOSED, "the conversation to merge into is resolved"};
   }
-  if (source.routing_group_id() != target.routing_group_id() ||
-      source.contact().contact_id() != target.contact().contact_id()) {
+  if (source.contact().contact_id() != target.contact().contact_id()) {
     return Rejection{CommandRejected::REASON_INVALID,
-                     "only conversations of one contact and one routing group are merged"};
+                     "only conversations of one contact are merged"};
   }
   const std::string source_id = source.conversation_id();
   const std::string target_id = target.conversation_id();

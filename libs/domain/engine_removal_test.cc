@@ -334,9 +334,9 @@ TEST(RemovedGroup, WhatBelongsToItStaysAsItIsAndGoesOnWhenItIsBack) {
   Command transfer = Astray(BySupervisor("transfer"));
   transfer.mutable_transfer()->set_conversation_id(active);
   transfer.mutable_transfer()->set_queue_id("en");
-  EXPECT_EQ(Refusal(shop.Do(transfer)), CommandRejected::REASON_UNKNOWN_WORKSPACE);
+  EXPECT_EQ(Refusal(shop.Do(transfer)), CommandRejected::REASON_UNKNOWN_CONVERSATION);
   EXPECT_EQ(Refusal(shop.Do(Astray(shop.Pull("bram", waiting)))),
-            CommandRejected::REASON_UNKNOWN_WORKSPACE);
+            CommandRejected::REASON_UNKNOWN_CONVERSATION);
   // The offer times out, and its conversation waits where it did. Nothing is told of waiting times.
   shop.RenewLease();
   shop.Wait(absl::Seconds(50));

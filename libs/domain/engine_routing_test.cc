@@ -74,7 +74,9 @@ TEST(Rings, APullRefusedInAnotherRoutingGroupLeavesTheirTimesAlone) {
   m.mutable_envelope()->set_routing_group_id("vip");
   const std::string elsewhere = shop.Open(m);
   shop.Wait(absl::Seconds(10));
-  EXPECT_NE(Refusal(shop.Do(shop.Pull("carol", elsewhere))), CommandRejected::REASON_UNSPECIFIED);
+  Command pull = shop.Pull("carol", elsewhere);
+  pull.mutable_envelope()->set_routing_group_id("vip");
+  EXPECT_EQ(Refusal(shop.Do(pull)), CommandRejected::REASON_WRONG_STATE);
   WaitConnected(shop, absl::Seconds(51));
   EXPECT_EQ(shop.Conversation(waits).offer().agent_id(), "bram");
 }

@@ -114,6 +114,45 @@ TEST(NobodysConversation, IsNotThatOfWhoIsNoAgent) {
   EXPECT_EQ(Refusal(shop.Do(reopen)), CommandRejected::REASON_NOT_YOURS);
 }
 
+TEST(RoutingGroup, ACommandReachesTheConversationsOfItsOwnAlone) {
+  WorkspaceConfig config = ShopConfig();
+  config.add_routing_groups()->set_routing_group_id("vip");
+  QueueIn(config, "vip").set_queue_id("vip");
+  QueueIn(config, "vip").set_routing_group_id("vip");
+  Shop shop(config);
+  message::v1::InboundMessage message = Text("31600000001", 99, "nl");
+  message.mutable_envelope()->set_routing_group_id("vip");
+  const std::string id = shop.Open(message);
+  int sent = 0;
+  const auto refusal = [&](absl::string_view group, common::v1::Role role, Command command) {
+    command.mutable_envelope()->set_id(
+        BySupervisor(absl::StrCat("command ", ++sent)).envelope().id());
+    command.mutable_envelope()->set_routing_group_id(std::string(group));
+    command.mutable_actor()->set_role(role);
+    return Refusal(shop.Do(command));
+  };
+  Command update = BySupervisor("");
+  update.mutable_update_conversation()->set_conversation_id(id);
+  Command note = BySupervisor("");
+  note.mutable_add_note()->set_conversation_id(id);
+  note.mutable_add_note()->set_text("a note");
+  Command resolve = BySupervisor("");
+  resolve.mutable_resolve()->set_conversation_id(id);
+  EXPECT_EQ(refusal("main", common::v1::ROLE_INTEGRATOR, update),
+            CommandRejected::REASON_UNKNOWN_CONVERSATION);
+  EXPECT_EQ(refusal("main", common::v1::ROLE_AGENT, note),
+            CommandRejected::REASON_UNKNOWN_CONVERSATION);
+  EXPECT_EQ(refusal("main", common::v1::ROLE_SUPERVISOR, resolve),
+            CommandRejected::REASON_UNKNOWN_CONVERSATION);
+  EXPECT_EQ(refusal("main", common::v1::ROLE_ADMIN, resolve),
+            CommandRejected::REASON_UNKNOWN_CONVERSATION);
+  EXPECT_EQ(refusal("vip", common::v1::ROLE_INTEGRATOR, update),
+            CommandRejected::REASON_UNSPECIFIED);
+  EXPECT_EQ(refusal("vip", common::v1::ROLE_AGENT, note), CommandRejected::REASON_UNSPECIFIED);
+  EXPECT_EQ(refusal("vip", common::v1::ROLE_SUPERVISOR, resolve),
+            CommandRejected::REASON_UNSPECIFIED);
+}
+
 TEST(ForceLogout, PutsEverythingBackInItsOldPlace) {
   Shop shop;
   shop.Online("bram");

@@ -256,9 +256,17 @@ Command RandomDay::StepIn(const State& state) {
   const std::set<std::string>& company = state.CompanyOf(kWorkspace, agent);
   Command c = By(agent);
   if (Pick(3) != 0) c.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
+  // In the routing group of what they step into.
+  const auto in_its_group = [&](const std::string& conversation) {
+    const ConversationState* found = state.FindConversation(conversation);
+    if (found != nullptr) {
+      c.mutable_envelope()->set_routing_group_id(found->routing_group_id());
+    }
+    return conversation;
+  };
   switch (Pick(14)) {
     case 0:
-      c.mutable_pull()->set_conversation_id(id);
+      c.mutable_pull()->set_conversation_id(in_its_group(id));
       c.mutable_pull()->set_agent_id(agent);
       // Nobody else could take what waits: whoever declined it thinks better of it.
       for (const std::string& open : OpenIn(state)) {
@@ -269,51 +277,54 @@ Command RandomDay::StepIn(const State& state) {
         const std::string& excluded = waits.exclusions(0).agent_id();
         c.mutable_actor()->set_subject(excluded);
         c.mutable_actor()->set_agent_id(excluded);
-        c.mutable_pull()->set_conversation_id(open);
+        c.mutable_pull()->set_conversation_id(in_its_group(open));
         c.mutable_pull()->set_agent_id(excluded);
       }
       break;
     case 1:
-      c.mutable_reassign()->set_conversation_id(id);
+      c.mutable_reassign()->set_conversation_id(in_its_group(id));
       c.mutable_reassign()->set_agent_id(agent);
       break;
     case 2:
     case 3:
-      c.mutable_consult()->set_conversation_id(id);
+      c.mutable_consult()->set_conversation_id(in_its_group(id));
       c.mutable_consult()->set_agent_id(agent);
       c.mutable_consult()->set_note("any idea?");
       break;
     case 4:
-      c.mutable_end_consult()->set_conversation_id(company.empty() ? id : OneOf(company));
+      c.mutable_end_consult()->set_conversation_id(
+          in_its_group(company.empty() ? id : OneOf(company)));
       c.mutable_end_consult()->set_agent_id(agent);
       break;
     case 5:
-      c.mutable_barge_in()->set_conversation_id(id);
+      c.mutable_barge_in()->set_conversation_id(in_its_group(id));
       break;
     case 6:
-      c.mutable_leave_conversation()->set_conversation_id(company.empty() ? id : OneOf(company));
+      c.mutable_leave_conversation()->set_conversation_id(
+          in_its_group(company.empty() ? id : OneOf(company)));
       break;
     case 7:
-      c.mutable_transfer()->set_conversation_id(id);
+      c.mutable_transfer()->set_conversation_id(in_its_group(id));
       c.mutable_transfer()->set_agent_id(Agent());
       break;
     case 8:
-      c.mutable_park()->set_conversation_id(id);
+      c.mutable_park()->set_conversation_id(in_its_group(id));
       c.mutable_park()->set_on_hold(true);
       break;
     case 9:
-      c.mutable_resume()->set_conversation_id(id);
+      c.mutable_resume()->set_conversation_id(in_its_group(id));
       break;
     case 10:
-      c.mutable_reopen()->set_conversation_id(OneOf(state.Keys(PieceKind::kConversation)));
+      c.mutable_reopen()->set_conversation_id(
+          in_its_group(OneOf(state.Keys(PieceKind::kConversation))));
       break;
     case 11:
-      c.mutable_merge_conversation()->set_conversation_id(id);
+      c.mutable_merge_conversation()->set_conversation_id(in_its_group(id));
       c.mutable_merge_conversation()->set_into_conversation_id(
           id == "none" ? id : OfSameContact(state, id));
       break;
     default:
-      c.mutable_update_conversation()->set_conversation_id(id);
+      c.mutable_update_conversation()->set_conversation_id(in_its_group(id));
       c.mutable_update_conversation()->set_priority_points(static_cast<int>(Pick(50)));
       if (Pick(2) == 0) c.mutable_update_conversation()->set_language(Language());
       if (Pick(3) == 0) {
