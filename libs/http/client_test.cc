@@ -102,6 +102,16 @@ TEST_F(ClientTest, SendsAndReceives) {
   EXPECT_EQ(result.attempts, 1);
 }
 
+TEST_F(ClientTest, PlainTextGoesThroughNoProxy) {
+  ServeStatuses({});
+  for (const char* proxy : {"http_proxy", "all_proxy"}) {
+    setenv(proxy, "http://127.0.0.1:1", 1);  // where nobody listens
+    const FetchResult result = client_->FetchAndWait({.url = Url("/")}, {});
+    unsetenv(proxy);
+    EXPECT_TRUE(result.ok()) << proxy << ": " << result.error;
+  }
+}
+
 TEST_F(ClientTest, SendsAFormWithAFile) {
   Router router;
   router.Handle("POST", "/", [](Request request, Responder responder) {
