@@ -80,7 +80,8 @@ Directory::~Directory() {
 }
 
 absl::StatusOr<Seat> Directory::Find(const rpc::Principal& principal,
-                                     absl::string_view wished_group) const {
+                                     absl::string_view wished_group,
+                                     const FindOptions& options) const {
   Seat seat{.workspace = principal.workspace,
             .routing_group = principal.routing_group,
             .agent = principal.agent};
@@ -94,10 +95,7 @@ absl::StatusOr<Seat> Directory::Find(const rpc::Principal& principal,
     if (all_read && agent == nullptr) {
       WISSEL_RETURN_IF_ERROR(CheckConfigured(*config, principal));
     }
-    const bool may_choose =
-        seat.routing_group.empty() &&
-        principal.roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin, rpc::Role::kIntegrator});
-    if (may_choose && HasGroup(*config, wished_group)) {
+    if (options.may_choose && seat.routing_group.empty() && HasGroup(*config, wished_group)) {
       seat.routing_group = RoutingGroupId(wished_group);
       // Looking at another group than their own, they are nobody's agent there.
       if (agent != nullptr && agent->routing_group_id() != wished_group) agent = nullptr;

@@ -30,6 +30,10 @@ struct Seat {
   std::string routing_key() const;
 };
 
+struct FindOptions {
+  bool may_choose = false;  // whether a wish for another routing group than the caller's own counts
+};
+
 /// The workspaces' configurations, folded from their topic by a thread of its own. Thread-safe;
 /// look-ups never block on the bus.
 class Directory {
@@ -40,15 +44,16 @@ class Directory {
   /// Agent and routing group come from the token where it names them, else from the workspace's
   /// configuration by the token's subject. Whom a configuration has removed keeps their seat while
   /// work is kept until done (config.v1.RemovedWork): the router knows whether any is left.
-  /// Supervisors, admins and integrators whose token names no routing group may wish for one; they
-  /// are nobody's agent in another group than their own. Until loaded(), what the token names is
-  /// believed: the router decides each command by the configuration anyway.
+  /// Who may choose, and whose token names no routing group, may wish for one; they are nobody's
+  /// agent in another group than their own. Until loaded(), what the token names is believed: the
+  /// router decides each command by the configuration anyway.
   ///   FAILED_PRECONDITION  no such workspace, routing group or agent in the configuration in
   ///   force,
   ///                        or the routing group cannot be told
   ///   PERMISSION_DENIED    the wished group is not the caller's
   ///   UNAVAILABLE          not loaded() yet, and the token does not name the routing group
-  absl::StatusOr<Seat> Find(const rpc::Principal& principal, absl::string_view wished_group) const;
+  absl::StatusOr<Seat> Find(const rpc::Principal& principal, absl::string_view wished_group,
+                            const FindOptions& options = {}) const;
 
   /// The routing groups that a supervisor or admin may see: the token's, else all of the
   /// workspace's, by id.

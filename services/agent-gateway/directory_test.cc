@@ -122,22 +122,25 @@ TEST_F(DirectoryTest, UntilTheTopicHasBeenReadTheTokenIsBelieved) {
   EXPECT_FALSE(directory.loaded());
 }
 
-TEST_F(DirectoryTest, SupervisorsMayChooseAGroupAndAgentsMayNot) {
+TEST_F(DirectoryTest, WhoMayChooseAGroupIsShownIt) {
   Apply(TwoGroups());
   const rpc::Principal boss = Caller("boss", {rpc::Role::kSupervisor});
   EXPECT_THAT(Loaded().Find(boss, ""), StatusIs(absl::StatusCode::kFailedPrecondition));
-  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat seat, directory_->Find(boss, "belgium"));
+  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat seat,
+                              directory_->Find(boss, "belgium", {.may_choose = true}));
   EXPECT_EQ(seat.routing_group, RoutingGroupId("belgium"));
   EXPECT_TRUE(seat.agent.empty());
-  EXPECT_THAT(directory_->Find(boss, "no such group"),
+  EXPECT_THAT(directory_->Find(boss, "no such group", {.may_choose = true}),
               StatusIs(absl::StatusCode::kFailedPrecondition));
   EXPECT_THAT(directory_->Find(Caller("bram"), "main"),
               StatusIs(absl::StatusCode::kPermissionDenied));
   // A supervisor who is an agent elsewhere is nobody's agent in the group looked at.
   const rpc::Principal working = Caller("bram", {rpc::Role::kSupervisor});
-  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat away, directory_->Find(working, "main"));
+  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat away,
+                              directory_->Find(working, "main", {.may_choose = true}));
   EXPECT_TRUE(away.agent.empty());
-  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat home, directory_->Find(working, "belgium"));
+  WISSEL_ASSERT_OK_AND_ASSIGN(const Seat home,
+                              directory_->Find(working, "belgium", {.may_choose = true}));
   EXPECT_EQ(home.agent, AgentId("bram"));
 }
 

@@ -34,7 +34,11 @@ absl::StatusOr<std::vector<GroupCursor>> Wishes(const agent::v1::Hello& hello,
 absl::StatusOr<Shown> ShowGroup(const GroupCursor& wish, bool whole,
                                 const rpc::Principal& principal, const Directory& directory) {
   Shown shown;
-  WISSEL_ASSIGN_OR_RETURN(shown.seat, directory.Find(principal, wish.routing_group_id()));
+  WISSEL_ASSIGN_OR_RETURN(
+      shown.seat,
+      directory.Find(
+          principal, wish.routing_group_id(),
+          {.may_choose = principal.roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin})}));
   shown.viewer = {.workspace = shown.seat.workspace.value(),
                   .routing_group = shown.seat.routing_group.value(),
                   .agent = shown.seat.agent.value(),

@@ -89,6 +89,11 @@ TEST_F(ShowingTest, AnAgentsStreamShowsTheirOwnGroup) {
   EXPECT_EQ((*Show(named, anna_))[0].from, shown[0].from);
   Add("belgium", "", named);
   EXPECT_THAT(Show(named, anna_), StatusIs(absl::StatusCode::kPermissionDenied));
+  // What an integrator may say of conversations elsewhere shows nothing of them.
+  Hello elsewhere;
+  Add("belgium", "", elsewhere);
+  EXPECT_THAT(Show(elsewhere, Caller("anna", {rpc::Role::kAgent, rpc::Role::kIntegrator})),
+              StatusIs(absl::StatusCode::kPermissionDenied));
 }
 
 TEST_F(ShowingTest, ASupervisorsStreamShowsAllGroupsOrThoseNamed) {

@@ -36,7 +36,8 @@ absl::StatusOr<Issuer> Authorise(Gateway& gateway, const grpc::CallbackServerCon
       informs || principal.roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin});
   WISSEL_ASSIGN_OR_RETURN(
       Seat seat,
-      gateway.directory().Find(principal, may_choose ? command.envelope().routing_group_id() : ""));
+      gateway.directory().Find(principal, may_choose ? command.envelope().routing_group_id() : "",
+                               {.may_choose = may_choose}));
   if (!works.ok()) seat.agent = AgentId();
   return Issuer{.seat = std::move(seat), .subject = principal.subject, .roles = principal.roles};
 }
