@@ -86,7 +86,7 @@ absl::Status Serving::TryToListen() {
   if (!server_options.tls && !IsLoopback(listen.substr(0, listen.rfind(':')))) {
     context_.log.Warning(
         "gRPC in plain text beyond this machine: unless something in front encrypts, tokens can be "
-        "read on their way; set grpc.certificate_file",
+        "read on their way; set certificate_file of its grpc section",
         {{"listen", listen}});
   }
   return absl::OkStatus();

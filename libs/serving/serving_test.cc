@@ -203,7 +203,7 @@ TEST_F(ServingTest, WarnsOfPlainTextBeyondThisMachine) {
   EXPECT_THAT(logged(), ::testing::Not(HasSubstr("plain text")));
   const auto serving = Start(keys.url(), "0.0.0.0:0");
   ASSERT_TRUE(Eventually([&] { return readiness_.Ready(); }));
-  EXPECT_THAT(logged(), HasSubstr("set grpc.certificate_file listen=0.0.0.0:0"));
+  EXPECT_THAT(logged(), HasSubstr("set certificate_file of its grpc section listen=0.0.0.0:0"));
 }
 
 TEST_F(ServingTest, AnAddressThatIsTakenEndsTheProcess) {
