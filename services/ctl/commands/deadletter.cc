@@ -50,7 +50,12 @@ absl::Status List(Session& s, int limit) {
   return absl::OkStatus();
 }
 
-absl::Status Show(Session& s, const std::string& id, bool raw) {
+struct ShowOptions {
+  bool raw = false;
+  bool cut = false;  // also where not all of it was kept
+};
+
+absl::Status Show(Session& s, const std::string& id, const ShowOptions& options) {
   WISSEL_ASSIGN_OR_RETURN(const Client client, MakeClient(s, Session::Service::kAdmin, "admin"));
   admin::v1::GetDeadLetterRequest request;
   request.set_dead_letter_id(id);
@@ -58,15 +63,18 @@ absl::Status Show(Session& s, const std::string& id, bool raw) {
       const auto response,
       Call<AdminService>(client, &AdminService::StubInterface::GetDeadLetter, request));
   const DeadLetter& d = response.dead_letter();
-  if (!raw) {
+  if (!options.raw) {
     PrintMessage(d, s.format() == Format::kJson ? Format::kJson : Format::kYaml, s.out);
     return absl::OkStatus();
   }
-  s.out << d.raw();
-  if (!d.truncated()) return absl::OkStatus();
+  if (!d.truncated() || options.cut) {
+    s.out << d.raw();
+    return absl::OkStatus();
+  }
   return absl::FailedPreconditionError(
-      absl::StrCat("not all of it: ", d.raw().size(), " bytes were kept, and they are not to be ",
-                   "handed in again. What is whole is where it came from, if anywhere: ",
+      absl::StrCat("not all of it: ", d.raw().size(),
+                   " bytes were kept (--cut prints them), and they are "
+                   "not to be handed in again. What is whole is where it came from, if anywhere: ",
                    OriginText(d.origin())));
 }
 
@@ -99,9 +107,10 @@ void AddDeadLetter(CLI::App& app, Session& s) {
       "e.g. `curl -T mail.eml imaps://USER@HOST/INBOX` do. The same letter may be listed several\n"
       "times; show prints the first. Replay a letter once: within seven days a second time does\n"
       "nothing, later it counts again, and an answer is sent twice.\n"
-      "\nOf a large one only the beginning was kept: `cut` in the list. show --raw prints what "
-      "there\n"
-      "is, says so and ends with exit code 4: handed in again it would be something else.\n"
+      "\nOf a large one only the beginning was kept: `cut` in the list. Handed in again it would "
+      "be\n"
+      "something else, so show --raw prints nothing of it, says so and ends with exit code 4;\n"
+      "with --cut it prints what there is.\n"
       "\nExamples:\n"
       "  wisselctl deadletter list\n"
       "  wisselctl deadletter show 5f0c... --raw | wisselctl inject whatsapp -\n"
@@ -116,11 +125,15 @@ void AddDeadLetter(CLI::App& app, Session& s) {
   list->callback([&s, limit] { s.action = [&s, limit] { return List(s, *limit); }; });
 
   auto id = std::make_shared<std::string>();
-  auto raw = std::make_shared<bool>(false);
+  auto options = std::make_shared<ShowOptions>();
   auto* show = command->add_subcommand("show", "One, whole");
   show->add_option("ID", *id, "The dead letter's id")->required();
-  show->add_flag("--raw", *raw, "Only the bytes, as its channel takes them again");
-  show->callback([&s, id, raw] { s.action = [&s, id, raw] { return Show(s, *id, *raw); }; });
+  auto* raw =
+      show->add_flag("--raw", options->raw, "Only the bytes, as its channel takes them again");
+  show->add_flag("--cut", options->cut, "Also where they are not all there, to look at")
+      ->needs(raw);
+  show->callback(
+      [&s, id, options] { s.action = [&s, id, options] { return Show(s, *id, *options); }; });
 
   auto* replay = command->add_subcommand("replay", "Append its bytes again where they came from");
   replay->add_option("ID", *id, "The dead letter's id")->required();
