@@ -5,7 +5,6 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <functional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -15,23 +14,17 @@
 #include "libs/rpc/status.h"
 #include "libs/rpc/test_keys.h"
 #include "libs/telemetry/endpoint.h"
+#include "libs/testing/eventually.h"
 #include "libs/testing/status_matchers.h"
 
 namespace wissel::serving {
 namespace {
 
 using ::testing::HasSubstr;
+using ::wissel::testing::Eventually;
 using ::wissel::testing::StatusIs;
 
 constexpr absl::Duration kPatience = absl::Seconds(20);
-
-bool Eventually(const std::function<bool()>& holds) {
-  for (const absl::Time until = absl::Now() + kPatience; absl::Now() < until;
-       absl::SleepFor(absl::Milliseconds(5))) {
-    if (holds()) return true;
-  }
-  return holds();
-}
 
 // What an identity provider shows at its jwks_uri.
 class KeyServer {

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "libs/rpc/test_callers.h"
 #include "libs/testing/away_bus.h"
+#include "libs/testing/eventually.h"
 #include "libs/testing/forwarding_bus.h"
 #include "libs/testing/status_matchers.h"
 #include "services/agent-gateway/testing/gateway_fixture.h"
@@ -70,14 +71,14 @@ class RefusalsTest : public GatewayFixture {
     auto running = std::make_unique<RunningGateway>(
         GatewayParts{.bus = &bus, .authenticator = authenticator_.get(), .clock = &clock_}, options,
         partitions_);
-    while (!running->gateway->ready()) std::this_thread::yield();
+    EXPECT_TRUE(testing::Eventually([&] { return running->gateway->ready(); }));
     return running;
   }
   static void AwaitCommandInFlight(const RunningGateway& gateway) {
-    while (!absl::StrContains(gateway.registry.Expose(),
-                              "\nwissel_agent_gateway_commands_in_flight 1\n")) {
-      std::this_thread::yield();
-    }
+    EXPECT_TRUE(testing::Eventually([&] {
+      return absl::StrContains(gateway.registry.Expose(),
+                               "\nwissel_agent_gateway_commands_in_flight 1\n");
+    }));
   }
   static auto HasCounted(absl::string_view reason, int times) {
     return HasSubstr(absl::StrCat("\nwissel_agent_gateway_refused_total{reason=\"", reason, "\"} ",
