@@ -657,7 +657,7 @@ std::string ReferenceOfTypes() {
 | --- | --- | --- |
 | secret | `{file: PATH}` or `{env: NAME}`, never the value itself | `file:PATH` or `env:NAME` |
 | duration | `250ms`, `30s`, `1h30m`, or whole days: `7d` | the same |
-| size | bytes, or with `KiB`, `MiB`, `GiB` or `TiB`: `64KiB` | the same |
+| size | bytes: `65536`; or `64KiB`, `64MiB`, `64GiB`, `64TiB` | the same |
 | list of texts | `[one, two]` | `one,two` |
 | file | a path that can be read, from where the process was started | the same |
 | list of sections, named sections | as YAML has them | not, nor what is inside |

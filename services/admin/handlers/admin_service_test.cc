@@ -59,13 +59,16 @@ class AdminServiceTest : public ::testing::Test {
 };
 
 TEST_F(AdminServiceTest, NoCallIsTakenWithoutATokenOfAnAdmin) {
-  const rpc::TestCallsAnswered answered = rpc::CallEveryMethod(
-      v1::AdminService::service_full_name(), channel_,
-      {.secret = std::string(kSecret),
-       .workspace = "acme",
-       .subject = "root",
-       .allowed_roles = {"admin"},
-       .other_roles = {"agent", "supervisor", "bot", "integrator", "visitor"}});
+  const rpc::TestCallsAnswered answered =
+      rpc::CallEveryMethod(v1::AdminService::service_full_name(), channel_,
+                           {.secret = std::string(kSecret),
+                            .workspace = "acme",
+                            .subject = "root",
+                            .allowed_roles = {"admin"},
+                            .other_roles = {"agent", "supervisor", "bot", "integrator", "visitor"},
+                            // An empty workspace is another's, and nobody is the operator.
+                            .answers = {absl::StatusCode::kOk, absl::StatusCode::kNotFound,
+                                        absl::StatusCode::kPermissionDenied}});
   EXPECT_THAT(answered.wrong, IsEmpty());
   EXPECT_THAT(registry_.Expose(), AllOf(HasCounted("unauthenticated", answered.unauthenticated),
                                         HasCounted("denied", answered.denied)));

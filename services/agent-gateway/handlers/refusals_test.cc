@@ -97,7 +97,8 @@ TEST_F(RefusalsTest, NoCallIsTakenWithoutATokenOfTheRightRole) {
        .workspace = std::string(domain::testing::kWorkspace),
        .subject = "anna",
        .allowed_roles = {"agent", "supervisor", "bot", "admin"},
-       .other_roles = {"integrator", "visitor"}});
+       .other_roles = {"integrator", "visitor"},
+       .answers = {absl::StatusCode::kOk, absl::StatusCode::kInvalidArgument}});
   EXPECT_THAT(answered.wrong, IsEmpty());
   EXPECT_EQ(answered.unauthenticated, answered.methods * 3);
   EXPECT_EQ(answered.denied, answered.methods * 3);

@@ -60,13 +60,14 @@ class HistoryServiceTest : public ::testing::Test {
 };
 
 TEST_F(HistoryServiceTest, NoCallIsTakenWithoutATokenOfTheRightRole) {
-  const rpc::TestCallsAnswered answered =
-      rpc::CallEveryMethod(v1::HistoryService::service_full_name(), channel_,
-                           {.secret = std::string(kSecret),
-                            .workspace = "acme",
-                            .subject = "anna",
-                            .allowed_roles = {"agent", "supervisor", "bot", "admin"},
-                            .other_roles = {"integrator", "visitor"}});
+  const rpc::TestCallsAnswered answered = rpc::CallEveryMethod(
+      v1::HistoryService::service_full_name(), channel_,
+      {.secret = std::string(kSecret),
+       .workspace = "acme",
+       .subject = "anna",
+       .allowed_roles = {"agent", "supervisor", "bot", "admin"},
+       .other_roles = {"integrator", "visitor"},
+       .answers = {absl::StatusCode::kInvalidArgument, absl::StatusCode::kUnavailable}});
   EXPECT_THAT(answered.wrong, IsEmpty());
   EXPECT_THAT(registry_.Expose(), AllOf(HasCounted("unauthenticated", answered.unauthenticated),
                                         HasCounted("denied", answered.denied)));
