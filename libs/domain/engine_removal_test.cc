@@ -21,6 +21,7 @@ using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Decision;
 using domain::testing::EraseIf;
+using domain::testing::Find;
 using domain::testing::Kinds;
 using domain::testing::QueueIn;
 using domain::testing::Refusal;
@@ -406,6 +407,37 @@ TEST(NoQueue, WhatWaitsForOneIsTakenOverAndQueuedWithTheFirst) {
   EXPECT_EQ(successor.state().FindConversation(id)->queue_id(), "");
   shop.Apply(ShopConfig(2));
   EXPECT_EQ(shop.Conversation(id).queue_id(), "nl");
+}
+
+// One rule of `nl`, which holds for who has waited for half a minute.
+config::v1::OverflowRule& AfterHalfAMinute(WorkspaceConfig& config) {
+  config::v1::OverflowRule& rule = *QueueIn(config, "nl").add_overflow_rules();
+  *rule.mutable_after() = ToProto(absl::Seconds(30));
+  return rule;
+}
+
+TEST(NoQueue, RulesOfTheQueueThatComesBackAreNewWhateverWasDoneByThoseBefore) {
+  for (const bool is_offered : {false, true}) {
+    SCOPED_TRACE(is_offered);
+    WorkspaceConfig texts = ShopConfig();
+    AfterHalfAMinute(texts).set_send_text("Even geduld.");
+    Shop shop(texts);
+    const std::string id = shop.Open("31600000001", "nl");
+    ASSERT_NE(Find(shop.Wait(absl::Minutes(1)), Event::kReplySent), nullptr);
+    if (is_offered) shop.Online("bram");
+    ASSERT_EQ(shop.Conversation(id).has_offer(), is_offered);
+    WorkspaceConfig none = ShopConfig(2);
+    none.clear_queues();
+    shop.Apply(none);
+    WorkspaceConfig calls = ShopConfig(3);
+    AfterHalfAMinute(calls).set_request_callback(true);
+    shop.Apply(calls);
+    ASSERT_EQ(shop.Conversation(id).queue_id(), "nl");
+    if (is_offered) shop.Do(shop.Decline(id));
+    shop.Wait(absl::ZeroDuration());
+    EXPECT_NE(Find(shop.log(), Event::kCallbackRequested), nullptr);
+    EXPECT_THAT(shop.Conversation(id).overflow_rules_applied(), ElementsAre(0));
+  }
 }
 
 }  // namespace

@@ -166,11 +166,14 @@ void State::PutConfig(const WorkspaceConfig& config,
 void State::RenumberOverflowRules(const WorkspaceConfig& config) {
   std::map<std::string, Renumbered> changed;
   for (const config::v1::Queue& queue : config.queues()) {
-    const config::v1::Queue* before = FindQueueConfig(config.workspace_id(), queue.queue_id());
-    if (before == nullptr) continue;
-    Renumbered numbers = Renumber(before->overflow_rules(), queue.overflow_rules());
+    const config::v1::Queue* found = FindQueueConfig(config.workspace_id(), queue.queue_id());
+    // Of a queue that was gone every rule is new.
+    const config::v1::Queue& before =
+        found == nullptr ? config::v1::Queue::default_instance() : *found;
+    Renumbered numbers = Renumber(before.overflow_rules(), queue.overflow_rules());
     const auto stays = [](const auto& pair) { return pair.first == pair.second; };
-    if (numbers.same.size() == static_cast<size_t>(before->overflow_rules_size()) &&
+    if (found != nullptr &&
+        numbers.same.size() == static_cast<size_t>(before.overflow_rules_size()) &&
         std::all_of(numbers.same.begin(), numbers.same.end(), stays)) {
       continue;
     }

@@ -685,15 +685,15 @@ std::string EngineModel::SeePassedOver(const conversation::v1::OverflowPassedOve
 // what has only been changed may apply now, but what has been applied is not applied again.
 void EngineModel::SeeRules(const WorkspaceConfig& config) {
   for (const config::v1::Queue& after : config.queues()) {
-    const config::v1::Queue* before = FindQueue(after.queue_id());
-    if (before == nullptr) continue;
+    const config::v1::Queue* found = FindQueue(after.queue_id());
+    const config::v1::Queue before = found == nullptr ? config::v1::Queue() : *found;
     std::map<int, int> alike;
     std::map<int, int> of_a_kind;
     std::set<int> taken;
     for (const bool exactly : {true, false}) {
-      for (int i = 0; i < before->overflow_rules_size(); ++i) {
+      for (int i = 0; i < before.overflow_rules_size(); ++i) {
         for (int j = 0; j < after.overflow_rules_size() && !of_a_kind.contains(i); ++j) {
-          const config::v1::OverflowRule& a = before->overflow_rules(i);
+          const config::v1::OverflowRule& a = before.overflow_rules(i);
           const config::v1::OverflowRule& b = after.overflow_rules(j);
           const bool same = exactly ? a.SerializeAsString() == b.SerializeAsString()
                                     : a.action_case() == b.action_case();
