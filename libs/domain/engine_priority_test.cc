@@ -26,6 +26,7 @@ using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Decision;
 using domain::testing::Find;
+using domain::testing::Kinds;
 using domain::testing::Promise;
 using domain::testing::QueueIn;
 using domain::testing::Shop;
@@ -33,6 +34,7 @@ using domain::testing::ShopConfig;
 using domain::testing::Text;
 using domain::testing::WaitConnected;
 using state::v1::ConversationStatus;
+using ::testing::ElementsAre;
 
 TEST(Priority, AMoreUrgentConversationGoesFirst) {
   Shop shop;
@@ -113,6 +115,38 @@ TEST(Priority, WhatIsKnownOfTheContactCountsAndIsExplained) {
     ASSERT_EQ(shop.Conversation(last).offer().agent_id(), "carol");
     EXPECT_EQ(shop.engine().Explain(known).priority().effective(), is_forgotten ? 20 : 100);
   }
+}
+
+// The warning would have put it first, had it been said before bram was there.
+TEST(Priority, WhatIsAssignedAsItsWarningFallsDueIsExplainedByThePointsThatDecided) {
+  WorkspaceConfig config = ShopConfig();
+  QueueIn(config, "nl").set_auto_accept(true);
+  Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10)).add_warn_percents(50);
+  auto& near = *config.mutable_priority()->add_sla_proximity();
+  near.set_percent(50);
+  near.set_points(40);
+  Shop shop(config);
+  const std::string warned = shop.Open("31600000001", "nl");
+  shop.now += absl::Seconds(1);
+  const std::string urgent = shop.Open("31600000002", "nl");
+  Command points = BySupervisor("points");
+  points.mutable_update_conversation()->set_conversation_id(urgent);
+  points.mutable_update_conversation()->set_priority_points(20);
+  shop.Do(points);
+  shop.now += absl::Minutes(5) - absl::Seconds(1);
+  shop.Online("bram");  // two units
+  const Decision& decision = shop.log().back();
+  ASSERT_THAT(Kinds(decision), ElementsAre(Event::kAgentPresenceChanged, Event::kAssigned,
+                                           Event::kSlaWarned, Event::kAssigned));
+  const auto& first = decision.events(1).assigned();
+  EXPECT_EQ(first.conversation_id(), urgent);
+  EXPECT_EQ(first.explanation().priority().effective(), 20);
+  EXPECT_EQ(decision.events(2).sla_warned().conversation_id(), warned);
+  const auto& last = decision.events(3).assigned();
+  EXPECT_EQ(last.conversation_id(), warned);
+  EXPECT_EQ(last.explanation().priority().sla_proximity(), 0);
+  EXPECT_EQ(last.explanation().priority().effective(), 0);
+  EXPECT_EQ(shop.engine().Explain(warned).priority().sla_proximity(), 40) << "from then on";
 }
 
 // ---------------------------------------------------------------------------------------------
