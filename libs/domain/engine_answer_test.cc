@@ -24,6 +24,7 @@ using domain::testing::QueueIn;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
+using domain::testing::ToQueue;
 using domain::testing::WaitConnected;
 using state::v1::ConversationStatus;
 using ::testing::ElementsAre;
@@ -112,10 +113,7 @@ TEST(Answer, ABotsWhereThereWasNoPolicyIsOneForThePolicyToCome) {
   Command by_bot = shop.Reply("bram", id);
   by_bot.mutable_actor()->set_role(common::v1::ROLE_BOT);
   shop.Do(by_bot);
-  Command transfer = CommandBy("bram", "transfer");
-  transfer.mutable_transfer()->set_conversation_id(id);
-  transfer.mutable_transfer()->set_queue_id("en");
-  shop.Do(transfer);
+  shop.Do(ToQueue(CommandBy("bram", "transfer"), id, "en"));
   ASSERT_EQ(shop.Conversation(id).sla().sla_policy_id(), "policy-1");
   EXPECT_EQ(
       shop.state().SlaClockOf(shop.Conversation(id)).DueTime(routing::SlaMetric::kFirstResponse),

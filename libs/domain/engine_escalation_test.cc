@@ -14,6 +14,7 @@ namespace {
 
 using config::v1::WorkspaceConfig;
 using conversation::v1::Event;
+using domain::testing::BySupervisor;
 using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Decision;
@@ -23,6 +24,7 @@ using domain::testing::QueueIn;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
+using domain::testing::ToQueue;
 using domain::testing::WaitConnected;
 
 // A step of the first policy.
@@ -154,7 +156,7 @@ TEST(Escalation, AnOverflowThatIsDueOutlivesATransferToAnAgentButNotOneToAQueue)
   WaitConnected(shop, absl::Seconds(90));
   shop.Online("anna");
   const auto transfer = [&](const std::string& id) {
-    Command command = domain::testing::BySupervisor("transfer" + id);
+    Command command = BySupervisor("transfer" + id);
     command.mutable_transfer()->set_conversation_id(id);
     return command;
   };
@@ -265,10 +267,7 @@ TEST(Escalation, WhatItGaveStaysWhileNobodyHasAnswered) {
   EXPECT_EQ(shop.Conversation(id).status(), state::v1::CONVERSATION_STATUS_QUEUED);
   EXPECT_EQ(GainedBy(shop, id), (Gained{100, 1}));
   // Steps are the queue's that it has left; points are the conversation's.
-  Command transfer = domain::testing::BySupervisor("transfer");
-  transfer.mutable_transfer()->set_conversation_id(id);
-  transfer.mutable_transfer()->set_queue_id("en");
-  shop.Do(transfer);
+  shop.Do(ToQueue(BySupervisor("transfer"), id, "en"));
   EXPECT_EQ(GainedBy(shop, id), (Gained{100, 0}));
 }
 
@@ -277,7 +276,7 @@ TEST(Escalation, OfAReopenedConversationOnlyTheResolutionsRemains) {
   const std::string id = shop.Open("31600000001", "nl");
   WaitConnected(shop, absl::Minutes(31));
   EXPECT_EQ(GainedBy(shop, id), (Gained{101, 3}));
-  Command resolve = domain::testing::BySupervisor("resolve");
+  Command resolve = BySupervisor("resolve");
   resolve.mutable_resolve()->set_conversation_id(id);
   shop.Do(resolve);
   WaitConnected(shop, absl::Hours(2));
@@ -302,13 +301,6 @@ WorkspaceConfig TenMinutesOrFourHours() {
   return config;
 }
 
-Command ToQueue(const std::string& id, const std::string& queue_id, absl::string_view key) {
-  Command transfer = domain::testing::BySupervisor(key);
-  transfer.mutable_transfer()->set_conversation_id(id);
-  transfer.mutable_transfer()->set_queue_id(queue_id);
-  return transfer;
-}
-
 TEST(Escalation, ALongerTargetIsBreachedAgainButItsStepsAreNotTakenAgain) {
   WorkspaceConfig config = TenMinutesOrFourHours();
   AddStep(config, 100).set_add_priority_points(7);
@@ -329,12 +321,12 @@ TEST(Escalation, ALongerTargetIsBreachedAgainButItsStepsAreNotTakenAgain) {
   *config.mutable_sla_policies(0)->mutable_targets(0)->mutable_target() =
       ToProto(absl::Minutes(10));
   shop.Apply(config);
-  shop.Do(ToQueue(id, "en", "there"));
-  shop.Do(ToQueue(id, "nl", "back"));
+  shop.Do(ToQueue(BySupervisor("there"), id, "en"));
+  shop.Do(ToQueue(BySupervisor("back"), id, "nl"));
   shop.Wait(absl::Hours(1));
   EXPECT_EQ(GainedBy(shop, id), (Gained{8, 0}));
   // The other policy's are its own.
-  shop.Do(ToQueue(id, "en", "there again"));
+  shop.Do(ToQueue(BySupervisor("there again"), id, "en"));
   shop.Wait(absl::Hours(2));
   EXPECT_EQ(GainedBy(shop, id), (Gained{508, 0}));
   shop.Wait(absl::Hours(2));
@@ -350,7 +342,7 @@ TEST(Escalation, WhatWasDueBeforeATransferTakesTheStepsOfThePolicyBeforeIt) {
   const std::string id = shop.Open("31600000001", "nl");
   // The router is behind: the command is decided before the timer.
   shop.now += absl::Minutes(11);
-  const std::vector<Decision> decisions = {shop.Do(ToQueue(id, "en", "transfer"))};
+  const std::vector<Decision> decisions = {shop.Do(ToQueue(BySupervisor("transfer"), id, "en"))};
   EXPECT_EQ(GainedBy(shop, id), (Gained{7, 0}));
   const Event* taken = Find(decisions, Event::kSlaEscalated);
   ASSERT_NE(taken, nullptr);

@@ -16,6 +16,7 @@ using config::v1::WorkspaceConfig;
 using conversation::v1::CommandRejected;
 using conversation::v1::Event;
 using domain::testing::ByMail;
+using domain::testing::BySupervisor;
 using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Decision;
@@ -156,9 +157,7 @@ TEST(Merge, AnOfferedSourceIsTakenBackAndAParkedTargetTakenUp) {
   shop.Online("bram");
   const std::string target = shop.Open("31600000001", "nl");
   shop.Do(shop.Accept(target));
-  Command park = CommandBy("bram", "park");
-  park.mutable_park()->set_conversation_id(target);
-  shop.Do(park);
+  shop.Do(shop.Park("bram", target));
   const std::string source = Pair::Opened(shop.Receive(ToSecondNumber("31600000001", 900)));
   Command merge = CommandBy("boss", "merge");
   merge.mutable_actor()->set_role(common::v1::ROLE_SUPERVISOR);
@@ -214,7 +213,7 @@ TEST(Merge, ACallbackThatWasPromisedIsOwedByTheTarget) {
   shop.Online("bram");
   const std::string target = OpenByMail(shop, "31600000001", "nl");
   ASSERT_FALSE(shop.Conversation(target).has_callback_request_time());
-  Command merge = domain::testing::BySupervisor("merge");
+  Command merge = BySupervisor("merge");
   merge.mutable_merge_conversation()->set_conversation_id(source);
   merge.mutable_merge_conversation()->set_into_conversation_id(target);
   shop.Do(merge);
@@ -245,7 +244,7 @@ TEST(Merge, WhatEscalationGaveTheSourceTheTargetHas) {
   ASSERT_EQ(shop.Conversation(source).escalation_points(), 70);
   const std::string target = OpenByMail(shop, "44700000001", "en");
   ASSERT_EQ(shop.Conversation(target).queue_id(), "en");
-  Command merge = domain::testing::BySupervisor("merge");
+  Command merge = BySupervisor("merge");
   merge.mutable_merge_conversation()->set_conversation_id(source);
   merge.mutable_merge_conversation()->set_into_conversation_id(target);
   shop.Do(merge);

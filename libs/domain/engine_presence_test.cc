@@ -19,8 +19,6 @@ using conversation::v1::Event;
 using conversation::v1::OfferWithdrawn;
 using conversation::v1::Queued;
 using domain::testing::ByMail;
-using domain::testing::Command;
-using domain::testing::CommandBy;
 using domain::testing::Decision;
 using domain::testing::Kinds;
 using domain::testing::QueueIn;
@@ -91,9 +89,7 @@ TEST(Draining, WhatTheyParkedWaitsForTheQueueWhenItsCustomerWrites) {
   shop.Online("bram");
   const std::string id = shop.Open("31600000001", "nl");
   shop.Do(shop.Accept(id));
-  Command park = CommandBy("bram", "park");
-  park.mutable_park()->set_conversation_id(id);
-  shop.Do(park);
+  shop.Do(shop.Park("bram", id));
   shop.SetPresence("bram", command::v1::PRESENCE_DRAINING);
   EXPECT_THAT(Kinds(shop.Receive(Text("31600000001", 99, "nl"))),
               ElementsAre(Event::kMessageReceived, Event::kResumed, Event::kQueued));

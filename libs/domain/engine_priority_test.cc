@@ -29,9 +29,11 @@ using domain::testing::Find;
 using domain::testing::Kinds;
 using domain::testing::Promise;
 using domain::testing::QueueIn;
+using domain::testing::SetPoints;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
+using domain::testing::ToQueue;
 using domain::testing::WaitConnected;
 using state::v1::ConversationStatus;
 using ::testing::ElementsAre;
@@ -43,10 +45,7 @@ TEST(Priority, AMoreUrgentConversationGoesFirst) {
   shop.Open("31600000002", "nl");
   shop.now += absl::Seconds(1);
   const std::string third = shop.Open("31600000003", "nl");
-  Command update = BySupervisor("update");
-  update.mutable_update_conversation()->set_conversation_id(third);
-  update.mutable_update_conversation()->set_priority_points(50);
-  shop.Do(update);
+  shop.Do(SetPoints(BySupervisor("update"), third, 50));
   shop.Online("anna");
   EXPECT_EQ(shop.Conversation(third).offer().agent_id(), "anna");
   EXPECT_EQ(shop.Conversation(first).offer().agent_id(), "anna");
@@ -81,10 +80,7 @@ TEST(Priority, WhatIsKnownOfTheContactCountsAndIsExplained) {
     SCOPED_TRACE(is_forgotten);
     Shop shop(config);
     const std::string older = shop.Open("44700000001", "en");
-    Command points = BySupervisor("points");
-    points.mutable_update_conversation()->set_conversation_id(older);
-    points.mutable_update_conversation()->set_priority_points(99);
-    shop.Do(points);
+    shop.Do(SetPoints(BySupervisor("points"), older, 99));
     shop.now += absl::Seconds(1);
     message::v1::InboundMessage m = Text("44700000002", 1, "en");
     m.mutable_facts()->set_tier("gold");
@@ -129,10 +125,7 @@ TEST(Priority, WhatIsAssignedAsItsWarningFallsDueIsExplainedByThePointsThatDecid
   const std::string warned = shop.Open("31600000001", "nl");
   shop.now += absl::Seconds(1);
   const std::string urgent = shop.Open("31600000002", "nl");
-  Command points = BySupervisor("points");
-  points.mutable_update_conversation()->set_conversation_id(urgent);
-  points.mutable_update_conversation()->set_priority_points(20);
-  shop.Do(points);
+  shop.Do(SetPoints(BySupervisor("points"), urgent, 20));
   shop.now += absl::Minutes(5) - absl::Seconds(1);
   shop.Online("bram");  // two units
   const Decision& decision = shop.log().back();
@@ -230,10 +223,7 @@ TEST(Priority, NeverFallsByWaiting) {
     ASSERT_TRUE(shop.Conversation(ids[0]).has_offer());
     shop.Do(shop.Accept(ids[0]));
     shop.Do(shop.Reply("bram", ids[0]));
-    Command transfer = CommandBy("bram", "transfer");
-    transfer.mutable_transfer()->set_conversation_id(ids[0]);
-    transfer.mutable_transfer()->set_queue_id("nl");
-    shop.Do(transfer);
+    shop.Do(ToQueue(CommandBy("bram", "transfer"), ids[0], "nl"));
     shop.Receive(Text("31600000000", 2, "nl"));
     std::map<std::string, int32_t> before;
     int messages = 10;
@@ -383,10 +373,7 @@ TEST(Starvation, HappensToAHeavyOneWhileLighterOnesTakeEachUnitThatComesFree) {
   const auto chat = [&] { return shop.Open(absl::StrCat("316", 1'000'000 + ++n), "nl"); };
   std::vector<std::string> chats = {chat(), chat()};
   const std::string mail = shop.Open(ByMail(Text("31700000001", 1, "nl")));
-  Command points = BySupervisor("points");
-  points.mutable_update_conversation()->set_conversation_id(mail);
-  points.mutable_update_conversation()->set_priority_points(1'000);
-  shop.Do(points);
+  shop.Do(SetPoints(BySupervisor("points"), mail, 1'000));
   for (int minute = 0; minute < 60; ++minute) {
     WaitConnected(shop, absl::Minutes(1));
     chats.push_back(chat());

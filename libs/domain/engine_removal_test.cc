@@ -121,9 +121,7 @@ TEST(RemovedAgent, WhatTheyParkedGoesToTheQueueWhenItIsTakenUpAgain) {
   shop.Do(shop.Accept(kept));
   const std::string parked = shop.Open("31600000002", "nl");
   shop.Do(shop.Accept(parked));
-  Command park = CommandBy("bram", "park");
-  park.mutable_park()->set_conversation_id(parked);
-  shop.Do(park);
+  shop.Do(shop.Park("bram", parked));
   shop.Apply(Without("bram", config::v1::REMOVED_WORK_KEPT));
   Command resume = CommandBy("bram", "resume");
   resume.mutable_resume()->set_conversation_id(parked);

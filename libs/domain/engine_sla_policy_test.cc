@@ -23,9 +23,11 @@ using domain::testing::Decision;
 using domain::testing::Find;
 using domain::testing::Promise;
 using domain::testing::QueueIn;
+using domain::testing::SetPoints;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
+using domain::testing::ToQueue;
 
 std::string PolicyOf(const Shop& shop, const std::string& id) {
   return shop.Conversation(id).sla().sla_policy_id();
@@ -114,10 +116,7 @@ TEST(SlaPolicy, OfAnotherQueueMayBeAnotherAndWhatWasUsedIsKept) {
   const std::string id = shop.Open("31600000001", "nl");
   shop.Do(shop.Accept(id));
   shop.now += absl::Minutes(5);
-  Command transfer = CommandBy("bram", "transfer");
-  transfer.mutable_transfer()->set_conversation_id(id);
-  transfer.mutable_transfer()->set_queue_id("en");
-  shop.Do(transfer);
+  shop.Do(ToQueue(CommandBy("bram", "transfer"), id, "en"));
   EXPECT_EQ(shop.Conversation(id).sla().sla_policy_id(), "policy-2");
   const std::vector<Decision> fired = shop.Wait(absl::Hours(1));
   const Event* breached = Find(fired, Event::kSlaBreached);
@@ -136,10 +135,7 @@ TEST(SlaPolicy, MayBeAnotherWhereAnUpdateRaisesThePriority) {
   EXPECT_EQ(PolicyOf(shop, id), "policy-2");
   shop.now += absl::Minutes(4);
   const auto set_priority = [&](int32_t points) {
-    Command command = BySupervisor(absl::StrCat("priority ", points));
-    command.mutable_update_conversation()->set_conversation_id(id);
-    command.mutable_update_conversation()->set_priority_points(points);
-    shop.Do(command);
+    shop.Do(SetPoints(BySupervisor(absl::StrCat("priority ", points)), id, points));
   };
   // The queue's own and these make 49, then 50.
   set_priority(29);

@@ -19,6 +19,7 @@ namespace {
 using config::v1::WorkspaceConfig;
 using conversation::v1::Event;
 using domain::testing::ByMail;
+using domain::testing::BySupervisor;
 using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Decision;
@@ -26,9 +27,11 @@ using domain::testing::Find;
 using domain::testing::Kinds;
 using domain::testing::Promise;
 using domain::testing::QueueIn;
+using domain::testing::SetPoints;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
+using domain::testing::ToQueue;
 using domain::testing::WaitConnected;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
@@ -132,9 +135,7 @@ TEST(Sla, ParkingPausesResolutionAndTheCustomersNextMessageResumesIt) {
   const std::string id = shop.Open("31600000001", "nl");
   shop.Do(shop.Accept(id));
   WaitConnected(shop, absl::Minutes(20));
-  Command park = CommandBy("bram", "park");
-  park.mutable_park()->set_conversation_id(id);
-  shop.Do(park);
+  shop.Do(shop.Park("bram", id));
   EXPECT_EQ(Find(WaitConnected(shop, absl::Hours(5)), Event::kSlaBreached), nullptr);
   shop.Receive(Text("31600000001", 99, "nl"));
   EXPECT_EQ(Find(WaitConnected(shop, absl::Minutes(39)), Event::kSlaBreached), nullptr);
@@ -149,10 +150,7 @@ TEST(Sla, WhoWritesWhileWaitingAgainIsPromisedAnAnswer) {
   const std::string id = shop.Open("31600000001", "nl");
   shop.Do(shop.Accept(id));
   shop.Do(shop.Reply("bram", id));
-  Command transfer = CommandBy("bram", "to en");
-  transfer.mutable_transfer()->set_conversation_id(id);
-  transfer.mutable_transfer()->set_queue_id("en");
-  shop.Do(transfer);
+  shop.Do(ToQueue(CommandBy("bram", "to en"), id, "en"));
   shop.Receive(Text("31600000001", 99, "nl"));
   const absl::Time asked = shop.now;
   const std::vector<Decision> fired = WaitConnected(shop, absl::Minutes(11));
@@ -238,10 +236,7 @@ WorkspaceConfig TenMinutesOrThree() {
 }
 
 Command Transfer(const std::string& id, const std::string& queue_id) {
-  Command transfer = domain::testing::BySupervisor(absl::StrCat("transfer ", id, queue_id));
-  transfer.mutable_transfer()->set_conversation_id(id);
-  transfer.mutable_transfer()->set_queue_id(queue_id);
-  return transfer;
+  return ToQueue(BySupervisor(absl::StrCat("transfer ", id, queue_id)), id, queue_id);
 }
 
 TEST(Sla, AConfigurationWhoseTargetIsUsedUpAlreadyIsBreachedAtOnceAndOnce) {
@@ -274,7 +269,7 @@ TEST(Sla, WhatWasUsedUpElsewhereIsBreachedAtOnceWhereItIsMergedInto) {
   mail.mutable_account()->set_account_id("shop-mail");
   const std::string target = shop.Receive(mail).events(0).conversation_opened().conversation_id();
   ASSERT_EQ(shop.Conversation(target).sla().sla_policy_id(), "policy-2");
-  Command merge = domain::testing::BySupervisor("merge");
+  Command merge = BySupervisor("merge");
   merge.mutable_merge_conversation()->set_conversation_id(source);
   merge.mutable_merge_conversation()->set_into_conversation_id(target);
   shop.Do(merge);
@@ -356,10 +351,7 @@ TEST(Sla, AnOpenConversationKeepsItsPolicyThoughAnotherWouldNowBeChosen) {
   EXPECT_EQ(PolicyOf(shop, waiting), "old");
   EXPECT_EQ(PolicyOf(shop, shop.Open("31600000002", "nl")), "new");
   // Until it is queued, transferred or updated.
-  Command update = CommandBy("bram", "update");
-  update.mutable_update_conversation()->set_conversation_id(active);
-  update.mutable_update_conversation()->set_priority_points(1);
-  shop.Do(update);
+  shop.Do(SetPoints(CommandBy("bram", "update"), active, 1));
   EXPECT_EQ(PolicyOf(shop, active), "new");
 }
 
@@ -374,9 +366,7 @@ TEST(Sla, WhereItsPolicyIsGoneAnotherIsChosenAtOnceAndWhatWasUsedIsKept) {
   shop.Do(shop.Accept(active));
   const std::string parked = shop.Open("31600000002", "nl");
   shop.Do(shop.Accept(parked));
-  Command park = CommandBy("bram", "park");
-  park.mutable_park()->set_conversation_id(parked);
-  shop.Do(park);
+  shop.Do(shop.Park("bram", parked));
   const std::string waiting = shop.Open("44700000001", "en");
   const std::string resolved = shop.Open("31600000003", "nl");
   shop.Do(shop.Accept(resolved));
@@ -414,10 +404,7 @@ TEST(Sla, WithoutAnyPolicyItStaysSoUntilItIsQueuedTransferredOrUpdated) {
   config.set_version(3);
   EXPECT_THAT(Kinds(shop.Apply(config)), ElementsAre(Event::kConfigApplied));
   EXPECT_EQ(PolicyOf(shop, id), "");
-  Command transfer = CommandBy("bram", "transfer");
-  transfer.mutable_transfer()->set_conversation_id(id);
-  transfer.mutable_transfer()->set_queue_id("en");
-  shop.Do(transfer);
+  shop.Do(ToQueue(CommandBy("bram", "transfer"), id, "en"));
   EXPECT_EQ(PolicyOf(shop, id), "policy-1");
 }
 
@@ -472,10 +459,7 @@ TEST(Sla, ThatWasOpenBeforeThereWereAnyPoliciesIsMeasuredFromItsOpeningOnByTheFi
   shop.Apply(WithFirstPolicy(config));
   EXPECT_EQ(PolicyOf(shop, answered), "");
   for (const std::string& id : {answered, asked, silent}) {
-    Command update = domain::testing::BySupervisor(absl::StrCat("update ", id));
-    update.mutable_update_conversation()->set_conversation_id(id);
-    update.mutable_update_conversation()->set_priority_points(1);
-    shop.Do(update);
+    shop.Do(SetPoints(BySupervisor(absl::StrCat("update ", id)), id, 1));
   }
   const std::vector<Decision> fired = shop.Wait(absl::ZeroDuration());
   const absl::Duration all = absl::Hours(2);
@@ -569,9 +553,7 @@ TEST(Sla, OfTwoResolutionClocksThatAreMergedTheOneThatUsedMoreCounts) {
     shop.Do(shop.Accept(target));
     WaitConnected(shop, absl::Minutes(10));
     if (parked) {
-      Command park = CommandBy("bram", "park");
-      park.mutable_park()->set_conversation_id(source);
-      shop.Do(park);
+      shop.Do(shop.Park("bram", source));
       // Its clock stands still, and it is behind the other one when that has used 41 minutes.
       WaitConnected(shop, absl::Minutes(31));
     }
@@ -599,11 +581,11 @@ TEST(Sla, TheAnswerOfASupervisorWhoBargedInIsTheAgentsToTheClock) {
   shop.Online("bram");
   const std::string id = shop.Open("31600000001", "nl");
   shop.Do(shop.Accept(id));
-  Command join = domain::testing::BySupervisor("join");
+  Command join = BySupervisor("join");
   join.mutable_barge_in()->set_conversation_id(id);
   shop.Do(join);
   const auto answer = [&](absl::string_view key) {
-    Command reply = domain::testing::BySupervisor(key);
+    Command reply = BySupervisor(key);
     reply.mutable_send_reply()->set_conversation_id(id);
     reply.mutable_send_reply()->mutable_message()->add_contents()->mutable_text()->set_text("hi");
     return reply;

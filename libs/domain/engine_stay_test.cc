@@ -165,9 +165,7 @@ TEST(Overflow, BeginsAnewWhenAParkedConversationIsTakenUpAgain) {
   Shop shop(OverflowingConfig());
   const std::string id = Overflow(shop);
   shop.Do(shop.Accept(id));
-  Command park = CommandBy("bram", "park");
-  park.mutable_park()->set_conversation_id(id);
-  shop.Do(park);
+  shop.Do(shop.Park("bram", id));
   shop.SetPresence("bram", command::v1::PRESENCE_AWAY);
   WaitConnected(shop, absl::Hours(2));
   shop.Receive(Text("44700000001", 77, "en"));
@@ -347,9 +345,7 @@ TEST(Sticky, TheWindowOfAResumedConversationCountsFromItsParking) {
     Shop shop(StickyConfig());
     const std::string id = WithAnna(shop);
     shop.now += absl::Hours(5);
-    Command park = CommandBy("anna", "park");
-    park.mutable_park()->set_conversation_id(id);
-    shop.Do(park);
+    shop.Do(shop.Park("anna", id));
     shop.SetPresence("anna", command::v1::PRESENCE_AWAY);
     shop.now += ADay(within);
     EXPECT_EQ(StickyIn(shop.Receive(Text("31600000001", 77, "nl"))), within ? "anna" : "");
@@ -361,9 +357,7 @@ TEST(Sticky, TheWindowOfAResumedConversationCountsFromItsParking) {
 TEST(Sticky, WhatIsParkedGoesStraightBackToItsAgentWhoHasRoomWhateverItsAge) {
   Shop shop(StickyConfig());
   const std::string id = WithAnna(shop);
-  Command park = CommandBy("anna", "park");
-  park.mutable_park()->set_conversation_id(id);
-  shop.Do(park);
+  shop.Do(shop.Park("anna", id));
   WaitConnected(shop, absl::Hours(30));
   shop.Receive(Text("31600000001", 77, "nl"));
   EXPECT_EQ(shop.Conversation(id).agent_id(), "anna");

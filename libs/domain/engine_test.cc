@@ -306,9 +306,7 @@ TEST(Engine, AParkedConversationTakesNoCapacityAndComesBackToItsAgent) {
   shop.Online("anna");
   const std::string id = shop.Open("31600000001", "nl");
   shop.Do(shop.Accept(id));
-  Command park = CommandBy("anna", "park");
-  park.mutable_park()->set_conversation_id(id);
-  shop.Do(park);
+  shop.Do(shop.Park("anna", id));
   EXPECT_EQ(shop.Agent("anna").used_units(), 0);
   EXPECT_THAT(Kinds(shop.Receive(Text("31600000001", 2, "nl"))),
               ElementsAre(Event::kMessageReceived, Event::kResumed, Event::kAssigned));

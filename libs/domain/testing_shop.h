@@ -33,6 +33,18 @@ inline Command BySupervisor(absl::string_view key) {
   return command;
 }
 
+// What whoever `by` is of would say: to transfer the conversation, to set its own points.
+inline Command ToQueue(Command by, const std::string& conversation_id, absl::string_view queue_id) {
+  by.mutable_transfer()->set_conversation_id(conversation_id);
+  by.mutable_transfer()->set_queue_id(std::string(queue_id));
+  return by;
+}
+inline Command SetPoints(Command by, const std::string& conversation_id, int32_t points) {
+  by.mutable_update_conversation()->set_conversation_id(conversation_id);
+  by.mutable_update_conversation()->set_priority_points(points);
+  return by;
+}
+
 // Why the command was refused; unspecified where the decision is anything but that.
 inline conversation::v1::CommandRejected::Reason Refusal(const Decision& decision) {
   return decision.events_size() == 1 ? decision.events(0).command_rejected().reason()
@@ -168,6 +180,11 @@ class Shop {
     Command command = CommandBy(agent, absl::StrCat("reply", ++commands_));
     command.mutable_send_reply()->set_conversation_id(conversation_id);
     command.mutable_send_reply()->mutable_message()->add_contents()->mutable_text()->set_text("hi");
+    return command;
+  }
+  Command Park(absl::string_view agent, const std::string& conversation_id) {
+    Command command = CommandBy(agent, absl::StrCat("park", ++commands_));
+    command.mutable_park()->set_conversation_id(conversation_id);
     return command;
   }
   Command Resolve(absl::string_view agent, const std::string& conversation_id) {
