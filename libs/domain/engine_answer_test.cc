@@ -19,6 +19,7 @@ using domain::testing::ByMail;
 using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Find;
+using domain::testing::OverflowAfter;
 using domain::testing::Promise;
 using domain::testing::QueueIn;
 using domain::testing::Shop;
@@ -33,9 +34,7 @@ using ::testing::IsEmpty;
 // Sends a text to those who have waited for a minute, and parks whoever is silent for ten.
 WorkspaceConfig TextingConfig() {
   WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
-  *text.mutable_after() = ToProto(absl::Minutes(1));
-  text.set_send_text("Het is druk.");
+  OverflowAfter(QueueIn(config, "nl"), absl::Minutes(1)).set_send_text("Het is druk.");
   *config.mutable_conversations()->mutable_park_after() = ToProto(absl::Minutes(10));
   return config;
 }

@@ -19,6 +19,7 @@ using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Decision;
 using domain::testing::Find;
+using domain::testing::OverflowAfter;
 using domain::testing::Promise;
 using domain::testing::QueueIn;
 using domain::testing::Shop;
@@ -26,15 +27,13 @@ using domain::testing::ShopConfig;
 using domain::testing::Text;
 using domain::testing::ToQueue;
 using domain::testing::WaitConnected;
+using domain::testing::WidenAfter;
 
 // A step of the first policy.
 config::v1::EscalationStep& AddStep(
     WorkspaceConfig& config, int32_t percent,
     config::v1::SlaMetric metric = config::v1::SLA_METRIC_FIRST_RESPONSE) {
-  config::v1::EscalationStep& step = *config.mutable_sla_policies(0)->add_escalation_steps();
-  step.set_metric(metric);
-  step.set_percent(percent);
-  return step;
+  return domain::testing::AddStep(*config.mutable_sla_policies(0), percent, metric);
 }
 
 TEST(Escalation, RaisesPriorityTellsSupervisorsAndOverflows) {
@@ -66,9 +65,7 @@ TEST(Escalation, RelaxesBeforeTheQueueWould) {
   WorkspaceConfig config = ShopConfig();
   Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
   AddStep(config, 50).set_relax_steps(1);
-  config::v1::RelaxationStep& step = *QueueIn(config, "en").add_relaxation_steps();
-  *step.mutable_after() = ToProto(absl::Hours(1));
-  step.add_widen_to_agent_ids("bram");
+  WidenAfter(QueueIn(config, "en"), absl::Hours(1), "bram");
   Shop shop(config);
   shop.Online("bram");
   const std::string id = shop.Open("44700000001", "en");
@@ -243,9 +240,7 @@ TEST(Escalation, WhatItGaveForAnAnswerGoesWithTheAnswer) {
 
 TEST(Escalation, WhatItGaveStaysWhileNobodyHasAnswered) {
   WorkspaceConfig config = EscalatingConfig();
-  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
-  *text.mutable_after() = ToProto(absl::Minutes(7));
-  text.set_send_text("Even geduld.");
+  OverflowAfter(QueueIn(config, "nl"), absl::Minutes(7)).set_send_text("Even geduld.");
   Shop shop(config);
   const std::string id = shop.Open("31600000001", "nl");
   const std::vector<Decision> fired = WaitConnected(shop, absl::Minutes(8));

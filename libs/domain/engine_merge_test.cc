@@ -15,6 +15,7 @@ namespace {
 using config::v1::WorkspaceConfig;
 using conversation::v1::CommandRejected;
 using conversation::v1::Event;
+using domain::testing::AddStep;
 using domain::testing::ByMail;
 using domain::testing::BySupervisor;
 using domain::testing::Command;
@@ -25,6 +26,7 @@ using domain::testing::Refusal;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
+using domain::testing::WidenAfter;
 using state::v1::ConversationStatus;
 using ::testing::ElementsAre;
 
@@ -225,19 +227,14 @@ TEST(Merge, WhatEscalationGaveTheSourceTheTargetHas) {
   WorkspaceConfig config = ShopConfig();
   domain::testing::Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
   for (const bool relaxes : {false, true}) {
-    config::v1::EscalationStep& step = *config.mutable_sla_policies(0)->add_escalation_steps();
-    step.set_metric(config::v1::SLA_METRIC_FIRST_RESPONSE);
-    step.set_percent(50);
+    config::v1::EscalationStep& step = AddStep(*config.mutable_sla_policies(0), 50);
     if (relaxes) {
       step.set_relax_steps(1);
     } else {
       step.set_add_priority_points(70);
     }
   }
-  config::v1::RelaxationStep& widened =
-      *domain::testing::QueueIn(config, "en").add_relaxation_steps();
-  *widened.mutable_after() = ToProto(absl::Hours(1));
-  widened.add_widen_to_agent_ids("bram");
+  WidenAfter(domain::testing::QueueIn(config, "en"), absl::Hours(1), "bram");
   Shop shop(config);
   const std::string source = shop.Open("44700000001", "en");
   domain::testing::WaitConnected(shop, absl::Minutes(5));

@@ -19,12 +19,14 @@ using domain::testing::BySupervisor;
 using domain::testing::Command;
 using domain::testing::Decision;
 using domain::testing::Find;
+using domain::testing::OverflowAfter;
 using domain::testing::Promise;
 using domain::testing::QueueIn;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
 using domain::testing::WaitConnected;
+using domain::testing::WidenAfter;
 using state::v1::ConversationStatus;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
@@ -32,9 +34,7 @@ using ::testing::SizeIs;
 
 TEST(Overflow, ToAnotherQueueAfterAWaitAndInTheOldPlace) {
   WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& rule = *QueueIn(config, "en").add_overflow_rules();
-  *rule.mutable_after() = ToProto(absl::Seconds(60));
-  rule.set_to_queue_id("nl");
+  OverflowAfter(QueueIn(config, "en"), absl::Seconds(60)).set_to_queue_id("nl");
   Shop shop(config);
   shop.Online("bram");
   const absl::Time place = shop.now;
@@ -49,9 +49,7 @@ TEST(Overflow, ToAnotherQueueAfterAWaitAndInTheOldPlace) {
 TEST(Overflow, WhatItSendsElsewhereAsksForLessThereInTime) {
   WorkspaceConfig config = ShopConfig();
   QueueIn(config, "en").add_overflow_rules()->set_to_queue_id("nl");
-  config::v1::RelaxationStep& step = *QueueIn(config, "nl").add_relaxation_steps();
-  *step.mutable_after() = ToProto(absl::Seconds(10));
-  step.add_widen_to_agent_ids("carol");
+  WidenAfter(QueueIn(config, "nl"), absl::Seconds(10), "carol");
   Shop shop(config);
   shop.Online("carol");
   const std::string id = shop.Open("44700000001", "en");
@@ -80,9 +78,7 @@ TEST(Overflow, AFullQueueSendsTheNewcomerAway) {
 
 TEST(Overflow, ToAnyoneAsksWhoeverHasRoom) {
   WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& rule = *QueueIn(config, "en").add_overflow_rules();
-  *rule.mutable_after() = ToProto(absl::Seconds(60));
-  rule.set_to_anyone(true);
+  OverflowAfter(QueueIn(config, "en"), absl::Seconds(60)).set_to_anyone(true);
   Shop shop(config);
   shop.Online("bram");
   const std::string id = shop.Open("44700000001", "en");
@@ -93,13 +89,10 @@ TEST(Overflow, ToAnyoneAsksWhoeverHasRoom) {
 
 TEST(Overflow, ARuleThatDoesNotHoldYetDoesNotHoldUpTheNext) {
   WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& busy = *QueueIn(config, "en").add_overflow_rules();
-  *busy.mutable_after() = ToProto(absl::Minutes(1));
+  config::v1::OverflowRule& busy = OverflowAfter(QueueIn(config, "en"), absl::Minutes(1));
   busy.set_above_waiting(5);
   busy.set_request_callback(true);
-  config::v1::OverflowRule& anyone = *QueueIn(config, "en").add_overflow_rules();
-  *anyone.mutable_after() = ToProto(absl::Minutes(2));
-  anyone.set_to_anyone(true);
+  OverflowAfter(QueueIn(config, "en"), absl::Minutes(2)).set_to_anyone(true);
   Shop shop(config);
   shop.Open("31600000001", "en");
   const std::vector<Decision> fired = shop.Wait(absl::Minutes(3));
@@ -110,12 +103,9 @@ TEST(Overflow, ARuleThatDoesNotHoldYetDoesNotHoldUpTheNext) {
 
 TEST(Overflow, ATextIsSentOnceAndACallbackAskedForOnce) {
   WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
-  *text.mutable_after() = ToProto(absl::Seconds(30));
-  text.set_send_text("Het is druk; we antwoorden zo snel we kunnen.");
-  config::v1::OverflowRule& callback = *QueueIn(config, "nl").add_overflow_rules();
-  *callback.mutable_after() = ToProto(absl::Seconds(90));
-  callback.set_request_callback(true);
+  OverflowAfter(QueueIn(config, "nl"), absl::Seconds(30))
+      .set_send_text("Het is druk; we antwoorden zo snel we kunnen.");
+  OverflowAfter(QueueIn(config, "nl"), absl::Seconds(90)).set_request_callback(true);
   Shop shop(config);
   const std::string id = shop.Open("31600000001", "nl");
   const std::vector<Decision> fired = shop.Wait(absl::Minutes(10));
@@ -136,9 +126,7 @@ TEST(Overflow, ATextIsSentOnceAndACallbackAskedForOnce) {
 // English, which nobody speaks today, with an offer to call back after a minute.
 WorkspaceConfig CallsBackAfterAMinute() {
   WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& callback = *QueueIn(config, "en").add_overflow_rules();
-  *callback.mutable_after() = ToProto(absl::Minutes(1));
-  callback.set_request_callback(true);
+  OverflowAfter(QueueIn(config, "en"), absl::Minutes(1)).set_request_callback(true);
   return config;
 }
 
@@ -274,9 +262,7 @@ TEST(Overflow, ASuccessorDoesNotLookAgainAtARuleThatWasPassedOver) {
 
 TEST(Overflow, ATextIsSentToPeopleOnly) {
   WorkspaceConfig config = ShopConfig();
-  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
-  *text.mutable_after() = ToProto(absl::Seconds(30));
-  text.set_send_text("Het is druk.");
+  OverflowAfter(QueueIn(config, "nl"), absl::Seconds(30)).set_send_text("Het is druk.");
   Shop shop(config);
   int n = 0;
   const auto write = [&](message::v1::Automation automation) {

@@ -20,6 +20,8 @@ namespace {
 using config::v1::WorkspaceConfig;
 using conversation::v1::Event;
 using conversation::v1::Priority;
+using domain::testing::AddOffice;
+using domain::testing::AddStep;
 using domain::testing::ByMail;
 using domain::testing::BySupervisor;
 using domain::testing::Command;
@@ -170,13 +172,7 @@ WorkspaceConfig RisingConfig(std::mt19937& random) {
     points += much ? 2'000 : pick(0, 30);
     share.set_points(points);
   }
-  config::v1::Calendar& calendar = *config.add_calendars();
-  calendar.set_calendar_id("office");
-  calendar.set_time_zone("Europe/Amsterdam");
-  config::v1::CalendarWindow& window = *calendar.add_windows();
-  for (int day = 1; day <= 7; ++day) window.add_days(day);
-  window.set_open("09:00");
-  window.set_close("18:00");
+  AddOffice(config, 7, "18:00");
   config::v1::SlaPolicy& policy =
       Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(pick(5, 60)));
   if (pick(0, 1) == 1) policy.set_calendar_id("office");
@@ -189,9 +185,7 @@ WorkspaceConfig RisingConfig(std::mt19937& random) {
        {config::v1::SLA_METRIC_FIRST_RESPONSE, config::v1::SLA_METRIC_NEXT_RESPONSE}) {
     for (const int32_t percent : {10, 50, 100, 150, 200, 400}) {
       if (metric == config::v1::SLA_METRIC_NEXT_RESPONSE && percent > 50) break;
-      config::v1::EscalationStep& step = *policy.add_escalation_steps();
-      step.set_metric(metric);
-      step.set_percent(percent);
+      config::v1::EscalationStep& step = AddStep(policy, percent, metric);
       step.set_add_priority_points(much ? 10'000 : pick(1, 100));
     }
   }

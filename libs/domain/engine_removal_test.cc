@@ -23,6 +23,7 @@ using domain::testing::Decision;
 using domain::testing::EraseIf;
 using domain::testing::Find;
 using domain::testing::Kinds;
+using domain::testing::OverflowAfter;
 using domain::testing::QueueIn;
 using domain::testing::Refusal;
 using domain::testing::Shop;
@@ -407,18 +408,11 @@ TEST(NoQueue, WhatWaitsForOneIsTakenOverAndQueuedWithTheFirst) {
   EXPECT_EQ(shop.Conversation(id).queue_id(), "nl");
 }
 
-// One rule of `nl`, which holds for who has waited for half a minute.
-config::v1::OverflowRule& AfterHalfAMinute(WorkspaceConfig& config) {
-  config::v1::OverflowRule& rule = *QueueIn(config, "nl").add_overflow_rules();
-  *rule.mutable_after() = ToProto(absl::Seconds(30));
-  return rule;
-}
-
 TEST(NoQueue, RulesOfTheQueueThatComesBackAreNewWhateverWasDoneByThoseBefore) {
   for (const bool is_offered : {false, true}) {
     SCOPED_TRACE(is_offered);
     WorkspaceConfig texts = ShopConfig();
-    AfterHalfAMinute(texts).set_send_text("Even geduld.");
+    OverflowAfter(QueueIn(texts, "nl"), absl::Seconds(30)).set_send_text("Even geduld.");
     Shop shop(texts);
     const std::string id = shop.Open("31600000001", "nl");
     ASSERT_NE(Find(shop.Wait(absl::Minutes(1)), Event::kReplySent), nullptr);
@@ -428,7 +422,7 @@ TEST(NoQueue, RulesOfTheQueueThatComesBackAreNewWhateverWasDoneByThoseBefore) {
     none.clear_queues();
     shop.Apply(none);
     WorkspaceConfig calls = ShopConfig(3);
-    AfterHalfAMinute(calls).set_request_callback(true);
+    OverflowAfter(QueueIn(calls, "nl"), absl::Seconds(30)).set_request_callback(true);
     shop.Apply(calls);
     ASSERT_EQ(shop.Conversation(id).queue_id(), "nl");
     if (is_offered) shop.Do(shop.Decline(id));

@@ -17,6 +17,7 @@ using config::v1::Queue;
 using config::v1::WorkspaceConfig;
 using conversation::v1::CommandRejected;
 using conversation::v1::Event;
+using domain::testing::AddOffice;
 using domain::testing::BySupervisor;
 using domain::testing::Command;
 using domain::testing::CommandBy;
@@ -30,6 +31,7 @@ using domain::testing::Shop;
 using domain::testing::ShopConfig;
 using domain::testing::Text;
 using domain::testing::WaitConnected;
+using domain::testing::WidenAfter;
 using state::v1::ConversationStatus;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
@@ -39,9 +41,7 @@ using ::testing::IsEmpty;
 
 TEST(Rings, AConversationAsksForLessOnceItHasWaited) {
   WorkspaceConfig config = ShopConfig();
-  config::v1::RelaxationStep& step = *QueueIn(config, "en").add_relaxation_steps();
-  *step.mutable_after() = ToProto(absl::Seconds(30));
-  step.add_widen_to_agent_ids("bram");
+  WidenAfter(QueueIn(config, "en"), absl::Seconds(30), "bram");
   Shop shop(config);
   shop.Online("bram");
   const std::string id = shop.Open("44700000001", "en");
@@ -83,9 +83,7 @@ TEST(Rings, APullRefusedInAnotherRoutingGroupLeavesTheirTimesAlone) {
 
 TEST(Rings, ASuccessorRelaxesAtTheSameInstant) {
   WorkspaceConfig config = ShopConfig();
-  config::v1::RelaxationStep& step = *QueueIn(config, "en").add_relaxation_steps();
-  *step.mutable_after() = ToProto(absl::Seconds(30));
-  step.add_widen_to_agent_ids("bram");
+  WidenAfter(QueueIn(config, "en"), absl::Seconds(30), "bram");
   Shop shop(config);
   shop.Online("bram");
   shop.Open("44700000001", "en");
@@ -174,13 +172,7 @@ TEST(QueueRules, FactsBeyondTheirBoundsAreRefused) {
 void ExpectQueuesByCalendar(bool night_is_first) {
   SCOPED_TRACE(night_is_first);
   WorkspaceConfig config = ShopConfig();
-  config::v1::Calendar& office = *config.add_calendars();
-  office.set_calendar_id("office");
-  office.set_time_zone("Europe/Amsterdam");
-  config::v1::CalendarWindow& window = *office.add_windows();
-  for (int day = 1; day <= 5; ++day) window.add_days(day);
-  window.set_open("09:00");
-  window.set_close("17:00");
+  config::v1::Calendar& office = AddOffice(config);
   config::v1::SpecialDay& holiday = *office.add_special_days();
   holiday.set_date("2025-06-17");
   const auto first = [&](absl::string_view id, bool while_open) {

@@ -18,6 +18,8 @@ namespace {
 
 using config::v1::WorkspaceConfig;
 using conversation::v1::Event;
+using domain::testing::AddOffice;
+using domain::testing::AddStep;
 using domain::testing::ByMail;
 using domain::testing::BySupervisor;
 using domain::testing::Command;
@@ -25,6 +27,7 @@ using domain::testing::CommandBy;
 using domain::testing::Decision;
 using domain::testing::Find;
 using domain::testing::Kinds;
+using domain::testing::OverflowAfter;
 using domain::testing::Promise;
 using domain::testing::QueueIn;
 using domain::testing::SetPoints;
@@ -66,13 +69,7 @@ TEST(Sla, WarnsThenBreachesOnceAndAnAnswerStopsTheClock) {
 
 TEST(Sla, OnlyOpeningHoursCount) {
   WorkspaceConfig config = ShopConfig();
-  config::v1::Calendar& calendar = *config.add_calendars();
-  calendar.set_calendar_id("office");
-  calendar.set_time_zone("Europe/Amsterdam");
-  config::v1::CalendarWindow& window = *calendar.add_windows();
-  for (int day = 1; day <= 5; ++day) window.add_days(day);
-  window.set_open("09:00");
-  window.set_close("17:00");
+  AddOffice(config);
   Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Hours(1)).set_calendar_id("office");
   Shop shop(config);  // a Sunday, 17:06 in Amsterdam
   shop.Open("31600000001", "nl");
@@ -100,9 +97,7 @@ TEST(Sla, WhatWasDueBeforeAnAnswerIsSaidBeforeIt) {
 TEST(Sla, AnAutomaticTextIsNoAnswer) {
   WorkspaceConfig config = ShopConfig();
   Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10));
-  config::v1::OverflowRule& text = *QueueIn(config, "nl").add_overflow_rules();
-  *text.mutable_after() = ToProto(absl::Seconds(30));
-  text.set_send_text("Even geduld.");
+  OverflowAfter(QueueIn(config, "nl"), absl::Seconds(30)).set_send_text("Even geduld.");
   Shop shop(config);
   shop.Open("31600000001", "nl");
   const std::vector<Decision> fired = shop.Wait(absl::Minutes(11));
@@ -227,9 +222,7 @@ WorkspaceConfig TenMinutesOrThree() {
   Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(10)).add_queue_ids("nl");
   Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Minutes(3)).add_queue_ids("en");
   for (config::v1::SlaPolicy& policy : *config.mutable_sla_policies()) {
-    config::v1::EscalationStep& step = *policy.add_escalation_steps();
-    step.set_metric(config::v1::SLA_METRIC_FIRST_RESPONSE);
-    step.set_percent(100);
+    config::v1::EscalationStep& step = AddStep(policy, 100);
     step.set_tell_supervisors(true);
   }
   return config;
@@ -411,13 +404,7 @@ TEST(Sla, WithoutAnyPolicyItStaysSoUntilItIsQueuedTransferredOrUpdated) {
 // The configuration with its first policy: one to five hours, within the office's, by metric.
 WorkspaceConfig WithFirstPolicy(WorkspaceConfig config) {
   config.set_version(config.version() + 1);
-  config::v1::Calendar& calendar = *config.add_calendars();
-  calendar.set_calendar_id("office");
-  calendar.set_time_zone("Europe/Amsterdam");
-  config::v1::CalendarWindow& window = *calendar.add_windows();
-  for (int day = 1; day <= 5; ++day) window.add_days(day);
-  window.set_open("09:00");
-  window.set_close("17:00");
+  AddOffice(config);
   config::v1::SlaPolicy& policy =
       Promise(config, config::v1::SLA_METRIC_FIRST_RESPONSE, absl::Hours(1));
   policy.set_calendar_id("office");

@@ -24,6 +24,7 @@ using domain::testing::Command;
 using domain::testing::CommandBy;
 using domain::testing::Decision;
 using domain::testing::Find;
+using domain::testing::OverflowAfter;
 using domain::testing::QueueIn;
 using domain::testing::Shop;
 using domain::testing::ShopConfig;
@@ -92,15 +93,9 @@ TEST(Transfer, ToAnAgentWhoDoesNotTakeItKeepsThePlaceWhereAsked) {
 WorkspaceConfig OverflowingConfig() {
   WorkspaceConfig config = ShopConfig();
   config::v1::Queue& queue = QueueIn(config, "en");
-  config::v1::OverflowRule& text = *queue.add_overflow_rules();
-  *text.mutable_after() = ToProto(absl::Seconds(20));
-  text.set_send_text("Bear with us.");
-  config::v1::OverflowRule& callback = *queue.add_overflow_rules();
-  *callback.mutable_after() = ToProto(absl::Seconds(40));
-  callback.set_request_callback(true);
-  config::v1::OverflowRule& anyone = *queue.add_overflow_rules();
-  *anyone.mutable_after() = ToProto(absl::Seconds(60));
-  anyone.set_to_anyone(true);
+  OverflowAfter(queue, absl::Seconds(20)).set_send_text("Bear with us.");
+  OverflowAfter(queue, absl::Seconds(40)).set_request_callback(true);
+  OverflowAfter(queue, absl::Seconds(60)).set_to_anyone(true);
   return config;
 }
 

@@ -25,6 +25,7 @@ using domain::testing::Command;
 using domain::testing::Decision;
 using domain::testing::Find;
 using domain::testing::Kinds;
+using domain::testing::OverflowAfter;
 using domain::testing::Promise;
 using domain::testing::QueueIn;
 using domain::testing::Shop;
@@ -303,12 +304,8 @@ TEST(Notice, SaysThePlaceInTheQueueAndHowLongItWillProbablyTake) {
   WorkspaceConfig config = ShopConfig();
   config::v1::Queue& queue = QueueIn(config, "nl");
   queue.set_tell_waiting_time(true);
-  config::v1::OverflowRule& place = *queue.add_overflow_rules();
-  *place.mutable_after() = ToProto(absl::Seconds(10));
-  place.set_send_text("U bent nummer {position}.");
-  config::v1::OverflowRule& wait = *queue.add_overflow_rules();
-  *wait.mutable_after() = ToProto(absl::Seconds(20));
-  wait.set_send_text("Nog {minutes} minuten.");
+  OverflowAfter(queue, absl::Seconds(10)).set_send_text("U bent nummer {position}.");
+  OverflowAfter(queue, absl::Seconds(20)).set_send_text("Nog {minutes} minuten.");
   Shop shop(config);
   const auto notices = [&shop](const std::string& id) {
     std::vector<std::string> texts;
@@ -346,12 +343,8 @@ TEST(Notice, SaysThePlaceInTheQueueAndHowLongItWillProbablyTake) {
 TEST(Callback, IsRememberedUntilAnAgentAnswersOrItIsResolved) {
   WorkspaceConfig config = ShopConfig();
   config::v1::Queue& queue = QueueIn(config, "nl");
-  config::v1::OverflowRule& callback = *queue.add_overflow_rules();
-  *callback.mutable_after() = ToProto(absl::Minutes(1));
-  callback.set_request_callback(true);
-  config::v1::OverflowRule& text = *queue.add_overflow_rules();
-  *text.mutable_after() = ToProto(absl::Minutes(2));
-  text.set_send_text("We will call you.");
+  OverflowAfter(queue, absl::Minutes(1)).set_request_callback(true);
+  OverflowAfter(queue, absl::Minutes(2)).set_send_text("We will call you.");
   Shop shop(config);
   const absl::Time start = shop.now;
   const std::string answered = shop.Open("31600000001", "nl");

@@ -68,6 +68,42 @@ inline config::v1::SlaPolicy& Promise(config::v1::WorkspaceConfig& config,
   return policy;
 }
 
+// A step of the policy, taken when so much of the target's time has passed.
+inline config::v1::EscalationStep& AddStep(
+    config::v1::SlaPolicy& policy, int32_t percent,
+    config::v1::SlaMetric metric = config::v1::SLA_METRIC_FIRST_RESPONSE) {
+  config::v1::EscalationStep& step = *policy.add_escalation_steps();
+  step.set_metric(metric);
+  step.set_percent(percent);
+  return step;
+}
+
+inline config::v1::OverflowRule& OverflowAfter(config::v1::Queue& queue, absl::Duration after) {
+  config::v1::OverflowRule& rule = *queue.add_overflow_rules();
+  *rule.mutable_after() = ToProto(after);
+  return rule;
+}
+
+// Asks this agent, too, for what has waited in the queue for so long.
+inline void WidenAfter(config::v1::Queue& queue, absl::Duration after, absl::string_view agent_id) {
+  config::v1::RelaxationStep& step = *queue.add_relaxation_steps();
+  *step.mutable_after() = ToProto(after);
+  step.add_widen_to_agent_ids(std::string(agent_id));
+}
+
+// The calendar "office": in Amsterdam, from nine o'clock, the first days of the week.
+inline config::v1::Calendar& AddOffice(config::v1::WorkspaceConfig& config, int days = 5,
+                                       absl::string_view close = "17:00") {
+  config::v1::Calendar& office = *config.add_calendars();
+  office.set_calendar_id("office");
+  office.set_time_zone("Europe/Amsterdam");
+  config::v1::CalendarWindow& window = *office.add_windows();
+  for (int day = 1; day <= days; ++day) window.add_days(day);
+  window.set_open("09:00");
+  window.set_close(std::string(close));
+  return office;
+}
+
 // To the shop's mailbox, as if it were a mail.
 inline message::v1::InboundMessage ByMail(message::v1::InboundMessage message) {
   message.mutable_account()->set_kind(common::v1::CHANNEL_KIND_EMAIL);
