@@ -138,60 +138,72 @@ class EngineModel {
     std::set<std::string> measured;
   };
 
-  // Takes an event in, before the state does. What is wrong with it.
-  std::string See(const conversation::v1::Event& event);
-  std::string SeeQueued(const conversation::v1::Queued& queued);
-  std::string SeeAssigned(const conversation::v1::Assigned& assigned);
-  std::string SeeOverflowed(const conversation::v1::Overflowed& overflowed);
-  std::string SeePassedOver(const conversation::v1::OverflowPassedOver& passed_over);
-  void SeeMerged(const conversation::v1::ConversationMerged& merged);
-  // What was given before is nobody's now.
-  void TakeFrom(Seen& seen, state::v1::ConversationStatus status);
-  void EndOffer(const std::string& conversation_id);
-  // From here on it may be said again.
-  static void Rearm(Seen& seen);
-  std::string Say(const std::string& conversation_id, config::v1::SlaMetric metric,
-                  int32_t percent);
-  // What is wrong with looking at the queue's rule now.
-  std::string CheckLookedAt(const Seen& seen, const config::v1::Queue& queue, int rule) const;
-  void SeeConfig(const config::v1::WorkspaceConfig& config);
-  void SeeRules(const config::v1::WorkspaceConfig& config);
-  // Works out what is in force: with the queues that are kept although the configuration no longer
-  // has them.
-  void PutInForce();
-  bool IsAnswer(const conversation::v1::ReplySent& reply) const;
-  void Exclude(const std::string& conversation_id, const std::string& agent_id);
-  void MissOffer(const std::string& conversation_id, const std::string& agent_id);
+  // What is known. (testing_model.cc)
 
   // Null where there is none.
   const config::v1::Queue* FindQueue(const std::string& queue_id) const;
+  // Or where it is another group's.
+  const config::v1::Queue* FindQueueIn(const std::string& group, const std::string& queue_id) const;
   const config::v1::ChannelPolicy* FindChannel(common::v1::ChannelKind kind) const;
   Row* FindRow(const std::string& agent_id);
-  bool InGroup(const std::string& queue_id, const std::string& group) const;
   int32_t UnitsOf(const Seen& seen) const;
   bool IsLive(const Seen& seen) const;
   int64_t CountWaiting(const std::string& queue_id) const;
   // By kind, after-work included.
   std::map<int, routing::ChannelUse> HeldBy(const std::string& agent_id) const;
 
+  // How the table follows the events. (testing_model_events.cc)
+
+  // Takes an event in, before the state does. What is wrong with it.
+  std::string See(const conversation::v1::Event& event);
+  void SeeMerged(const conversation::v1::ConversationMerged& merged);
+  // What was given before is nobody's now.
+  void TakeFrom(Seen& seen, state::v1::ConversationStatus status);
+  void EndOffer(const std::string& conversation_id);
+  bool IsAnswer(const conversation::v1::ReplySent& reply) const;
+  void Exclude(const std::string& conversation_id, const std::string& agent_id);
+  void MissOffer(const std::string& conversation_id, const std::string& agent_id);
+  // From here on it may be said again.
+  static void Rearm(Seen& seen);
+  std::string Say(const std::string& conversation_id, config::v1::SlaMetric metric,
+                  int32_t percent);
+  void SeeConfig(const config::v1::WorkspaceConfig& config);
+  void SeeRules(const config::v1::WorkspaceConfig& config);
+  // Works out what is in force: with the queues that are kept although the configuration no longer
+  // has them.
+  void PutInForce();
+
+  // Where something waits, and what measures it. (testing_model_queues.cc)
+
+  bool Matches(const config::v1::QueueRule& rule, const Seen& seen, const std::string& text) const;
   // The queue of the group's that the rules choose; empty where it has none.
   std::string Select(const Seen& seen, const std::string& text) const;
-  bool Matches(const config::v1::QueueRule& rule, const Seen& seen, const std::string& text) const;
   std::string WantedQueue(const conversation::v1::Queued& queued, const Seen& seen) const;
   std::string WantedSlaPolicy(const Seen& seen) const;
+  std::string SeeQueued(const conversation::v1::Queued& queued);
+  std::string SeeOverflowed(const conversation::v1::Overflowed& overflowed);
+  std::string SeePassedOver(const conversation::v1::OverflowPassedOver& passed_over);
+  // What is wrong with looking at the queue's rule now.
+  std::string CheckLookedAt(const Seen& seen, const config::v1::Queue& queue, int rule) const;
 
-  std::string CheckGiven(const std::string& conversation_id, const std::string& agent_id,
-                         const conversation::v1::Explanation& explanation);
+  // Who gets what. (testing_model_giving.cc)
+
+  routing::Waiting WaitingOf(const std::string& conversation_id) const;
+  // With everything that is known of the group's agents and of what waits.
+  NaiveMatcher& Matcher(const std::string& group);
   // What is wrong with a person's giving it to this agent.
   std::string CheckMay(const std::string& conversation_id, const std::string& agent_id,
                        const routing::Matcher::Check& check);
+  std::string CheckGiven(const std::string& conversation_id, const std::string& agent_id,
+                         const conversation::v1::Explanation& explanation);
+  std::string CheckAssigned(const conversation::v1::Assigned& assigned);
   std::string CheckAgents() const;
-  // With everything that is known of the group's agents and of what waits.
-  NaiveMatcher& Matcher(const std::string& group);
+
+  // When to look again. (testing_model_timers.cc)
+
   std::map<std::pair<TimerKind, std::string>, absl::Time> WantedTimers() const;
   // What is wrong with when waits and risks are looked at again.
   std::string CheckForecasts(const std::vector<Timers::Timer>& timers) const;
-  routing::Waiting WaitingOf(const std::string& conversation_id) const;
 
   State state_;
   config::v1::WorkspaceConfig config_;
