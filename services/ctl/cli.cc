@@ -29,7 +29,7 @@ Examples:
   wisselctl conversations list --output json | jq -r '.conversations[].conversation_id'
   wisselctl agent --as anna)";
 
-// Behind the footer, of wisselctl itself only. cli_test reads the examples.
+// Behind the footer, of wisselctl itself only. context_test reads the examples.
 constexpr char kContextFooter[] = R"(
 
 The context file says where things are, in YAML. Flags and environment go before it. Any key may

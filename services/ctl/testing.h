@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -40,6 +41,22 @@ inline Result Wisselctl(std::vector<const char*> arguments) {
   return {code, out.str(), err.str()};
 }
 
+inline std::string Write(const wissel::testing::TempDir& dir, const char* name,
+                         absl::string_view text) {
+  const std::string path = dir.path() + "/" + name;
+  std::ofstream(path) << text;
+  return path;
+}
+
+// A run that asks the server there in plain text, with what might be a token.
+inline Result WisselctlAt(const std::string& server, std::vector<const char*> arguments) {
+  const wissel::testing::TempDir dir;
+  const std::string token = Write(dir, "token", "a.b.c\n");
+  arguments.insert(arguments.end(),
+                   {"--server", server.c_str(), "--insecure-local", "--token-file", token.c_str()});
+  return Wisselctl(std::move(arguments));
+}
+
 // A customer's name that would clear the screen, colour it and turn the line's direction.
 constexpr char kHostileName[] = "Jan\x1b[2J\u009b31m\u202e\u2066\u200b Piet";
 
@@ -54,13 +71,6 @@ inline std::string SteeringIn(const Result& result) {
     text.remove_prefix(length);
   }
   return found;
-}
-
-inline std::string Write(const wissel::testing::TempDir& dir, const char* name,
-                         absl::string_view text) {
-  const std::string path = dir.path() + "/" + name;
-  std::ofstream(path) << text;
-  return path;
 }
 
 }  // namespace wissel::ctl
