@@ -1,4 +1,4 @@
-// The projector on a real broker: see projector_test.cc for everything that does not need one.
+// The projector on a real broker: see the other tests for everything that does not need one.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
