@@ -4,8 +4,21 @@
 
 #include "absl/time/time.h"
 #include "libs/base/status_macros.h"
+#include "libs/telemetry/trace.h"
 
 namespace wissel::router {
+
+namespace {
+
+// Of a header, which anybody may have written.
+constexpr size_t kMaxTraceBytes = 256;
+
+}  // namespace
+
+absl::string_view TraceOf(const bus::Record& record) {
+  const absl::string_view trace = bus::HeaderOf(record.headers, telemetry::kTraceParent);
+  return trace.size() <= kMaxTraceBytes ? trace : "";
+}
 
 Intake::Intake(std::unique_ptr<bus::Reader> reader, const google::protobuf::Message& prototype,
                const Options& options, AheadWorker& worker)

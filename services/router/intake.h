@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "google/protobuf/arena.h"
 #include "google/protobuf/message.h"
 #include "libs/base/notification.h"
@@ -18,6 +19,9 @@ namespace wissel::router {
 // recovery.
 struct NoTool {};
 using AheadWorker = WorkerPool<NoTool>;
+
+// The record's trace context; empty where it is longer than any that is one.
+absl::string_view TraceOf(const bus::Record& record);
 
 // A topic's inputs to one partition, in order, parsed. In a backlog the worker reads and parses the
 // next batch while this one is decided; at other times nothing is handed to and fro. For one

@@ -9,53 +9,17 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "libs/base/proto_time.h"
-#include "libs/base/status.h"
 #include "libs/base/status_macros.h"
-#include "libs/base/utf8.h"
-#include "libs/bus/content_type.h"
-#include "libs/channel/publisher.h"
 #include "libs/channel/record_letter.h"
 #include "libs/telemetry/trace.h"
-#include "libs/views/keys.h"
-#include "libs/views/restore.h"
 
 namespace wissel::router {
 
 namespace {
 
-// Records folded or read back at a time.
+// Records read back at a time.
 constexpr size_t kReadBatch = 2000;
 constexpr absl::Duration kShowInterval = absl::Seconds(1);
-constexpr absl::Duration kDeadLetterTimeout = absl::Seconds(30);
-// Of a record's header, which anybody may have written.
-constexpr size_t kMaxTraceBytes = 256;
-constexpr size_t kMaxWorkspaceIdBytes = 128;
-
-// As the key says; empty where it says nothing that could be an id.
-absl::string_view WorkspaceOf(const bus::Record& record) {
-  const absl::string_view id = absl::string_view(record.key).substr(0, record.key.find('/'));
-  return id.size() <= kMaxWorkspaceIdBytes && IsUtf8(id) ? id : "";
-}
-
-// Empty where it is longer than any that is one.
-absl::string_view TraceOf(const bus::Record& record) {
-  const absl::string_view trace = bus::HeaderOf(record.headers, telemetry::kTraceParent);
-  return trace.size() <= kMaxTraceBytes ? trace : "";
-}
-
-telemetry::Counter& LettersOf(deadletter::v1::Reason reason, Metrics& metrics) {
-  switch (reason) {
-    case deadletter::v1::REASON_UNPARSABLE:
-      return metrics.unparsable;
-    case deadletter::v1::REASON_TOO_LARGE:
-      return metrics.too_large;
-    case deadletter::v1::REASON_MISROUTED:
-      return metrics.misrouted;
-    default:
-      return metrics.invalid;
-  }
-}
 
 domain::Refusal LargerThanARecord() {
   return {deadletter::v1::REASON_TOO_LARGE, "its decision is larger than a record"};
@@ -110,13 +74,13 @@ Partition::Partition(Shared& shared, int32_t partition, bool use_checkpoint)
     : shared_(shared),
       partition_(partition),
       began_(shared.clock.Now()),
-      use_checkpoint_(use_checkpoint),
       conversations_(shared.metrics.conversations.With({absl::StrCat(partition)})) {
-  if (absl::Status status = Open(); !status.ok()) Lose(std::move(status));
+  recovery_.emplace(shared_, partition_);
+  absl::Status status = recovery_->Open(began_, use_checkpoint);
+  if (!status.ok()) Lose(std::move(status));
 }
 
 Partition::~Partition() {
-  AwaitFolded();
   if (owning()) shared_.metrics.partitions_owned.Decrement();
   ShowNothing();
 }
@@ -130,84 +94,12 @@ void Partition::Lose(absl::Status status) {
     shared_.metrics.losses.Increment();
   }
   // A checkpoint that cannot be gone on from: the log alone is tried next.
-  checkpoint_failed_ = from_checkpoint_ && !owning();
-  AwaitFolded();
+  checkpoint_failed_ = recovery_.has_value() && recovery_->from_checkpoint();
   ShowNothing();
   engine_.reset();
-  folding_.reset();
+  recovery_.reset();
   waiting_.clear();
   lost_ = std::move(status);
-}
-
-// ---------------------------------------------------------------------------------------------
-// Recovery
-
-absl::Status Partition::Open() {
-  // The owner's name tells one ownership from the next, also where the process, or its id in a new
-  // container, is the same: behind another name an engine begins anew, behind the same one (a claim
-  // before restating) it goes on. `wisselctl replay` relies on it.
-  const std::string owner = absl::StrCat(
-      shared_.owner, "@", absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", began_, absl::UTCTimeZone()));
-  bus::OwnedLogOptions options{.partition = partition_,
-                               .owner = owner,
-                               .wakeup = shared_.wakeup,
-                               .clock = &shared_.clock,
-                               .ignore_reader_rule = shared_.settings.chaos_ignore_reader_rule};
-  absl::StatusOr<views::Restored> restored = absl::UnavailableError("checkpoints are not used");
-  if (use_checkpoint_ && shared_.redis != nullptr) {
-    restored = views::Restore(*shared_.redis, views::PartitionKeys(partition_), shared_.bus);
-    if (!restored.ok()) {
-      shared_.log.Warning("no checkpoint, folding the log alone",
-                          {{"partition", partition_}, {"reason", restored.status()}});
-    }
-  }
-  if (!restored.ok()) restored = views::RestoreFromLog(shared_.bus, partition_);
-  WISSEL_RETURN_IF_ERROR(restored.status());
-  // A checkpoint that is not whole is no better than the log that it was made from.
-  if (restored->source == views::Restored::Source::kCheckpoint && !restored->meta.whole) {
-    WISSEL_ASSIGN_OR_RETURN(*restored, views::RestoreFromLog(shared_.bus, partition_));
-  }
-  from_checkpoint_ = restored->source == views::Restored::Source::kCheckpoint;
-  if (from_checkpoint_) options.from = restored->meta.position;
-  folding_ = std::move(restored->state);
-  appender_ = shared_.bus.NewAppender(
-      {.gapless = true,
-       .max_in_flight = static_cast<size_t>(shared_.settings.max_in_flight),
-       .max_in_flight_bytes = static_cast<size_t>(shared_.settings.max_in_flight_bytes)});
-  WISSEL_ASSIGN_OR_RETURN(log_, bus::OwnedLog::Open(shared_.bus, appender_, std::move(options)));
-  return absl::OkStatus();
-}
-
-absl::Status Partition::Fold() {
-  WISSEL_ASSIGN_OR_RETURN(std::vector<bus::LogEntry> polled,
-                          log_->Poll(kReadBatch, absl::ZeroDuration()));
-  if (!polled.empty()) FoldAhead(std::move(polled));
-  if (log_->phase() != bus::OwnedLog::Phase::kOwning) return absl::OkStatus();
-  AwaitFolded();
-  return StartDeciding();
-}
-
-void Partition::FoldAhead(std::vector<bus::LogEntry> polled) {
-  AwaitFolded();
-  auto folded = std::make_shared<Notification>();
-  const auto entries = std::make_shared<const std::vector<bus::LogEntry>>(std::move(polled));
-  const auto fold = [this, folded, entries](NoTool&) {
-    for (const bus::LogEntry& entry : *entries) {
-      if (entry.record.has_decision()) folding_->Apply(entry.record.decision());
-    }
-    folded->Notify();
-  };
-  if (shared_.ahead.TryRun(fold)) {
-    folded_ = std::move(folded);
-  } else {
-    NoTool none;
-    fold(none);
-  }
-}
-
-void Partition::AwaitFolded() {
-  if (folded_ != nullptr) folded_->Wait();
-  folded_.reset();
 }
 
 absl::Status Partition::StartDeciding() {
@@ -215,22 +107,24 @@ absl::Status Partition::StartDeciding() {
                       partition = partition_](absl::string_view routing_key) {
     return bus::PartitionOf(routing_key, partitions) == partition;
   };
-  if (const std::string group = GroupElsewhere(*folding_, holds); !group.empty()) {
+  if (const std::string group = GroupElsewhere(recovery_->state(), holds); !group.empty()) {
     group_elsewhere_ = true;
     return absl::FailedPreconditionError(absl::StrCat(
         "the log was begun with another number of partitions than the ", shared_.partitions,
         " that it has, and must keep it: partition ", partition_, " has routing group ", group,
         ", whose records now go to partition ", bus::PartitionOf(group, shared_.partitions)));
   }
-  if (!folding_->whole()) {
+  log_ = recovery_->TakeLog();
+  if (!recovery_->state().whole()) {
     shared_.log.Error("the log has lost what was never restated: state begins with what is left",
                       {{"partition", partition_}, {"offset", log_->position().offset}});
     shared_.metrics.incomplete_recoveries.Increment();
   }
   engine_.emplace(
-      *std::move(folding_),
+      recovery_->TakeState(),
       domain::Engine::Options{.holds = holds, .ignore_seen = shared_.settings.chaos_ignore_seen});
-  folding_.reset();
+  const bool from_checkpoint = recovery_->from_checkpoint();
+  recovery_.reset();
   shared_.metrics.partitions_owned.Increment();
   shared_.metrics.claims.Increment();
   // The claim just made is the one that a restating round needs before it.
@@ -269,13 +163,13 @@ absl::Status Partition::StartDeciding() {
   WISSEL_ASSIGN_OR_RETURN(
       config_, shared_.bus.OpenReader(bus::Topic::kConfig, 0, {.wakeup = shared_.wakeup}));
   WISSEL_ASSIGN_OR_RETURN(config_end_, config_->EndOffset());
-  dead_letters_ = shared_.bus.NewAppender({.max_in_flight = 100});
+  dead_letters_.emplace(shared_, partition_);
 
   const absl::Duration took = shared_.clock.Now() - began_;
   shared_.metrics.recovery.Observe(took);
   shared_.log.Info("partition owned", {{"partition", partition_},
                                        {"epoch", log_->epoch()},
-                                       {"from", from_checkpoint_ ? "checkpoint and log" : "log"},
+                                       {"from", from_checkpoint ? "checkpoint and log" : "log"},
                                        {"conversations", engine_->state().conversations().size()},
                                        {"took", took}});
   return absl::OkStatus();
@@ -287,13 +181,14 @@ absl::Status Partition::StartDeciding() {
 bool Partition::Step() {
   if (!lost_.ok()) return false;
   if (!owning()) {
-    const int64_t before = log_->position().offset;
-    const bus::OwnedLog::Phase phase = log_->phase();
-    if (absl::Status status = Fold(); !status.ok()) {
+    const absl::StatusOr<bool> more = recovery_->Fold();
+    absl::Status status = more.status();
+    if (status.ok() && recovery_->claimed()) status = StartDeciding();
+    if (!status.ok()) {
       Lose(std::move(status));
       return true;
     }
-    return log_->position().offset != before || log_->phase() != phase;
+    return *more;
   }
   size_t done = 0;
   const absl::Status status = [&]() -> absl::Status {
@@ -366,9 +261,10 @@ absl::StatusOr<size_t> Partition::TakeConfigs() {
       // letter then.
       if (partition_ == 0) {
         WISSEL_RETURN_IF_ERROR(
-            PutAside(record,
-                     {deadletter::v1::REASON_UNPARSABLE,
-                      absl::StrCat("not a ", std::string(config.GetDescriptor()->full_name()))})
+            dead_letters_
+                ->Put(record,
+                      {deadletter::v1::REASON_UNPARSABLE,
+                       absl::StrCat("not a ", std::string(config.GetDescriptor()->full_name()))})
                 .status());
       }
       continue;
@@ -379,7 +275,7 @@ absl::StatusOr<size_t> Partition::TakeConfigs() {
     if (shared_.undecidable_configs.contains({partition_, record.offset}) &&
         (before == nullptr || before->version() < config.version())) {
       // What is in force stays so until the next version.
-      WISSEL_RETURN_IF_ERROR(PutAside(record, LargerThanARecord()).status());
+      WISSEL_RETURN_IF_ERROR(dead_letters_->Put(record, LargerThanARecord()).status());
       continue;
     }
     log::v1::InputCause cause;
@@ -520,43 +416,9 @@ absl::Status Partition::DecideAs(const Input& input, Intake::Input& next) {
 absl::Status Partition::DeadLetter(const bus::Record& record, log::v1::InputCause cause,
                                    const domain::Refusal& refusal) {
   // The bytes are safe before the log says that they have been dealt with.
-  WISSEL_ASSIGN_OR_RETURN(const std::string id, PutAside(record, refusal));
+  WISSEL_ASSIGN_OR_RETURN(const std::string id, dead_letters_->Put(record, refusal));
   return Append(engine_->DecideDeadLetter(cause, id, refusal, shared_.clock.Now()),
                 shared_.metrics.garbage, &record);
-}
-
-absl::StatusOr<std::string> Partition::PutAside(const bus::Record& record,
-                                                const domain::Refusal& refusal) {
-  deadletter::v1::DeadLetter letter =
-      channel::LetterOf(record, static_cast<size_t>(shared_.settings.max_input_bytes));
-  letter.set_reason(refusal.reason);
-  letter.set_detail(refusal.detail);
-  *letter.mutable_time() = ToProto(shared_.clock.Now());
-  letter.set_workspace_id(std::string(WorkspaceOf(record)));
-
-  WISSEL_ASSIGN_OR_RETURN(const int count, shared_.bus.PartitionCount(bus::Topic::kDeadLetter));
-  const absl::string_view trace = TraceOf(record);
-  bus::Headers headers = {bus::ContentTypeHeader(letter.GetDescriptor()->full_name())};
-  if (!trace.empty()) headers.emplace_back(telemetry::kTraceParent, trace);
-  const auto appended = std::make_shared<absl::Status>();
-  dead_letters_->Append(
-      {.topic = bus::Topic::kDeadLetter,
-       .partition = bus::PartitionOf(letter.dead_letter_id(), count),
-       .key = letter.dead_letter_id(),
-       .value = letter.SerializeAsString(),
-       .headers = std::move(headers)},
-      [appended](absl::StatusOr<int64_t> offset) { *appended = offset.status(); });
-  WISSEL_RETURN_IF_ERROR(
-      Annotate(dead_letters_->Flush(kDeadLetterTimeout), "appending a dead letter"));
-  WISSEL_RETURN_IF_ERROR(Annotate(*appended, "appending a dead letter"));
-  LettersOf(letter.reason(), shared_.metrics).Increment();
-  shared_.log.Warning("input dead-lettered", {{"partition", partition_},
-                                              {"topic", bus::TopicName(record.topic)},
-                                              {"offset", record.offset},
-                                              {"dead_letter", letter.dead_letter_id()},
-                                              {"reason", refusal.detail},
-                                              {"trace_id", telemetry::TraceIdOf(trace)}});
-  return letter.dead_letter_id();
 }
 
 absl::StatusOr<size_t> Partition::TakeRestating() {

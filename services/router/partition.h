@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,42 +12,16 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "libs/base/clock.h"
-#include "libs/base/notification.h"
 #include "libs/bus/bus.h"
-#include "libs/bus/log_reader.h"
 #include "libs/bus/ownership.h"
 #include "libs/domain/config_rule.h"
 #include "libs/domain/engine.h"
-#include "libs/store/redis.h"
-#include "libs/telemetry/log.h"
-#include "services/router/config.h"
+#include "services/router/dead_letters.h"
 #include "services/router/intake.h"
-#include "services/router/metrics.h"
+#include "services/router/recovery.h"
+#include "services/router/shared.h"
 
 namespace wissel::router {
-
-// What the partitions of one router share. All of it outlives them and is used by their thread
-// only, but for the bus, the clock, the metrics and the logger.
-struct Shared {
-  bus::Bus& bus;
-  const Clock& clock;
-  telemetry::Logger log;
-  Metrics& metrics;
-  const RouterSettings& settings;
-  int partitions = 0;
-  std::string owner;
-  // Null: no checkpoints.
-  store::Redis* redis = nullptr;
-  std::shared_ptr<bus::Wakeup> wakeup;
-  AheadWorker& ahead;
-  // By partition, the input whose decision was larger than a record: a dead letter when it comes
-  // again.
-  std::map<int32_t, log::v1::InputCause> undecidable = {};
-  // The same of configurations, by partition and offset: every one of them is read again by
-  // whoever takes over.
-  std::set<std::pair<int32_t, int64_t>> undecidable_configs = {};
-};
 
 // One partition in this router's hands: folds its log, claims it, then decides its inputs and
 // appends the decisions, until it is lost or given up.
@@ -87,12 +60,7 @@ class Partition {
  private:
   struct Input;
 
-  absl::Status Open();
-  absl::Status Fold();
-  // Has the worker fold these while the next ones are read and parsed.
-  void FoldAhead(std::vector<bus::LogEntry> polled);
-  // Until it has.
-  void AwaitFolded();
+  // Once the log is claimed.
   absl::Status StartDeciding();
   absl::Status ReadBack();
   // Whether a decision may be made now.
@@ -112,8 +80,6 @@ class Partition {
   absl::Status Decide(const Input& input, Intake::Input& next);
   absl::Status DeadLetter(const bus::Record& record, log::v1::InputCause cause,
                           const domain::Refusal& refusal);
-  // Into the dead letters; the letter's id, once it is durable.
-  absl::StatusOr<std::string> PutAside(const bus::Record& record, const domain::Refusal& refusal);
   void LogRefused(const conversation::v1::CommandRejected& rejected, const bus::Record* record);
   // `made` counts decisions of this cause. `more`: others follow at once.
   absl::Status Append(log::v1::Decision& decision, telemetry::Counter& made,
@@ -127,14 +93,12 @@ class Partition {
   Shared& shared_;
   const int32_t partition_;
   const absl::Time began_;
-  const bool use_checkpoint_;
-  std::shared_ptr<bus::Appender> appender_;
-  std::unique_ptr<bus::Appender> dead_letters_;
+  std::optional<Recovery> recovery_;  // Until it is owned.
+  // From then on:
   std::unique_ptr<bus::OwnedLog> log_;
-  std::optional<domain::State> folding_;  // The worker's while `folded_` is there.
-  std::shared_ptr<Notification> folded_;
   std::optional<domain::Engine> engine_;
-  bool from_checkpoint_ = false;
+  std::optional<DeadLetters> dead_letters_;
+
   bool checkpoint_failed_ = false;
   bool group_elsewhere_ = false;
 
