@@ -355,7 +355,9 @@ TEST_F(DelivererTest, SaysWhatItHasAndHowLongItsOldestAnswerWaits) {
   };
   EXPECT_TRUE(shows("wissel_deliver_partitions{channel=\"whatsapp\"} 2\n"));
   EXPECT_TRUE(shows("wissel_deliver_started_partitions{channel=\"whatsapp\"} 2\n"));
-  EXPECT_TRUE(shows("wissel_deliver_oldest_open_seconds{channel=\"whatsapp\"} 0."));
+  EXPECT_TRUE(shows("wissel_deliver_open_messages{channel=\"whatsapp\"} 1\n"));
+  EXPECT_THAT(metrics_.Expose(),
+              Not(HasSubstr("wissel_deliver_oldest_open_seconds{channel=\"whatsapp\"} 0\n")));
   std::move(done)({.kind = SendOutcome::Kind::kAccepted});
   EXPECT_TRUE(shows("wissel_deliver_oldest_open_seconds{channel=\"whatsapp\"} 0\n"));
   deliverer.reset();

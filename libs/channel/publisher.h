@@ -17,11 +17,14 @@
 
 namespace wissel::channel {
 
+// Of what came and could not be understood, a dead letter keeps so much.
+inline constexpr size_t kMaxDeadLetterRawBytes = 512 << 10;
+
 struct PublisherOptions {
   size_t max_in_flight = 10'000;
   size_t max_in_flight_bytes = 64 << 20;
   // Of a dead letter's raw bytes; the rest is cut off.
-  size_t max_dead_letter_raw_bytes = 512 << 10;
+  size_t max_dead_letter_raw_bytes = kMaxDeadLetterRawBytes;
   // Told of each message that becomes a dead letter instead, for logs and counts; must not block.
   std::function<void(const deadletter::v1::DeadLetter&, absl::string_view traceparent)>
       on_diverted = {};

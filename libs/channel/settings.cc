@@ -55,6 +55,15 @@ PublisherOptions PublishSettings::ToOptions() const {
           .max_in_flight_bytes = static_cast<size_t>(max_in_flight_bytes)};
 }
 
+void RequireRoom(config::Binder& b, const PublishSettings& publish, int64_t max_record_bytes) {
+  // What came, as far as it is kept, and what is said of it.
+  constexpr int64_t kDeadLetterBytes = kMaxDeadLetterRawBytes + (16 << 10);
+  b.Require(max_record_bytes >= kDeadLetterBytes,
+            "kafka.max_record_bytes must be at least 528 KiB: no dead letter may be larger");
+  b.Require(publish.max_in_flight_bytes >= max_record_bytes,
+            "publish.max_in_flight_bytes must be at least kafka.max_record_bytes");
+}
+
 void BlobSettings::Describe(config::Binder& b) {
   b.Text("folder", &folder,
          "Where attachments and raw mails are kept: one folder for all that take in and all that "

@@ -27,8 +27,7 @@ struct DeliverySettings {
   void Describe(config::Binder& b);
 };
 
-// Under the key `publish` of every channel service. Whoever has the bus's settings at hand must see
-// to it that the largest record has room.
+// Under the key `publish` of every channel service, which says RequireRoom, too.
 struct PublishSettings {
   int64_t max_in_flight = 10'000;
   int64_t max_in_flight_bytes = 64 << 20;
@@ -37,6 +36,9 @@ struct PublishSettings {
   // Without `on_diverted`.
   PublisherOptions ToOptions() const;
 };
+
+// That a record of the bus holds a dead letter, and that the largest record may be on its way.
+void RequireRoom(config::Binder& b, const PublishSettings& publish, int64_t max_record_bytes);
 
 // Under the key `blobs`.
 struct BlobSettings {

@@ -133,8 +133,8 @@ class EmailApp final : public service::App {
           .dead_letters.Increment();
       context_.log.Warning("dead letter", {{"reason", deadletter::v1::Reason_Name(letter.reason())},
                                            {"detail", letter.detail()},
-                                           {"workspace", letter.workspace_id()},
-                                           {"account", origin.account_id()},
+                                           {"workspace_id", letter.workspace_id()},
+                                           {"account_id", origin.account_id()},
                                            {"reference", origin.reference()},
                                            {"trace_id", telemetry::TraceIdOf(traceparent)}});
     };
@@ -143,8 +143,8 @@ class EmailApp final : public service::App {
       const AccountSettings& account = settings_.accounts[i];
       const Mailbox mailbox = MailboxOf(account);
       const IngestMetrics metrics = metrics_.ForMailbox(mailbox.workspace, mailbox.account);
-      const telemetry::Logger log =
-          context_.log.With({{"workspace", account.workspace_id}, {"account", account.account_id}});
+      const telemetry::Logger log = context_.log.With(
+          {{"workspace_id", account.workspace_id}, {"account_id", account.account_id}});
       takers_.push_back(std::make_unique<MailIngest>(
           MailIngestOptions{.normalise = {.limits = {},
                                           .max_attachment_bytes =

@@ -1,9 +1,11 @@
 #include "services/email/config.h"
 
+#include "absl/strings/match.h"
 #include "absl/time/civil_time.h"
 #include "libs/base/loopback.h"
 
 namespace wissel::email {
+
 void ServerSettings::Describe(config::Binder& b) {
   b.Text("host", &host, "Name of the server, as its certificate has it.", {.required = true});
   b.Int("port", &port, "Port; 0 for the usual one of the protocol and security.", {.min = 0});
@@ -17,6 +19,7 @@ void ServerSettings::Describe(config::Binder& b) {
              "How long the server may take for an answer; of smtp at most half of "
              "delivery.call_timeout.",
              {.min = absl::Seconds(1), .max = absl::Seconds(55)});
+  b.Require(!absl::StrContains(host, '['), "an IPv6 address of host has no brackets");
   b.Require(security != Security::kNone || IsLoopback(host),
             "security none sends the password in plain text: the host must be localhost, in "
             "127.0.0.0/8 or ::1");
@@ -111,8 +114,7 @@ void Settings::Describe(config::Binder& b) {
                   "Where deliverers keep their place, beside the views; without it who takes a "
                   "partition over reads its log from the start.");
   email.Describe(b);
-  b.Require(email.publish.max_in_flight_bytes >= kafka.max_record_bytes,
-            "publish.max_in_flight_bytes must be at least kafka.max_record_bytes");
+  channel::RequireRoom(b, email.publish, kafka.max_record_bytes);
 }
 
 }  // namespace wissel::email

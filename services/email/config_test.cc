@@ -51,6 +51,9 @@ TEST(SettingsTest, TheLargestRecordHasRoomOnItsWay) {
   EXPECT_THAT(load("32MiB", "32MiB"), IsOk());
   EXPECT_THAT(load("33MiB", "32MiB"),
               StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("max_in_flight_bytes")));
+  EXPECT_THAT(load("528KiB", "32MiB"), IsOk());
+  EXPECT_THAT(load("527KiB", "32MiB"),
+              StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("dead letter")));
 }
 
 }  // namespace

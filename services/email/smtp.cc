@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "services/email/charset.h"
 
@@ -61,8 +62,10 @@ SmtpReply SmtpConnection::Send(const Envelope& envelope, absl::string_view mail)
   if (curl == nullptr) return {.kind = SmtpReply::Kind::kRetry, .code = 0, .text = "no memory"};
   // Keeps the connection.
   curl_easy_reset(curl);
-  const std::string url = absl::StrCat(login_.security == Security::kTls ? "smtps://" : "smtp://",
-                                       login_.host, ":", login_.port);
+  const bool is_ipv6 = absl::StrContains(login_.host, ':');
+  const std::string url =
+      absl::StrCat(login_.security == Security::kTls ? "smtps://" : "smtp://", is_ipv6 ? "[" : "",
+                   login_.host, is_ipv6 ? "]" : "", ":", login_.port);
   const long timeout_ms = static_cast<long>(absl::ToInt64Milliseconds(login_.timeout));
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps");

@@ -88,8 +88,11 @@ void Settings::Describe(config::Binder& b) {
                   "Where deliverers keep their place, beside the views; without it who takes a "
                   "partition over reads its log from the start.");
   whatsapp.Describe(b);
-  b.Require(whatsapp.publish.max_in_flight_bytes >= kafka.max_record_bytes,
-            "publish.max_in_flight_bytes must be at least kafka.max_record_bytes");
+  channel::RequireRoom(b, whatsapp.publish, kafka.max_record_bytes);
+  b.Require(whatsapp.publish.max_in_flight_bytes >=
+                6 * whatsapp.webhook.max_body_bytes + kafka.max_record_bytes,
+            "publish.max_in_flight_bytes must be at least six times webhook.max_body_bytes and "
+            "kafka.max_record_bytes: all records of a webhook are on their way at once");
 }
 
 }  // namespace wissel::whatsapp
