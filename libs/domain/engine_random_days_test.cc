@@ -158,7 +158,9 @@ bool PlayDay(uint32_t day_number, Slip slip, Script& script, int& settled) {
     }
   }
   settled += shop.settled();
-  EXPECT_EQ(shop.model().state().Hash(), shop.shop().state().Hash());
+  if (slip == Slip::kNone) {
+    EXPECT_EQ(shop.model().state().Hash(), shop.shop().state().Hash());
+  }
   return true;
 }
 

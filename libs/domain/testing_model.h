@@ -20,8 +20,9 @@ namespace wissel::domain::testing {
 
 // The engine once more, as plainly as can be: it follows the log, keeps a table of its own of
 // agents and conversations, and works out anew, from every agent and everything that waits, what
-// the engine may give out and when it must look again. Of the folded state it takes the SLA clocks
-// and the gateways' leases alone. For the workspace of testing.h.
+// the engine may give out and when it must look again. Of the folded state it takes the SLA clocks,
+// the gateways' leases and how many messages a conversation has; which messages ask for no answer
+// it asks the engine's own IsQuiet. For the workspace of testing.h.
 class EngineModel {
  public:
   // Folds a decision in. What is wrong with it; empty: nothing.
