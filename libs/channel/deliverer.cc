@@ -223,6 +223,7 @@ class DelivererImpl final : public Deliverer {
 
   // What keeps it from delivering; empty: nothing that it knows of.
   std::string WhyNotReady() const {
+    if (!options_.decides_readiness) return "";
     if (!membership_failure_.ok()) return membership_failure_.ToString();
     // The group does not say that it has nothing to give.
     if (partitions_.empty() && !settled_.Expired()) return "no partition from the group yet";
@@ -230,7 +231,7 @@ class DelivererImpl final : public Deliverer {
       if (!partition.reader) {
         return absl::StrCat("partition ", number, ": ", partition.failure.ToString());
       }
-      if (options_.ready_when_started && !partition.outbox->started()) {
+      if (!partition.outbox->started()) {
         return absl::StrCat("partition ", number, ": the router has not taken its marker yet");
       }
     }

@@ -30,9 +30,9 @@ struct DelivererOptions {
   absl::Duration checkpoint_interval = absl::Seconds(10);
   // How often the group's offsets are committed, for those who watch its lag.
   absl::Duration commit_interval = absl::Seconds(5);
-  // Ready only when the router has taken the markers of its partitions. Not for a process that
-  // takes messages in as well, which goes on without the router.
-  bool ready_when_started = false;
+  // Whether the process is ready only if the deliverer is. Not for one that takes messages in as
+  // well: it goes on without, and the metrics say what keeps answers here.
+  bool decides_readiness = true;
 };
 
 // The outward half of a channel: carries the answers in the log to the provider. Owns a thread,
@@ -42,7 +42,8 @@ struct DelivererOptions {
 //
 // A receipt is appended again until the bus acknowledges it; outcomes of calls are reported even
 // when the partition has gone to another deliverer meanwhile. As a readiness condition it says
-// whether it is in its group and can read the log of the partitions that it has.
+// whether its group gives it partitions, it can read their log, and the router has taken its
+// markers.
 class Deliverer {
  public:
   struct Stats {

@@ -318,10 +318,8 @@ TEST_F(DelivererTest, IsReadyWhenTheRouterHasTakenItsMarkers) {
   router_.Pause();
   FakeSender sender;
   sender.AnswerAtOnce();
-  const DelivererOptions options{.kind = common::v1::CHANNEL_KIND_WHATSAPP,
-                                 .deliverer_id = "d1",
-                                 .policy = policy_,
-                                 .ready_when_started = true};
+  const DelivererOptions options{
+      .kind = common::v1::CHANNEL_KIND_WHATSAPP, .deliverer_id = "d1", .policy = policy_};
   auto deliverer =
       Deliverer::Start(options, bus_.get(), &sender, &clock_, log_, &metrics_, &readiness_);
   EXPECT_THAT(AwaitReadiness(readiness_, "marker"),
@@ -330,9 +328,11 @@ TEST_F(DelivererTest, IsReadyWhenTheRouterHasTakenItsMarkers) {
   // One whose process takes messages in as well is of use all the same.
   telemetry::Readiness with_ingest;
   telemetry::Registry metrics;
-  auto other = Deliverer::Start(
-      {.kind = common::v1::CHANNEL_KIND_EMAIL, .deliverer_id = "d2", .policy = policy_}, bus_.get(),
-      &sender, &clock_, log_, &metrics, &with_ingest);
+  auto other = Deliverer::Start({.kind = common::v1::CHANNEL_KIND_EMAIL,
+                                 .deliverer_id = "d2",
+                                 .policy = policy_,
+                                 .decides_readiness = false},
+                                bus_.get(), &sender, &clock_, log_, &metrics, &with_ingest);
   AwaitReadiness(with_ingest, "\"ready\":true");
   EXPECT_TRUE(with_ingest.Ready()) << with_ingest.ToJson();
 

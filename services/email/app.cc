@@ -195,7 +195,7 @@ class EmailApp final : public service::App {
          .policy = settings_.delivery.policy,
          .session_timeout = settings_.delivery.session_timeout,
          .redis = redis_,
-         .ready_when_started = !channel::Ingests(settings_.role)},
+         .decides_readiness = !channel::Ingests(settings_.role)},
         &bus_, &*sender_, &context_.clock, context_.log, &context_.metrics, &context_.readiness);
   }
 
