@@ -156,6 +156,21 @@ TEST(Overflow, BeginsAnewWhenAResolvedConversationIsReopened) {
   }
 }
 
+TEST(Overflow, BeginsAnewEvenInTheInstantOfTheFirstPlace) {
+  WorkspaceConfig config = ShopConfig();
+  QueueIn(config, "en").add_overflow_rules()->set_to_anyone(true);
+  Shop shop(config);
+  shop.Online("bram");
+  const std::string id = shop.Open("44700000001", "en");
+  const absl::Time place = PlaceOf(shop, id);
+  shop.Do(shop.Accept(id));
+  shop.Do(shop.Resolve("bram", id));
+  const Decision& again = shop.Receive(Text("44700000001", 77, "en"));
+  ASSERT_NE(Find({again}, Event::kReopened), nullptr);
+  ASSERT_EQ(PlaceOf(shop, id), place);
+  EXPECT_NE(Find({again}, Event::kOverflowed), nullptr);
+}
+
 TEST(Overflow, BeginsAnewWhenAParkedConversationIsTakenUpAgain) {
   Shop shop(OverflowingConfig());
   const std::string id = Overflow(shop);

@@ -263,8 +263,10 @@ void State::On(const conversation::v1::Queued& e) {
     for (state::v1::EscalationGain& gain : *c->mutable_escalation_gains()) gain.clear_relax_steps();
     SumGains(*c);
   }
-  // The rules count from the place: with a new one they count anew.
-  if (c->queue_id() != e.queue_id() ||
+  // The rules count from the place: with a new one they count anew, be it one of the same instant.
+  const bool begins = e.reason() == conversation::v1::Queued::REASON_REOPENED ||
+                      e.reason() == conversation::v1::Queued::REASON_RESUMED;
+  if (begins || c->queue_id() != e.queue_id() ||
       FromProto(c->waiting_since()) != FromProto(e.waiting_since())) {
     c->clear_overflow_rules_applied();
     c->clear_overflowed_to_anyone();
