@@ -99,16 +99,7 @@ std::string EngineModel::Follow(const log::v1::Decision& decision) {
   for (const auto& [agent_id, work] : owed_.after_work) {
     absl::StrAppend(&wrong, agent_id, " has no after-work of ", work.conversation_id, "\n");
   }
-  for (const std::string& id : owed_.measured) {
-    const auto seen = seen_.find(id);
-    if (seen == seen_.end() || !seen->second.open()) continue;
-    if (const std::string wanted = WantedSlaPolicy(seen->second);
-        wanted != seen->second.sla_policy_id) {
-      absl::StrAppend(&wrong, id, " is measured by \"", seen->second.sla_policy_id,
-                      "\" instead of \"", wanted, "\"\n");
-    }
-  }
-  return wrong;
+  return absl::StrCat(wrong, CheckMeasured());
 }
 
 std::string EngineModel::CheckState(const State& state) const {

@@ -181,6 +181,8 @@ class EngineModel {
   std::string Select(const Seen& seen, const std::string& text) const;
   std::string WantedQueue(const conversation::v1::Queued& queued, const Seen& seen) const;
   std::string WantedSlaPolicy(const Seen& seen) const;
+  // What is wrong with the policies that this decision was to choose up to here.
+  std::string CheckMeasured();
   std::string SeeQueued(const conversation::v1::Queued& queued);
   std::string SeeOverflowed(const conversation::v1::Overflowed& overflowed);
   std::string SeePassedOver(const conversation::v1::OverflowPassedOver& passed_over);

@@ -169,10 +169,13 @@ std::string EngineModel::See(const Event& event) {
     case Event::kQueueClosing:
       kept_[event.queue_closing().kept().queue().queue_id()] = event.queue_closing().kept();
       return "";
-    case Event::kQueueClosed:
+    case Event::kQueueClosed: {
+      // A policy is chosen by the queue as it was until now, and not again.
+      std::string wrong = CheckMeasured();
       kept_.erase(event.queue_closed().queue_id());
       PutInForce();
-      return "";
+      return wrong;
+    }
     case Event::kAgentRemoved:
       rows_.erase(event.agent_removed().agent_id());
       return "";

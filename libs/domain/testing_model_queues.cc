@@ -1,6 +1,7 @@
 #include "libs/domain/testing_model.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -86,6 +87,20 @@ std::string EngineModel::WantedSlaPolicy(const Seen& seen) const {
     }
   }
   return "";
+}
+
+std::string EngineModel::CheckMeasured() {
+  std::string wrong;
+  for (const std::string& id : std::exchange(owed_.measured, {})) {
+    const auto seen = seen_.find(id);
+    if (seen == seen_.end() || !seen->second.open()) continue;
+    if (const std::string wanted = WantedSlaPolicy(seen->second);
+        wanted != seen->second.sla_policy_id) {
+      absl::StrAppend(&wrong, id, " is measured by \"", seen->second.sla_policy_id,
+                      "\" instead of \"", wanted, "\"\n");
+    }
+  }
+  return wrong;
 }
 
 std::string EngineModel::SeeQueued(const Queued& e) {
