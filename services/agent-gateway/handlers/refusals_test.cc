@@ -173,7 +173,9 @@ TEST_F(RefusalsTest, AStreamWhoseLogTheGatewayMayNoLongerRead) {
   UnreadableBus bus(*bus_);
   const auto gateway = StartOn(bus, Quick());
   TestStream anna(*gateway, Token("anna"), Observing());
-  anna.AwaitSnapshot();
+  // Before a stream follows the log, it waits for one that can be read; an outcome says that it
+  // does.
+  anna.AwaitOutcome(anna.Send(Presence(command::v1::PRESENCE_AWAY)));
   bus.Forbid();
   EXPECT_THAT(anna.Finish(), StatusIs(absl::StatusCode::kUnavailable, "no ACL to read"));
 }
