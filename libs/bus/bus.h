@@ -171,8 +171,13 @@ class Membership {
 
   // What has changed since the last call, waiting up to `timeout` for something; empty if nothing.
   // Must be called well within the session timeout.
-  //   UNAVAILABLE  membership cannot be kept up; further calls go on trying
+  // A failure is told once; further calls go on trying.
   virtual absl::StatusOr<Assignment> Poll(absl::Duration timeout) = 0;
+
+  // As of the last Poll. OK: the group has taken it in, be it with nothing to take care of.
+  //   UNAVAILABLE        not yet, or it has been given up
+  //   PERMISSION_DENIED  the broker forbids it
+  virtual absl::Status standing() const = 0;
 
   // Shows the group's progress, in any topic, to lag monitors and autoscalers. Nothing ever starts
   // from it. Does not block; failures are of no consequence.

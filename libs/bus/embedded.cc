@@ -282,6 +282,7 @@ class EmbeddedMembership final : public Membership {
   absl::StatusOr<Assignment> Poll(absl::Duration timeout) override {
     return bus_.PollGroup(group_, id_, timeout);
   }
+  absl::Status standing() const override { return absl::OkStatus(); }
   // Nobody outside the process could see it.
   void CommitForMonitoring(const std::vector<Progress>&) override {}
 

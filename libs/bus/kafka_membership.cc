@@ -57,11 +57,14 @@ class KafkaMembership final : public Membership, public ClientOwner {
       if (!change_.empty()) return std::exchange(change_, Assignment());
       if (message != nullptr && message->err != RD_KAFKA_RESP_ERR_NO_ERROR) {
         absl::Status status = ToStatus(message->err, absl::StrCat("group on ", topic_));
+        if (!standing_.ok()) standing_ = status;
         if (!absl::IsUnavailable(status)) return status;
       }
       if (message == nullptr && limit.Expired()) return Assignment();
     }
   }
+
+  absl::Status standing() const override { return standing_; }
 
   void CommitForMonitoring(const std::vector<Progress>& progress) override {
     const PartitionList list(rd_kafka_topic_partition_list_new(static_cast<int>(progress.size())));
@@ -88,6 +91,11 @@ class KafkaMembership final : public Membership, public ClientOwner {
       rd_kafka_assign(client, assigned ? partitions : nullptr);
     }
     if (assigned) rd_kafka_pause_partitions(client, partitions);
+    // Whoever gets nothing is told so, too.
+    if (assigned) self->standing_ = absl::OkStatus();
+    if (!assigned && rd_kafka_assignment_lost(client)) {
+      self->standing_ = absl::UnavailableError("the group has given it up");
+    }
     for (int i = 0; i < partitions->cnt; ++i) {
       self->Note(partitions->elems[i].partition, assigned);
     }
@@ -111,6 +119,8 @@ class KafkaMembership final : public Membership, public ClientOwner {
   const std::string topic_;
   const std::shared_ptr<Wakeup> wakeup_;
   Assignment change_;
+  // Once it is OK only a loss changes it: the client mends everything else by itself.
+  absl::Status standing_ = absl::UnavailableError("not in the group yet");
   Client client_;
   Queue queue_;
 };

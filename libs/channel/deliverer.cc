@@ -225,8 +225,6 @@ class DelivererImpl final : public Deliverer {
   std::string WhyNotReady() const {
     if (!options_.decides_readiness) return "";
     if (!membership_failure_.ok()) return membership_failure_.ToString();
-    // The group does not say that it has nothing to give.
-    if (partitions_.empty() && !settled_.Expired()) return "no partition from the group yet";
     for (const auto& [number, partition] : partitions_) {
       if (!partition.reader) {
         return absl::StrCat("partition ", number, ": ", partition.failure.ToString());
@@ -306,10 +304,9 @@ class DelivererImpl final : public Deliverer {
         return false;
       }
       membership_ = *std::move(joined);
-      settled_ = Timeout(options_.session_timeout);
     }
     absl::StatusOr<bus::Assignment> change = membership_->Poll(absl::ZeroDuration());
-    membership_failure_ = change.status();
+    membership_failure_ = change.ok() ? membership_->standing() : change.status();
     if (!change.ok()) {
       Complain("membership is in doubt", change.status());
       return false;
@@ -625,7 +622,6 @@ class DelivererImpl final : public Deliverer {
   std::unique_ptr<bus::Membership> membership_;
   absl::Status membership_failure_ = absl::UnavailableError("not in the group yet");
   Timeout rejoin_{absl::ZeroDuration()};
-  Timeout settled_{absl::ZeroDuration()};
   std::string shown_ = "starting";  // As Readiness has it.
   std::map<int32_t, Partition> partitions_;
   int32_t begun_last_ = -1;

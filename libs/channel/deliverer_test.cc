@@ -314,6 +314,16 @@ TEST_F(DelivererTest, IsNotReadyWhileTheBusIsAway) {
   EXPECT_FALSE(readiness_.Ready());
 }
 
+TEST_F(DelivererTest, IsNotReadyWhereItsGroupDoesNotLetItIn) {
+  wissel::testing::OutsiderBus bus(*bus_);
+  FakeSender sender;
+  const auto deliverer =
+      Deliverer::Start({.kind = common::v1::CHANNEL_KIND_WHATSAPP, .deliverer_id = "d1"}, &bus,
+                       &sender, &clock_, log_, &metrics_, &readiness_);
+  EXPECT_THAT(AwaitReadiness(readiness_, "no ACL to join"), HasSubstr("no ACL to join"));
+  EXPECT_FALSE(readiness_.Ready());
+}
+
 TEST_F(DelivererTest, IsReadyWhenTheRouterHasTakenItsMarkers) {
   router_.Pause();
   FakeSender sender;
@@ -378,6 +388,7 @@ class CommitsBus final : public wissel::testing::ForwardingBus {
       absl::StatusOr<bus::Assignment> Poll(absl::Duration timeout) override {
         return real_->Poll(timeout);
       }
+      absl::Status standing() const override { return real_->standing(); }
       void CommitForMonitoring(const std::vector<bus::Progress>& progress) override {
         MutexLock lock(owner_.mutex_);
         for (const bus::Progress& p : progress) owner_.committed_[p.partition] = p.next;

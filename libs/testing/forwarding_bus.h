@@ -45,4 +45,23 @@ class ForwardingBus : public bus::Bus {
   bus::Bus& bus_;
 };
 
+// A bus whose groups let nobody in.
+class OutsiderBus : public ForwardingBus {
+ public:
+  explicit OutsiderBus(bus::Bus& bus) : ForwardingBus(bus) {}
+
+  absl::StatusOr<std::unique_ptr<bus::Membership>> Join(absl::string_view, bus::Topic,
+                                                        bus::MemberOptions) override {
+    class Outsider final : public bus::Membership {
+     public:
+      absl::StatusOr<bus::Assignment> Poll(absl::Duration) override { return bus::Assignment(); }
+      absl::Status standing() const override {
+        return absl::PermissionDeniedError("no ACL to join");
+      }
+      void CommitForMonitoring(const std::vector<bus::Progress>&) override {}
+    };
+    return std::make_unique<Outsider>();
+  }
+};
+
 }  // namespace wissel::testing

@@ -83,9 +83,27 @@ void PartitionTail::Unsubscribe(std::shared_ptr<Subscriber> subscriber) {
   });
 }
 
-void PartitionTail::Expect(const std::string& command_id, std::shared_ptr<OutcomeWaiter> waiter) {
-  MutexLock lock(mutex_);
-  expected_[command_id].push_back(std::move(waiter));
+void PartitionTail::Expect(const std::string& command_id, std::shared_ptr<OutcomeWaiter> waiter,
+                           Task append) {
+  {
+    MutexLock lock(mutex_);
+    expected_[command_id].push_back(std::move(waiter));
+    if (!may_append_) return held_.push_back(std::move(append));
+  }
+  append();
+}
+
+void PartitionTail::AppendHeld() {
+  while (true) {
+    std::vector<Task> held;
+    {
+      MutexLock lock(mutex_);
+      may_append_ = held_.empty();
+      held.swap(held_);
+    }
+    if (held.empty()) return;
+    for (Task& append : held) append();
+  }
 }
 
 void PartitionTail::StopExpecting(const std::string& command_id, const OutcomeWaiter* waiter) {
@@ -174,6 +192,7 @@ bool PartitionTail::ReadSome() {
     ready_ = true;
     for (Task& task : std::exchange(waiting_, {})) task();
     AnswerWhatIsDecided();
+    AppendHeld();
   }
   return moved;
 }
@@ -316,6 +335,10 @@ void PartitionTail::LoseAll(const absl::Status& status) {
   live_by_agent_.clear();
   live_by_group_.clear();
   ready_ = false;
+  {
+    MutexLock lock(mutex_);
+    may_append_ = false;
+  }
   reader_ = nullptr;
   view_ = nullptr;
   for (auto& [subscriber, subscription] : lost) subscription.subscriber->OnLost(status);

@@ -88,8 +88,10 @@ class PartitionTail {
   void Go(std::shared_ptr<Subscriber> subscriber);
   void Unsubscribe(std::shared_ptr<Subscriber> subscriber);
 
-  /// To be called before the command is appended, or its outcome may pass unseen.
-  void Expect(const std::string& command_id, std::shared_ptr<OutcomeWaiter> waiter);
+  using Task = absl::AnyInvocable<void()>;
+  /// Calls `append` once the state is there, commands in their order: at once, or later on the
+  /// tail's thread. What the tail begins behind it cannot tell.
+  void Expect(const std::string& command_id, std::shared_ptr<OutcomeWaiter> waiter, Task append);
   void StopExpecting(const std::string& command_id, const OutcomeWaiter* waiter);
 
   /// Runs on the tail's thread, once the state is there.
@@ -102,7 +104,6 @@ class PartitionTail {
   int64_t offset() const { return offset_.load(std::memory_order_relaxed); }
 
  private:
-  using Task = absl::AnyInvocable<void()>;
   struct Subscription {
     std::shared_ptr<Subscriber> subscriber;
     Position next;  // while not live: behind what it has taken
@@ -117,6 +118,7 @@ class PartitionTail {
   void Show(const EntryPtr& entry);
   void Answer(const EntryPtr& entry);
   void AnswerWhatIsDecided();
+  void AppendHeld();
   void Start(const std::shared_ptr<Subscriber>& subscriber, const Position& from);
   void Pump(Subscription& subscription);
   void PumpAhead();
@@ -133,6 +135,8 @@ class PartitionTail {
   std::vector<Task> tasks_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, std::vector<std::shared_ptr<OutcomeWaiter>>> expected_
       ABSL_GUARDED_BY(mutex_);
+  bool may_append_ ABSL_GUARDED_BY(mutex_) = false;  // The state is there, and nothing is held.
+  std::vector<Task> held_ ABSL_GUARDED_BY(mutex_);
   std::atomic<int64_t> offset_ = 0;
 
   // The thread's own.

@@ -16,6 +16,8 @@ namespace wissel::agent_gateway {
 namespace {
 
 using conversation::v1::CommandRejected;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 constexpr absl::Duration kPatience = absl::Seconds(20);
 constexpr char kFirst[] = "00000000-0000-4000-8000-000000000001";
@@ -78,8 +80,7 @@ TEST_F(PartitionTailTest, ACommandAmongTheDeadLettersWasRefused) {
   dead.set_input_id(kFirst);
   for (int i = 0; i < 2; ++i) {
     const auto waiter = std::make_shared<Waiter>();
-    tail->Expect(kFirst, waiter);
-    log_.Write(put_aside);
+    tail->Expect(kFirst, waiter, [&] { log_.Write(put_aside); });
     ASSERT_TRUE(waiter->Answered());
     EXPECT_EQ(waiter->outcome().rejected().reason(), CommandRejected::REASON_INVALID);
     EXPECT_EQ(waiter->outcome().rejected().command_id(), kFirst);
@@ -89,15 +90,13 @@ TEST_F(PartitionTailTest, ACommandAmongTheDeadLettersWasRefused) {
 
   // A router with another limit can do it after all.
   const auto done = std::make_shared<Waiter>();
-  tail->Expect(kFirst, done);
-  log_.Write(OnCommand(kFirst));
+  tail->Expect(kFirst, done, [this] { log_.Write(OnCommand(kFirst)); });
   ASSERT_TRUE(done->Answered());
   EXPECT_FALSE(done->outcome().has_rejected());
   const auto repeated = std::make_shared<Waiter>();
   log::v1::Decision repeat = OnCommand("");
   repeat.add_events()->mutable_duplicate_skipped()->set_id(kFirst);
-  tail->Expect(kFirst, repeated);
-  log_.Write(repeat);
+  tail->Expect(kFirst, repeated, [&] { log_.Write(repeat); });
   ASSERT_TRUE(repeated->Answered());
   EXPECT_TRUE(repeated->outcome().repeated_command());
   EXPECT_FALSE(repeated->outcome().has_rejected());
@@ -105,7 +104,35 @@ TEST_F(PartitionTailTest, ACommandAmongTheDeadLettersWasRefused) {
 }
 
 // A tail begins when its partition is first used, by the command itself perhaps, and the projector
-// is quick.
+// is quick: a checkpoint that has the decision would hide it.
+TEST_F(PartitionTailTest, ACommandIsAppendedOnceItsDecisionCanBeSeen) {
+  Notification expected;
+  std::vector<std::string> appended;
+  const auto tail = StartTail([&](int32_t) -> absl::StatusOr<Checkpoint> {
+    expected.Wait();
+    EXPECT_THAT(appended, IsEmpty());
+    return TakeCheckpoint();
+  });
+  const auto append = [&](const std::string& id) {
+    return [&, id] {
+      appended.push_back(id);
+      log_.Write(OnCommand(id));
+    };
+  };
+  const auto first = std::make_shared<Waiter>();
+  const auto second = std::make_shared<Waiter>();
+  tail->Expect(kFirst, first, append(kFirst));
+  tail->Expect(kSecond, second, append(kSecond));
+  expected.Notify();
+  for (Waiter* waiter : {first.get(), second.get()}) {
+    ASSERT_TRUE(waiter->Answered());
+    EXPECT_FALSE(waiter->outcome().repeated_command());
+    EXPECT_EQ(waiter->outcome().undecided_reason(), "");
+  }
+  EXPECT_THAT(appended, ElementsAre(kFirst, kSecond));
+}
+
+// As where the tail has lost its place and begins anew, with commands on their way.
 TEST_F(PartitionTailTest, ACommandThatTheCheckpointHasAlreadyIsAnswered) {
   Notification expected;
   const auto tail = StartTail([&](int32_t) -> absl::StatusOr<Checkpoint> {
@@ -113,20 +140,13 @@ TEST_F(PartitionTailTest, ACommandThatTheCheckpointHasAlreadyIsAnswered) {
     return TakeCheckpoint();
   });
   const auto decided = std::make_shared<Waiter>();
-  const auto later = std::make_shared<Waiter>();
-  tail->Expect(kFirst, decided);
-  tail->Expect(kSecond, later);
+  tail->Expect(kFirst, decided, [] {});
   log_.Write(OnCommand(kFirst));
   expected.Notify();
   ASSERT_TRUE(decided->Answered());
   EXPECT_TRUE(decided->outcome().repeated_command());
   EXPECT_THAT(decided->outcome().undecided_reason(), ::testing::HasSubstr("decided before"));
   EXPECT_FALSE(decided->outcome().cursor().empty());
-
-  log_.Write(OnCommand(kSecond));
-  ASSERT_TRUE(later->Answered());
-  EXPECT_FALSE(later->outcome().repeated_command());
-  EXPECT_EQ(later->outcome().undecided_reason(), "");
 }
 
 TEST_F(PartitionTailTest, ACheckpointOfAnotherLogIsNotBegunFrom) {

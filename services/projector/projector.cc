@@ -68,7 +68,7 @@ bool Projector::Join() {
 
 void Projector::FollowAssignment() {
   const auto assignment = membership_->Poll(absl::ZeroDuration());
-  membership_failure_ = assignment.status();
+  membership_failure_ = assignment.ok() ? membership_->standing() : assignment.status();
   if (!assignment.ok()) return;
   for (const int32_t partition : assignment->revoked) partitions_.erase(partition);
   for (const int32_t partition : assignment->assigned) {
@@ -113,8 +113,7 @@ bool Projector::StepAll() {
   return busy;
 }
 
-// Without a partition nothing else asks Kafka and Redis, and the group does not say that there is
-// nothing to do: whoever has not heard from it yet looks the same.
+// Without a partition nothing else asks Kafka and Redis.
 absl::Status Projector::CheckWithoutPartitions() {
   WISSEL_RETURN_IF_ERROR(Annotate(bus_.Health(), "kafka"));
   return Annotate(redis_.Ping(), "redis");

@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/time/clock.h"
+#include "libs/testing/forwarding_bus.h"
 #include "services/projector/app.h"
 #include "services/projector/projector_fixture.h"
 
@@ -67,7 +68,7 @@ bool AwaitJson(const telemetry::Readiness& readiness, absl::string_view text) {
   return false;
 }
 
-// As the third of three projectors on two partitions is, and every one that has just started.
+// As the third of three projectors on two partitions is.
 TEST_F(ProjectorTest, WithoutAPartitionItIsReadyWhileKafkaAndRedisAnswer) {
   const auto holder = *bus_->Join(settings_.group, bus::Topic::kLog,
                                   {.session_timeout = absl::Hours(1), .wakeup = nullptr});
@@ -93,6 +94,22 @@ TEST_F(ProjectorTest, WithoutAPartitionItIsReadyWhileKafkaAndRedisAnswer) {
   EXPECT_TRUE(AwaitJson(readiness, "no partition yet: UNAVAILABLE: redis")) << readiness.ToJson();
 }
 
+TEST_F(ProjectorTest, IsNotReadyWhereItsGroupDoesNotLetItIn) {
+  wissel::testing::OutsiderBus bus(*bus_);
+  RedisServer server;
+  const SystemClock clock;
+  telemetry::Readiness readiness;
+  const Projector projector(Projector::Dependencies{.bus = bus,
+                                                    .redis = OptionsFor(server),
+                                                    .clock = clock,
+                                                    .log = {},
+                                                    .metrics = registry_,
+                                                    .readiness = readiness},
+                            settings_);
+  EXPECT_TRUE(AwaitJson(readiness, "no ACL to join")) << readiness.ToJson();
+  EXPECT_FALSE(readiness.Ready());
+}
+
 TEST(ProjectorApp, IsNotReadyWithNothingBehindIt) {
   const SystemClock clock;
   telemetry::Registry registry;
@@ -111,7 +128,7 @@ TEST(ProjectorApp, IsNotReadyWithNothingBehindIt) {
                        .readiness = readiness,
                        .endpoint = endpoint,
                        .fail = [](const absl::Status& status) { ADD_FAILURE() << status; }}));
-  EXPECT_TRUE(AwaitJson(readiness, "no partition yet: UNAVAILABLE: kafka")) << readiness.ToJson();
+  EXPECT_TRUE(AwaitJson(readiness, "not in the group yet")) << readiness.ToJson();
   EXPECT_FALSE(readiness.Ready());
   WISSEL_EXPECT_OK(app->Drain(absl::Seconds(20)));
 }

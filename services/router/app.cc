@@ -202,6 +202,9 @@ class RouterApp : public service::App {
   }
 
   void ShowReadiness() {
+    if (const absl::Status standing = membership_->standing(); !standing.ok()) {
+      return ready_.SetNotReady(standing.message());
+    }
     for (const auto& [number, partition] : mine_) {
       if (!partition->owning()) {
         return ready_.SetNotReady(absl::StrCat("partition ", number, " is being recovered"));

@@ -22,6 +22,7 @@
 #include "libs/bus/log_reader.h"
 #include "libs/domain/state.h"
 #include "libs/domain/testing.h"
+#include "libs/testing/eventually.h"
 #include "libs/testing/forwarding_bus.h"
 #include "libs/testing/status_matchers.h"
 #include "services/router/testing.h"

@@ -47,6 +47,15 @@ TEST_F(RouterTest, WithRedisDownItRoutesAndTakesOverFromTheLog) {
   EXPECT_TRUE(second.Drain().ok());
 }
 
+TEST_F(RouterTest, IsNotReadyWhereItsGroupDoesNotLetItIn) {
+  wissel::testing::OutsiderBus bus(*bus_);
+  Router router(bus);
+  EXPECT_TRUE(wissel::testing::Eventually([&] {
+    return absl::StrContains(router.Readiness(), "no ACL to join");
+  })) << router.Readiness();
+  EXPECT_FALSE(router.Ready());
+}
+
 TEST_F(RouterTest, SaysHowManyWaitAndHowManyOfThemForNobody) {
   // A queue that no agent serves, for German.
   config::v1::WorkspaceConfig config = ShopConfig();

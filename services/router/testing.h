@@ -37,6 +37,7 @@ class Router {
 
   absl::Status Drain() { return app_->Drain(absl::Seconds(20)); }
   bool Ready() const { return readiness_.Ready(); }
+  std::string Readiness() const { return readiness_.ToJson(); }
   std::string Metrics() const { return metrics_.Expose(); }
   absl::Status failure() {
     MutexLock lock(mutex_);

@@ -506,6 +506,32 @@ TEST_F(KafkaMockTest, ATopicThatWasThereAndIsUnknownNowIsUnavailable) {
   WISSEL_EXPECT_OK(reader->EndOffset());
 }
 
+// The client asks again and again, and tells it once.
+TEST_F(KafkaMockTest, AMemberThatIsNotLetInSaysWhyForAsLongAsItIsSo) {
+  constexpr int16_t kFindCoordinator = 10;
+  for (int i = 0; i < 100; ++i) {
+    rd_kafka_mock_push_request_errors(cluster_.get(), kFindCoordinator, 1,
+                                      RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+  }
+  WISSEL_ASSERT_OK_AND_ASSIGN(const auto member, bus_->Join("g", Topic::kLog, {}));
+  EXPECT_THAT(member->standing(), StatusIs(absl::StatusCode::kUnavailable));
+  const auto poll_until = [&](absl::StatusCode code, absl::Duration patience) {
+    const absl::Time deadline = absl::Now() + patience;
+    int assigned = 0;
+    while (member->standing().code() != code && absl::Now() < deadline) {
+      const auto change = member->Poll(absl::Milliseconds(20));
+      if (change.ok()) assigned += static_cast<int>(change->assigned.size());
+    }
+    return assigned;
+  };
+  EXPECT_EQ(poll_until(absl::StatusCode::kPermissionDenied, kPatience), 0);
+  EXPECT_EQ(poll_until(absl::StatusCode::kOk, absl::Seconds(1)), 0);
+  EXPECT_THAT(member->standing(), StatusIs(absl::StatusCode::kPermissionDenied));
+  rd_kafka_mock_clear_request_errors(cluster_.get(), kFindCoordinator);
+  EXPECT_EQ(poll_until(absl::StatusCode::kOk, kPatience), 1);
+  WISSEL_EXPECT_OK(member->standing());
+}
+
 // What brokers say that have lost records, and with them the producer's place. The client can never
 // send again; the appender can, but for a gapless one, whose owner has to know.
 TEST_F(KafkaMockTest, AProducerThatCanNeverSendAgainIsReplaced) {

@@ -371,6 +371,31 @@ TEST_P(BusConformance, MembersShareThePartitions) {
   EXPECT_THAT(has_b, UnorderedElementsAre(0, 1));
 }
 
+TEST_P(BusConformance, AMemberForWhomNothingIsLeftIsAMember) {
+  const MemberOptions options{.session_timeout = absl::Seconds(6), .wakeup = nullptr};
+  std::vector<std::unique_ptr<Membership>> members;
+  for (int i = 0; i < 3; ++i) {
+    WISSEL_ASSERT_OK_AND_ASSIGN(auto member, bus_->Join("routers", Topic::kInbound, options));
+    members.push_back(std::move(member));
+  }
+  const auto joined = [&] {
+    return std::all_of(members.begin(), members.end(),
+                       [](const auto& member) { return member->standing().ok(); });
+  };
+  std::vector<int> has(members.size());
+  const absl::Time deadline = absl::Now() + kPatience;
+  while ((!joined() || std::accumulate(has.begin(), has.end(), 0) < 2) && absl::Now() < deadline) {
+    for (size_t i = 0; i < members.size(); ++i) {
+      const auto change = members[i]->Poll(absl::Milliseconds(20));
+      WISSEL_ASSERT_OK(change);
+      has[i] +=
+          static_cast<int>(change->assigned.size()) - static_cast<int>(change->revoked.size());
+    }
+  }
+  EXPECT_THAT(has, ::testing::UnorderedElementsAre(0, 1, 1));
+  EXPECT_TRUE(joined());
+}
+
 TEST_P(BusConformance, AGroupsProgressIsShownAndNothingStartsFromIt) {
   AppendRaw(Topic::kInbound, 0, "first");
   const auto join = [this] {

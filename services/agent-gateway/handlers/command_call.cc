@@ -71,32 +71,43 @@ grpc::ServerUnaryReactor* CommandCall::Start(Gateway& gateway, grpc::CallbackSer
     const absl::Status renewed = gateway.unary_sessions().Renew(issuer->seat);
     if (!renewed.ok()) return Refuse(gateway, context, renewed);
   }
-  std::shared_ptr<CommandCall> call(new CommandCall(gateway, id, issuer->seat, viewer, outcome));
+  std::shared_ptr<CommandCall> call(new CommandCall(gateway, id, *issuer, viewer, outcome));
   if (const absl::Status status = gateway.AddCall(call); !status.ok()) {
     return Refuse(gateway, context, status);
   }
   call->self_ = call;
   gateway.metrics().commands_in_flight.Increment();
-  call->tail_.Expect(id, call);
-  gateway.commands().Send(*issuer, std::move(command),
-                          rpc::ClientMetadata(*context, rpc::kTraceparentKey),
-                          [call](const absl::Status& status) {
-                            if (!status.ok()) call->GiveUp(status);
-                          });
-  if (goes_offline) gateway.unary_sessions().End(issuer->seat);
+  call->tail_.Expect(
+      id, call,
+      [call, goes_offline, command = std::move(command),
+       traceparent = std::string(rpc::ClientMetadata(*context, rpc::kTraceparentKey))]() mutable {
+        call->Append(std::move(command), traceparent);
+        if (goes_offline) call->gateway_.unary_sessions().End(call->issuer_.seat);
+      });
   rpc::HandToGrpc(call.get());
   return call.get();
 }
 
-CommandCall::CommandCall(Gateway& gateway, std::string command_id, Seat seat, Viewer viewer,
+CommandCall::CommandCall(Gateway& gateway, std::string command_id, Issuer issuer, Viewer viewer,
                          agent::v1::CommandOutcome* outcome)
     : gateway_(gateway),
       command_id_(std::move(command_id)),
-      seat_(std::move(seat)),
+      issuer_(std::move(issuer)),
       viewer_(std::move(viewer)),
-      tail_(gateway.TailOf(seat_.partition)),
+      tail_(gateway.TailOf(issuer_.seat.partition)),
       started_(gateway.Now()),
       outcome_(outcome) {}
+
+void CommandCall::Append(command::v1::Command command, absl::string_view traceparent) {
+  {
+    MutexLock lock(mutex_);
+    if (finished_) return;  // Given up meanwhile.
+  }
+  gateway_.commands().Send(issuer_, std::move(command), traceparent,
+                           [call = shared_from_this()](const absl::Status& status) {
+                             if (!status.ok()) call->GiveUp(status);
+                           });
+}
 
 void CommandCall::OnCancel() {
   rpc::TakeFromGrpc(this);

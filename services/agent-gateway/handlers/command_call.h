@@ -34,15 +34,16 @@ class CommandCall final : public grpc::ServerUnaryReactor,
   void GoAway() override {}  // its outcome is near
 
  private:
-  CommandCall(Gateway& gateway, std::string command_id, Seat seat, Viewer viewer,
+  CommandCall(Gateway& gateway, std::string command_id, Issuer issuer, Viewer viewer,
               agent::v1::CommandOutcome* outcome);
 
+  void Append(command::v1::Command command, absl::string_view traceparent);
   void FinishOnce(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveUp(const absl::Status& status);
 
   Gateway& gateway_;
   const std::string command_id_;
-  const Seat seat_;
+  const Issuer issuer_;
   const Viewer viewer_;
   PartitionTail& tail_;
   const absl::Time started_;

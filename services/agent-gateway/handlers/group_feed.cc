@@ -325,7 +325,17 @@ void GroupFeed::OnCommand(command::v1::Command command) {
     return SendUndecided(id, refused);
   }
   gateway_.metrics().commands_in_flight.Increment();
-  tail_.Expect(id, Shared());
+  tail_.Expect(id, Shared(), [self = Shared(), command = std::move(command)]() mutable {
+    self->Append(std::move(command));
+  });
+}
+
+void GroupFeed::Append(command::v1::Command command) {
+  const std::string id = command.envelope().id();
+  {
+    MutexLock lock(mutex_);
+    if (!pending_.contains(id)) return;  // Given up meanwhile.
+  }
   gateway_.commands().Send(
       {.seat = seat_, .subject = stream_.principal().subject, .roles = stream_.principal().roles},
       std::move(command), stream_.traceparent(), [self = Shared(), id](const absl::Status& status) {

@@ -80,6 +80,7 @@ class GroupFeed final : public Subscriber, public OutcomeWaiter {
   void ShowSnapshot();
   bool HasLostLease(const Entry& entry) const;
   void ConnectAgent();
+  void Append(command::v1::Command command);
   void GiveUp(const std::string& command_id, const absl::Status& status);
   void SendUndecided(const std::string& command_id, const absl::Status& status);
   void SendOutcome(agent::v1::CommandOutcome outcome, const std::string& cursor);
