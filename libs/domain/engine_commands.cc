@@ -164,9 +164,10 @@ std::optional<Rejected> CheckAgent(const State& state, const Command& command,
                     absl::StrCat("you are not the agent ", agent_id)};
   }
   *agent = state.FindAgent(command.envelope().workspace_id(), agent_id);
-  if (*agent == nullptr) {
+  // Of another routing group too: whether it stands on this partition is chance.
+  if (*agent == nullptr || (*agent)->routing_group_id() != command.envelope().routing_group_id()) {
     return Rejected{CommandRejected::REASON_UNKNOWN_AGENT,
-                    absl::StrCat("the configuration in force has no agent ", agent_id)};
+                    absl::StrCat("the routing group has no agent ", TruncateUtf8(agent_id, 64))};
   }
   return std::nullopt;
 }

@@ -165,6 +165,12 @@ TEST(RemovedAgent, GivesEverythingBackInAnotherRoutingGroup) {
   EXPECT_EQ(shop.Conversation(id).status(), ConversationStatus::CONVERSATION_STATUS_QUEUED);
 }
 
+// A command that is for another group.
+Command Astray(Command command) {
+  command.mutable_envelope()->set_routing_group_id("other");
+  return command;
+}
+
 // The shop, next version, with bram in another group that has a queue of its own.
 WorkspaceConfig BramElsewhere(RemovedWork setting) {
   WorkspaceConfig config = ShopConfig(2);
@@ -297,6 +303,22 @@ TEST(Removed, ASuccessorKeepsTheSame) {
   EXPECT_NE(successor.state().FindQueue("acme", "nl"), nullptr);
 }
 
+TEST(Command, IsForTheAgentsOfItsOwnRoutingGroup) {
+  Shop shop;
+  shop.Online("bram");
+  shop.Apply(BramElsewhere(config::v1::REMOVED_WORK_REQUEUED));
+  Command log_out = BySupervisor("log-out");
+  log_out.mutable_force_logout()->set_agent_id("bram");
+  EXPECT_EQ(Refusal(shop.Do(log_out)), CommandRejected::REASON_UNKNOWN_AGENT);
+  Command away = BySupervisor("away");
+  away.mutable_set_presence()->set_agent_id("bram");
+  away.mutable_set_presence()->set_presence(command::v1::PRESENCE_AWAY);
+  EXPECT_EQ(Refusal(shop.Do(away)), CommandRejected::REASON_UNKNOWN_AGENT);
+  EXPECT_EQ(shop.Agent("bram").presence(), command::v1::PRESENCE_AVAILABLE);
+  log_out.mutable_envelope()->set_id("log-out-there");
+  EXPECT_THAT(Kinds(shop.Do(Astray(log_out))), ElementsAre(Event::kAgentPresenceChanged));
+}
+
 // ---------------------------------------------------------------------------------------------
 // A routing group that is gone: refused where configurations are applied, yet the topic may hold
 // one
@@ -307,12 +329,6 @@ WorkspaceConfig WithoutTheGroup() {
   config.set_version(2);
   config.add_routing_groups()->set_routing_group_id("other");
   return config;
-}
-
-// A command that is routed by another group, as a client that is behind might send it.
-Command Astray(Command command) {
-  command.mutable_envelope()->set_routing_group_id("other");
-  return command;
 }
 
 TEST(RemovedGroup, WhatBelongsToItStaysAsItIsAndGoesOnWhenItIsBack) {
@@ -336,7 +352,7 @@ TEST(RemovedGroup, WhatBelongsToItStaysAsItIsAndGoesOnWhenItIsBack) {
   transfer.mutable_transfer()->set_queue_id("en");
   EXPECT_EQ(Refusal(shop.Do(transfer)), CommandRejected::REASON_UNKNOWN_CONVERSATION);
   EXPECT_EQ(Refusal(shop.Do(Astray(shop.Pull("bram", waiting)))),
-            CommandRejected::REASON_UNKNOWN_CONVERSATION);
+            CommandRejected::REASON_UNKNOWN_AGENT);
   // The offer times out, and its conversation waits where it did. Nothing is told of waiting times.
   shop.RenewLease();
   shop.Wait(absl::Seconds(50));

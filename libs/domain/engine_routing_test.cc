@@ -66,9 +66,12 @@ TEST(Rings, APullRefusedInAnotherRoutingGroupLeavesTheirTimesAlone) {
   config::v1::Queue& vip = *config.add_queues();
   vip.set_queue_id("vip");
   vip.set_routing_group_id("vip");
+  config::v1::Agent& carol = *config.mutable_agents(2);
+  ASSERT_EQ(carol.agent_id(), "carol");
+  carol.set_routing_group_id("vip");
+  carol.clear_queue_ids();
   Shop shop(config);
   shop.Online("bram");
-  shop.Online("carol");
   const std::string waits = shop.Open("31600000001", "nl");
   message::v1::InboundMessage m = Text("31600000002", 99, "nl");
   m.mutable_envelope()->set_routing_group_id("vip");
