@@ -108,7 +108,7 @@ class FolderBlobStore final : public BlobStore {
   absl::StatusOr<message::v1::BlobRef> Put(absl::string_view bytes, const BlobInfo& info) override {
     WISSEL_RETURN_IF_ERROR(CheckSize(static_cast<int64_t>(bytes.size())));
     const std::string id = Sha256Hex(bytes);
-    if (Has(id, static_cast<int64_t>(bytes.size()))) {
+    if (KeepYoung(id, static_cast<int64_t>(bytes.size()))) {
       return Ref(id, static_cast<int64_t>(bytes.size()), info);
     }
     const std::string temp = NewTempPath();
@@ -126,7 +126,7 @@ class FolderBlobStore final : public BlobStore {
     absl::StatusOr<HashedFile> hashed = HashAndSync(path);
     absl::Status status = hashed.status();
     if (status.ok()) status = CheckSize(hashed->size);
-    if (status.ok() && !Has(hashed->sha256_hex, hashed->size))
+    if (status.ok() && !KeepYoung(hashed->sha256_hex, hashed->size))
       status = Move(path, hashed->sha256_hex);
     unlink(path.c_str());
     if (!status.ok()) return status;
@@ -175,8 +175,9 @@ class FolderBlobStore final : public BlobStore {
         absl::StrCat("blob of ", size, " bytes is larger than ", options_.max_blob_bytes));
   }
 
-  // Makes it as young as a new one, so that who removes files by their age keeps it.
-  bool Has(absl::string_view id, int64_t size) const {
+  // Whether it is there; if so, it is as young as a new one from now on, so that who removes files
+  // by their age keeps it.
+  bool KeepYoung(absl::string_view id, int64_t size) const {
     struct stat found {};
     const std::string path = PathFor(id);
     return stat(path.c_str(), &found) == 0 && found.st_size == size &&

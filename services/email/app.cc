@@ -156,8 +156,7 @@ class EmailApp final : public service::App {
           .login =
               account.imap.Login(account.imap.security == Security::kTls ? kImapsPort : kImapPort),
           .folder = account.folder,
-          .state_file = absl::StrCat(settings_.state_folder, "/", account.workspace_id, ".",
-                                     account.account_id, ".done"),
+          .state_file = absl::StrCat(settings_.state_folder, "/", account.StateFileName()),
           .since = std::nullopt,
           .max_mail_bytes = static_cast<size_t>(settings_.max_mail_bytes),
           .batch_mails = static_cast<size_t>(settings_.batch_mails),

@@ -1,6 +1,8 @@
 #include "services/email/config.h"
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/civil_time.h"
 #include "libs/base/loopback.h"
 
@@ -35,6 +37,12 @@ ServerLogin ServerSettings::Login(uint16_t usual_port) const {
                      .timeout = timeout};
 }
 
+std::string AccountSettings::StateFileName() const {
+  // An account's id may have what a file's name may not.
+  return absl::StrCat(workspace_id, ".",
+                      absl::StrReplaceAll(account_id, {{"%", "%25"}, {"/", "%2F"}}), ".done");
+}
+
 void ThreadKeySettings::Describe(config::Binder& b) {
   b.SecretText("key", &key, "A secret of at least 16 bytes.", {.required = true});
 }
@@ -43,7 +51,8 @@ void AccountSettings::Describe(config::Binder& b) {
   b.Text("workspace_id", &workspace_id, "The workspace it belongs to.", {.required = true});
   b.Text("routing_group_id", &routing_group_id, "The routing group its messages go to.",
          {.required = true});
-  b.Text("account_id", &account_id, "The account's id in the workspace's configuration.",
+  b.Text("account_id", &account_id,
+         "The account's id in the workspace's configuration: 1 to 128 visible ASCII characters.",
          {.required = true});
   b.Text("address", &address, "The address that customers write to.", {.required = true});
   b.Text("display_name", &display_name, "The name that customers see as the sender.");

@@ -49,6 +49,8 @@ struct AccountSettings {
   bool plus_addressing = true;
 
   void Describe(config::Binder& b);
+  // The file, of the state folder, where a mailbox without keywords has its marks.
+  std::string StateFileName() const;
 };
 
 // What decides how the channel works, whatever bus it stands on.

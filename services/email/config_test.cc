@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <set>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "libs/config/config.h"
@@ -12,7 +14,9 @@
 namespace wissel::email {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using wissel::testing::IsOk;
 using wissel::testing::StatusIs;
 
@@ -37,6 +41,19 @@ TEST(ServerSettingsTest, NoPasswordInPlainTextBeyondLoopback) {
     EXPECT_THAT(LoadServer(host, "tls"), IsOk()) << host;
     EXPECT_THAT(LoadServer(host, "starttls"), IsOk()) << host;
   }
+}
+
+TEST(AccountSettingsTest, MarksStandInOneFileForEachAccountWhateverItsId) {
+  AccountSettings account;
+  account.workspace_id = "acme";
+  std::set<std::string> names;
+  for (const char* id : {"support", "shop/nl", "shop%2Fnl", "../support"}) {
+    account.account_id = id;
+    const std::string name = account.StateFileName();
+    EXPECT_THAT(name, Not(HasSubstr("/")));
+    EXPECT_TRUE(names.insert(name).second) << name;
+  }
+  EXPECT_THAT(names, Contains("acme.support.done"));
 }
 
 // A record that never had room would come back for ever.

@@ -350,8 +350,8 @@ TEST_F(MailboxReaderTest, ReadsAgainAfterANewUidValidity) {
   EXPECT_THAT(Taken(2), ElementsAre("1:one", "1:another"));
 }
 
-// Dovecot makes something else of NUL bytes; a server that hands them out need not have asked
-// anyone.
+// Dovecot makes something else of NUL bytes. RFC 3501 forbids them in literals, which not every
+// server knows.
 TEST_F(MailboxReaderTest, BringsNulBytesAsTheyAre) {
   const std::string mail("before\0behind\0", 14);
   WithBox([&](FakeMailbox& box) { box.mails = {{1, mail}, {2, "two"}}; });
