@@ -15,7 +15,7 @@
 #include "libs/channel/blob.h"
 #include "libs/http/client.h"
 #include "libs/testing/away_bus.h"
-#include "libs/testing/forwarding_bus.h"
+#include "libs/testing/unacknowledged_bus.h"
 #include "services/whatsapp/accounts.h"
 #include "services/whatsapp/graph.h"
 #include "services/whatsapp/media.h"
@@ -97,64 +97,8 @@ TEST_F(IngestTest, VerifiesASubscription) {
   EXPECT_EQ(Get("hub.mode=subscribe&hub.verify_token=verify").status, 403);
 }
 
-// A bus that takes what is appended and answers when the test says so.
-class UnacknowledgedBus final : public wissel::testing::ForwardingBus {
- public:
-  explicit UnacknowledgedBus(bus::Bus& bus) : ForwardingBus(bus) {}
-
-  std::unique_ptr<bus::Appender> NewAppender(bus::AppenderOptions options) override {
-    class Holding final : public bus::Appender {
-     public:
-      Holding(std::unique_ptr<bus::Appender> real, UnacknowledgedBus& owner)
-          : real_(std::move(real)), owner_(owner) {}
-      void Append(bus::Outgoing record, Done done) override {
-        real_->Append(std::move(record),
-                      [this, done = std::move(done)](absl::StatusOr<int64_t> offset) mutable {
-                        MutexLock lock(owner_.mutex_);
-                        owner_.held_.emplace_back(std::move(done), std::move(offset));
-                        owner_.changed_.NotifyAll();
-                      });
-      }
-      absl::Status Admit(const bus::Outgoing& record) const override {
-        return real_->Admit(record);
-      }
-      absl::Status Flush(absl::Duration timeout) override { return real_->Flush(timeout); }
-
-     private:
-      const std::unique_ptr<bus::Appender> real_;
-      UnacknowledgedBus& owner_;
-    };
-    return std::make_unique<Holding>(ForwardingBus::NewAppender(options), *this);
-  }
-
-  // Waits until `count` records are durable and unanswered.
-  bool WaitForHeld(size_t count) {
-    const Timeout limit(absl::Seconds(20));
-    MutexLock lock(mutex_);
-    while (held_.size() < count && !limit.Expired()) changed_.WaitFor(mutex_, limit.Remaining());
-    return held_.size() == count;
-  }
-  // Answers the oldest one: as the bus did, or with `failure`.
-  void Release(const absl::Status& failure = absl::OkStatus()) {
-    std::pair<bus::Appender::Done, absl::StatusOr<int64_t>> oldest;
-    {
-      MutexLock lock(mutex_);
-      oldest = std::move(held_.front());
-      held_.erase(held_.begin());
-    }
-    if (!failure.ok()) oldest.second = failure;
-    oldest.first(std::move(oldest.second));
-  }
-
- private:
-  Mutex mutex_;
-  CondVar changed_;
-  std::vector<std::pair<bus::Appender::Done, absl::StatusOr<int64_t>>> held_
-      ABSL_GUARDED_BY(mutex_);
-};
-
 TEST_F(IngestTest, AnswersWhenTheBusHasAcknowledgedEverythingAndNotBefore) {
-  UnacknowledgedBus holding(*bus_);
+  wissel::testing::UnacknowledgedBus holding(*bus_);
   settings_.role = channel::Role::kIngest;
   app_ = WhatsappApp::New(holding, std::nullopt, settings_, Context()).value();
   const absl::Cleanup stop = [this] { app_.reset(); };
