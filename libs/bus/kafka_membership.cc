@@ -20,6 +20,14 @@ class KafkaMembership final : public Membership, public ClientOwner {
     if (client_ == nullptr) return;
     if (queue_ != nullptr) SilenceQueue(queue_.get());
     queue_.reset();
+    // A client that is told of an assignment while it closes may wait for ever (2.0.2;
+    // github.com/confluentinc/librdkafka/issues/4527). So it leaves first, and hears the group out.
+    rd_kafka_unsubscribe(client_.get());
+    const Timeout limit(kLeaveTimeout);
+    while (!limit.Expired()) {
+      const MessagePtr message(rd_kafka_consumer_poll(client_.get(), Millis(kLeavePoll)));
+      if (message == nullptr && !HasAssignment()) break;
+    }
     rd_kafka_consumer_close(client_.get());
   }
 
@@ -77,6 +85,16 @@ class KafkaMembership final : public Membership, public ClientOwner {
   }
 
  private:
+  static constexpr absl::Duration kLeaveTimeout = absl::Seconds(5);
+  static constexpr absl::Duration kLeavePoll = absl::Milliseconds(10);
+
+  bool HasAssignment() const {
+    rd_kafka_topic_partition_list_t* list = nullptr;
+    if (rd_kafka_assignment(client_.get(), &list) != RD_KAFKA_RESP_ERR_NO_ERROR) return false;
+    const PartitionList assigned(list);
+    return assigned->cnt > 0;
+  }
+
   static void OnRebalance(rd_kafka_t* client, rd_kafka_resp_err_t error,
                           rd_kafka_topic_partition_list_t* partitions, void* opaque) {
     auto* self = static_cast<KafkaMembership*>(static_cast<ClientOwner*>(opaque));

@@ -68,7 +68,7 @@ bool Projector::Join() {
 
 void Projector::FollowAssignment() {
   const auto assignment = membership_->Poll(absl::ZeroDuration());
-  membership_failure_ = assignment.ok() ? membership_->standing() : assignment.status();
+  membership_failure_ = assignment.status();
   if (!assignment.ok()) return;
   for (const int32_t partition : assignment->revoked) partitions_.erase(partition);
   for (const int32_t partition : assignment->assigned) {
@@ -127,6 +127,9 @@ void Projector::ReportReadiness() {
     last_check_ = now;
     if (const absl::Status status = CheckWithoutPartitions(); !status.ok()) {
       return ready_.SetNotReady(absl::StrCat("no partition yet: ", status.ToString()));
+    }
+    if (const absl::Status standing = membership_->standing(); !standing.ok()) {
+      return ready_.SetNotReady(standing.ToString());
     }
   }
   for (const auto& [number, partition] : partitions_) {

@@ -128,7 +128,7 @@ TEST(ProjectorApp, IsNotReadyWithNothingBehindIt) {
                        .readiness = readiness,
                        .endpoint = endpoint,
                        .fail = [](const absl::Status& status) { ADD_FAILURE() << status; }}));
-  EXPECT_TRUE(AwaitJson(readiness, "not in the group yet")) << readiness.ToJson();
+  EXPECT_TRUE(AwaitJson(readiness, "no partition yet: UNAVAILABLE: kafka")) << readiness.ToJson();
   EXPECT_FALSE(readiness.Ready());
   WISSEL_EXPECT_OK(app->Drain(absl::Seconds(20)));
 }

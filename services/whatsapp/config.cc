@@ -3,7 +3,8 @@
 namespace wissel::whatsapp {
 
 void AccountSettings::Describe(config::Binder& b) {
-  b.Text("account_id", &account_id, "The account's id in the workspace's configuration: 1 to 128 visible ASCII characters.",
+  b.Text("account_id", &account_id,
+         "The account's id in the workspace's configuration: 1 to 128 visible ASCII characters.",
          {.required = true});
   b.Text("workspace_id", &workspace_id, "The workspace that it belongs to.", {.required = true});
   b.Text("routing_group_id", &routing_group_id, "The routing group that its customers write to.",
