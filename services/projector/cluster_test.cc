@@ -38,14 +38,14 @@ class OnACluster : public ::testing::Test {
   // Until everything in the log is in the views; then they are the log's, and good to begin from.
   void Project(ShopLog& shop, const views::PartitionKeys& keys) {
     shop.Sync();
-    PartitionProjector projector({.bus = *bus_,
+    const Environment environment{.bus = *bus_,
                                   .redis = redis_,
                                   .clock = clock_,
                                   .log = {},
                                   .metrics = metrics_,
                                   .settings = settings_,
-                                  .wakeup = nullptr},
-                                 keys.partition());
+                                  .wakeup = nullptr};
+    PartitionProjector projector(environment, keys.partition());
     absl::StatusOr<bool> more = true;
     while (more.ok() && *more) more = projector.Step();
     WISSEL_ASSERT_OK(more);

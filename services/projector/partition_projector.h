@@ -40,6 +40,7 @@ struct Environment {
 // writes, the other finds another place than it expected and begins again behind it.
 class PartitionProjector {
  public:
+  // `environment` must outlive it.
   PartitionProjector(const Environment& environment, int32_t partition);
   // Its lag is no longer this one's.
   ~PartitionProjector();
