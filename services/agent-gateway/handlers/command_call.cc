@@ -66,8 +66,7 @@ grpc::ServerUnaryReactor* CommandCall::Start(Gateway& gateway, grpc::CallbackSer
       .whole_group = issuer->roles.HasAny({rpc::Role::kSupervisor, rpc::Role::kAdmin})};
   const std::string id = command.envelope().id();
   // The connection stands in the log before the command that counts on it.
-  const bool goes_offline = GoesOffline(command, issuer->seat);
-  if (!goes_offline) {
+  if (!GoesOffline(command, issuer->seat)) {
     const absl::Status renewed = gateway.unary_sessions().Renew(issuer->seat);
     if (!renewed.ok()) return Refuse(gateway, context, renewed);
   }
@@ -79,10 +78,9 @@ grpc::ServerUnaryReactor* CommandCall::Start(Gateway& gateway, grpc::CallbackSer
   gateway.metrics().commands_in_flight.Increment();
   call->tail_.Expect(
       id, call,
-      [call, goes_offline, command = std::move(command),
+      [call, command = std::move(command),
        traceparent = std::string(rpc::ClientMetadata(*context, rpc::kTraceparentKey))]() mutable {
         call->Append(std::move(command), traceparent);
-        if (goes_offline) call->gateway_.unary_sessions().End(call->issuer_.seat);
       });
   rpc::HandToGrpc(call.get());
   return call.get();
@@ -103,10 +101,12 @@ void CommandCall::Append(command::v1::Command command, absl::string_view tracepa
     MutexLock lock(mutex_);
     if (finished_) return;  // Given up meanwhile.
   }
+  const bool goes_offline = GoesOffline(command, issuer_.seat);
   gateway_.commands().Send(issuer_, std::move(command), traceparent,
                            [call = shared_from_this()](const absl::Status& status) {
                              if (!status.ok()) call->GiveUp(status);
                            });
+  if (goes_offline) gateway_.unary_sessions().End(issuer_.seat);
 }
 
 void CommandCall::OnCancel() {
