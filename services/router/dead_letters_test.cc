@@ -179,6 +179,7 @@ TEST_F(SmallRecordsTest, AConfigurationWhoseDecisionNoRecordHoldsIsADeadLetter) 
     Put(LargeConfig("acme", 2, kMaxRecordBytes - 20));
     Put(LargeConfig("rival", 1, kMaxRecordBytes - 20));
     Put(ShopConfig(3));
+    ASSERT_TRUE(ReadUntil(Event::kConfigApplied));
     Put(Text("31600000001", 1, "nl"));
     ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
     EXPECT_EQ(seen_[Event::kConfigApplied], 2);
@@ -201,6 +202,7 @@ TEST_F(SmallRecordsTest, AConfigurationWhoseDecisionNoRecordHoldsIsADeadLetter) 
   Router second(*bus_, settings);
   Put(Text("31600000002", 1, "nl"));
   ASSERT_TRUE(ReadUntil(Event::kMessageReceived));
+  EXPECT_TRUE(wissel::testing::Eventually([&] { return DeadLetters().size() == before + 1; }));
   EXPECT_TRUE(second.Drain().ok());
   ASSERT_EQ(DeadLetters().size(), before + 1);
   EXPECT_EQ(DeadLetters().back().workspace_id(), "rival");
