@@ -408,6 +408,7 @@ TEST_F(EmailIntegrationTest, LosesNothingWhileTheMailServerIsAway) {
   for (int i = 0; i < 40; ++i) mails.push_back(Simple(i));
   Append(mails);
   const Ingest ingest = StartIngest();
+  const absl::Cleanup answer = [&holding] { holding.HoldNoMore(); };
   // One batch is in the log, and its mails have no marks when the server goes.
   ASSERT_TRUE(holding.WaitForHeld(kBatch));
   ASSERT_EQ(std::system(kill.c_str()), 0);

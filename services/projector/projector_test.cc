@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/time/clock.h"
+#include "libs/testing/eventually.h"
 #include "libs/testing/forwarding_bus.h"
 #include "services/projector/app.h"
 #include "services/projector/projector_fixture.h"
@@ -61,53 +62,47 @@ TEST_F(ProjectorTest, TwoProjectorsShareThePartitionsAndTakeOverFromEachOther) {
 }
 
 bool AwaitJson(const telemetry::Readiness& readiness, absl::string_view text) {
-  for (const absl::Time begin = absl::Now(); absl::Now() < begin + absl::Seconds(30);) {
-    if (absl::StrContains(readiness.ToJson(), text)) return true;
-    absl::SleepFor(absl::Milliseconds(1));
-  }
-  return false;
+  return wissel::testing::Eventually([&] { return absl::StrContains(readiness.ToJson(), text); });
 }
 
+class ProjectorReadinessTest : public ProjectorTest {
+ protected:
+  Projector::Dependencies On(bus::Bus& bus) {
+    return {.bus = bus,
+            .redis = OptionsFor(server_),
+            .clock = clock_,
+            .log = {},
+            .metrics = registry_,
+            .readiness = readiness_};
+  }
+
+  RedisServer server_;
+  const SystemClock clock_;
+  telemetry::Readiness readiness_;
+};
+
 // As the third of three projectors on two partitions is.
-TEST_F(ProjectorTest, WithoutAPartitionItIsReadyWhileKafkaAndRedisAnswer) {
+TEST_F(ProjectorReadinessTest, WithoutAPartitionItIsReadyWhileKafkaAndRedisAnswer) {
   const auto holder = *bus_->Join(settings_.group, bus::Topic::kLog,
                                   {.session_timeout = absl::Hours(1), .wakeup = nullptr});
   WISSEL_ASSERT_OK_AND_ASSIGN(const bus::Assignment all, holder->Poll(absl::Seconds(10)));
   ASSERT_THAT(all.assigned, ElementsAre(0));
-  RedisServer server;
-  server.Kill();
-  const SystemClock clock;
+  server_.Kill();
   settings_.check_interval = absl::Milliseconds(10);
-  telemetry::Readiness readiness;
-  const Projector projector(Projector::Dependencies{.bus = *bus_,
-                                                    .redis = OptionsFor(server),
-                                                    .clock = clock,
-                                                    .log = {},
-                                                    .metrics = registry_,
-                                                    .readiness = readiness},
-                            settings_);
-  EXPECT_TRUE(AwaitJson(readiness, "no partition yet: UNAVAILABLE: redis")) << readiness.ToJson();
-  EXPECT_FALSE(readiness.Ready());
-  server.Start();
-  EXPECT_TRUE(AwaitJson(readiness, "{\"ready\":true")) << readiness.ToJson();
-  server.Kill();
-  EXPECT_TRUE(AwaitJson(readiness, "no partition yet: UNAVAILABLE: redis")) << readiness.ToJson();
+  const Projector projector(On(*bus_), settings_);
+  EXPECT_TRUE(AwaitJson(readiness_, "no partition yet: UNAVAILABLE: redis")) << readiness_.ToJson();
+  EXPECT_FALSE(readiness_.Ready());
+  server_.Start();
+  EXPECT_TRUE(AwaitJson(readiness_, "{\"ready\":true")) << readiness_.ToJson();
+  server_.Kill();
+  EXPECT_TRUE(AwaitJson(readiness_, "no partition yet: UNAVAILABLE: redis")) << readiness_.ToJson();
 }
 
-TEST_F(ProjectorTest, IsNotReadyWhereItsGroupDoesNotLetItIn) {
+TEST_F(ProjectorReadinessTest, IsNotReadyWhereItsGroupDoesNotLetItIn) {
   wissel::testing::OutsiderBus bus(*bus_);
-  RedisServer server;
-  const SystemClock clock;
-  telemetry::Readiness readiness;
-  const Projector projector(Projector::Dependencies{.bus = bus,
-                                                    .redis = OptionsFor(server),
-                                                    .clock = clock,
-                                                    .log = {},
-                                                    .metrics = registry_,
-                                                    .readiness = readiness},
-                            settings_);
-  EXPECT_TRUE(AwaitJson(readiness, "no ACL to join")) << readiness.ToJson();
-  EXPECT_FALSE(readiness.Ready());
+  const Projector projector(On(bus), settings_);
+  EXPECT_TRUE(AwaitJson(readiness_, "no ACL to join")) << readiness_.ToJson();
+  EXPECT_FALSE(readiness_.Ready());
 }
 
 TEST(ProjectorApp, IsNotReadyWithNothingBehindIt) {
