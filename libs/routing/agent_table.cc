@@ -39,7 +39,6 @@ void AgentTable::Configure(const Policy::Impl& policy, const Policy::Impl* befor
     with_room_[k].Reset(loads.size());
     at_limit_[k].Reset(loads.size());
   }
-  improved_at_.assign(available_.words(), {});
   for (uint32_t i = 0; i < loads.size(); ++i) {
     rows_[i].limits = policy.limits_of[i];
     rows_[i].order = policy.id_order[i];
@@ -64,7 +63,7 @@ int64_t AgentTable::TakenUnits(const Held& held, int kind) const {
   return taken;
 }
 
-uint32_t AgentTable::Set(uint32_t agent, const AgentLoad& load) {
+AgentTable::Improvement AgentTable::Set(uint32_t agent, const AgentLoad& load) {
   Row& row = rows_[agent];
   int64_t held = 0;
   for (const ChannelUse& use : load.held) held += use.units;
@@ -84,12 +83,14 @@ uint32_t AgentTable::Set(uint32_t agent, const AgentLoad& load) {
   keys[config::v1::STRATEGY_ROUND_ROBIN] = load.last_given;
 
   const ByStrategy<int64_t> keys_before = std::exchange(keys_[agent], keys);
-  for (size_t s = 0; room != 0 && s < kStrategies; ++s) {
-    if (row.room == 0 || keys.of[s] < keys_before.of[s]) improved_at_[agent / 64].of[s] = ++now_;
+  Improvement improvement{.kinds = room & ~uint32_t{row.room}};
+  for (uint32_t s = 1; room != 0 && s <= kStrategies; ++s) {
+    const auto strategy = static_cast<config::v1::Strategy>(s);
+    const bool better = row.room == 0 || keys[strategy] < keys_before[strategy];
+    improvement.strategies |= uint32_t{better} << s;
   }
   if (load.available != row.available) available_.Set(agent, load.available);
   if ((room != 0) != (row.room != 0)) with_any_room_.Set(agent, room != 0);
-  const uint32_t gained = room & ~uint32_t{row.room};
   SetBits(agent, row.room, room, with_room_);
   SetBits(agent, row.at_limit, at_limit, at_limit_);
   row.held = load.held;
@@ -97,7 +98,7 @@ uint32_t AgentTable::Set(uint32_t agent, const AgentLoad& load) {
   row.available = load.available;
   row.room = room;
   row.at_limit = at_limit;
-  return gained;
+  return improvement;
 }
 
 void AgentTable::SetBits(uint32_t agent, uint32_t before, uint32_t after,
@@ -110,8 +111,7 @@ void AgentTable::SetBits(uint32_t agent, uint32_t before, uint32_t after,
 
 size_t AgentTable::MemoryBytes() const {
   size_t bytes = rows_.capacity() * sizeof(Row) + keys_.capacity() * sizeof(ByStrategy<int64_t>) +
-                 improved_at_.capacity() * sizeof(ByStrategy<uint64_t>) + available_.MemoryBytes() +
-                 with_any_room_.MemoryBytes();
+                 available_.MemoryBytes() + with_any_room_.MemoryBytes();
   for (int k = 0; k < kChannelKinds; ++k) {
     bytes += with_room_[k].MemoryBytes() + at_limit_[k].MemoryBytes();
   }

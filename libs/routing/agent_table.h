@@ -17,8 +17,12 @@ class AgentTable {
   // Puts a policy in force, which must outlive what follows; agents who were in the one before
   // (null: there was none) keep what was set of them.
   void Configure(const Policy::Impl& policy, const Policy::Impl* before);
-  // Returns bits for the kinds the agent has come to have room for.
-  uint32_t Set(uint32_t agent, const AgentLoad& load);
+  // How an agent is better off than before, as bits.
+  struct Improvement {
+    uint32_t kinds = 0;       // has come to have room for these
+    uint32_t strategies = 0;  // has room for something, and had not or has a smaller key in these
+  };
+  Improvement Set(uint32_t agent, const AgentLoad& load);
 
   size_t size() const { return rows_.size(); }
   AgentLoad Load(uint32_t agent) const;
@@ -40,13 +44,6 @@ class AgentTable {
   int64_t Key(config::v1::Strategy strategy, uint32_t agent) const {
     return keys_[agent][strategy];
   }
-  // When one of this word of 64 agents last came to have room, or a smaller key. Since then none of
-  // those in it who have room is better than the best of them was.
-  uint64_t ImprovedAt(config::v1::Strategy strategy, size_t word) const {
-    return improved_at_[word][strategy];
-  }
-  // Counts what ImprovedAt dates.
-  uint64_t Now() const { return now_; }
 
   size_t MemoryBytes() const;
 
@@ -83,8 +80,6 @@ class AgentTable {
   std::vector<Row> rows_;
   // Apart from the rows, since many agents are compared at once.
   std::vector<ByStrategy<int64_t>> keys_;
-  std::vector<ByStrategy<uint64_t>> improved_at_;
-  uint64_t now_ = 0;
   AgentSet available_;
   AgentSet with_any_room_;
   std::array<AgentSet, kChannelKinds> with_room_;

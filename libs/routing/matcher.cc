@@ -40,10 +40,11 @@ void Matcher::Impl::Configure(std::shared_ptr<const Policy> policy) {
 }
 
 void Matcher::Impl::SetAgent(absl::string_view agent_id, const AgentLoad& load) {
-  const int32_t agent = p_->FindAgentIndex(agent_id);
-  if (agent < 0) return;
-  const uint32_t gained = agents_.Set(static_cast<uint32_t>(agent), load);
-  if (gained != 0) requirements_.GainedRoom(static_cast<uint32_t>(agent), gained);
+  const int32_t found = p_->FindAgentIndex(agent_id);
+  if (found < 0) return;
+  const auto agent = static_cast<uint32_t>(found);
+  requirements_.FetchPlaces(agent);
+  requirements_.Improved(agent, agents_, agents_.Set(agent, load));
 }
 
 // ---- What is asked for

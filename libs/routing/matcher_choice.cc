@@ -76,12 +76,12 @@ Matcher::Impl::Agents Matcher::Impl::BestAgents(const Waiting& waiting, const As
   Requirements::Ranking& ranking = requirements_.RankingOf(index);
   uint32_t& first = ranking.first_tier[asked.kind];
   for (uint32_t tier = first; best.size() < wanted && tier < ranking.tiers.size(); ++tier) {
-    if (tier == first && !HasRoom(ranking, tier, asked.kind)) {
+    if (tier == first && !HasRoom(ranking.tiers[tier], asked.kind)) {
       ++first;
       continue;
     }
     while (best.size() < wanted) {
-      const uint32_t next = BestOfTier(ranking, tier, group.queue, asked.kind, left_out);
+      const uint32_t next = BestOfTier(ranking.strategy, ranking.tiers[tier], asked.kind, left_out);
       if (next == kNobody) break;
       best.push_back(next);
       left_out.push_back(next);
@@ -103,47 +103,72 @@ bool Matcher::Impl::AnyEligible(const Group& group, int kind,
   return false;
 }
 
-bool Matcher::Impl::HasRoom(const Requirements::Ranking& ranking, uint32_t tier, int kind) const {
+bool Matcher::Impl::HasRoom(const Requirements::Tier& tier, int kind) const {
   const AgentSet& room = agents_.with_room(kind);
-  for (uint32_t i = ranking.tiers[tier].begin; i < ranking.tiers[tier].end; ++i) {
-    if ((ranking.bits[i] & room.word(ranking.words[i])) != 0) return true;
+  for (uint32_t i = tier.begin; i < tier.end; ++i) {
+    const Requirements::Word& word = requirements_.word(i);
+    if ((word.bits & room.word(word.word)) != 0) return true;
   }
   return false;
 }
 
-uint32_t Matcher::Impl::BestOfTier(Requirements::Ranking& ranking, uint32_t tier, int32_t queue,
-                                   int kind, absl::Span<const uint32_t> left_out) const {
-  const config::v1::Strategy strategy = p_->queue_data[queue].strategy;
-  const AgentSet& room = agents_.with_room(kind);
-  auto& [begin, end, compared_at] = ranking.tiers[tier];
-  uint32_t best = kNobody;
-  int64_t best_key = std::numeric_limits<int64_t>::max();
-  for (uint32_t i = begin; i < end; ++i) {
-    const uint32_t word = ranking.words[i];
-    int64_t& least = ranking.least[i];
-    if (agents_.ImprovedAt(strategy, word) > compared_at) {
-      least = std::numeric_limits<int64_t>::min();
+uint32_t Matcher::Impl::BestOfTier(config::v1::Strategy strategy, const Requirements::Tier& tier,
+                                   int kind, absl::Span<const uint32_t> left_out) {
+  constexpr uint32_t kBlockWords = Requirements::kBlockWords;
+  const uint32_t first_block = tier.begin / kBlockWords;
+  const uint32_t last_block = (tier.end - 1) / kBlockWords;
+  Best best;
+  // In a large tier whoever promises most first, until one holds its promise: few promise more.
+  for (bool held = first_block == last_block; !held;) {
+    uint32_t block = first_block;
+    for (uint32_t b = first_block + 1; b <= last_block; ++b) {
+      if (requirements_.block_bound(b) < requirements_.block_bound(block)) block = b;
     }
-    const uint64_t wanted = Less(left_out, word, ranking.bits[i] & room.word(word));
-    if (wanted == 0 || least > best_key) continue;
-    least = std::numeric_limits<int64_t>::max();
-    for (uint64_t bits = ranking.bits[i] & agents_.with_any_room().word(word); bits != 0;
-         bits &= bits - 1) {
-      const int bit = std::countr_zero(bits);
-      const uint32_t agent = word * 64 + static_cast<uint32_t>(bit);
-      const int64_t key = agents_.Key(strategy, agent);
-      least = std::min(least, key);
-      if ((wanted >> bit & 1) == 0) continue;
-      if (key == best_key) [[unlikely]] {
-        if (best == kNobody || p_->id_order[agent] < p_->id_order[best]) best = agent;
-      }
-      // Without a branch: which one is less cannot be foreseen.
-      best = key < best_key ? agent : best;
-      best_key = key < best_key ? key : best_key;
+    uint32_t word = std::max(tier.begin, block * kBlockWords);
+    for (uint32_t w = word + 1; w < std::min(tier.end, (block + 1) * kBlockWords); ++w) {
+      if (requirements_.bound(w) < requirements_.bound(word)) word = w;
     }
+    const int64_t promised = requirements_.bound(word);
+    CompareWord(strategy, word, kind, left_out, best);
+    held = requirements_.bound(word) == promised;
+    requirements_.RaiseBlockBound(block);
   }
-  compared_at = agents_.Now();
-  return best;
+  for (uint32_t block = first_block; block <= last_block; ++block) {
+    if (requirements_.block_bound(block) > best.key) continue;
+    const uint32_t end = std::min(tier.end, (block + 1) * kBlockWords);
+    for (uint32_t word = std::max(tier.begin, block * kBlockWords); word < end; ++word) {
+      if (requirements_.bound(word) > best.key) continue;
+      CompareWord(strategy, word, kind, left_out, best);
+    }
+    requirements_.RaiseBlockBound(block);
+  }
+  return best.agent;
+}
+
+void Matcher::Impl::CompareWord(config::v1::Strategy strategy, uint32_t index, int kind,
+                                absl::Span<const uint32_t> left_out, Best& best) {
+  const Requirements::Word& word = requirements_.word(index);
+  const uint64_t wanted =
+      Less(left_out, word.word, word.bits & agents_.with_room(kind).word(word.word));
+  uint64_t rest = word.bits & agents_.with_any_room().word(word.word);
+  if (wanted == 0 && rest != 0) return;
+  int64_t least = std::numeric_limits<int64_t>::max();
+  for (; rest != 0; rest &= rest - 1) {
+    const int bit = std::countr_zero(rest);
+    const uint32_t agent = word.word * 64 + static_cast<uint32_t>(bit);
+    const int64_t key = agents_.Key(strategy, agent);
+    least = std::min(least, key);
+    if ((wanted >> bit & 1) == 0) continue;
+    if (key == best.key) [[unlikely]] {
+      if (best.agent == kNobody || p_->id_order[agent] < p_->id_order[best.agent]) {
+        best.agent = agent;
+      }
+    }
+    // Without a branch: which one is less cannot be foreseen.
+    best.agent = key < best.key ? agent : best.agent;
+    best.key = key < best.key ? key : best.key;
+  }
+  requirements_.SetBound(index, least);
 }
 
 }  // namespace wissel::routing

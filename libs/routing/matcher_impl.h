@@ -96,10 +96,17 @@ class Matcher::Impl {
   // Whether there is one beside those left out.
   bool AnyEligible(const Group& group, int kind, absl::Span<const uint32_t> left_out) const;
   // Whether anybody of the tier has room.
-  bool HasRoom(const Requirements::Ranking& ranking, uint32_t tier, int kind) const;
+  bool HasRoom(const Requirements::Tier& tier, int kind) const;
   // kNobody where nobody of the tier is eligible but those left out.
-  uint32_t BestOfTier(Requirements::Ranking& ranking, uint32_t tier, int32_t queue, int kind,
-                      absl::Span<const uint32_t> left_out) const;
+  uint32_t BestOfTier(config::v1::Strategy strategy, const Requirements::Tier& tier, int kind,
+                      absl::Span<const uint32_t> left_out);
+  // Of a word of a tier: finds who is better than the best so far, and raises the word's bound.
+  struct Best {
+    uint32_t agent = kNobody;
+    int64_t key = std::numeric_limits<int64_t>::max();
+  };
+  void CompareWord(config::v1::Strategy strategy, uint32_t index, int kind,
+                   absl::Span<const uint32_t> left_out, Best& best);
   Agents ExcludedAgents(const Waiting& waiting) const;
 
   conversation::v1::Explanation::Candidate Describe(uint32_t agent, const Waiting& waiting,

@@ -13,6 +13,10 @@ void Requirements::Reset(const Policy::Impl& policy) {
   of_queue_.assign(policy.queues.size(), {});
   row_words_ = 1;
   rows_.assign(policy.agent_count(), 0);
+  rankings_.clear();
+  words_.clear();
+  bounds_.clear();
+  block_bounds_.clear();
   places_.assign(policy.agent_count(), {});
 }
 
@@ -56,7 +60,7 @@ uint32_t Requirements::GroupOf(int32_t queue, int32_t language, int32_t ring, bo
 
 Requirements::Ranking& Requirements::RankingOf(uint32_t index) {
   Group& group = groups_[index];
-  if (group.ranking != nullptr) return *group.ranking;
+  if (group.ranking >= 0) return rankings_[group.ranking];
   const Policy::Impl::QueueData& queue = policy_->queue_data[group.queue];
   const bool best_skill = queue.strategy == config::v1::STRATEGY_BEST_SKILL;
   // What makes a tier, smaller is better: secondary, minus preferred score, minus skill score.
@@ -70,32 +74,63 @@ Requirements::Ranking& Requirements::RankingOf(uint32_t index) {
         agent);
   });
   std::sort(ranked.begin(), ranked.end());
-  group.ranking = std::make_unique<Ranking>();
-  auto& [words, bits, least, tiers, first_tier] = *group.ranking;
+  group.ranking = static_cast<int32_t>(rankings_.size());
+  Ranking& ranking = rankings_.emplace_back();
+  ranking.strategy = queue.strategy;
   for (size_t i = 0; i < ranked.size(); ++i) {
     const auto& [rank, agent] = ranked[i];
     const bool new_tier = i == 0 || rank != ranked[i - 1].first;
-    const auto end = static_cast<uint32_t>(words.size());
-    if (new_tier) tiers.push_back({.begin = end, .end = end});
-    if (new_tier || words.back() != agent / 64) {
-      words.push_back(agent / 64);
-      bits.push_back(0);
+    const auto end = static_cast<uint32_t>(words_.size());
+    if (new_tier) ranking.tiers.push_back({.begin = end, .end = end});
+    if (new_tier || words_.back().word != agent / 64) {
+      words_.push_back(
+          {.word = agent / 64, .tier = static_cast<uint32_t>(ranking.tiers.size() - 1)});
+      ++ranking.tiers.back().end;
     }
-    bits.back() |= uint64_t{1} << (agent % 64);
-    tiers.back().end = static_cast<uint32_t>(words.size());
-    places_[agent].push_back({group.ranking.get(), static_cast<uint32_t>(tiers.size() - 1)});
+    words_.back().bits |= uint64_t{1} << (agent % 64);
+    AddPlace(agent, {.word = static_cast<uint32_t>(words_.size() - 1),
+                     .ranking = static_cast<uint32_t>(group.ranking),
+                     .strategy = static_cast<uint32_t>(queue.strategy)});
   }
-  words.shrink_to_fit();
-  bits.shrink_to_fit();
-  least.assign(words.size(), std::numeric_limits<int64_t>::min());
-  return *group.ranking;
+  bounds_.resize(words_.size(), std::numeric_limits<int64_t>::min());
+  while (words_.size() % kBlockWords != 0) words_.push_back({});
+  bounds_.resize(words_.size(), std::numeric_limits<int64_t>::max());
+  block_bounds_.resize(words_.size() / kBlockWords, std::numeric_limits<int64_t>::min());
+  return ranking;
 }
 
-void Requirements::GainedRoom(uint32_t agent, uint32_t kinds) {
-  for (const auto& [ranking, tier] : places_[agent]) {
-    for (uint32_t rest = kinds; rest != 0; rest &= rest - 1) {
-      uint32_t& first = ranking->first_tier[std::countr_zero(rest)];
-      first = std::min(first, tier);
+void Requirements::RaiseBlockBound(uint32_t block) {
+  const auto begin = bounds_.begin() + block * kBlockWords;
+  block_bounds_[block] = *std::min_element(begin, begin + kBlockWords);
+}
+
+void Requirements::AddPlace(uint32_t agent, const Place& place) {
+  if (places_[agent].count == places_[agent].of.size()) {
+    places_.push_back(places_[agent]);
+    places_[agent] = {.next = static_cast<uint32_t>(places_.size() - 1)};
+  }
+  Places& places = places_[agent];
+  places.of[places.count++] = place;
+}
+
+void Requirements::Improved(uint32_t agent, const AgentTable& agents,
+                            const AgentTable::Improvement& how) {
+  if (how.kinds == 0 && how.strategies == 0) return;
+  for (uint32_t i = agent; i != kNone; i = places_[i].next) {
+    for (uint32_t p = 0; p < places_[i].count; ++p) {
+      const Place& place = places_[i].of[p];
+      const bool better = (how.strategies >> place.strategy & 1) != 0;
+      if (how.kinds == 0 && !better) continue;
+      for (uint32_t rest = how.kinds; rest != 0; rest &= rest - 1) {
+        uint32_t& first = rankings_[place.ranking].first_tier[std::countr_zero(rest)];
+        first = std::min(first, words_[place.word].tier);
+      }
+      if (!better) continue;
+      const int64_t key = agents.Key(static_cast<config::v1::Strategy>(place.strategy), agent);
+      int64_t& bound = bounds_[place.word];
+      bound = std::min(bound, key);
+      int64_t& block_bound = block_bounds_[place.word / kBlockWords];
+      block_bound = std::min(block_bound, key);
     }
   }
 }
@@ -105,15 +140,13 @@ size_t Requirements::MemoryBytes() const {
                  index_.capacity() * (sizeof(std::pair<uint64_t, uint32_t>) + 1);
   for (const Group& group : groups_) {
     bytes += group.eligible.MemoryBytes();
-    if (group.ranking == nullptr) continue;
-    const Ranking& ranking = *group.ranking;
-    bytes += sizeof(ranking) + ranking.words.capacity() * sizeof(uint32_t) +
-             ranking.bits.capacity() * sizeof(uint64_t) +
-             ranking.least.capacity() * sizeof(int64_t) + ranking.tiers.capacity() * sizeof(Tier);
   }
-  for (const std::vector<Place>& places : places_) {
-    bytes += sizeof(places) + places.capacity() * sizeof(Place);
+  for (const Ranking& ranking : rankings_) {
+    bytes += sizeof(ranking) + ranking.tiers.capacity() * sizeof(Tier);
   }
+  bytes += words_.capacity() * sizeof(Word) +
+           (bounds_.capacity() + block_bounds_.capacity()) * sizeof(int64_t) +
+           places_.capacity() * sizeof(Places);
   for (const std::vector<uint32_t>& groups : of_queue_) {
     bytes += groups.capacity() * sizeof(uint32_t);
   }
