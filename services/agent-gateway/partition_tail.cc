@@ -178,8 +178,8 @@ bool PartitionTail::ReadSome() {
     return false;
   }
   const int64_t before = view_->position().next_offset;
-  for (const bus::LogEntry& record : *records) {
-    const EntryPtr entry = view_->Apply(record);
+  for (bus::LogEntry& record : *records) {
+    const EntryPtr entry = view_->Apply(std::move(record));
     if (entry == nullptr) continue;
     if (ready_) Show(entry);
     Answer(entry);

@@ -91,13 +91,13 @@ PartitionView::PartitionView(int32_t partition, const Limits& limits, domain::St
       position_{.partition = partition, .next_offset = from.offset, .rule = from.rule},
       ring_start_(from.offset) {}
 
-EntryPtr PartitionView::Apply(const bus::LogEntry& record) {
+EntryPtr PartitionView::Apply(bus::LogEntry record) {
   position_ = PositionAfter(partition_, record.offset, record.record);
   if (!record.record.has_decision()) return nullptr;
   auto entry = std::make_shared<Entry>();
   entry->offset = record.offset;
   entry->cursor = ToCursor(position_);
-  entry->decision = record.record.decision();
+  entry->decision = std::move(*record.record.mutable_decision());
   entry->command_id = CommandIdOf(entry->decision);
   const EventFacts fallback = FactsOfKey(record.key);
   state_.BeginDecision(entry->decision.cause(), FromProto(entry->decision.time()));

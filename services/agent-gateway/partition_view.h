@@ -67,7 +67,7 @@ class PartitionView {
                 const bus::LogPosition& from);
 
   /// Folds the next valid record. Null for a claim, which nobody is shown.
-  EntryPtr Apply(const bus::LogEntry& record);
+  EntryPtr Apply(bus::LogEntry record);
 
   /// Behind the records that were applied or skipped; never goes back.
   void SkipTo(const bus::LogPosition& position);
