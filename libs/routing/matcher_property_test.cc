@@ -6,11 +6,14 @@
 
 #include <cstdint>
 #include <cstdlib>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "libs/routing/testing/naive_matcher.h"
 #include "libs/routing/testing/script.h"
+#include "libs/routing/testing/shop.h"
 
 // In the namespace of the scripts, as what Code prints is.
 namespace wissel::routing::testing {
@@ -59,6 +62,94 @@ TEST_P(MatcherPropertyMistake, IsNoticedAndShrunk) {
 }
 INSTANTIATE_TEST_SUITE_P(Every, MatcherPropertyMistake,
                          ::testing::Range(1, NaiveMatcher::kMistakes));
+
+// The scripts' agents are few. Here a tier has so many that most of it is passed over: two queues
+// for each strategy, one of which prefers a skill that some have; everybody serves all, one half as
+// secondary ones.
+TEST(MatcherLarge, TiersOfManyAgentsAnswerAsTheNaiveModelDoes) {
+  constexpr int kAgents = 5'000;
+  constexpr int kDecisions = 250;
+  constexpr int kChangesBetween = 20;
+  constexpr common::v1::ChannelKind kKinds[] = {common::v1::CHANNEL_KIND_CHAT,
+                                                common::v1::CHANNEL_KIND_EMAIL};
+  const absl::Time start = absl::FromUnixSeconds(1'790'000'000);
+
+  config::v1::WorkspaceConfig config;
+  config.set_version(1);
+  for (int q = 0; q < 8; ++q) {
+    config::v1::Queue& queue = *config.add_queues();
+    queue.set_queue_id(QueueId(q));
+    queue.set_routing_group_id(kGroup);
+    queue.set_strategy(static_cast<config::v1::Strategy>(1 + q % 4));
+    if (q < 4) continue;
+    config::v1::PreferredSkill& preferred = *queue.add_preferred_skills();
+    preferred.set_skill_id("jewels");
+    preferred.set_weight(1);
+  }
+  for (int i = 0; i < kAgents; ++i) {
+    config::v1::Agent& agent = *config.add_agents();
+    agent.set_agent_id(AgentId(i));
+    agent.set_routing_group_id(kGroup);
+    agent.set_capacity_units(kCapacityUnits);
+    for (int q = 0; q < 8; ++q) {
+      (i % 2 == 0 ? agent.add_queue_ids(QueueId(q)) : agent.add_secondary_queue_ids(QueueId(q)));
+    }
+    if (i % 20 != 0) continue;
+    config::v1::Skill& skill = *agent.add_skills();
+    skill.set_skill_id("jewels");
+    skill.set_proficiency(1 + i % 3);
+  }
+  config::v1::ChannelPolicy& chat = *config.add_channels();
+  chat.set_kind(common::v1::CHANNEL_KIND_CHAT);
+  chat.set_max_conversations(2);
+
+  Matcher matcher;
+  NaiveMatcher naive;
+  matcher.Configure(Policy::Compile(config, kGroup));
+  naive.Configure(config, kGroup);
+  matcher.Advance(start);
+  naive.Advance(start);
+
+  Random random(5);
+  std::vector<AgentLoad> loads(kAgents);
+  const auto set = [&](int agent) {
+    matcher.SetAgent(AgentId(agent), loads[static_cast<size_t>(agent)]);
+    naive.SetAgent(AgentId(agent), loads[static_cast<size_t>(agent)]);
+  };
+  const auto change = [&](int agent) {
+    AgentLoad& load = loads[static_cast<size_t>(agent)];
+    load.available = !random.Percent(10);
+    load.capacity_units = kCapacityUnits;
+    // Few of each, so that many are equal.
+    load.idle_since = start - absl::Seconds(random.Below(50));
+    load.last_given = random.Below(50);
+    for (const common::v1::ChannelKind kind : kKinds) {
+      const int held = random.Below(3);
+      load.held[kind] = {.conversations = held, .units = held};
+    }
+    set(agent);
+  };
+  for (int agent = 0; agent < kAgents; ++agent) change(agent);
+  int given = 0;
+  for (int i = 0; i < kDecisions; ++i) {
+    for (int c = 0; c < kChangesBetween; ++c) change(random.Below(kAgents));
+    Waiting waiting;
+    waiting.conversation_id = "c";
+    waiting.queue_id = QueueId(random.Below(8));
+    waiting.kind = kKinds[random.Below(2)];
+    waiting.waiting_since = start;
+    const std::optional<std::string> expected = naive.ChooseAgent(waiting);
+    ASSERT_EQ(matcher.ChooseAgent(waiting), expected) << "decision " << i;
+    if (!expected.has_value()) continue;
+    ++given;
+    // Full, so that the next one is another.
+    const int agent = std::stoi(expected->substr(expected->find('-') + 1));
+    loads[static_cast<size_t>(agent)].held[waiting.kind] = {.conversations = kCapacityUnits,
+                                                            .units = kCapacityUnits};
+    set(agent);
+  }
+  EXPECT_EQ(given, kDecisions);
+}
 
 }  // namespace
 }  // namespace wissel::routing::testing
