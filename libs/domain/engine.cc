@@ -284,9 +284,8 @@ void Engine::WithdrawOffer(const ConversationState& c, OfferWithdrawn::Reason re
 }
 
 bool Engine::IsRemoved(const AgentState& agent) const {
-  const auto matcher = matchers_.find(RoutingKey(agent.workspace_id(), agent.routing_group_id()));
-  return matcher != matchers_.end() &&
-         matcher->second.policy().FindAgent(agent.agent_id()) == nullptr;
+  const routing::Matcher* matcher = FindMatcher(agent.workspace_id(), agent.routing_group_id());
+  return matcher != nullptr && matcher->policy().FindAgent(agent.agent_id()) == nullptr;
 }
 
 bool Engine::IsLeftBehind(const AgentState& agent, const ConversationState& c) const {

@@ -156,6 +156,8 @@ class Engine {
   void TouchAgent(absl::string_view workspace_id, absl::string_view agent_id);
 
   // --- matching
+  const routing::Matcher* FindMatcher(absl::string_view workspace_id,
+                                      absl::string_view routing_group_id) const;
   routing::Matcher* FindMatcher(absl::string_view workspace_id, absl::string_view routing_group_id);
   routing::Matcher* MatcherOf(const state::v1::ConversationState& conversation);
   const routing::Matcher* MatcherOf(const state::v1::ConversationState& conversation) const;
@@ -182,7 +184,8 @@ class Engine {
   void GiveOut(routing::Matcher& matcher, Sought& sought);
   void Leave(const std::string& conversation_id);
   void Give(const std::string& conversation_id, const std::string& agent_id);
-  conversation::v1::Explanation Explain(const state::v1::ConversationState& conversation) const;
+  void Explain(const state::v1::ConversationState& conversation,
+               conversation::v1::Explanation& out) const;
   // What those of the queue's rules do with a conversation that wait to be looked at. True where it
   // changed whom it waits for.
   bool Overflow(const std::string& conversation_id);
@@ -400,6 +403,8 @@ class Engine {
   State state_;
   Options options_;
   std::map<std::string, routing::Matcher> matchers_;  // by routing key
+  // What was looked up last: one input asks for the same matcher several times.
+  mutable const std::pair<const std::string, routing::Matcher>* last_matcher_ = nullptr;
   Timers timers_;
   std::optional<RestateRound> restate_;
 

@@ -78,7 +78,7 @@ std::vector<std::string> Engine::HeldGroups(const WorkspaceConfig& config) const
 }
 
 bool Engine::Holds(const common::v1::Envelope& envelope) const {
-  return matchers_.contains(RoutingKey(envelope.workspace_id(), envelope.routing_group_id()));
+  return FindMatcher(envelope.workspace_id(), envelope.routing_group_id()) != nullptr;
 }
 
 void Engine::Configure(const WorkspaceConfig& config) {
@@ -114,6 +114,7 @@ void Engine::Configure(const WorkspaceConfig& config) {
       continue;
     }
     timers_.Clear(TimerKind::kRelax, it->first);
+    last_matcher_ = nullptr;
     it = matchers_.erase(it);
   }
 }

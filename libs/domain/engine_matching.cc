@@ -42,15 +42,25 @@ absl::Time DueOf(const ConversationState& c, const config::v1::OverflowRule& rul
 // ---------------------------------------------------------------------------------------------
 // What the matchers know
 
+const routing::Matcher* Engine::FindMatcher(absl::string_view workspace_id,
+                                            absl::string_view routing_group_id) const {
+  if (last_matcher_ == nullptr ||
+      !IsRoutingKey(last_matcher_->first, workspace_id, routing_group_id)) {
+    const auto it = matchers_.find(RoutingKey(workspace_id, routing_group_id));
+    if (it == matchers_.end()) return nullptr;
+    last_matcher_ = &*it;
+  }
+  return &last_matcher_->second;
+}
+
 routing::Matcher* Engine::FindMatcher(absl::string_view workspace_id,
                                       absl::string_view routing_group_id) {
-  const auto it = matchers_.find(RoutingKey(workspace_id, routing_group_id));
-  return it == matchers_.end() ? nullptr : &it->second;
+  return const_cast<routing::Matcher*>(
+      std::as_const(*this).FindMatcher(workspace_id, routing_group_id));
 }
 
 const routing::Matcher* Engine::MatcherOf(const ConversationState& c) const {
-  const auto it = matchers_.find(RoutingKey(c.workspace_id(), c.routing_group_id()));
-  return it == matchers_.end() ? nullptr : &it->second;
+  return FindMatcher(c.workspace_id(), c.routing_group_id());
 }
 
 routing::Matcher* Engine::MatcherOf(const ConversationState& c) {
@@ -362,21 +372,22 @@ void Engine::Leave(const std::string& conversation_id) {
   for (auto event = decision_->mutable_events()->rbegin();
        event != decision_->mutable_events()->rend(); ++event) {
     if (event->queued().conversation_id() != conversation_id) continue;
-    *event->mutable_queued()->mutable_explanation() = Explain(c);
+    Explain(c, *event->mutable_queued()->mutable_explanation());
     bytes_ += event->queued().explanation().ByteSizeLong();
     Estimate(c);
     return;
   }
 }
 
-conversation::v1::Explanation Engine::Explain(const ConversationState& c) const {
-  return MatcherOf(c)->Explain(WaitingOf(c));
+void Engine::Explain(const ConversationState& c, conversation::v1::Explanation& out) const {
+  MatcherOf(c)->Explain(WaitingOf(c), out);
 }
 
 conversation::v1::Explanation Engine::Explain(absl::string_view conversation_id) const {
   const ConversationState* c = state_.FindConversation(conversation_id);
-  if (c == nullptr || MatcherOf(*c) == nullptr) return {};
-  return Explain(*c);
+  conversation::v1::Explanation out;
+  if (c != nullptr && MatcherOf(*c) != nullptr) Explain(*c, out);
+  return out;
 }
 
 std::vector<Engine::Standing> Engine::Judge(absl::string_view conversation_id) const {
@@ -420,7 +431,7 @@ void Engine::Give(const std::string& conversation_id, const std::string& agent_i
     assigned.set_agent_id(agent_id);
     assigned.set_reason(conversation::v1::Assigned::REASON_AUTO_ACCEPTED);
     assigned.set_units(units);
-    *assigned.mutable_explanation() = Explain(c);
+    Explain(c, *assigned.mutable_explanation());
   } else {
     conversation::v1::Offered& offered = *event.mutable_offered();
     offered.set_conversation_id(conversation_id);
@@ -429,7 +440,7 @@ void Engine::Give(const std::string& conversation_id, const std::string& agent_i
     offered.set_agent_id(agent_id);
     *offered.mutable_expire_time() = ToProto(now_ + OfferTimeout(queue));
     offered.set_units(units);
-    *offered.mutable_explanation() = Explain(c);
+    Explain(c, *offered.mutable_explanation());
   }
   Emit(event);
   TouchConversation(conversation_id);

@@ -4,9 +4,11 @@
 #include <cstring>
 #include <iterator>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "google/protobuf/repeated_ptr_field.h"
 #include "libs/base/check.h"
 #include "libs/base/hash.h"
@@ -31,8 +33,13 @@ namespace {
 // Separates the parts of an index key; in no id.
 constexpr absl::string_view kSeparator("\0", 1);
 
-std::string ContactIndexKey(const ChannelAccount& account, absl::string_view contact_id) {
-  return absl::StrCat(account.account_id(), kSeparator, contact_id);
+size_t ContactHash(const ChannelAccount& account, absl::string_view contact_id) {
+  return absl::HashOf(account.account_id(), contact_id);
+}
+
+bool IsWith(const ConversationState& c, const ChannelAccount& account,
+            absl::string_view contact_id) {
+  return c.contact().contact_id() == contact_id && c.account().account_id() == account.account_id();
 }
 
 std::string ProviderIndexKey(absl::string_view workspace_id, const ChannelAccount& account,
@@ -116,6 +123,12 @@ std::string QueueKey(absl::string_view workspace_id, absl::string_view queue_id)
 
 std::string RoutingKey(absl::string_view workspace_id, absl::string_view routing_group_id) {
   return absl::StrCat(workspace_id, "/", routing_group_id);
+}
+
+bool IsRoutingKey(absl::string_view key, absl::string_view workspace_id,
+                  absl::string_view routing_group_id) {
+  return absl::ConsumePrefix(&key, workspace_id) && absl::ConsumePrefix(&key, "/") &&
+         key == routing_group_id;
 }
 
 bool IsOpen(const ConversationState& conversation) {
@@ -334,7 +347,7 @@ void State::PutSeen(const SeenIds& seen) {
 }
 
 void State::Index(ConversationState& c) {
-  auto& opened = by_contact_[ContactIndexKey(c.account(), c.contact().contact_id())];
+  auto& opened = by_contact_[ContactHash(c.account(), c.contact().contact_id())];
   const auto order = [](const ConversationState* a, const ConversationState* b) {
     return std::make_pair(FromProto(a->open_time()), absl::string_view(a->conversation_id())) <
            std::make_pair(FromProto(b->open_time()), absl::string_view(b->conversation_id()));
@@ -374,10 +387,11 @@ void State::IndexDeliveries(const ConversationState& c) {
 }
 
 void State::Unindex(const ConversationState& c) {
-  const std::string contact = ContactIndexKey(c.account(), c.contact().contact_id());
+  const size_t contact = ContactHash(c.account(), c.contact().contact_id());
   if (const auto it = by_contact_.find(contact); it != by_contact_.end()) {
-    std::erase(it->second, &c);
-    if (it->second.empty()) by_contact_.erase(it);
+    auto& opened = it->second;
+    opened.erase(std::remove(opened.begin(), opened.end(), &c), opened.end());
+    if (opened.empty()) by_contact_.erase(it);
   }
   const std::string& holder = c.has_offer() ? c.offer().agent_id() : c.agent_id();
   if (const auto it = by_agent_.find(AgentKey(c.workspace_id(), holder)); it != by_agent_.end()) {
@@ -393,12 +407,12 @@ void State::UnindexDelivery(const ConversationState& c, const state::v1::Deliver
   by_provider_id_.erase(ProviderIndexKey(c.workspace_id(), c.account(), d.provider_message_id()));
 }
 
-void State::PutConversation(ConversationState conversation) {
-  const std::string id = conversation.conversation_id();
+void State::PutConversation(std::unique_ptr<ConversationState> conversation) {
+  const std::string& id = conversation->conversation_id();
   last_found_ = nullptr;
   auto& slot = conversations_[id];
   if (slot != nullptr) Unindex(*slot);
-  slot = std::make_unique<ConversationState>(std::move(conversation));
+  slot = std::move(conversation);
   Index(*slot);
   Touch(PieceKind::kConversation, id);
 }
@@ -455,19 +469,22 @@ const ConversationState* State::FindConversation(absl::string_view id) const {
 
 const ConversationState* State::FindByContact(const ChannelAccount& account,
                                               absl::string_view contact_id) const {
-  const auto it = by_contact_.find(ContactIndexKey(account, contact_id));
+  const auto it = by_contact_.find(ContactHash(account, contact_id));
   if (it == by_contact_.end()) return nullptr;
-  last_found_ = it->second.back();
-  return last_found_;
+  for (auto c = it->second.rbegin(); c != it->second.rend(); ++c) {
+    if (IsWith(**c, account, contact_id)) return last_found_ = *c;
+  }
+  return nullptr;
 }
 
 const ConversationState* State::FindByMessage(const ChannelAccount& account,
                                               absl::string_view contact_id,
                                               absl::string_view provider_message_id) const {
-  const auto it = by_contact_.find(ContactIndexKey(account, contact_id));
+  const auto it = by_contact_.find(ContactHash(account, contact_id));
   if (it == by_contact_.end() || provider_message_id.empty()) return nullptr;
   const ConversationState* latest = nullptr;
   for (const ConversationState* c : it->second) {
+    if (!IsWith(*c, account, contact_id)) continue;
     const auto& ids = c->provider_message_ids();
     if (std::find(ids.begin(), ids.end(), provider_message_id) != ids.end()) latest = c;
   }
@@ -475,11 +492,12 @@ const ConversationState* State::FindByMessage(const ChannelAccount& account,
 }
 
 const ConversationState* State::FindPrevious(const ConversationState& c) const {
-  const auto it = by_contact_.find(ContactIndexKey(c.account(), c.contact().contact_id()));
+  const std::string& contact_id = c.contact().contact_id();
+  const auto it = by_contact_.find(ContactHash(c.account(), contact_id));
   if (it == by_contact_.end()) return nullptr;
   const ConversationState* last = nullptr;
   for (const ConversationState* other : it->second) {
-    if (other == &c || IsOpen(*other)) continue;
+    if (other == &c || IsOpen(*other) || !IsWith(*other, c.account(), contact_id)) continue;
     if (last == nullptr || FromProto(last->resolve_time()) <= FromProto(other->resolve_time())) {
       last = other;
     }
@@ -653,8 +671,8 @@ absl::Status State::Load(const Piece& piece) {
       return absl::OkStatus();
     }
     case PieceKind::kConversation: {
-      ConversationState c;
-      if (!c.ParseFromString(*piece.bytes)) return bad();
+      auto c = std::make_unique<ConversationState>();
+      if (!c->ParseFromString(*piece.bytes)) return bad();
       PutConversation(std::move(c));
       return absl::OkStatus();
     }

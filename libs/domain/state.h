@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/numeric/int128.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -80,6 +81,8 @@ std::string QueueKey(absl::string_view workspace_id, absl::string_view queue_id)
 
 // The key of a record: "workspace_id/routing_group_id".
 std::string RoutingKey(absl::string_view workspace_id, absl::string_view routing_group_id);
+bool IsRoutingKey(absl::string_view key, absl::string_view workspace_id,
+                  absl::string_view routing_group_id);
 
 // True for what still needs somebody: everything but resolved.
 bool IsOpen(const state::v1::ConversationState& conversation);
@@ -263,7 +266,7 @@ class State {
   void IndexDeliveries(const state::v1::ConversationState& conversation);
   void UnindexDelivery(const state::v1::ConversationState& conversation,
                        const state::v1::Delivery& delivery);
-  void PutConversation(state::v1::ConversationState conversation);
+  void PutConversation(std::unique_ptr<state::v1::ConversationState> conversation);
   void EraseConversation(const std::string& id);
   void PutSeen(const state::v1::SeenIds& seen);
   void EraseSeen(const SeenKey& key);
@@ -364,8 +367,10 @@ class State {
   std::map<SeenKey, std::string> seen_pieces_;
   absl::flat_hash_set<absl::uint128> seen_;
 
-  // By account and contact: in the order in which they were opened, ties by id.
-  absl::flat_hash_map<std::string, std::vector<state::v1::ConversationState*>> by_contact_;
+  // By the hash of account and contact, in the order in which they were opened, ties by id: mostly
+  // one, and another contact's where the hashes are the same. No key of its own for each: they are
+  // as many as the conversations.
+  absl::flat_hash_map<size_t, absl::InlinedVector<state::v1::ConversationState*, 1>> by_contact_;
   absl::flat_hash_map<std::string, std::string> by_outbound_;
   absl::flat_hash_map<std::string, std::string> by_provider_id_;
   absl::flat_hash_map<std::string, std::set<std::string>> by_agent_;

@@ -135,7 +135,8 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
       return PutConfig(event.config_restated().config(),
                        event.config_restated().held_routing_group_ids(), Removed::kAsBefore);
     case Kind::kConversationRestated:
-      return PutConversation(event.conversation_restated().conversation());
+      return PutConversation(
+          std::make_unique<ConversationState>(event.conversation_restated().conversation()));
     case Kind::kAgentRestated: {
       const AgentState& agent = event.agent_restated().agent();
       const std::string key = AgentKey(agent.workspace_id(), agent.agent_id());
@@ -213,7 +214,8 @@ void State::ApplyEvent(const conversation::v1::Event& event) {
 }
 
 void State::On(const conversation::v1::ConversationOpened& e) {
-  ConversationState c;
+  auto opened = std::make_unique<ConversationState>();
+  ConversationState& c = *opened;
   c.set_conversation_id(e.conversation_id());
   c.set_workspace_id(e.workspace_id());
   c.set_routing_group_id(e.routing_group_id());
@@ -228,7 +230,7 @@ void State::On(const conversation::v1::ConversationOpened& e) {
     c.mutable_sla();
     TellClock(c, SlaEvent::Kind::kOpened);
   }
-  PutConversation(std::move(c));
+  PutConversation(std::move(opened));
 }
 
 void State::On(const conversation::v1::MessageReceived& e) {

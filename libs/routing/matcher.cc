@@ -358,7 +358,14 @@ std::optional<std::string> Matcher::ChooseAgent(const Waiting& waiting) const {
 std::optional<std::string> Matcher::ChooseConversation(absl::string_view agent_id) const {
   return impl_->ChooseConversation(agent_id);
 }
-Explanation Matcher::Explain(const Waiting& waiting) const { return impl_->Explain(waiting); }
+Explanation Matcher::Explain(const Waiting& waiting) const {
+  Explanation out;
+  Explain(waiting, out);
+  return out;
+}
+void Matcher::Explain(const Waiting& waiting, Explanation& out) const {
+  impl_->Explain(waiting, out);
+}
 Explanation Matcher::ExplainGiven(absl::string_view agent_id, const Waiting& waiting) const {
   return impl_->ExplainGiven(agent_id, waiting);
 }

@@ -182,6 +182,8 @@ class Matcher {
   // Why: who was looked at, who is eligible, the best (`chosen`) and up to 3 more, and counts of
   // the others under the first reason that holds. Linear in the agents, by words of 64.
   conversation::v1::Explanation Explain(const Waiting& waiting) const;
+  // The same, in the place of whatever `out` has said.
+  void Explain(const Waiting& waiting, conversation::v1::Explanation& out) const;
   // The same where a person chose the agent: nobody else was looked at, and the requirement, which
   // is told, did not count.
   conversation::v1::Explanation ExplainGiven(absl::string_view agent_id,

@@ -52,18 +52,18 @@ Explanation::Candidate Matcher::Impl::Describe(uint32_t agent, const Waiting& wa
   return out;
 }
 
-Explanation Matcher::Impl::ExplainAsked(const Waiting& waiting, const Asked& asked) const {
-  Explanation out;
+void Matcher::Impl::ExplainAsked(const Waiting& waiting, const Asked& asked,
+                                 Explanation& out) const {
   out.set_config_version(p_->version);
   *out.mutable_priority() = PriorityOf(waiting);
-  *out.mutable_requirement() = policy_->Describe(waiting.queue_id, waiting.language, asked.ring,
-                                                 waiting.anyone, waiting.kind);
-  return out;
+  policy_->Describe(waiting.queue_id, waiting.language, asked.ring, waiting.anyone, waiting.kind,
+                    *out.mutable_requirement());
 }
 
 Explanation Matcher::Impl::ExplainGiven(absl::string_view agent_id, const Waiting& waiting) const {
   const Asked asked = Resolve(waiting);
-  Explanation out = ExplainAsked(waiting, asked);
+  Explanation out;
+  ExplainAsked(waiting, asked, out);
   const int32_t agent = p_->FindAgentIndex(agent_id);
   if (agent < 0) return out;
   out.set_agents_considered(1);
@@ -72,10 +72,11 @@ Explanation Matcher::Impl::ExplainGiven(absl::string_view agent_id, const Waitin
   return out;
 }
 
-Explanation Matcher::Impl::Explain(const Waiting& waiting) {
+void Matcher::Impl::Explain(const Waiting& waiting, Explanation& out) {
   KeepGroupsBounded();
   const Asked asked = Resolve(waiting);
-  Explanation out = ExplainAsked(waiting, asked);
+  out.Clear();
+  ExplainAsked(waiting, asked, out);
   const auto agents = static_cast<int32_t>(agents_.size());
   out.set_agents_considered(agents);
   const auto passed_over = [&out](PassedOver reason, int32_t count) {
@@ -86,7 +87,7 @@ Explanation Matcher::Impl::Explain(const Waiting& waiting) {
   };
   if (asked.queue < 0) {
     passed_over(Explanation::PASSED_OVER_NOT_IN_QUEUE, agents);
-    return out;
+    return;
   }
   out.set_strategy(p_->queue_data[asked.queue].strategy);
 
@@ -119,7 +120,6 @@ Explanation Matcher::Impl::Explain(const Waiting& waiting) {
     *(first ? out.mutable_chosen() : out.add_runners_up()) = Describe(agent, waiting, asked);
     first = false;
   }
-  return out;
 }
 
 std::optional<PassedOver> Matcher::Impl::WhyNot(absl::string_view agent_id, const Waiting& waiting,

@@ -46,7 +46,7 @@ class Matcher::Impl {
   std::optional<std::string> ChooseAgent(const Waiting& waiting);
   std::optional<std::string> ChooseConversation(absl::string_view agent_id) const;
 
-  conversation::v1::Explanation Explain(const Waiting& waiting);
+  void Explain(const Waiting& waiting, conversation::v1::Explanation& out);
   conversation::v1::Explanation ExplainGiven(absl::string_view agent_id,
                                              const Waiting& waiting) const;
   std::optional<PassedOver> WhyNot(absl::string_view agent_id, const Waiting& waiting,
@@ -112,7 +112,8 @@ class Matcher::Impl {
   conversation::v1::Explanation::Candidate Describe(uint32_t agent, const Waiting& waiting,
                                                     const Asked& asked) const;
   // What is asked for, and how urgently.
-  conversation::v1::Explanation ExplainAsked(const Waiting& waiting, const Asked& asked) const;
+  void ExplainAsked(const Waiting& waiting, const Asked& asked,
+                    conversation::v1::Explanation& out) const;
 
   const MatcherLimits limits_;
   std::shared_ptr<const Policy> policy_;

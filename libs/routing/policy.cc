@@ -546,14 +546,13 @@ constexpr int kMaxListed = 20;
 
 }  // namespace
 
-conversation::v1::Requirement Policy::Describe(absl::string_view queue_id,
-                                               absl::string_view language, int32_t ring,
-                                               bool anyone, ChannelKind kind) const {
-  conversation::v1::Requirement out;
+void Policy::Describe(absl::string_view queue_id, absl::string_view language, int32_t ring,
+                      bool anyone, ChannelKind kind, conversation::v1::Requirement& out) const {
+  out.Clear();
   out.set_channel_kind(kind);
   out.set_units(WeightUnits(kind));
   const int32_t queue = impl_->FindQueueIndex(queue_id);
-  if (queue < 0) return out;
+  if (queue < 0) return;
   const auto steps = static_cast<int32_t>(impl_->queue_data[queue].steps.size());
   ring = std::clamp(ring, 0, steps);
   const Impl::Need need = impl_->Require(queue, impl_->FindLanguage(language), ring, anyone);
@@ -579,7 +578,6 @@ conversation::v1::Requirement Policy::Describe(absl::string_view queue_id,
   *out.mutable_preferred_skills() = impl_->queues[queue].preferred_skills();
   out.set_ring(ring);
   out.set_relaxation_steps(steps);
-  return out;
 }
 
 }  // namespace wissel::routing

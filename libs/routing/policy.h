@@ -82,10 +82,10 @@ class Policy {
   // Points for having used this share (percent) of the nearest response target.
   int32_t SlaProximityPoints(int32_t percent) const;
 
-  // What is asked for, in words: for explanations. Of an unknown queue only channel and units.
-  conversation::v1::Requirement Describe(absl::string_view queue_id, absl::string_view language,
-                                         int32_t ring, bool anyone,
-                                         common::v1::ChannelKind kind) const;
+  // What is asked for, in words, in the place of whatever `out` has said: for explanations. Of an
+  // unknown queue only channel and units.
+  void Describe(absl::string_view queue_id, absl::string_view language, int32_t ring, bool anyone,
+                common::v1::ChannelKind kind, conversation::v1::Requirement& out) const;
 
   // For the matcher beside it.
   class Impl;

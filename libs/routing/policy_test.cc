@@ -180,8 +180,9 @@ TEST(Policy, DescribesWhatIsAskedRingByRing) {
       skills { skill_id: "lang:nl" proficiency: 1 }
     })pb");
   const auto describe = [&](const char* language, int ring) {
-    return policy->Describe("q", language, ring, false, common::v1::CHANNEL_KIND_CHAT)
-        .DebugString();
+    conversation::v1::Requirement asked;
+    policy->Describe("q", language, ring, false, common::v1::CHANNEL_KIND_CHAT, asked);
+    return asked.DebugString();
   };
   const auto expect = [](const std::string& text) {
     conversation::v1::Requirement expected;
@@ -222,7 +223,8 @@ TEST(Policy, ADescriptionListsTwentyAndCountsTheRest) {
     absl::StrAppend(&step, "widen_to_agent_ids: 'a", i, "' widen_to_queue_ids: 'q", i, "'");
   }
   const auto policy = Compile(absl::StrCat("queues { queue_id: 'q' ", step, "} }", queues, agents));
-  const auto asked = policy->Describe("q", "", 1, false, common::v1::CHANNEL_KIND_CHAT);
+  conversation::v1::Requirement asked;
+  policy->Describe("q", "", 1, false, common::v1::CHANNEL_KIND_CHAT, asked);
   EXPECT_EQ(asked.agent_ids_size(), 20);
   EXPECT_EQ(asked.more_agents(), 10);
   // Its own is the first.
